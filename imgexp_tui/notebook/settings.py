@@ -1,0 +1,153 @@
+"""The settings of the shipped trainer: names, kinds, defaults, limits.
+
+One table that the notebook checks against, the trainer reads from, the command line lists and the docs print,
+so that a name or a default stands in one place. It imports nothing of the trainer.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: what it takes, what it is when unset, and what it does (one line, units included)."""
+
+    name: str
+    default: Value
+    help: str
+    choices: tuple[str, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def kind(self) -> type[bool] | type[int] | type[float] | type[str]:
+        return type(self.default)
+
+    def fault(self, value: object) -> str | None:
+        """What is wrong with `value` and the mend, as one clause; None where it is right."""
+        kind = self.kind
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            word = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}[kind]
+            return f"{value!r} is not {word}"
+        if self.choices and value not in self.choices:
+            near = nearest(str(value), self.choices)
+            return f"{value!r} is unknown; take one of {', '.join(self.choices)}" + (
+                f" (did you mean {near!r}?)" if near else ""
+            )
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if not math.isfinite(value):
+                return f"{value} is not a finite number"
+            if not self.low <= value <= self.high:
+                limits = (
+                    f"at least {self.low:g}"
+                    if self.high == math.inf
+                    else f"at most {self.high:g}"
+                    if self.low == -math.inf
+                    else f"between {self.low:g} and {self.high:g}"
+                )
+                return f"{value:g} is out of range; it must be {limits}"
+        return None
+
+    def parse(self, text: str) -> Value:
+        """The value that a command line's `text` stands for.
+
+        Raises:
+            ValueError: with the clause of `fault`.
+        """
+        value: Value = text
+        try:
+            if self.kind is bool:
+                value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+            elif self.kind in (int, float):
+                value = self.kind(text)
+        except (KeyError, ValueError):
+            value = text
+        fault = self.fault(value)
+        if fault:
+            raise ValueError(fault)
+        return value
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name closest to `name`, by difflib's ratio over lower case; None where none is close."""
+    folded = {n.lower(): n for n in names}
+    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+_ALL = (
+    # task and data
+    Setting("task", "patchwork", "what is learned", ("patchwork", "classification")),
+    Setting("data", "shapes", "shapes, a torchvision set (imagenette, cifar10, …), or a folder or zip of images"),
+    Setting("image_size", 128, "side of the square input, pixels", low=8, high=4096),
+    Setting("train_samples", 0, "use at most this many training images; 0 takes all", low=0),
+    Setting("valid_samples", 0, "use at most this many validation images; 0 takes all", low=0),
+    Setting("valid_fraction", 0.2, "share held out where the data has no split of its own", low=0.01, high=0.9),
+    Setting("num_workers", 0, "processes that load data; 0 loads in the training process", low=0, high=128),
+    Setting("cache_images", True, "keep decoded images in memory where they fit"),
+    Setting(
+        "patch_size",
+        0.35,
+        "patchwork: side of the pasted patch, share of the image's side",
+        low=0.05,
+        high=0.9,
+    ),
+    Setting("patch_flip_horizontal", 0.0, "patchwork: chance that a patch is mirrored", low=0, high=1),
+    Setting("patch_flip_vertical", 0.0, "patchwork: chance that a patch is turned upside down", low=0, high=1),
+    Setting("patch_noise", 0.0, "patchwork: chance that a patch gets additive noise", low=0, high=1),
+    Setting(
+        "patch_noise_std",
+        0.05,
+        "patchwork: standard deviation of that noise, pixel range 0 to 1",
+        low=0,
+        high=1,
+    ),
+    # model
+    Setting("encoder", "mobilenetv2_100", "a timm name, small_conv, or your own as package.module:Name"),
+    Setting("pretrained", False, "start from pretrained weights; an error where there are none"),
+    Setting("weights", "auto", "pretrained weights: auto, hub, package, or a file's path"),
+    Setting("encoder_without_hub", "", "stands in for a pretrained encoder where no weight hub is reached"),
+    Setting("head", "linear", "what sits on the encoder", ("linear", "fastai")),
+    Setting("dropout", 0.0, "dropout probability of the head", low=0, high=0.99),
+    # optimisation
+    Setting("epochs", 10, "passes over the training images", low=1),
+    Setting("batch_size", 64, "images in a step", low=1),
+    Setting("learning_rate", 1e-3, "learning rate of every parameter group", low=0),
+    Setting("learning_rate_encoder", 0.0, "learning rate of the encoder; 0 takes learning_rate", low=0),
+    Setting(
+        "learning_rate_pool",
+        0.0,
+        "of the layer that normalises the pooled features; 0 takes learning_rate",
+        low=0,
+    ),
+    Setting("learning_rate_head", 0.0, "learning rate of the head; 0 takes learning_rate", low=0),
+    Setting("optimizer", "adam", "how the weights move", ("adam", "adamw", "sgd")),
+    Setting("weight_decay", 0.0, "weight decay", low=0),
+    Setting("schedule", "constant", "learning rate over the run", ("constant", "one-cycle")),
+    Setting("gradient_clip", 0.0, "largest gradient norm; 0 does not clip", low=0),
+    Setting("freeze_epochs", 0, "epochs in which the encoder stays as it is", low=0),
+    Setting("patience", 0, "stop after this many epochs without a better valid/loss; 0 never stops early", low=0),
+    Setting("seed", 0, "seed of weights, data order, patches and workers", low=0, high=2**32 - 1),
+    # machine
+    Setting("device", "auto", "auto, cpu, cuda or cuda:N"),
+    Setting("precision", "auto", "auto takes bfloat16 where the GPU has it", ("auto", "float32", "bfloat16")),
+    Setting("channels_last", True, "memory order of images; faster on most machines"),
+    Setting("compile", False, "torch.compile: a minute of start-up for up to a quarter more speed"),
+    Setting("threads", 0, "CPU threads of the trainer; 0 leaves torch's choice", low=0),
+    Setting("log_every", 1, "steps between two lines of the record", low=1),
+)
+
+SETTINGS: Mapping[str, Setting] = {s.name: s for s in _ALL}
+
+
+def defaults() -> dict[str, Value]:
+    """Every setting at its default."""
+    return {s.name: s.default for s in _ALL}

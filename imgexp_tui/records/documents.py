@@ -1,0 +1,124 @@
+"""The three JSON documents of a run: what was asked, which processes carry it, how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from imgexp_tui import durable
+from imgexp_tui.records.identity import Identity
+from imgexp_tui.records.rundir import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`request.json`: what was asked, frozen when the run was launched. Written once.
+
+    Attributes:
+        uuid: identifies the run for good; folders can be renamed.
+        config: every setting of the shipped trainer, resolved; the version's own values for a `command`.
+        argv: what the supervisor starts.
+        trainer: "shipped" or "command".
+        overrides: the settings given on the command line over the notebook's.
+        git: `sha`, `branch`, `dirty` and `diff` of the lab's repository; {} outside one.
+        packages: versions of the packages that shape a result.
+        created: seconds since the epoch.
+        grace: seconds between SIGTERM and SIGKILL when the run is stopped.
+    """
+
+    uuid: str
+    run: str
+    version: str
+    base: str | None
+    config: dict[str, Any]
+    argv: list[str]
+    trainer: str
+    seed: int
+    lab: str
+    host: str
+    user: str
+    created: float
+    overrides: dict[str, Any] = field(default_factory=dict)
+    git: dict[str, Any] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    grace: float = 60.0
+
+    def write(self, run: RunDir) -> None:
+        durable.create(run.request, _dump(asdict(self)))
+
+    @classmethod
+    def read(cls, run: RunDir) -> Self | None:
+        return _load(cls, run.request)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """`process.json`: the processes of the current attempt.
+
+    Attributes:
+        attempt: 1 for the first, one more for each resume.
+        supervisor, trainer: identities; the trainer's is None until it has been started.
+        started: when this attempt began, seconds since the epoch.
+    """
+
+    uuid: str
+    attempt: int
+    supervisor: Identity | None
+    trainer: Identity | None
+    started: float
+    launcher: str = "local"
+
+    def write(self, run: RunDir) -> None:
+        durable.replace(run.process, _dump(asdict(self)))
+
+    @classmethod
+    def read(cls, run: RunDir) -> Self | None:
+        found = _load(cls, run.process)
+        if found is None:
+            return None
+        supervisor, trainer = (Identity.from_json(p) for p in (found.supervisor, found.trainer))
+        return cls(found.uuid, found.attempt, supervisor, trainer, found.started, found.launcher)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """`exit.json`: how the attempt ended. Nothing is finished without it.
+
+    Attributes:
+        exit_code: the trainer's; None where it was killed by a signal or nobody saw it end.
+        signal: name such as "SIGKILL"; None where it was not killed by one.
+        cause: "finished", "stopped", "failed" or "killed", or "lost" where nobody saw the exit.
+        detail: one sentence of evidence for people.
+        ended: seconds since the epoch.
+    """
+
+    uuid: str
+    attempt: int
+    exit_code: int | None
+    signal: str | None
+    cause: str
+    detail: str
+    ended: float
+
+    def write(self, run: RunDir) -> None:
+        durable.replace(run.exit, _dump(asdict(self)))
+
+    @classmethod
+    def read(cls, run: RunDir) -> Self | None:
+        return _load(cls, run.exit)
+
+
+def _dump(data: dict[str, Any]) -> bytes:
+    return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _load(cls: type[Any], path: Path) -> Any:
+    """The document at `path`; None where it is missing or not (yet) whole. Unknown keys are passed over."""
+    try:
+        data = orjson.loads(path.read_bytes())
+        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+    except (OSError, ValueError, TypeError):
+        return None

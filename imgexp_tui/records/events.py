@@ -1,0 +1,22 @@
+"""`events.jsonl`: what happened to a run, a line each.
+
+Every event has `time` (seconds since the epoch), `kind` and, for people, `message`. The kinds that carry more:
+
+- `plan` (trainer, at each start): `epochs`, `steps_per_epoch`, `train_samples`, `valid_samples`, `chance`
+  (metric name → value that guessing reaches), `encoder`, `parameters`, `device`.
+- `progress` (trainer, at most once a second): `what`, `done`, `total` (None where unknown), `unit`.
+- `checkpoint`: `epoch`, `step`, `best` (bool). `warning`, `queued`, `started`, `resumed`, `stopping`, `ended`: `message`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from imgexp_tui.records import lines
+from imgexp_tui.records.rundir import RunDir
+
+
+def log(run: RunDir, kind: str, message: str = "", **more: Any) -> None:
+    """Add one event, stamped now."""
+    lines.append(run.events, {"time": time.time(), "kind": kind, "message": message, **more})

@@ -1,0 +1,250 @@
+"""A run as it stands: state, progress, curves. Reads only what was added since the last look."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import Any
+
+from imgexp_tui.records import state as states
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.lines import LineTail
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.state import State, Status
+
+WATCHED = ("valid/loss", "train/loss")
+"""Metrics by which a run is judged, in order of preference; the lowest is the best."""
+_FRAME = ("step", "epoch", "time", "attempt")
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best value of the metric by which a run is judged, and the other metrics of that same line."""
+
+    metric: str
+    value: float
+    epoch: float | None
+    step: int
+    beside: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Series:
+    """One metric of a run: steps and values of equal length, steps rising; values may be nan or inf."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, step: int, value: float) -> None:
+        """Append a value. A resumed run goes back in steps: what stood at or after `step` is replaced."""
+        while self.steps and self.steps[-1] >= step:
+            self.steps.pop()
+            self.values.pop()
+        self.steps.append(step)
+        self.values.append(value)
+
+    @property
+    def last(self) -> float | None:
+        return self.values[-1] if self.values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something that takes a while and counts, such as a download. `total` is None where it is unknown."""
+
+    what: str
+    done: int
+    total: int | None
+    unit: str
+    time: float
+
+
+class RunView:
+    """What is known of one run. `poll` reads what is new; the attributes hold the rest.
+
+    Attributes:
+        dir: the run's folder.
+        request: what was asked.
+        series: metric name → values so far.
+        status: state and evidence.
+        plan: the trainer's latest `plan` event; {} before it.
+        progress: download or cache building under way; None otherwise.
+        events: the events but `progress`, oldest first, at most the last 500.
+        system: the latest line of `system.jsonl`; {} before one.
+        epoch, step: of the latest line; None before one.
+        started: when the first line or the current attempt came; None before.
+    """
+
+    def __init__(self, run: RunDir) -> None:
+        self.dir = run
+        self.request: Request | None = None
+        self.series: dict[str, Series] = {}
+        self.status = Status(State.QUEUED, "", 1)
+        self.plan: dict[str, Any] = {}
+        self.progress: Progress | None = None
+        self.events: list[dict[str, Any]] = []
+        self.system: dict[str, Any] = {}
+        self.peaks: dict[str, float] = {}
+        self.epoch: float | None = None
+        self.step: int | None = None
+        self.time: float | None = None
+        self._tails = {p: LineTail(p) for p in (run.metrics, run.events, run.system)}
+        self._epoch_series = Series()
+        self._first: tuple[int, float] | None = None
+        self._settled = False
+
+    @property
+    def run(self) -> str:
+        return self.dir.run
+
+    @property
+    def version(self) -> str:
+        return self.dir.version
+
+    @property
+    def epochs(self) -> int | None:
+        """Epochs asked for; None where the trainer is a user's and has not said."""
+        found = self.plan.get("epochs", (self.request.config if self.request else {}).get("epochs"))
+        return int(found) if isinstance(found, int | float) else None
+
+    @property
+    def chance(self) -> dict[str, float]:
+        """Metric name → the value that guessing reaches, as the trainer stated it."""
+        found = self.plan.get("chance", {})
+        return found if isinstance(found, dict) else {}
+
+    def metrics(self) -> dict[str, float]:
+        """The last value of every metric."""
+        return {name: s.values[-1] for name, s in self.series.items() if s.values}
+
+    def best(self) -> Best | None:
+        """The best line of the first watched metric that has a finite value."""
+        for metric in WATCHED:
+            series = self.series.get(metric)
+            finite = [i for i, v in enumerate(series.values) if math.isfinite(v)] if series else []
+            if series and finite:
+                i = min(finite, key=series.values.__getitem__)
+                step = series.steps[i]
+                return Best(metric, series.values[i], self._epoch_at(step), step, self._beside(step, metric))
+        return None
+
+    def poll(self) -> bool:
+        """Read what was added. True where anything changed.
+
+        A run that has ended is read once more and then left alone, so that a lab of many runs costs nothing.
+        """
+        if self._settled:
+            return False
+        if self.request is None:
+            self.request = Request.read(self.dir)
+        before = self.status
+        self.status = states.status(self.dir, self.request)
+        changed = self.status != before
+        for path, take in (
+            (self.dir.metrics, self._metrics),
+            (self.dir.events, self._event),
+            (self.dir.system, self._system),
+        ):
+            tail = self._tails[path]
+            while batch := tail.poll():
+                changed = True
+                if tail.restarted and path == self.dir.metrics:
+                    self.series.clear()
+                for record in batch:
+                    take(record)
+        self._settled = not self.status.state.live and self.status.exit is not None
+        return changed
+
+    def reopen(self) -> None:
+        """Look again at a run that had ended, because it was resumed."""
+        self._settled = False
+
+    def eta(self) -> float | None:
+        """Seconds until the last epoch ends, by the pace of this attempt so far; None before there is one."""
+        total, pace = self.total_steps, self._pace()
+        if not self.status.state.live or not total or not pace or self.step is None:
+            return None
+        return max(0.0, (total - self.step) * pace)
+
+    @property
+    def total_steps(self) -> int | None:
+        per_epoch = self.plan.get("steps_per_epoch")
+        return int(per_epoch) * self.epochs if isinstance(per_epoch, int) and self.epochs else None
+
+    def epoch_progress(self) -> tuple[int, int] | None:
+        """Steps done and steps in all of the epoch under way; None before the first step."""
+        per_epoch = self.plan.get("steps_per_epoch")
+        if not isinstance(per_epoch, int) or per_epoch < 1 or not self.step:
+            return None
+        return (self.step - 1) % per_epoch + 1, per_epoch
+
+    def _pace(self) -> float | None:
+        """Seconds a step, validation included, over this attempt."""
+        if self._first is None or self.step is None or self.time is None:
+            return None
+        steps = self.step - self._first[0]
+        return (self.time - self._first[1]) / steps if steps > 0 else None
+
+    def _metrics(self, record: dict[str, Any]) -> None:
+        step = record.get("step")
+        if not isinstance(step, int):
+            return
+        moment, epoch = record.get("time"), record.get("epoch")
+        self.step = step
+        self.time = float(moment) if isinstance(moment, int | float) else self.time
+        self.epoch = float(epoch) if isinstance(epoch, int | float) else self.epoch
+        if self._first is None and self.time is not None:
+            self._first = (step, self.time)
+        for name, value in record.items():
+            if name not in _FRAME and isinstance(value, int | float):
+                self.series.setdefault(name, Series()).add(step, float(value))
+        if self.epoch is not None:
+            self._epoch_series.add(step, self.epoch)
+
+    def _event(self, record: dict[str, Any]) -> None:
+        kind = record.get("kind")
+        if kind == "progress":
+            done, total = record.get("done"), record.get("total")
+            over = isinstance(total, int) and isinstance(done, int) and done >= total
+            self.progress = (
+                None
+                if over
+                else Progress(
+                    str(record.get("what", "")),
+                    int(done or 0),
+                    total if isinstance(total, int) else None,
+                    str(record.get("unit", "")),
+                    float(record.get("time", 0.0)),
+                )
+            )
+            return
+        if kind == "plan":
+            self.plan, self.progress = record, None
+        if kind in ("started", "resumed"):
+            self._first = None
+        self.events = [*self.events[-499:], record]
+
+    def _system(self, record: dict[str, Any]) -> None:
+        self.system = record
+        for name, value in record.items():
+            if isinstance(value, int | float) and name != "time":
+                self.peaks[name] = max(value, self.peaks.get(name, value))
+
+    def _epoch_at(self, step: int) -> float | None:
+        i = self._find(self._epoch_series, step)
+        return None if i is None else self._epoch_series.values[i]
+
+    def _beside(self, step: int, metric: str) -> dict[str, float]:
+        found = {}
+        for name, series in self.series.items():
+            i = self._find(series, step)
+            if name != metric and i is not None:
+                found[name] = series.values[i]
+        return found
+
+    @staticmethod
+    def _find(series: Series, step: int) -> int | None:
+        i = bisect_left(series.steps, step)
+        return i if i < len(series.steps) and series.steps[i] == step else None

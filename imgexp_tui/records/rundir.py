@@ -1,0 +1,105 @@
+"""The names of a run directory's files, and how runs are found.
+
+`runs/<version>/<run id>/`; everything that passes between app, supervisor and trainer is a file in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgexp_tui.paths import RUNS
+
+VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """One run's folder. The properties are paths; nothing is read or made."""
+
+    path: Path
+
+    @property
+    def run(self) -> str:
+        return self.path.name
+
+    @property
+    def version(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def request(self) -> Path:
+        return self.path / "request.json"
+
+    @property
+    def process(self) -> Path:
+        return self.path / "process.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def system(self) -> Path:
+        return self.path / "system.jsonl"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "output.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def exit(self) -> Path:
+        return self.path / "exit.json"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+
+def create_run_dir(lab: Path, version: str) -> RunDir:
+    """A new, empty run folder (mode 0700). Ids sort by time; the suffix keeps two of one second apart."""
+    parent = lab / RUNS / version
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return RunDir(path)
+
+
+def find_runs(lab: Path, version: str | None = None) -> list[RunDir]:
+    """The runs of a lab or of one version, newest first. A folder without `request.json` is no run."""
+    found = [RunDir(Path(p)) for v in _versions(lab, version) for p in _folders(v) if RUN_ID.fullmatch(Path(p).name)]
+    return sorted((r for r in found if r.request.exists()), key=lambda r: (r.run, r.version), reverse=True)
+
+
+def _versions(lab: Path, version: str | None) -> Iterator[str]:
+    root = lab / RUNS
+    if version is not None:
+        yield os.fspath(root / version)
+    else:
+        yield from (p for p in _folders(os.fspath(root)) if VERSION_NAME.fullmatch(Path(p).name))
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return [e.path for e in entries if e.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,1 @@
+"""The notebook on its way out: markdown, JSON and CSV."""

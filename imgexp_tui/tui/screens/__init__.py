@@ -1,0 +1,1 @@
+"""The app's screens, one a module, each with its style sheet beside it."""

@@ -1,0 +1,1 @@
+"""The parts of screens: each takes plain data and draws it."""
