@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -248,3 +249,9 @@ class RunView:
     def _find(series: Series, step: int) -> int | None:
         i = bisect_left(series.steps, step)
         return i if i < len(series.steps) and series.steps[i] == step else None
+
+
+def best_of(views: Iterable[RunView]) -> tuple[RunView, Best] | None:
+    """The best run of several and its best line; the first watched metric that any of them has decides."""
+    found = [(view, best) for view in views if (best := view.best())]
+    return min(found, key=lambda f: (WATCHED.index(f[1].metric), f[1].value), default=None)

@@ -1,0 +1,46 @@
+"""The `imgexp-tui` command. A command imports its rooms when it runs: `list` loads no torch, no Textual."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from imgexp_tui.cli.errors import CommandError
+from imgexp_tui.cli.parser import COMMANDS, parser
+from imgexp_tui.text import clean
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. 0 done, 1 not done or not well, 2 misused, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except CommandError as error:
+        print(f"imgexp-tui: {clean(str(error))}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader, such as `head`, has all it wants; keep Python from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    arguments = parser().parse_args(_with_command(words))
+    module, function = COMMANDS[arguments.command].split(":")
+    run: Callable[[Namespace], int] = getattr(import_module(f"imgexp_tui.cli.{module}"), function)
+    return run(arguments)
+
+
+def _with_command(words: list[str]) -> list[str]:
+    """The words with `open` put in where no command is named: `imgexp-tui [-C DIR] [DIR]` opens the app."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        if words[at] in ("-h", "--help", "--version"):
+            return words
+        at += 2 if words[at] == "-C" else 1
+    return words if at < len(words) and words[at] in COMMANDS else [*words[:at], "open", *words[at:]]

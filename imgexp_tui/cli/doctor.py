@@ -1,0 +1,135 @@
+"""`doctor`: what this machine has, and what would get in the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from imgexp_tui import paths
+from imgexp_tui.text import clean_line
+
+_OK, _NOTE, _BAD = "ok", "note", "BAD"
+_TORCH = "import torch; print(torch.__version__, torch.cuda.device_count() if torch.cuda.is_available() else 0)"
+
+
+def doctor(arguments: Namespace) -> int:
+    """Print one line a finding; exit 1 where something keeps the app or the trainer from working."""
+    bad = False
+    for grade, subject, finding in _findings(arguments.lab.expanduser()):
+        bad = bad or grade == _BAD
+        print(f"{grade:4}  {subject:10}  {clean_line(finding)}", flush=True)
+    return 1 if bad else 0
+
+
+def _findings(start: Path) -> Iterator[tuple[str, str, str]]:
+    yield _OK, "python", f"{sys.version.split()[0]} at {sys.executable}"
+    yield from _packages()
+    yield _torch()
+    yield from _gpus()
+    yield _terminal()
+    yield from _tools()
+    yield from _folders(start)
+    yield _logout()
+
+
+def _packages() -> Iterator[tuple[str, str, str]]:
+    try:
+        version("pynvml")
+    except PackageNotFoundError:
+        pass
+    else:
+        yield _NOTE, "pynvml", "the deprecated package pynvml is installed too; mend: pip uninstall pynvml"
+    names = ("imgexp-tui", "textual", "timm", "torchvision", "psutil", "nvidia-ml-py")
+    missing = []
+    for name in names:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield _BAD, "packages", f"missing: {', '.join(missing)}; mend: pip install {' '.join(missing)}"
+    else:
+        yield _OK, "packages", ", ".join(f"{n} {version(n)}" for n in names)
+
+
+def _torch() -> tuple[str, str, str]:
+    try:
+        found = subprocess.run([sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=120, check=False)
+    except subprocess.TimeoutExpired:
+        return _BAD, "torch", "importing it takes more than two minutes; is the disk or the network file system slow?"
+    if found.returncode:
+        last = (found.stderr.strip().splitlines() or ["no message"])[-1]
+        return _BAD, "torch", f"cannot be imported: {last}; mend: pip install torch torchvision"
+    name, devices = found.stdout.split()
+    where = f"{devices} CUDA device{'s' if devices != '1' else ''}" if devices != "0" else "trains on the CPU"
+    return _OK, "torch", f"{name}, {where}"
+
+
+def _gpus() -> Iterator[tuple[str, str, str]]:
+    from imgexp_tui.monitor.gpu import GpuSampler
+    from imgexp_tui.text import memory
+
+    cards = GpuSampler().sample()
+    if not cards:
+        yield _NOTE, "gpu", "no NVIDIA driver answers; the gauges show the CPU only"
+    for card in cards:
+        size = memory(card.memory, card.memory_total) if card.memory is not None else "memory n/a"
+        yield _OK, "gpu", f"{card.index}: {card.name}, {size}"
+
+
+def _terminal() -> tuple[str, str, str]:
+    term, size = os.environ.get("TERM", ""), shutil.get_terminal_size()
+    colours = "24-bit" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256" if "256" in term else "16"
+    if term in ("", "dumb"):
+        return _NOTE, "terminal", "TERM is not set or dumb; the app needs a real terminal"
+    grade = _OK if size.columns >= 80 and size.lines >= 24 else _NOTE
+    small = "" if grade == _OK else "; the app is made for 80×24 and more"
+    return grade, "terminal", f"{term}, {size.columns}×{size.lines}, {colours} colours{small}"
+
+
+def _tools() -> Iterator[tuple[str, str, str]]:
+    for tool, use in (("git", "a run then records no commit"), ("tmux", "the app alone is not kept when SSH drops")):
+        path = shutil.which(tool)
+        yield (_OK, tool, path) if path else (_NOTE, tool, f"not found; {use}")
+
+
+def _folders(start: Path) -> Iterator[tuple[str, str, str]]:
+    lab = paths.find_lab(start)
+    has = (lab / paths.NOTEBOOK).is_file()
+    yield (_OK, "lab", str(lab)) if has else (_NOTE, "lab", f"no {paths.NOTEBOOK} here; start one: imgexp-tui init")
+    for subject, folder in (("lab", lab), ("state", paths.state_home()), ("cache", paths.cache_home())):
+        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        if not os.access(there, os.W_OK | os.X_OK):
+            yield _BAD, subject, f"{there} cannot be written to; mend its permissions or pick another folder"
+            continue
+        free = shutil.disk_usage(there).free / 1e9
+        yield (_OK if free > 2 else _NOTE), subject, f"{folder}: {free:,.1f} GB free"
+
+
+def _logout() -> tuple[str, str, str]:
+    """Whether systemd-logind ends a user's processes at logout (man 5 logind.conf, KillUserProcesses)."""
+    shown = shutil.which("loginctl") and Path("/run/systemd/system").is_dir()
+    if not shown:
+        return _OK, "logout", "no systemd here; runs go on after logout"
+    command = ["busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1"]
+    command += ["org.freedesktop.login1.Manager", "KillUserProcesses"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    if said.strip() == "b true":
+        return (
+            _NOTE,
+            "logout",
+            (
+                "systemd ends your processes at logout here; mend: loginctl enable-linger, "
+                "then start with: systemd-run --user --scope imgexp-tui"
+            ),
+        )
+    return _OK, "logout", "runs go on after logout"

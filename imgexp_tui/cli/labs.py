@@ -1,0 +1,70 @@
+"""What several commands need: the lab that is meant, its notebook, its runs, and plain tables."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from imgexp_tui.cli.errors import CommandError
+from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.model import Notebook, NotebookError, Version
+from imgexp_tui.notebook.settings import nearest
+from imgexp_tui.paths import NOTEBOOK, find_lab
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.rundir import find_runs
+from imgexp_tui.text import clean_line, fit, width
+
+
+def lab_of(arguments: Namespace) -> Path:
+    """The lab's folder: the one given, or the nearest one above it.
+
+    Raises:
+        CommandError: there is no such folder, or no `experiments.toml` in or above it.
+    """
+    given: Path = getattr(arguments, "dir", None) or arguments.lab
+    given = given.expanduser()
+    if not given.is_dir():
+        raise CommandError(f"{given} is no folder; give the folder that holds {NOTEBOOK}", 2)
+    lab = find_lab(given)
+    if not (lab / NOTEBOOK).is_file():
+        raise CommandError(
+            f"no {NOTEBOOK} in {given.absolute()} or above it; go to your lab, name it with -C DIR, "
+            "or start one with: imgexp-tui init"
+        )
+    return lab
+
+
+def notebook_of(arguments: Namespace) -> Notebook:
+    """The lab's notebook, broken versions included."""
+    try:
+        return load(lab_of(arguments))
+    except NotebookError as error:
+        raise CommandError(str(error)) from None
+
+
+def version_of(notebook: Notebook, name: str) -> Version:
+    """The version called `name`."""
+    if name in notebook.versions:
+        return notebook.versions[name]
+    near = nearest(name, notebook.versions)
+    hint = f"did you mean {near}?" if near else f"it has {', '.join(notebook.versions) or 'none yet'}"
+    raise CommandError(f"{notebook.path.name} has no version {name}; {hint}")
+
+
+def views_of(lab: Path, version: str | None = None) -> list[RunView]:
+    """The runs of a lab or of one version, read to their present end, newest first."""
+    views = [RunView(run) for run in find_runs(lab, version)]
+    for view in views:
+        view.poll()
+    return views
+
+
+def table(rows: list[list[str]], *, last: int = 60) -> str:
+    """Rows as columns of equal width, each cell cleaned; the last column is cut at `last` cells."""
+    cells = [[clean_line(c) for c in row] for row in rows]
+    for row in cells:
+        row[-1] = fit(row[-1], last)
+    widths = [max(width(row[i]) for row in cells) for i in range(len(cells[0]))]
+    return "\n".join(
+        "  ".join(c + " " * (w - width(c)) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
+    )

@@ -1,0 +1,175 @@
+"""`init`, `check`, `list`, `note`, `import`, `export`: the notebook from the command line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from importlib.resources import files
+from pathlib import Path
+
+from imgexp_tui import durable
+from imgexp_tui.cli.errors import CommandError
+from imgexp_tui.cli.labs import lab_of, notebook_of, table, version_of, views_of
+from imgexp_tui.notebook.model import Notebook, NotebookError
+from imgexp_tui.paths import NOTEBOOK, RUNS
+from imgexp_tui.records.follow import RunView, best_of
+from imgexp_tui.text import age, clean, first_line, number
+
+
+def init(arguments: Namespace) -> int:
+    """Start a lab in a folder: a commented notebook and `runs/`. What is there already stays."""
+    lab: Path = (arguments.dir or arguments.lab).expanduser()
+    try:
+        lab.mkdir(parents=True, exist_ok=True)
+        (lab / RUNS).mkdir(exist_ok=True)
+        durable.create(lab / NOTEBOOK, (files("imgexp_tui.cli") / "starter.toml").read_bytes(), mode=0o644)
+    except FileExistsError:
+        raise CommandError(f"{lab / NOTEBOOK} is there already; nothing was changed") from None
+    except OSError as error:
+        raise CommandError(f"cannot start a lab in {lab}: {error.strerror}") from None
+    where = "" if lab.resolve() == Path.cwd() else f" {lab}"
+    print(f"{lab / NOTEBOOK} written. Next: imgexp-tui{where}")
+    return 0
+
+
+def check(arguments: Namespace) -> int:
+    """Print every problem of the notebook."""
+    notebook = notebook_of(arguments)
+    for problem in notebook.problems:
+        print(clean(str(problem)))
+    if notebook.problems:
+        return 1
+    print(f"{notebook.path}: {len(notebook.versions)} versions, no problems")
+    return 0
+
+
+def list_versions(arguments: Namespace) -> int:
+    """The versions in the notebook's order, with the state and the best metric of their runs."""
+    notebook = notebook_of(arguments)
+    views = _by_version(notebook)
+    if arguments.json:
+        from imgexp_tui.cli.output import print_json
+        from imgexp_tui.reports.data import version_row
+
+        return print_json([version_row(v, views[v.name]) for v in notebook.versions.values()])
+    if not notebook.versions:
+        print(f"{notebook.path} has no versions yet")
+        return 0
+    from imgexp_tui.notebook.history import note_times
+
+    times, now = note_times(notebook.lab, notebook), time.time()
+    rows = [["version", "state", "best", "runs", "noted", "summary"]]
+    for version in notebook.versions.values():
+        runs = views[version.name]
+        best = best_of(runs)
+        rows.append(
+            [
+                version.name,
+                "broken" if version.problems else runs[0].status.state if runs else "-",
+                f"{best[1].metric} {number(best[1].value)}" if best else "-",
+                str(len(runs)),
+                age(now - times[version.name]) if version.name in times else "-",
+                first_line(version.summary),
+            ]
+        )
+    print(table(rows))
+    if notebook.problems:
+        print(f"{len(notebook.problems)} problems; see them with: imgexp-tui check", file=sys.stderr)
+    return 0
+
+
+def note(arguments: Namespace) -> int:
+    """Add a takeaway to a version, or replace its summary."""
+    from imgexp_tui.notebook.bullets import with_bullet
+    from imgexp_tui.notebook.save import save_note
+
+    notebook = notebook_of(arguments)
+    version = version_of(notebook, arguments.version)
+    if arguments.takeaway is not None:
+        if not arguments.takeaway.strip():
+            raise CommandError("--takeaway is empty; write what was learned", 2)
+        field, seen = "takeaways", version.takeaways
+        text = with_bullet(seen, arguments.takeaway)
+    else:
+        field, seen, text = "summary", version.summary, arguments.summary
+    try:
+        saved = save_note(notebook.lab, version.name, field, text, seen=seen)
+    except NotebookError as error:
+        raise CommandError(str(error)) from None
+    print(f"{version.name}: {field} {saved.outcome}")
+    return 1 if saved.outcome == "conflict" else 0
+
+
+def import_file(arguments: Namespace) -> int:
+    """Take a plain notes file into the notebook, which is made where it is missing."""
+    from imgexp_tui.notebook.importing import import_notes
+
+    source = str(arguments.file)
+    try:
+        raw = sys.stdin.buffer.read() if source == "-" else arguments.file.expanduser().read_bytes()
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise CommandError(f"cannot read {source}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise CommandError(f"{source}:{line}: this is not UTF-8; convert the file, for example with iconv") from None
+    lab = arguments.lab.expanduser()
+    if (lab / NOTEBOOK).exists():
+        lab = lab_of(arguments)
+    try:
+        report = import_notes(lab, text, source)
+    except NotebookError as error:
+        raise CommandError(str(error)) from None
+    for remark in report.remarks:
+        print(clean(str(remark)))
+    for word, names in (
+        ("added", report.added),
+        ("unchanged", report.unchanged),
+        ("not overwritten", report.conflicts),
+    ):
+        if names:
+            print(f"{word}: {', '.join(clean(str(n)) for n in names)}")
+    if report.conflicts:
+        print(f"These notes differ from {NOTEBOOK}; it keeps its own. Rename the version in {source} to import both.")
+    return 1 if report.conflicts else 0
+
+
+def export(arguments: Namespace) -> int:
+    """Write the notebook and its runs in one of four formats."""
+    notebook = notebook_of(arguments)
+    text = _exported(notebook, arguments.format)
+    if arguments.output is None or str(arguments.output) == "-":
+        sys.stdout.write(text)
+        return 0
+    target: Path = arguments.output.expanduser()
+    try:
+        durable.replace(target, text.encode(), mode=0o644)
+    except OSError as error:
+        raise CommandError(f"cannot write {target}: {error.strerror}") from None
+    print(f"{target} written", file=sys.stderr)
+    return 0
+
+
+def _exported(notebook: Notebook, format_: str) -> str:
+    if format_ == "plain":
+        from imgexp_tui.notebook.plain import format_plain
+
+        return format_plain(notebook)
+    views = _by_version(notebook)
+    if format_ == "markdown":
+        from imgexp_tui.reports.markdown import notebook_markdown
+
+        return notebook_markdown(notebook, views)
+    from imgexp_tui.reports import data
+
+    return data.csv_text(notebook, views) if format_ == "csv" else data.json_text(notebook, views)
+
+
+def _by_version(notebook: Notebook) -> dict[str, list[RunView]]:
+    """Each version's runs, newest first; of what the notebook does not name, nothing."""
+    found: dict[str, list[RunView]] = {name: [] for name in notebook.versions}
+    for view in views_of(notebook.lab):
+        if view.version in found:
+            found[view.version].append(view)
+    return found

@@ -1,0 +1,127 @@
+"""The command line's grammar: commands, options, help with examples."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from imgexp_tui import __version__
+
+_EXAMPLES = """\
+imgexp-tui                        open the lab in this folder (or the nearest one above)
+imgexp-tui run v0 --wait          train v0 and wait for its end
+imgexp-tui run v0 --set batch_size=128 --seed 1
+imgexp-tui list --json | jq '.[] | {name, best}'
+imgexp-tui note v0 --takeaway "bs of 64 could be much bigger"
+imgexp-tui export -o notebook.md
+"""
+
+COMMANDS = {
+    "open": "opening:open_app",
+    "init": "notes:init",
+    "check": "notes:check",
+    "list": "notes:list_versions",
+    "run": "runs:run",
+    "runs": "runs:list_runs",
+    "stop": "runs:stop",
+    "resume": "runs:resume",
+    "logs": "runs:logs",
+    "show": "show:show",
+    "note": "notes:note",
+    "import": "notes:import_file",
+    "export": "notes:export",
+    "doctor": "doctor:doctor",
+}
+"""Command → the module of this room and the function that does it."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command; the result's `command` names the one that was given."""
+    top = argparse.ArgumentParser(
+        prog="imgexp-tui",
+        description="A terminal lab notebook for image-model experiments. Without a command it opens the app.",
+        epilog=f"examples:\n{_indent(_EXAMPLES)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"imgexp-tui {__version__}")
+    top.add_argument("-C", dest="lab", type=Path, metavar="DIR", default=Path(), help="the lab's folder")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # The default is suppressed so that a `-C` before the command is not undone by the command's own.
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("-C", dest="lab", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+    def command(name: str, help_: str, examples: str = "") -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=help_,
+            description=help_[0].upper() + help_[1:] + ".",
+            epilog=f"examples:\n{_indent(examples)}" if examples else None,
+            parents=[shared],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    _notebook_commands(command)
+    _run_commands(command)
+    return top
+
+
+def _notebook_commands(command: Any) -> None:
+    one = command("open", "open the app on a lab", "imgexp-tui open ~/labs/patchwork\n")
+    one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the lab's folder")
+    one = command("init", "start a lab: a commented experiments.toml", "imgexp-tui init ~/labs/patchwork\n")
+    one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the folder, made where it is missing")
+    command("check", "report every problem of experiments.toml at once, exit 1 where there is one")
+    one = command("list", "list the versions with state and best metric")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
+    one.add_argument("what", metavar="V|RUN", help="a version, a run id or the start of one")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command(
+        "note",
+        "write a note without opening the app",
+        'imgexp-tui note v0 --takeaway "try num_workers > 0"\n',
+    )
+    one.add_argument("version", metavar="V")
+    which = one.add_mutually_exclusive_group(required=True)
+    which.add_argument("--takeaway", metavar="TEXT", help="add one bullet to the takeaways")
+    which.add_argument("--summary", metavar="TEXT", help="put this in place of the summary")
+    one = command(
+        "import",
+        "take versions and notes from a plain text file; no note is overwritten",
+        "imgexp-tui import notes.txt\n",
+    )
+    one.add_argument("file", type=Path, metavar="FILE", help="the notes; - reads standard input")
+    one = command("export", "write the notebook out", "imgexp-tui export --format csv -o runs.csv\n")
+    one.add_argument("-o", dest="output", type=Path, metavar="FILE", help="where to; standard output without it")
+    one.add_argument("--format", choices=("markdown", "plain", "json", "csv"), default="markdown")
+    command("doctor", "say what this machine has, and what would get in the way")
+
+
+def _run_commands(command: Any) -> None:
+    one = command(
+        "run",
+        "start training; it goes on when you log out",
+        "imgexp-tui run v0\nimgexp-tui run v0 v1 v2 --wait\nimgexp-tui run v0 --set epochs=2 --set data=~/photos.zip\n",
+    )
+    one.add_argument("versions", nargs="+", metavar="V")
+    one.add_argument("--set", dest="set", action="append", default=[], metavar="KEY=VALUE", help="a setting to change")
+    one.add_argument("--seed", type=int, metavar="N", help="the seed, in place of the notebook's")
+    one.add_argument(
+        "--wait", action="store_true", help="one after another, until all have ended; exit 1 if one failed"
+    )
+    one = command("runs", "list runs, newest first")
+    one.add_argument("version", nargs="?", metavar="V", help="of this version only")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command("stop", "stop a run: checkpoint, then end", "imgexp-tui stop v0\n")
+    one.add_argument("run", metavar="RUN", help="a run id, the start of one, or a version (its latest run)")
+    one = command("resume", "go on from a run's last checkpoint")
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--wait", action="store_true", help="until it has ended; exit 1 if it failed")
+    one = command("logs", "print what a run printed")
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("-f", dest="follow", action="store_true", help="and go on until the run ends")
+
+
+def _indent(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())

@@ -1,0 +1,200 @@
+"""`run`, `runs`, `stop`, `resume`, `logs`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from imgexp_tui.cli.errors import CommandError
+from imgexp_tui.cli.labs import lab_of, notebook_of, table, version_of, views_of
+from imgexp_tui.notebook.model import Version
+from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.state import State, Status
+from imgexp_tui.text import clean_line, clean_log, duration, number
+
+_POLL = 0.25
+"""Seconds between two looks at a log that is followed."""
+
+
+def run(arguments: Namespace) -> int:
+    """Launch versions: all at once, or with `--wait` one after another."""
+    from imgexp_tui.runner.launch import LaunchError, launch
+
+    notebook = notebook_of(arguments)
+    versions = [version_of(notebook, name) for name in arguments.versions]
+    plans = [(v, _overrides(v, arguments.set)) for v in versions]
+    well = True
+    for version, overrides in plans:
+        try:
+            started = launch(notebook, version.name, overrides=overrides, seed=arguments.seed)
+        except LaunchError as error:
+            raise CommandError(str(error)) from None
+        print(f"{version.name}/{started.run} started", flush=True)
+        if arguments.wait:
+            well = _wait(started) and well
+    if not arguments.wait:
+        print("It goes on when you log out. Watch it: imgexp-tui, or: imgexp-tui logs -f " + versions[-1].name)
+    return 0 if well else 1
+
+
+def list_runs(arguments: Namespace) -> int:
+    """The runs of the lab or of one version, newest first."""
+    lab = lab_of(arguments)
+    if arguments.version is not None:
+        version_of(notebook_of(arguments), arguments.version)
+    views = views_of(lab, arguments.version)
+    if arguments.json:
+        from imgexp_tui.cli.output import print_json
+        from imgexp_tui.reports.data import run_row
+
+        return print_json([run_row(view) for view in views])
+    if not views:
+        print("no runs yet; start one with: imgexp-tui run VERSION")
+        return 0
+    print(table([["version", "run", "state", "epoch", "best", "evidence"], *map(_row, views)]))
+    return 0
+
+
+def stop(arguments: Namespace) -> int:
+    """Ask a run to stop, and wait until it has."""
+    from imgexp_tui.runner import control
+
+    target = _find(arguments)
+    try:
+        control.stop(target)
+        print(f"{_name(target)}: asked to save a checkpoint and stop", flush=True)
+        status = control.wait(target)
+    except control.ControlError as error:
+        raise CommandError(str(error)) from None
+    print(f"{_name(target)}: {_told(status)}")
+    return 0
+
+
+def resume(arguments: Namespace) -> int:
+    """Go on from a run's last checkpoint."""
+    from imgexp_tui.runner import control
+
+    target = _find(arguments)
+    try:
+        control.resume(target)
+    except control.ControlError as error:
+        raise CommandError(str(error)) from None
+    print(f"{_name(target)} resumed", flush=True)
+    return 0 if not arguments.wait or _wait(target) else 1
+
+
+def logs(arguments: Namespace) -> int:
+    """Print a run's log, cleaned; with `-f` until the run has ended."""
+    target = _find(arguments)
+    view = RunView(target)
+    try:
+        file = target.log.open("rb")
+    except FileNotFoundError:
+        print(f"{_name(target)} has printed nothing yet", file=sys.stderr)
+        if not arguments.follow:
+            return 0
+        target.log.touch(mode=0o600)
+        file = target.log.open("rb")
+    with file:
+        rest = b""
+        while True:
+            view.poll()
+            live = view.status.state.live
+            # The state is read before the log: what a run that has ended printed last is then not missed.
+            *whole, rest = (rest + file.read()).split(b"\n")
+            for line in whole:
+                print(clean_log(line.decode("utf-8", "replace")))
+            sys.stdout.flush()
+            if not (arguments.follow and live):
+                break
+            time.sleep(_POLL)
+        if rest:
+            print(clean_log(rest.decode("utf-8", "replace")))
+    return 0
+
+
+def _overrides(version: Version, pairs: list[str]) -> dict[str, Value]:
+    """What `--set KEY=VALUE` asks for, checked against the settings that `version` takes."""
+    found: dict[str, Value] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise CommandError(f"--set {pair}: write it as KEY=VALUE, such as --set epochs=2", 2)
+        known = SETTINGS if version.command is None else version.train
+        if key not in known:
+            near = nearest(key, known)
+            hint = f"did you mean {near}?" if near else f"take one of {', '.join(known)}"
+            raise CommandError(f"--set {key}: {version.name} has no such setting; {hint}", 2)
+        try:
+            found[key] = SETTINGS[key].parse(text) if version.command is None else _typed(text, version.train[key])
+        except ValueError as error:
+            raise CommandError(f"--set {key}: {error}", 2) from None
+    if isinstance(data := found.get("data"), str) and Path(data).expanduser().exists():
+        # A path on the command line is meant from here, one in the notebook from the lab.
+        found["data"] = str(Path(data).expanduser().absolute())
+    return found
+
+
+def _typed(text: str, like: Value) -> Value:
+    """`text` as the kind that the notebook's value has, for the free settings of a `command` version."""
+    if isinstance(like, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{text!r} is not true or false")
+        return text.lower() == "true"
+    return type(like)(text)
+
+
+def _find(arguments: Namespace) -> RunDir:
+    from imgexp_tui.runner.control import ControlError
+    from imgexp_tui.runner.find import find_run
+
+    try:
+        return find_run(lab_of(arguments), arguments.run)
+    except ControlError as error:
+        raise CommandError(str(error)) from None
+
+
+def _wait(target: RunDir) -> bool:
+    """Wait for a run's end and say how it ended; whether it finished."""
+    from imgexp_tui.runner.control import wait
+
+    try:
+        status = wait(target)
+    except KeyboardInterrupt:
+        print(f"\n{_name(target)} goes on; stop it with: imgexp-tui stop {target.run}", file=sys.stderr)
+        raise
+    view = RunView(target)
+    view.poll()
+    best = view.best()
+    took = f" after {duration(status.exit.ended - view.request.created)}" if status.exit and view.request else ""
+    reached = f", best {best.metric} {number(best.value)}" if best else ""
+    print(f"{_name(target)}: {_told(status)}{took}{reached}", flush=True)
+    return status.state is State.FINISHED
+
+
+def _row(view: RunView) -> list[str]:
+    best = view.best()
+    return [
+        view.version,
+        view.run,
+        view.status.state,
+        f"{view.epoch:g}/{view.epochs}" if view.epoch is not None and view.epochs else "",
+        f"{best.metric} {number(best.value)}" if best else "",
+        view.status.evidence,
+    ]
+
+
+def _name(target: RunDir) -> str:
+    return f"{target.version}/{target.run}"
+
+
+def _told(status: Status) -> str:
+    """State and evidence, without saying the same word twice."""
+    evidence = clean_line(status.evidence)
+    return (
+        evidence if evidence.startswith(status.state) else f"{status.state}, {evidence}" if evidence else status.state
+    )

@@ -1,0 +1,22 @@
+"""Bullets of a note, in whatever manner its author writes them: `- text`, `-text`, `* text`."""
+
+from __future__ import annotations
+
+import re
+
+_BULLET = re.compile(r"([-*+])([ \t]*)(.*)")
+
+
+def with_bullet(note: str, text: str) -> str:
+    """`note` with one more top-level bullet that says `text`, in the manner of the last one.
+
+    An empty bullet at the end, which stands for "nothing yet", is filled. Everything else stays as it is.
+    """
+    body = note.rstrip()
+    ending = note[len(body) :] or ("\n" if not body else "")
+    lines = body.split("\n") if body else []
+    empty = lines.pop() if lines and lines[-1] in ("-", "*", "+") else None
+    said = [m for line in lines if (m := _BULLET.fullmatch(line)) and m[3]]
+    mark, blank = (said[-1][1], said[-1][2]) if said else (empty or "-", " ")
+    indented = text.strip().replace("\n", "\n" + " " * len(mark + blank))
+    return "\n".join([*lines, f"{mark}{blank}{indented}"]) + ending

@@ -1,0 +1,34 @@
+"""What every test gets: state and cache folders of its own, and one thread for the trainer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the developer's own state or cache is read or written; the cache is kept for the session,
+    because generating the shapes takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture
+def notes_file() -> Path:
+    """The researcher's own notes that the project grew from."""
+    return SHARED / "data" / "notes_v0_v5.txt"
+
+
+@pytest.fixture
+def photos_zip() -> Path:
+    """1,000 photographs without suffixes, flat, without a split."""
+    return SHARED / "data" / "photos160.zip"
