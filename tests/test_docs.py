@@ -1,0 +1,29 @@
+"""The pages that are made from the program agree with it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+from imgexp_tui.cli.parser import COMMANDS
+
+from .conftest import ROOT
+
+
+def test_the_settings_page_is_the_program_s_own_table() -> None:
+    spec = importlib.util.spec_from_file_location("settings_page", ROOT / "docs" / "settings.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "settings.md").read_text() == module.settings_page(), "mend: python docs/settings.py"
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    named = set(re.findall(r"^\s+imgexp-tui ([a-z]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert named
+    assert named <= set(COMMANDS)
+
+
+def test_the_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target
