@@ -1,0 +1,160 @@
+"""The app over a real SSH connection: what is left when the connection drops."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from imgexp_tui.runner.control import stop, wait
+
+from imgexp_tui.records.rundir import find_runs
+from imgexp_tui.records.state import State, status
+
+SSHD = "/usr/sbin/sshd"
+pytestmark = [
+    pytest.mark.sshd,
+    pytest.mark.skipif(not Path(SSHD).exists() or not shutil.which("ssh"), reason="OpenSSH is not installed"),
+]
+
+NOTEBOOK = """\
+[versions.v0]
+summary = '''Sleeps.'''
+takeaways = '''
+-first
+'''
+command = ["sh", "-c", "echo up; exec sleep 600"]
+"""
+
+
+@pytest.fixture
+def ssh(tmp_path: Path) -> Iterator[list[str]]:
+    """The words that log in to this machine through an sshd of the test's own."""
+    folder = tmp_path / "ssh"
+    folder.mkdir(mode=0o700)
+    for key in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized_keys")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n"
+        f"PidFile {folder}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
+    )
+    server = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "config"], stderr=subprocess.DEVNULL)
+    _until(lambda: _answers(port), "sshd answers")
+    yield [
+        "ssh", "-tt", "-F", "none", "-i", str(folder / "user"), "-p", str(port), "-o", "StrictHostKeyChecking=no",
+        "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "127.0.0.1",
+    ]  # fmt: skip
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    (lab / "experiments.toml").write_text(NOTEBOOK)
+    return lab
+
+
+class Session:
+    """An SSH client in a pseudo-terminal of 100×30."""
+
+    def __init__(self, ssh: list[str], lab: Path, state: Path) -> None:
+        app = f"env XDG_STATE_HOME={state} TERM=xterm-256color {sys.executable} -m imgexp_tui {lab}"
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execvp(ssh[0], [*ssh, app])
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        os.set_blocking(self.terminal, False)
+        self.seen = b""
+
+    def shows(self, word: bytes) -> None:
+        _until(lambda: word in self._read(), f"{word!r} on the screen")
+
+    def type(self, keys: bytes) -> None:
+        self.seen = b""
+        os.write(self.terminal, keys)
+
+    def drop(self) -> None:
+        """End the client at once, as a lost network or a closed lid would."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.terminal)
+
+    def _read(self) -> bytes:
+        with contextlib.suppress(OSError):
+            self.seen += os.read(self.terminal, 1 << 16)
+        return self.seen
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def test_a_dropped_connection_leaves_the_run_and_the_note(ssh: list[str], lab: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    session = Session(ssh, lab, state)
+    session.shows(b"v0")
+    session.type(b"r")
+    _until(lambda: any(status(run).state is State.RUNNING for run in find_runs(lab)), "the run is running")
+    session.type(b"e")
+    session.shows(b"first")
+    session.type(b"written on the train ")
+    _until(lambda: "written on the train" in _drafts(state), "the draft is journaled")
+    session.drop()
+
+    (run,) = find_runs(lab)
+    assert status(run).state is State.RUNNING
+
+    again = Session(ssh, lab, state)
+    again.shows(b"running")
+    again.type(b"e")
+    again.shows(b"written on the train")
+    again.drop()
+    stop(run)
+    assert wait(run).state is State.STOPPED
+
+
+def _drafts(state: Path) -> str:
+    return "".join(p.read_text(errors="replace") for p in state.rglob("*") if p.is_file())
+
+
+def test_the_record_is_whole_after_the_drop(ssh: list[str], lab: Path, tmp_path: Path) -> None:
+    (lab / "experiments.toml").write_text(
+        '[versions.v0]\ncommand = ["sh", "-c", "for i in 1 2 3 4 5 6; do echo line $i; sleep 0.3; done"]\n'
+    )
+    session = Session(ssh, lab, tmp_path / "state")
+    session.shows(b"v0")
+    session.type(b"r")
+    _until(lambda: any(run.log.exists() and run.log.stat().st_size for run in find_runs(lab)), "the log grows")
+    session.drop()
+    (run,) = find_runs(lab)
+    assert wait(run).state is State.FINISHED
+    assert run.log.read_text() == "".join(f"line {i}\n" for i in range(1, 7))
+    assert json.loads(run.exit.read_text())["exit_code"] == 0
