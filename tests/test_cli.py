@@ -46,6 +46,10 @@ seconds = 600
 """
 
 
+VERSION_KEYS = {"name", "base", "summary", "takeaways", "observed", "state", "best", "runs"}
+RUN_KEYS = {"run", "version", "state", "exit_code", "signal", "attempt", "epoch", "step", "metrics", "best", "path"}
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
     (tmp_path / "experiments.toml").write_text(NOTEBOOK)
@@ -72,25 +76,13 @@ def test_the_main_job(lab: Path) -> None:
     assert "finished" in told and "valid/loss" in told
 
     (run,) = rows(lab, "runs")
-    assert set(run) >= {
-        "run",
-        "version",
-        "state",
-        "exit_code",
-        "signal",
-        "attempt",
-        "epoch",
-        "step",
-        "metrics",
-        "best",
-        "path",
-    }
+    assert run.keys() >= RUN_KEYS
     assert (run["state"], run["exit_code"], run["signal"], run["attempt"]) == ("finished", 0, None, 1)
     assert (run["epoch"], run["step"]) == (2, 8)
     assert {"train/loss", "valid/loss", "valid/accuracy", "valid/soft_std"} <= set(run["metrics"])
 
     v0, v1, _ = rows(lab, "list")
-    assert set(v0) >= {"name", "base", "summary", "takeaways", "observed", "state", "best", "runs"}
+    assert v0.keys() >= VERSION_KEYS
     assert (v0["state"], v0["runs"], v0["summary"]) == ("finished", [run["run"]], "First try [/] with | and \t tab.")
     assert v0["best"]["metric"] == "valid/loss"
     assert (v1["base"], v1["state"], v1["best"], v1["runs"]) == ("v0", None, None, [])

@@ -1,0 +1,94 @@
+"""Makes the pictures of the app that the docs show: python docs/screens.py
+
+Starts v0 of the shipped notebook in a lab of its own, opens the app in tmux at 80×24 and 200×50 as a user would, and
+writes what stands on the screens as text and, for the README, as SVG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+SIZES = ((80, 24), (200, 50))
+EPOCHS = 3
+"""Epochs of v0 that are waited for, so that there is a curve to see."""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--lab", type=Path, help="a lab that has runs already; its v0 is started once more")
+    arguments = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_STATE_HOME"] = folder
+        lab = arguments.lab or Path(folder) / "patchwork"
+        if not lab.exists():
+            lab.mkdir()
+            shutil.copy(ROOT / "experiments.toml", lab)
+        _cli(lab, "run", "v0")
+        try:
+            _wait(lambda: (_runs(lab)[0]["epoch"] or 0) > EPOCHS, "v0 learns")
+            for size in SIZES:
+                text = _terminal(lab, *size)
+                (DOCS / f"screen-{size[0]}x{size[1]}.txt").write_text(text)
+            asyncio.run(_picture(lab, SIZES[1]))
+        finally:
+            _cli(lab, "stop", "v0")
+
+
+def _cli(lab: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "imgexp_tui", "-C", str(lab), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _runs(lab: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(_cli(lab, "runs", "v0", "--json"))
+    return found
+
+
+def _terminal(lab: Path, columns: int, lines: int) -> str:
+    """The app's first screen in tmux, once the live curves stand on it."""
+    tmux = ["tmux", "-L", f"screens-{os.getpid()}"]
+    app = f"{sys.executable} -m imgexp_tui {lab}"
+    subprocess.run([*tmux, "new-session", "-d", "-x", str(columns), "-y", str(lines), app], check=True)
+
+    def screen() -> str:
+        return subprocess.run([*tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True).stdout
+
+    try:
+        _wait(lambda: "running" in screen() and "train" in screen(), "the live curves")
+        return screen()
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False)
+
+
+async def _picture(lab: Path, size: tuple[int, int]) -> None:
+    from imgexp_tui.tui.app import LabApp
+
+    app = LabApp(lab)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause(3)
+        app.save_screenshot("screen.svg", path=str(DOCS))
+
+
+def _wait(true: Callable[[], bool], what: str, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()
