@@ -1,1 +1,1 @@
-"""What the machine is doing: host, GPUs, and a run's own process tree. psutil and NVML only, no terminal."""
+"""What the machine is doing: host, GPUs, and one run's processes. Samples only; nothing is kept or written here."""

@@ -43,12 +43,13 @@ class Identity:
         """Whether this very process runs on this machine; a zombie does not run."""
         if self.boot_id != boot_id():
             return False
-        found = _stat(self.pid)
-        return found is not None and found[1] == self.start_ticks and found[0] not in "ZX"
+        found = stat_fields(self.pid)
+        return found is not None and int(found[19]) == self.start_ticks and found[0] not in (b"Z", b"X")
 
 
 @functools.cache
 def boot_id() -> str:
+    """A text that changes with each start of this machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -59,16 +60,18 @@ def host() -> str:
 
 def identity(pid: int) -> Identity | None:
     """The identity of a process of this machine; None where it has ended."""
-    found = _stat(pid)
-    return Identity(pid, found[1], boot_id(), host()) if found else None
+    found = stat_fields(pid)
+    return Identity(pid, int(found[19]), boot_id(), host()) if found else None
 
 
-def _stat(pid: int) -> tuple[str, int] | None:
-    """State letter and start ticks, from `/proc/PID/stat` (man 5 proc)."""
+def stat_fields(pid: int) -> list[bytes] | None:
+    """`/proc/PID/stat` from the third field on (man 5 proc): state, parent, …; None where there is no such process."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
+        # Unbuffered, because this is read often: every process of a run, every second.
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123
+            text = file.read()
     except OSError:
         return None
     # The command's name stands in parentheses and may itself hold blanks and parentheses.
     fields = text[text.rfind(b")") + 2 :].split()
-    return fields[0].decode(), int(fields[19])
+    return fields if len(fields) > 21 else None
