@@ -1,0 +1,103 @@
+"""What the editor reads and writes: the notes of one version, their drafts, and how a save went.
+
+Plain functions that block; the editor calls them in threads. Every failure comes back as a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.notebook.model import NotebookError
+from imgexp_tui.paths import NOTEBOOK
+
+FIELDS = ("summary", "takeaways", "observed")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The notes of a version as they stand.
+
+    Attributes:
+        texts: note → its text in the file.
+        drafts: note → a draft that says something else than the file.
+        trouble: why the notes cannot be edited, as a sentence; "" where they can.
+    """
+
+    texts: dict[str, str] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a save went.
+
+    Attributes:
+        kind: "saved", "unchanged", "merged", "conflict" or "failed".
+        text: what the file holds now; the text that was to be saved where it failed.
+        sentence: what the user should know; "" where all is as expected.
+    """
+
+    kind: str
+    text: str
+    sentence: str = ""
+
+
+def open_notes(lab: Path, version: str) -> Opened:
+    """Read the notes of `version` afresh, and the drafts that were left behind."""
+    from imgexp_tui.notebook import journal
+    from imgexp_tui.notebook.load import load
+
+    try:
+        notebook = load(lab)
+    except NotebookError as error:
+        return Opened(trouble=str(error))
+    found = notebook.versions.get(version)
+    if found is None:
+        return Opened(trouble=f"{version} is not in {NOTEBOOK} (any more).")
+    texts = {name: str(getattr(found, name)) for name in FIELDS}
+    left = {d.field: d for d in journal.drafts(lab) if d.version == version and d.field in texts}
+    drafts = {name: d for name, d in left.items() if d.text != texts[name]}
+    return Opened(texts, drafts, read_only(notebook.path))
+
+
+def read_only(path: Path) -> str:
+    """Why `path` cannot be replaced, as a sentence; "" where it can. The folder counts: a save is a rename in it."""
+    real = Path(os.path.realpath(path))
+    if not os.access(real, os.W_OK):
+        return f"{real.name} is read-only for you: notes can be read here, not changed. Mend: chmod u+w {real}"
+    if not os.access(real.parent, os.W_OK | os.X_OK):
+        return f"The folder {real.parent} is read-only for you: notes can be read here, not changed."
+    return ""
+
+
+def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> Outcome:
+    """Save one note. Never raises for what files can do."""
+    from imgexp_tui.notebook.save import save_note
+
+    try:
+        saved = save_note(lab, version, name, text, seen=seen)
+    except NotebookError as error:
+        return Outcome("failed", text, f"Not saved: {error} Your text is kept as a draft.")
+    except OSError as error:
+        return Outcome("failed", text, f"Not saved ({error.strerror or error}). Your text is kept as a draft.")
+    sentence = {
+        "merged": f"The {name} was also changed elsewhere: both changes are merged and saved.",
+        "conflict": f"The {name} was changed elsewhere in the same place: both texts are kept, marked. Mend them here.",
+    }.get(saved.outcome, "")
+    return Outcome(saved.outcome, saved.text, sentence)
+
+
+def both(file: str, draft: str) -> str:
+    """One text with every line of both, in order; lines that both have stand once."""
+    a, b = file.splitlines(keepends=True), draft.splitlines(keepends=True)
+    if a and b and not a[-1].endswith("\n"):
+        a[-1] += "\n"
+    out: list[str] = []
+    for tag, i, end, j, stop in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        out += a[i:end] if tag == "equal" else [*a[i:end], *b[j:stop]]
+    return "".join(out)

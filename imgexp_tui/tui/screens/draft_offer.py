@@ -1,0 +1,94 @@
+"""Offers a draft that was typed but never saved, beside what the file holds."""
+
+from __future__ import annotations
+
+import time
+from difflib import SequenceMatcher
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Footer, Static
+
+from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.text import age, clean
+
+_CHOICES = {
+    "restore": "Restore draft (r)",
+    "keep": "Keep file (f)",
+    "both": "Both (b)",
+}
+
+
+class DraftScreen(ModalScreen[str]):
+    """Dismissed with "restore", "keep", "both" or "later".
+
+    Args:
+        version: whose note it is.
+        text: what the file holds.
+        draft: what was typed; its field says which note.
+    """
+
+    CSS_PATH = "draft_offer.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    BINDINGS = [
+        Binding("r", "choose('restore')", "Restore draft", show=False),
+        Binding("f", "choose('keep')", "Keep file", show=False),
+        Binding("b", "choose('both')", "Both", show=False),
+        Binding("left", "app.focus_previous", "Previous answer", show=False),
+        Binding("right", "app.focus_next", "Next answer", show=False),
+        Binding("escape", "choose('later')", "Decide later"),
+    ]
+
+    def __init__(self, version: str, text: str, draft: Draft) -> None:
+        super().__init__()
+        self._version = version
+        self._text = text
+        self._draft = draft
+
+    def compose(self) -> ComposeResult:
+        when = age(max(0.0, time.time() - self._draft.time))
+        ago = "just now" if when == "now" else f"{when} ago"
+        file, draft = self._text.splitlines(), self._draft.text.splitlines()
+        with Vertical(id="box"):
+            yield Static(
+                Content(f"{self._version}: unsaved {self._draft.field} found, typed {ago}. What shall the note say?"),
+                id="question",
+            )
+            with Vertical(id="texts"):
+                yield _pane("In the file", _marked(file, draft), "file")
+                yield _pane("Your draft", _marked(draft, file), "draft")
+            with Horizontal(id="answers"):
+                for choice, label in _CHOICES.items():
+                    yield Button(Content(label), id=choice, compact=True)
+            yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#restore", Button).focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id or "later")
+
+    def action_choose(self, choice: str) -> None:
+        self.dismiss(choice)
+
+
+def _pane(title: str, text: Text, id: str) -> VerticalScroll:
+    pane = VerticalScroll(Static(text), id=id, can_focus=True)
+    pane.border_title = title
+    return pane
+
+
+def _marked(lines: list[str], other: list[str]) -> Text:
+    """`lines`, with a bar and bold where `other` does not have them."""
+    if not "".join(lines).strip():
+        return Text("(empty)", "dim")
+    out = Text()
+    for tag, start, end, _, _ in SequenceMatcher(None, lines, other, autojunk=False).get_opcodes():
+        own = tag != "equal"
+        for line in lines[start:end]:
+            out.append(f"{'▌' if own else ' '} {clean(line).expandtabs(4)}\n", "bold" if own else "dim")
+    return out

@@ -1,0 +1,345 @@
+"""The editor of a version's notes: three text areas in one column, the focused one large, the run's numbers beside.
+
+An edit is never lost: a thread keeps drafts while one types (`drafts`), saving merges with what others wrote
+(`notebook.save`), and leaving in any way saves. Files are touched in threads only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult, SuspendNotSupported
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static, TextArea
+
+from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.text import listed
+from imgexp_tui.tui import note_files, outside
+from imgexp_tui.tui.drafts import DraftKeeper, flushed_on_signals
+from imgexp_tui.tui.glance import RunGlancer
+from imgexp_tui.tui.note_files import FIELDS
+from imgexp_tui.tui.widgets.note_area import NoteArea
+from imgexp_tui.tui.widgets.note_document import has_unsafe
+from imgexp_tui.tui.widgets.run_glance import RunGlance
+
+_HINTS = {
+    "summary": "What is tried in this version, and why.",
+    "takeaways": "- What was learned. Enter goes on with the list, Tab nests.",
+    "observed": "Stats noted by hand, such as GPU Memory Usage: 1,985/8,126 MB",
+}
+
+
+@dataclass(slots=True)
+class Note:
+    """One note under edit.
+
+    Attributes:
+        seen: the file's text that this edit started from.
+        kept: what the area says while nothing is unsaved.
+        drafted: whether a draft may stand in the state folder.
+    """
+
+    field: str
+    area: NoteArea
+    seen: str = ""
+    kept: str = ""
+    drafted: bool = False
+
+    @property
+    def dirty(self) -> bool:
+        return self.area.text != self.kept
+
+
+class EditorScreen(Screen[str]):
+    """Edits the notes of one version; dismissed with the version's name.
+
+    Args:
+        lab: the lab's folder.
+        version: whose notes.
+        field: the note to start in, one of `FIELDS`.
+    """
+
+    CSS_PATH = "editor.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    BINDINGS = [
+        Binding("ctrl+s", "save", "Save"),
+        Binding("ctrl+n", "next_note", "Next note"),
+        Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="open this note in your own editor"),
+        Binding("f1", "help", "Help", show=False),
+        Binding("escape", "leave", "Save and go back"),
+    ]
+
+    class DraftTrouble(Message):
+        """Drafts cannot be written (or, with "", can again)."""
+
+        def __init__(self, sentence: str) -> None:
+            super().__init__()
+            self.sentence = sentence
+
+    def __init__(self, lab: Path, version: str, field: str = "takeaways") -> None:
+        super().__init__()
+        self._lab = lab
+        self._version = version
+        self._notes = {name: Note(name, NoteArea(id=name, placeholder=_HINTS[name])) for name in FIELDS}
+        self._current = self._notes[field]
+        self._keeper = DraftKeeper(lab, lambda sentence: self.post_message(self.DraftTrouble(sentence)))
+        self._glancer = RunGlancer(lab, version)
+        self._looking = False
+        self._saving = asyncio.Lock()
+        self._saved_at = ""
+        self._left = False
+        self._guard = contextlib.ExitStack()
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="bar"):
+            yield Static(Content(f"{self._version} · notes"), id="name")
+            yield Static(id="state")
+        yield Static(id="banner")
+        with Horizontal(id="body"):
+            with Vertical(id="notes"):
+                for note in self._notes.values():
+                    yield note.area
+            yield RunGlance(self._version, id="glance")
+        yield RunGlance(self._version, line=True, id="glance-line")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        leave = partial(loop.call_soon_threadsafe, self.app.exit, None, 143)
+        self._guard.enter_context(flushed_on_signals(leave))
+        for note in self._notes.values():
+            note.area.read_only = True
+        self._current.area.focus()
+        self._mark()
+        self._open()
+        self._look()
+        self.set_interval(1.0, self._look)
+
+    async def on_unmount(self) -> None:
+        """The app is being quit: what `leave` did not save is saved now; the draft stays where that fails."""
+        self._guard.close()
+        if not self._left:
+            await self._save_dirty()
+        await asyncio.to_thread(self._keeper.close)
+
+    # Opening
+
+    @work(group="open")
+    async def _open(self) -> None:
+        opened = await asyncio.to_thread(note_files.open_notes, self._lab, self._version)
+        if not opened.texts:
+            self.app.notify(opened.trouble, severity="error", markup=False)
+            self._left = True
+            self.dismiss(self._version)
+            return
+        for name, text in opened.texts.items():
+            self._show(self._notes[name], text, editable=not opened.trouble)
+        self._say(opened.trouble or self._signs(), "warning")
+        if not opened.trouble:
+            for name, draft in opened.drafts.items():
+                await self._offer(self._notes[name], draft)
+
+    def _show(self, note: Note, text: str, *, editable: bool) -> None:
+        note.area.load_text(text)
+        note.area.move_cursor(note.area.document.end)
+        note.seen, note.kept = text, note.area.text
+        note.area.read_only = not editable
+
+    def _signs(self) -> str:
+        odd = [note.field for note in self._notes.values() if has_unsafe(note.seen)]
+        if not odd:
+            return ""
+        return f"Signs such as ␛ in the {listed(odd)} stand for control characters; they are saved as they were."
+
+    async def _offer(self, note: Note, draft: Draft) -> None:
+        """Let the user choose between the file's text and what was typed but not saved."""
+        from imgexp_tui.tui.screens.draft_offer import DraftScreen
+
+        choice = await self.app.push_screen_wait(DraftScreen(self._version, note.seen, draft))
+        if choice == "later":
+            self._left = True
+            self.dismiss(self._version)
+            return
+        note.drafted = True
+        self._activate(note)
+        if choice == "restore":
+            note.seen = draft.seen
+            note.area.change_to(draft.text)
+        elif choice == "both":
+            note.area.change_to(note_files.both(note.seen, draft.text))
+        else:
+            self._follow(note)
+
+    # Typing
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        note = self._notes.get(event.text_area.id or "")
+        if note:
+            self._follow(note)
+
+    def _follow(self, note: Note) -> None:
+        """Keep the draft in step with the text."""
+        if note.dirty:
+            note.drafted = True
+            self._keeper.keep(Draft(self._version, note.field, note.area.text, note.seen, time.time()))
+        elif note.drafted:
+            note.drafted = False
+            self._keeper.drop(self._version, note.field)
+        self._mark()
+
+    def on_descendant_focus(self) -> None:
+        note = self._notes.get(self.focused.id or "") if self.focused else None
+        if note:
+            self._activate(note)
+
+    def _activate(self, note: Note) -> None:
+        self._current = note
+        for other in self._notes.values():
+            other.area.set_class(other is note, "-active")
+        if self.focused is not note.area:
+            note.area.focus()
+        self.call_after_refresh(note.area.scroll_cursor_visible)
+
+    def action_next_note(self) -> None:
+        at = FIELDS.index(self._current.field)
+        self._activate(self._notes[FIELDS[(at + 1) % len(FIELDS)]])
+
+    def _mark(self) -> None:
+        """Say what is unsaved: a dot at the note and in the bar, and a word."""
+        dirty = False
+        for note in self._notes.values():
+            dirty = dirty or note.dirty
+            note.area.border_title = note.field.capitalize() + (" ●" if note.dirty else "")
+        word = "saving…" if self._saving.locked() else "● unsaved" if dirty else self._saved_at
+        state = self.query_one("#state", Static)
+        state.set_class(dirty, "-unsaved")
+        state.update(Content(word))
+
+    # Saving
+
+    @work(group="save")
+    async def action_save(self) -> None:
+        """Write every unsaved note to the notebook."""
+        await self._save_all()
+
+    async def _save_all(self) -> set[str]:
+        """Save and say so. Returns the kinds of outcome that there were."""
+        outcomes = await self._save_dirty()
+        sentences = [o.sentence for o in outcomes if o.sentence]
+        kinds = {o.kind for o in outcomes}
+        if "failed" not in kinds:
+            self._saved_at = f"saved {time.strftime('%H:%M:%S')}"
+        self._say("\n".join(sentences), "error" if kinds & {"failed", "conflict"} else "warning")
+        self._mark()
+        return kinds
+
+    async def _save_dirty(self) -> list[note_files.Outcome]:
+        async with self._saving:
+            return [await self._save_note(note) for note in self._notes.values() if note.dirty]
+
+    async def _save_note(self, note: Note) -> note_files.Outcome:
+        text = note.area.text
+        call = partial(note_files.save, self._lab, self._version, note.field, text, seen=note.seen)
+        outcome = await asyncio.to_thread(call)
+        if outcome.kind == "failed":
+            return outcome
+        # What was typed during the save starts from the text that was being saved.
+        note.seen = note.kept = text
+        if note.area.text == text:
+            note.area.change_to(outcome.text)
+            note.seen, note.kept = outcome.text, note.area.text
+        self._follow(note)
+        return outcome
+
+    @work(exclusive=True, group="leave")
+    async def action_leave(self) -> None:
+        """Save, then go back. What cannot be saved is asked about; texts in conflict are shown first."""
+        kinds = await self._save_all()
+        if "conflict" in kinds or ("failed" in kinds and not await self._may_leave()):
+            return
+        self._left = True
+        if "merged" in kinds:
+            self.app.notify("Merged with a change made elsewhere, and saved.", markup=False)
+        self.dismiss(self._version)
+
+    async def _may_leave(self) -> bool:
+        from imgexp_tui.tui.screens.confirm import ConfirmScreen
+
+        question = "These notes could not be saved. Leave anyway? Your text is kept as a draft and offered next time."
+        leave: bool = await self.app.push_screen_wait(ConfirmScreen(question, "Leave", "Stay"))
+        return leave
+
+    # The user's own editor
+
+    @work(exclusive=True, group="outside")
+    async def action_outside(self) -> None:
+        """Open the note in `$EDITOR`; what comes back is one edit, saved."""
+        note = self._current
+        if note.area.read_only:
+            return
+        text = note.area.text
+        try:
+            argv = outside.command()
+            await asyncio.to_thread(self._keeper.flush)
+            path = await asyncio.to_thread(outside.hand_over, self._lab, self._version, note.field, text)
+            self._run_outside(argv, path)
+            new = await asyncio.to_thread(outside.take_back, path, text)
+        except outside.OutsideError as error:
+            self._say(str(error), "error")
+            return
+        note.area.change_to(new)
+        await self._save_all()
+
+    def _run_outside(self, argv: list[str], path: Path) -> None:
+        """Lend the terminal to the editor. Textual does not resume after an exception, so none passes through."""
+        trouble = None
+        try:
+            with self.app.suspend():
+                try:
+                    outside.edit(argv, path)
+                except outside.OutsideError as error:
+                    trouble = error
+        except SuspendNotSupported:
+            trouble = outside.OutsideError("This terminal cannot be lent to an editor.")
+        self.refresh()
+        if trouble:
+            raise trouble
+
+    # What is said
+
+    def _say(self, sentence: str, manner: str) -> None:
+        """Show a sentence above the notes; "" removes it."""
+        banner = self.query_one("#banner", Static)
+        banner.update(Content(sentence))
+        banner.set_classes(f"-{manner}" if sentence else "")
+
+    def on_editor_screen_draft_trouble(self, message: DraftTrouble) -> None:
+        self._say(message.sentence, "error")
+
+    def action_help(self) -> None:
+        from imgexp_tui.tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen())
+
+    @work(group="glance")
+    async def _look(self) -> None:
+        """Show the run's numbers as they stand."""
+        if self._looking:
+            return
+        self._looking = True
+        try:
+            glance = await asyncio.to_thread(self._glancer.look)
+        finally:
+            self._looking = False
+        for shown in self.query(RunGlance):
+            shown.tell(glance)

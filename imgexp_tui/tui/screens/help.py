@@ -1,0 +1,95 @@
+"""All keys of all screens, taken from the bindings themselves, and a few lines of what is what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.dom import DOMNode
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static, TextArea
+
+_LEGEND = (
+    ("●", "beside a note: not saved yet; it is kept as a draft all the same, and offered if the app should end"),
+    ("chance", "the loss or accuracy that guessing reaches; a run that stays there learns nothing"),
+    ("best", "the lowest valid/loss so far (train/loss where nothing is validated), and its epoch"),
+    ("lost", "the run ended and nobody saw how; its record is whole up to there"),
+    ("no heartbeat", "its process is alive, but nothing was written for two minutes"),
+)
+_KEY_CELLS = 16
+_STOLEN = ("super+", "alt+", "shift+ctrl")
+
+
+class HelpScreen(ModalScreen[None]):
+    """Scrolls; closed by the usual keys."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS = [
+        Binding("escape,q,question_mark,f1", "dismiss", "Close"),
+        Binding("j", "scroll('down')", "Down", show=False),
+        Binding("k", "scroll('up')", "Up", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="box"):
+            yield Static(self._text())
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        box = self.query_one("#box")
+        box.border_title = "Keys"
+        box.focus()
+
+    def action_scroll(self, way: str) -> None:
+        box = self.query_one("#box", VerticalScroll)
+        (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
+
+    def _text(self) -> Text:
+        out = Text()
+        for title, sources in self._groups():
+            rows = list(self._rows(sources))
+            if rows:
+                out.append(f"{title}\n", "bold underline")
+                for keys, what in rows:
+                    out.append(f"  {keys:<{_KEY_CELLS}}", "bold")
+                    out.append(f" {what}\n")
+                out.append("\n")
+        out.append("What is what\n", "bold underline")
+        for sign, meaning in _LEGEND:
+            out.append(f"  {sign:<{_KEY_CELLS}}", "bold")
+            out.append(f" {meaning}\n")
+        return out
+
+    def _groups(self) -> Iterator[tuple[str, list[type[DOMNode]]]]:
+        from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.main import MainScreen
+        from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.widgets.note_area import NoteArea
+
+        yield "Versions and runs", [MainScreen]
+        yield "Everywhere", [type(self.app)]
+        yield "Writing notes", [EditorScreen, NoteArea]
+        yield "New version", [NewVersionScreen]
+        yield "Moving and marking in a text", [TextArea]
+
+    def _rows(self, sources: Iterable[type[DOMNode]]) -> Iterator[tuple[str, str]]:
+        """Keys and what they do; the keys of one action in one row."""
+        said: set[str] = set()
+        for source in sources:
+            for binding in map(_binding, source.BINDINGS):
+                keys = [k for k in binding.key.split(",") if not k.startswith(_STOLEN)]
+                if not binding.description or not keys or binding.action in said:
+                    continue
+                said.add(binding.action)
+                shown = binding.key_display or " ".join(map(self._shown, keys))
+                yield shown, binding.tooltip or binding.description
+
+    def _shown(self, key: str) -> str:
+        return self.app.get_key_display(Binding(key.strip(), "", ""))
+
+
+def _binding(binding: BindingType) -> Binding:
+    return binding if isinstance(binding, Binding) else Binding(*binding)

@@ -1,0 +1,239 @@
+"""A new version from an older one: a name, what changes, a summary drafted from the changes, open takeaways.
+
+Everything is checked while it is typed, and nothing is written before "create".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.suggester import SuggestFromList
+from textual.widgets import Checkbox, Footer, Input, Static, TextArea
+
+from imgexp_tui.notebook import compare
+from imgexp_tui.notebook.model import Notebook, NotebookError, Version
+from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
+from imgexp_tui.records.rundir import VERSION_NAME
+from imgexp_tui.text import clean_line, first_line
+from imgexp_tui.tui import setting_lines
+from imgexp_tui.tui.setting_lines import Typed
+from imgexp_tui.tui.widgets.note_area import NoteArea
+from imgexp_tui.tui.widgets.setting_area import SettingArea
+
+
+class NewVersionScreen(Screen[str | None]):
+    """Dismissed with the new version's name, or None where nothing was made.
+
+    Args:
+        lab: the lab's folder.
+        notebook: as it was last read; saving looks at the file again.
+        base: the version to start from.
+    """
+
+    CSS_PATH = "new_version.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    BINDINGS = [
+        Binding("ctrl+s", "create", "Create"),
+        Binding("tab", "app.focus_next", "Next field"),
+        Binding("shift+tab", "app.focus_previous", "Previous field", show=False),
+        Binding("f1", "help", "Help", show=False),
+        Binding("escape", "cancel", "Cancel"),
+    ]
+
+    def __init__(self, lab: Path, notebook: Notebook, base: str) -> None:
+        super().__init__()
+        self._lab = lab
+        self._notebook = notebook
+        self._start = base
+        self._offered_name = compare.suggest_name(notebook, base)
+        self._offered_summary = ""
+        self._creating = False
+
+    def compose(self) -> ComposeResult:
+        yield Static("New version", id="bar")
+        with VerticalScroll(id="form", can_focus=False):
+            with Horizontal(id="names"):
+                yield Static("Name", classes="label")
+                yield Input(self._offered_name, id="name", compact=True, select_on_focus=False)
+                yield Static("Base", classes="label")
+                names = SuggestFromList(self._notebook.versions, case_sensitive=False)
+                yield Input(self._start, id="base", compact=True, suggester=names, select_on_focus=False)
+                yield Static(id="about")
+            with Horizontal(id="settings"):
+                yield SettingArea(id="changes", placeholder="batch_size = 512\none setting a line")
+                yield Static(id="checks")
+            yield NoteArea(id="summary", placeholder="What is tried, and why.", nests=False)
+            yield Checkbox(Content("Carry over"), id="carry", compact=True)
+            yield Static(id="carried")
+        yield Static(id="trouble")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#changes").border_title = "What changes"
+        self.query_one("#summary").border_title = "Summary"
+        self.query_one("#changes").focus()
+        self._base_changed()
+
+    # What was typed
+
+    @property
+    def _base(self) -> Version | None:
+        return self._notebook.versions.get(self.query_one("#base", Input).value.strip())
+
+    @property
+    def _new_name(self) -> str:
+        return self.query_one("#name", Input).value.strip()
+
+    def _typed(self) -> list[Typed]:
+        base = self._base
+        known = None if base and base.command else SETTINGS
+        return setting_lines.read(self.query_one("#changes", SettingArea).text, known)
+
+    def _changes(self, typed: list[Typed]) -> list[compare.Change]:
+        """What the typed settings change against the base; what stays the same is left out."""
+        train = self._base.train if self._base else self._notebook.defaults
+        made = []
+        for line in typed:
+            before = train.get(line.key)
+            standing = SETTINGS[line.key].default if before is None and line.key in SETTINGS else before
+            if not line.fault and line.value != standing:
+                made.append(compare.Change(line.key, before, line.value))
+        return made
+
+    def _name_fault(self) -> str:
+        name = self._new_name
+        if not VERSION_NAME.fullmatch(name):
+            return "The name takes letters, digits, '.', '_' and '-', and starts with a letter or digit."
+        same = next((v for v in self._notebook.versions if v.lower() == name.lower()), None)
+        return f"{same} is there already; take another name." if same else ""
+
+    def _base_fault(self) -> str:
+        typed = self.query_one("#base", Input).value.strip()
+        if not typed or self._base:
+            return ""
+        near = nearest(typed, self._notebook.versions)
+        return f"There is no version {clean_line(typed)}" + (f"; did you mean {near}?" if near else ".")
+
+    # What follows from it
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "base":
+            self._base_changed()
+        else:
+            self._check()
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        if event.text_area.id == "changes":
+            self._check()
+
+    def _base_changed(self) -> None:
+        base = self._base
+        self.query_one("#changes", SettingArea).completes = not (base and base.command)
+        self.query_one("#about", Static).update(Content(first_line(base.summary) if base else ""))
+        name = self.query_one("#name", Input)
+        if base and name.value == self._offered_name:
+            self._offered_name = compare.suggest_name(self._notebook, base.name)
+            name.value = self._offered_name
+        self._offer_takeaways(compare.open_takeaways(base.takeaways) if base else [])
+        self._check()
+
+    def _offer_takeaways(self, points: list[str]) -> None:
+        carry = self.query_one("#carry", Checkbox)
+        what = "1 open takeaway" if len(points) == 1 else f"{len(points)} open takeaways"
+        carry.label = Content(f"Carry over {what} of {self._base.name}" if self._base and points else "")
+        carry.display = bool(points)
+        self.query_one("#carried", Static).update(Text("\n".join(f"  {clean_line(p)}" for p in points), "dim"))
+
+    def _check(self) -> None:
+        """Say what is right and wrong, and draft the summary as long as it is not the user's own."""
+        typed = self._typed()
+        self.query_one("#checks", Static).update(_checks(typed, self._changes(typed)))
+        self.query_one("#trouble", Static).update(Content(self._name_fault() or self._base_fault()))
+        summary = self.query_one("#summary", NoteArea)
+        if self._base and summary.text in ("", self._offered_summary):
+            self._offered_summary = compare.draft_summary(self._base.name, self._changes(typed))
+            summary.load_text(self._offered_summary)
+
+    # Making it
+
+    def action_create(self) -> None:
+        """Write the version into the notebook, if everything is right."""
+        typed = self._typed()
+        wrong = next((t for t in typed if t.fault), None)
+        trouble = self._name_fault() or self._base_fault()
+        if wrong and not trouble:
+            trouble = f"Line {wrong.line}: {wrong.key}: {wrong.fault}"
+        if trouble or self._creating:
+            self.query_one("#trouble", Static).update(Content(trouble))
+            return
+        self._creating = True
+        self._create({t.key: t.value for t in typed if t.value is not None})
+
+    @work(group="create")
+    async def _create(self, train: dict[str, Value]) -> None:
+        from imgexp_tui.notebook.save import add_version
+
+        name, base = self._new_name, self._base
+        carried = compare.open_takeaways(base.takeaways) if base and self.query_one("#carry", Checkbox).value else []
+        call = partial(
+            add_version,
+            self._lab,
+            name,
+            base=base.name if base else None,
+            summary=self.query_one("#summary", NoteArea).text,
+            takeaways="".join(f"{point}\n" for point in carried),
+            train=train,
+        )
+        try:
+            await asyncio.to_thread(call)
+        except (NotebookError, OSError) as error:
+            self.query_one("#trouble", Static).update(Content(f"Not created: {error}"))
+        else:
+            self.dismiss(name)
+        finally:
+            self._creating = False
+
+    @work(exclusive=True, group="cancel")
+    async def action_cancel(self) -> None:
+        """Go back; asks first where something would be lost."""
+        summary = self.query_one("#summary", NoteArea).text
+        if self._typed() or summary not in ("", self._offered_summary):
+            from imgexp_tui.tui.screens.confirm import ConfirmScreen
+
+            question = f"Throw away what you typed for {clean_line(self._new_name) or 'the new version'}?"
+            if not await self.app.push_screen_wait(ConfirmScreen(question, "Throw away", "Go on")):
+                return
+        self.dismiss(None)
+
+    def action_help(self) -> None:
+        from imgexp_tui.tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen())
+
+
+def _checks(typed: list[Typed], changes: list[compare.Change]) -> Text:
+    """A line for each setting: what it changes, or what is wrong with it."""
+    by_name = {c.name: c for c in changes}
+    out = Text()
+    for line in typed:
+        change = by_name.get(line.key)
+        if line.fault:
+            out.append(f"✗ {clean_line(line.key)}: {clean_line(line.fault)}\n", "bold")
+        elif change is None:
+            out.append(f"= {line.key} is {clean_line(str(line.value))} already\n", "dim")
+        else:
+            before = SETTINGS[line.key].default if change.before is None and line.key in SETTINGS else change.before
+            out.append(f"✓ {line.key} {clean_line(str(before))} → {clean_line(str(change.after))}\n")
+        help_ = SETTINGS[line.key].help if line.key in SETTINGS else ""
+        if help_:
+            out.append(f"  {help_}\n", "dim")
+    return out or Text("Each line is checked while you type; → completes a name.", "dim")

@@ -1,0 +1,153 @@
+"""A text area for notes: lists go on by themselves, nothing from outside reaches the terminal raw.
+
+Textual's `TextArea` brings undo, soft wrap, selection, wide characters and the clipboard. Added here are the keys of
+lists, the dated mark, a document that gives every character back (see `note_document`), and quiet: the cursor does
+not blink, because a still screen sends nothing over SSH.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import takewhile
+
+from rich.text import Text
+from textual import events
+from textual.actions import SkipAction
+from textual.binding import Binding
+from textual.content import Content
+from textual.document._document import Location
+from textual.document._document_navigator import DocumentNavigator
+from textual.document._wrapped_document import WrappedDocument
+from textual.widgets import TextArea
+
+from imgexp_tui.text import clean
+from imgexp_tui.tui.widgets import bullet_keys
+from imgexp_tui.tui.widgets.note_document import NoteDocument, give, newline_of, show
+
+_UNDO_STEPS = 1000
+
+
+class NoteArea(TextArea):
+    """The text of one note. Where `nests` is False, Tab goes to the next field instead."""
+
+    BINDINGS = [
+        Binding("ctrl+t", "insert_update", "Dated mark", tooltip="put in [UPDATE date: ] for a later remark"),
+        Binding("ctrl+z,super+z", "undo", "Undo"),
+        Binding("ctrl+y,super+y", "redo", "Redo", show=False),
+        Binding("tab", "nest", "Nest bullet", show=False),
+        Binding("shift+tab", "unnest", "Un-nest bullet", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None, placeholder: str = "", nests: bool = True) -> None:
+        super().__init__(id=id, placeholder=Content(placeholder), max_checkpoints=_UNDO_STEPS)
+        self._nests = nests
+        self.cursor_blink = False
+        self.match_cursor_bracket = False
+
+    @property
+    def selected_text(self) -> str:
+        return give(super().selected_text)
+
+    def get_line(self, line_index: int) -> Text:
+        return Text(show(self.document.get_line(line_index)), end="", no_wrap=True)
+
+    def _set_document(self, text: str, language: str | None) -> None:
+        self._highlight_query = None
+        self.document = NoteDocument(text)
+        self.wrapped_document = WrappedDocument(self.document, tab_width=self.indent_width)
+        self.navigator = DocumentNavigator(self.wrapped_document)
+        self._build_highlight_map()
+        self.move_cursor((0, 0))
+        self._rewrap_and_refresh_virtual_size()
+
+    def change_to(self, text: str) -> None:
+        """Make the note say `text`, as one edit that can be undone; the cursor stays by its words."""
+        before, after = self.text, text
+        if self.document.newline == "\r\n":
+            before = before.replace("\r\n", "\n")
+        if "\r\n" in (self.document.newline, newline_of(after)):
+            after = after.replace("\r\n", "\n")
+        if before == after:
+            return
+        head = _common(before, after)
+        tail = _common(before[head:][::-1], after[head:][::-1])
+        self.history.checkpoint()
+        self.replace(
+            after[head : len(after) - tail],
+            _location(before, head),
+            _location(before, len(before) - tail),
+        )
+        self.history.checkpoint()
+
+    def action_insert_update(self) -> None:
+        """Put `[UPDATE date: ]` at the cursor, ready to be filled in."""
+        if self.read_only:
+            return
+        row, column = self.selection.end
+        before = self.document.get_line(row)[:column]
+        blank = " " if before and not before[-1].isspace() else ""
+        self.insert(f"{blank}[UPDATE {time.strftime('%Y-%m-%d')}: ]", maintain_selection_offset=False)
+        self.move_cursor_relative(columns=-1)
+
+    def action_nest(self) -> None:
+        if not self._nests:
+            raise SkipAction
+        row, _ = self.cursor_location
+        lone = self.selection.is_empty and not bullet_keys.is_bullet(self.document.get_line(row))
+        if lone:
+            self._replace_via_keyboard(" " * self._find_columns_to_next_tab_stop(), *self.selection)
+        else:
+            self._shift(bullet_keys.nested)
+
+    def action_unnest(self) -> None:
+        if not self._nests:
+            raise SkipAction
+        self._shift(bullet_keys.unnested)
+
+    def _shift(self, move: Callable[[str, str], str]) -> None:
+        """Move the bullets of the selected lines in or out, in one edit; the selection stays on its words."""
+        if self.read_only:
+            return
+        (top, _), (bottom, _) = sorted(self.selection)
+        step = bullet_keys.nesting(self.document.lines)
+        old = [self.document.get_line(row) for row in range(top, bottom + 1)]
+        new = [move(line, step) for line in old]
+        if new == old:
+            return
+        shift = {top + i: len(b) - len(a) for i, (a, b) in enumerate(zip(old, new, strict=True))}
+        start, end = ((row, max(0, column + shift[row])) for row, column in self.selection)
+        self.history.checkpoint()
+        self.replace("\n".join(new), (top, 0), (bottom, len(old[-1])))
+        self.history.checkpoint()
+        self.selection = type(self.selection)(start, end)
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter" and not self.read_only and self.selection.is_empty:
+            event.stop()
+            event.prevent_default()
+            row, column = self.cursor_location
+            made = bullet_keys.enter(self.document.get_line(row), column)
+            end = (row, column) if made.text else (row, len(self.document.get_line(row)))
+            self._replace_via_keyboard(made.text, (row, made.start), end)
+            return
+        await super()._on_key(event)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Terminals send a paste's newlines as carriage returns; escape sequences of copied output are dropped."""
+        event.stop()
+        event.prevent_default()
+        text = clean(event.text.replace("\r\n", "\n").replace("\r", "\n"))
+        if text and self._replace_via_keyboard(text, *self.selection):
+            self.focus()
+
+
+def _location(text: str, index: int) -> Location:
+    """Row and column of `text[index]`."""
+    row = text.count("\n", 0, index)
+    return row, index - (text.rfind("\n", 0, index) + 1)
+
+
+def _common(a: str, b: str) -> int:
+    """How many characters `a` and `b` begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

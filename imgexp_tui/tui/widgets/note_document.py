@@ -1,0 +1,69 @@
+"""The text of a note as a text area may hold and show it, and give back byte for byte.
+
+Textual's own document breaks lines at every separator that Python knows (form feed, U+2028, …), joins them with one
+newline, and hands control characters to the terminal. Here a line ends at a newline only, and each character that a
+terminal might obey is held as one private-use character: it takes one cell, is drawn as a visible sign, and becomes
+itself again when the text is read. So nothing that came from the file is shown raw, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from textual.document._document import Document, EditResult, Location
+
+_PRIVATE = 0x10E000  # in plane 16, which no font or emoji set uses
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_UNSAFE = (*(c for c in range(0x20) if c not in (0x09, 0x0A)), *range(0x7F, 0xA0), 0x2028, 0x2029, *_BIDI)
+_HIDE = {c: _PRIVATE + i for i, c in enumerate(_UNSAFE)}
+_BACK = {held: c for c, held in _HIDE.items()}
+_SIGN = {held: 0x2400 + c if c < 0x20 else 0x2421 if c == 0x7F else 0xFFFD for c, held in _HIDE.items()}
+
+
+def hold(text: str) -> str:
+    """`text` with every unsafe character as its private-use stand-in, of the same length."""
+    return text if text.isascii() and text.isprintable() else text.translate(_HIDE)
+
+
+def give(text: str) -> str:
+    """The text that `hold` was given."""
+    return text if text.isascii() else text.translate(_BACK)
+
+
+def show(text: str) -> str:
+    """Held text with a visible sign (␛, �) for every stand-in, of the same length."""
+    return text if text.isascii() else text.translate(_SIGN)
+
+
+def has_unsafe(text: str) -> bool:
+    """Whether `text` holds characters that are shown as signs; line ends of a CRLF note do not count."""
+    return hold(text) != text if newline_of(text) == "\n" else has_unsafe(text.replace("\r\n", "\n"))
+
+
+def newline_of(text: str) -> Literal["\n", "\r\n"]:
+    """`\\r\\n` where every line of `text` ends so, `\\n` otherwise."""
+    ends = text.count("\n")
+    return "\r\n" if ends and text.count("\r\n") == ends else "\n"
+
+
+class NoteDocument(Document):
+    """Lines of held text. `text` is what the note is; `lines` are what is laid out."""
+
+    def __init__(self, text: str) -> None:
+        self._newline = newline_of(text)
+        self._lines = [hold(line) for line in text.split(self._newline)]
+        self._text: str | None = text
+
+    @property
+    def text(self) -> str:
+        """The note, as it would be saved. Kept until the next edit: it is asked for at every line that is drawn."""
+        if self._text is None:
+            self._text = self._newline.join(map(give, self._lines))
+        return self._text
+
+    def replace_range(self, start: Location, end: Location, text: str) -> EditResult:
+        """Textual's own, for text that breaks at newlines only."""
+        self._text = None
+        if self._newline == "\r\n":
+            text = text.replace("\r\n", "\n")
+        return super().replace_range(start, end, hold(text))

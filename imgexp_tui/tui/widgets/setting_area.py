@@ -1,0 +1,20 @@
+"""A text area for `key = value` lines that completes names and values; the right arrow takes what it offers."""
+
+from __future__ import annotations
+
+from imgexp_tui.tui.setting_lines import completion
+from imgexp_tui.tui.widgets.note_area import NoteArea
+
+
+class SettingArea(NoteArea):
+    """Lines of settings. Set `completes` to False where keys are free."""
+
+    completes = True
+
+    def __init__(self, *, id: str, placeholder: str) -> None:
+        super().__init__(id=id, placeholder=placeholder, nests=False)
+
+    def update_suggestion(self) -> None:
+        row, column = self.cursor_location
+        line = self.document.get_line(row)
+        self.suggestion = completion(line) if self.completes and column == len(line) else ""
