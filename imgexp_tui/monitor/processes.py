@@ -68,7 +68,7 @@ def descendants(pid: int) -> list[int]:
 
 def pids() -> list[int]:
     """Every process that this one may see."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def environment(pid: int) -> list[bytes]:
@@ -96,8 +96,8 @@ def pss(pid: int) -> int | None:
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_bytes().split())
     except OSError:  # it ended while it was read
         return found
     return found

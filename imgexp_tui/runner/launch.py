@@ -1,0 +1,161 @@
+"""From a version of the notebook to a run under way: check, freeze what is asked, start the supervisor."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import os
+import re
+import shutil
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imgexp_tui.notebook.model import Notebook, Version
+from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.rundir import RunDir, create_run_dir
+from imgexp_tui.runner import detached, frozen
+
+SUPERVISOR = "imgexp_tui.runner.supervise"
+_TRAINER = "imgexp_tui.training"
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PATHS = ("data", "weights")
+"""Settings that may name a file or folder, relative to the lab."""
+
+
+class LaunchError(Exception):
+    """One sentence that says why the run was not started."""
+
+
+def launch(
+    notebook: Notebook, version: str, *, overrides: Mapping[str, Value] | None = None, seed: int | None = None
+) -> RunDir:
+    """Start a run of `version`; it goes on when this process ends.
+
+    Returns when its supervisor has started the trainer, or has written down why it could not.
+
+    Args:
+        overrides: settings in place of the notebook's.
+        seed: in place of the notebook's.
+
+    Raises:
+        LaunchError: nothing was started, and no run is left behind.
+    """
+    wanted = _version(notebook, version)
+    given = dict(overrides or {}) | ({"seed": seed} if seed is not None else {})
+    _check(wanted, given)
+    config = _with_paths(wanted.config | given, notebook.lab)
+    try:
+        run = create_run_dir(notebook.lab.absolute(), wanted.name)
+    except OSError as error:
+        raise LaunchError(f"cannot make a folder for the run: {_reason(error)}") from None
+    try:
+        _request(notebook, wanted, run, config, given).write(run)
+        detached.start(SUPERVISOR, run)
+    except (OSError, detached.NotStarted) as error:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise LaunchError(f"cannot start {wanted.name}: {_reason(error)}") from None
+    return run
+
+
+def _version(notebook: Notebook, name: str) -> Version:
+    if name not in notebook.versions:
+        near = nearest(name, notebook.versions)
+        hint = f"did you mean {near}?" if near else f"it has {', '.join(notebook.versions) or 'none yet'}"
+        raise LaunchError(f"{notebook.path.name} has no version {name}; {hint}")
+    found = notebook.versions[name]
+    if not found.runnable:
+        first, *others = (str(problem) for problem in found.problems)
+        more = f" (and {len(others)} more; see them all with: imgexp-tui check)" if others else ""
+        raise LaunchError(f"{name} cannot run: {first}{more}")
+    return found
+
+
+def _check(version: Version, given: Mapping[str, Value]) -> None:
+    known = SETTINGS if version.command is None else [*version.train, "seed"]
+    for name, value in given.items():
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean {near}?" if near else f"take one of {', '.join(known)}"
+            raise LaunchError(f"{version.name} has no setting {name}; {hint}")
+        checked = name in SETTINGS and (version.command is None or name == "seed")
+        if checked and (fault := SETTINGS[name].fault(value)):
+            raise LaunchError(f"{name}: {fault}")
+
+
+def _with_paths(config: dict[str, Value], lab: Path) -> dict[str, Value]:
+    """`config` with the files and folders that it names made absolute, so that the record says which were meant."""
+    found = dict(config)
+    for name in _PATHS:
+        setting, value = SETTINGS[name], config.get(name)
+        if isinstance(value, str) and value and value != setting.default and value not in setting.choices:
+            path = lab.absolute() / Path(value).expanduser()
+            if path.exists():
+                found[name] = os.fspath(path)
+    return found
+
+
+def _request(
+    notebook: Notebook, version: Version, run: RunDir, config: dict[str, Value], given: dict[str, Value]
+) -> Request:
+    seed = config.get("seed", 0)
+    more: dict[str, Any] = {}
+    if (grace := _grace(notebook)) is not None:
+        more["grace"] = grace
+    return Request(
+        uuid=str(uuid.uuid4()),
+        run=run.run,
+        version=version.name,
+        base=version.base,
+        config=dict(config),
+        argv=_argv(version, run, config),
+        trainer="shipped" if version.command is None else "command",
+        seed=seed if isinstance(seed, int) else 0,
+        lab=os.fspath(notebook.lab.absolute()),
+        host=socket.gethostname(),
+        user=_user(),
+        created=time.time(),
+        overrides=dict(given),
+        git=frozen.git_state(notebook.lab),
+        packages=frozen.packages(),
+        **more,
+    )
+
+
+def _argv(version: Version, run: RunDir, config: Mapping[str, Value]) -> list[str]:
+    """What the supervisor starts: `{name}` in a command stands for a setting, `{run_dir}` for the run's folder."""
+    if version.command is None:
+        return [sys.executable, "-P", "-m", _TRAINER, os.fspath(run.path)]
+    values = {"seed": 0, **config, "run_dir": os.fspath(run.path)}
+    return [
+        _PLACEHOLDER.sub(lambda m: _word(values[m[1]]) if m[1] in values else m[0], word) for word in version.command
+    ]
+
+
+def _word(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _grace(notebook: Notebook) -> float | None:
+    """`[lab] grace`, seconds between SIGTERM and SIGKILL; None where it is unset or no such number."""
+    found = notebook.settings.get("grace")
+    usable = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found) and found >= 0
+    return float(found) if usable else None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)

@@ -1,0 +1,86 @@
+"""Ends a run whose supervisor is gone: what the supervisor would do, from outside its tree.
+
+A process of its own, like the supervisor, so that the grace period is kept and the end written down even where the
+app or the command that asked for it is closed meanwhile.
+
+    python -m imgexp_tui.runner.orphan RUN_DIR
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from imgexp_tui.records import events
+from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.identity import Identity, identity
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.claim import Taken, take
+from imgexp_tui.runner.signals import send
+from imgexp_tui.runner.supervise import STARTED
+from imgexp_tui.runner.sweep import of_run, sweep
+from imgexp_tui.text import duration
+
+_PACE = 0.1
+
+
+def end(run: RunDir, request: Request, attempt: int, trainer: Identity) -> None:
+    """SIGTERM to the trainer, its grace period, SIGKILL to all that is left of the run; then `exit.json`.
+
+    Raises:
+        OSError: the end cannot be written down.
+    """
+    with contextlib.suppress(OSError):
+        events.log(run, "stopping", f"asked to stop; {request.grace:g} s to do so", grace=request.grace)
+    send(trainer, signal.SIGTERM, signal.SIGCONT)
+    in_time = _ended(trainer, request.grace)
+    sweep(lambda: of_run(request.uuid, trainer), gently=in_time)
+    how = "it ended" if in_time else f"it had not ended within {duration(request.grace)} and was killed"
+    detail = f"as asked; {how}; its supervisor was gone, so that its exit code is not known"
+    with contextlib.suppress(OSError):
+        events.log(run, "ended", f"stopped: {detail}", cause="stopped")
+    code, by = None, None if in_time else "SIGKILL"
+    Exit(request.uuid, attempt, code, by, "stopped", detail, time.time()).write(run)
+
+
+def _ended(process: Identity, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while process.alive():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PACE)
+    return True
+
+
+def main() -> int:
+    """End the run whose folder is the only argument."""
+    if os.fork():
+        os._exit(0)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run = RunDir(Path(sys.argv[1]).absolute())
+    request, process = Request.read(run), Process.read(run)
+    os.write(1, STARTED.encode())
+    os.dup2(2, 1)
+    if request and process and process.trainer and _alone(run, process.attempt):
+        end(run, request, process.attempt, process.trainer)
+    return 0
+
+
+def _alone(run: RunDir, attempt: int) -> bool:
+    """False where another process is doing this already: a second SIGTERM could break off the checkpoint."""
+    me, claim = identity(os.getpid()), run.path / f".stop-{attempt}"
+    try:
+        if me and not take(claim, me):  # its holder died over it
+            claim.unlink()
+            return take(claim, me)
+    except Taken:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

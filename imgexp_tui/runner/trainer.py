@@ -1,0 +1,60 @@
+"""The trainer's process as its supervisor starts it: words, folder, environment, output file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.sweep import MARK
+
+_MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
+"""glibc then keeps freed memory, so that large activations are not mapped anew at every step."""
+
+
+def lab_of(run: RunDir) -> Path:
+    """The lab that holds `run`: it may have been moved since the run was asked for."""
+    return run.path.parent.parent.parent
+
+
+def start(run: RunDir, request: Request) -> subprocess.Popen[bytes]:
+    """Start the trainer in a session of its own, its output appended to the run's log.
+
+    Raises:
+        OSError: the program is not there or may not be run.
+    """
+    with run.log.open("ab", buffering=0) as log:
+        return subprocess.Popen(
+            words(run, request),
+            cwd=lab_of(run),
+            env=environment(run, request),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def words(run: RunDir, request: Request) -> list[str]:
+    """The command line. The shipped trainer's last word is the run's folder, wherever that lies by now."""
+    return [*request.argv[:-1], os.fspath(run.path)] if request.trainer == "shipped" else list(request.argv)
+
+
+def environment(run: RunDir, request: Request) -> dict[str, str]:
+    """The trainer's environment: ours, its run's folder and mark, and output that is not held back."""
+    found = dict(os.environ)
+    found |= {"IMGEXP_RUN_DIR": os.fspath(run.path), MARK: request.uuid, "PYTHONUNBUFFERED": "1"}
+    if request.trainer == "shipped":
+        return _MALLOC | found if sys.platform == "linux" else found
+    found["PATH"] = _path(found)
+    return found
+
+
+def _path(found: dict[str, str]) -> str:
+    """A PATH on which `python` is that of the activated environment, else the one that runs this app."""
+    ours, theirs = os.fspath(Path(sys.executable).parent), found.get("PATH", os.defpath)
+    activated = "VIRTUAL_ENV" in found or "CONDA_PREFIX" in found
+    return os.pathsep.join((theirs, ours) if activated else (ours, theirs))
