@@ -13,6 +13,7 @@ from pathlib import Path
 from imgexp_tui.notebook.journal import Draft
 from imgexp_tui.notebook.model import NotebookError
 from imgexp_tui.paths import NOTEBOOK
+from imgexp_tui.tui import outside
 
 FIELDS = ("summary", "takeaways", "observed")
 
@@ -61,8 +62,25 @@ def open_notes(lab: Path, version: str) -> Opened:
         return Opened(trouble=f"{version} is not in {NOTEBOOK} (any more).")
     texts = {name: str(getattr(found, name)) for name in FIELDS}
     left = {d.field: d for d in journal.drafts(lab) if d.version == version and d.field in texts}
+    _adopt(lab, version, texts, left)
     drafts = {name: d for name, d in left.items() if d.text != texts[name]}
     return Opened(texts, drafts, read_only(notebook.path))
+
+
+def _adopt(lab: Path, version: str, texts: dict[str, str], drafts: dict[str, Draft]) -> None:
+    """Turn what an outside editor saved before its session broke off into drafts, where it is newer than they are."""
+    from imgexp_tui.notebook import journal
+
+    for left in outside.leftovers(lab, version):
+        draft, file = drafts.get(left.field), texts.get(left.field)
+        newer = draft is None or left.time > draft.time
+        if file is not None and newer and left.text.rstrip("\n") != file.rstrip("\n"):
+            drafts[left.field] = Draft(version, left.field, left.text, draft.seen if draft else file, left.time)
+            try:
+                journal.write_draft(lab, drafts[left.field])
+            except OSError:
+                continue
+        left.path.unlink(missing_ok=True)
 
 
 def read_only(path: Path) -> str:

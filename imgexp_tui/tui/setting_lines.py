@@ -40,7 +40,7 @@ def _read_line(number: int, line: str, known: Mapping[str, Setting] | None, said
         return Typed(number, key, None, clause)
 
     if known is not None and key not in known:
-        near = nearest(key, known)
+        near = next((n for n in known if key and n.startswith(key)), None) or nearest(key, known)
         return fault("no such setting" + (f"; did you mean {near}?" if near else ""))
     if not split:
         return fault("write key = value")

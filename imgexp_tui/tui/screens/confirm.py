@@ -36,7 +36,7 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Static(Content(self._question), id="question")
             with Horizontal(id="answers"):
                 yield Button(Content(f"{self._no} (n)"), id="no", compact=True)
-                yield Button(Content(f"{self._yes} (y)"), id="yes", variant="warning", compact=True)
+                yield Button(Content(f"{self._yes} (y)"), id="yes", compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#no", Button).focus()

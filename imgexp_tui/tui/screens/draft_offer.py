@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from difflib import SequenceMatcher
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Footer, Static
+from textual.widgets import Button, Static
 
 from imgexp_tui.notebook.journal import Draft
 from imgexp_tui.text import age, clean
@@ -20,7 +19,9 @@ _CHOICES = {
     "restore": "Restore draft (r)",
     "keep": "Keep file (f)",
     "both": "Both (b)",
+    "later": "Later (esc)",
 }
+_CONTEXT = 1
 
 
 class DraftScreen(ModalScreen[str]):
@@ -40,7 +41,7 @@ class DraftScreen(ModalScreen[str]):
         Binding("b", "choose('both')", "Both", show=False),
         Binding("left", "app.focus_previous", "Previous answer", show=False),
         Binding("right", "app.focus_next", "Next answer", show=False),
-        Binding("escape", "choose('later')", "Decide later"),
+        Binding("escape", "choose('later')", "Decide later", show=False),
     ]
 
     def __init__(self, version: str, text: str, draft: Draft) -> None:
@@ -59,12 +60,11 @@ class DraftScreen(ModalScreen[str]):
                 id="question",
             )
             with Vertical(id="texts"):
-                yield _pane("In the file", _marked(file, draft), "file")
-                yield _pane("Your draft", _marked(draft, file), "draft")
+                yield _pane("In the file", _marked(file, draft, "$text-warning"), "file")
+                yield _pane("Your draft", _marked(draft, file, "$text-success"), "draft")
             with Horizontal(id="answers"):
                 for choice, label in _CHOICES.items():
                     yield Button(Content(label), id=choice, compact=True)
-            yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self.query_one("#restore", Button).focus()
@@ -76,19 +76,24 @@ class DraftScreen(ModalScreen[str]):
         self.dismiss(choice)
 
 
-def _pane(title: str, text: Text, id: str) -> VerticalScroll:
+def _pane(title: str, text: Content, id: str) -> VerticalScroll:
     pane = VerticalScroll(Static(text), id=id, can_focus=True)
     pane.border_title = title
     return pane
 
 
-def _marked(lines: list[str], other: list[str]) -> Text:
-    """`lines`, with a bar and bold where `other` does not have them."""
+def _marked(lines: list[str], other: list[str], colour: str) -> Content:
+    """`lines`, with a bar and colour where `other` does not have them; long stretches that both have are counted."""
     if not "".join(lines).strip():
-        return Text("(empty)", "dim")
-    out = Text()
+        return Content.styled("(empty)", "dim")
+    parts: list[tuple[str, str]] = []
     for tag, start, end, _, _ in SequenceMatcher(None, lines, other, autojunk=False).get_opcodes():
-        own = tag != "equal"
-        for line in lines[start:end]:
-            out.append(f"{'▌' if own else ' '} {clean(line).expandtabs(4)}\n", "bold" if own else "dim")
-    return out
+        shown = [clean(line).expandtabs(4) for line in lines[start:end]]
+        if tag != "equal":
+            parts += [(f"▌ {line}\n", f"bold {colour}") for line in shown]
+            continue
+        if len(shown) > _CONTEXT + 1:
+            parts.append((f"  ⋯ {len(shown) - _CONTEXT} lines that both have\n", "dim italic"))
+            shown = shown[-_CONTEXT:]
+        parts += [(f"  {line}\n", "dim") for line in shown]
+    return Content.assemble(*parts)

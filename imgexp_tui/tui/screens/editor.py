@@ -74,9 +74,10 @@ class EditorScreen(Screen[str]):
     BINDINGS = [
         Binding("ctrl+s", "save", "Save"),
         Binding("ctrl+n", "next_note", "Next note"),
-        Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="open this note in your own editor"),
-        Binding("f1", "help", "Help", show=False),
-        Binding("escape", "leave", "Save and go back"),
+        Binding("ctrl+t", "insert_update", "Dated mark", tooltip="Put in [UPDATE date: ] for a later remark"),
+        Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
+        Binding("f1", "help", "Keys"),
+        Binding("escape", "leave", "Back", tooltip="Save and go back"),
     ]
 
     class DraftTrouble(Message):
@@ -128,8 +129,12 @@ class EditorScreen(Screen[str]):
     async def on_unmount(self) -> None:
         """The app is being quit: what `leave` did not save is saved now; the draft stays where that fails."""
         self._guard.close()
-        if not self._left:
-            await self._save_dirty()
+        async with self._saving:
+            for note in self._notes.values():
+                if note.dirty and not self._left:
+                    outcome = await self._write(note, note.area.text)
+                    if outcome.kind != "failed":
+                        self._keeper.drop(self._version, note.field)
         await asyncio.to_thread(self._keeper.close)
 
     # Opening
@@ -154,6 +159,8 @@ class EditorScreen(Screen[str]):
         note.area.move_cursor(note.area.document.end)
         note.seen, note.kept = text, note.area.text
         note.area.read_only = not editable
+        if note is not self._current:
+            self.call_after_refresh(note.area.scroll_home, animate=False)
 
     def _signs(self) -> str:
         odd = [note.field for note in self._notes.values() if has_unsafe(note.seen)]
@@ -206,6 +213,8 @@ class EditorScreen(Screen[str]):
         self._current = note
         for other in self._notes.values():
             other.area.set_class(other is note, "-active")
+            if other is not note:
+                other.area.scroll_home(animate=False)
         if self.focused is not note.area:
             note.area.focus()
         self.call_after_refresh(note.area.scroll_cursor_visible)
@@ -213,6 +222,9 @@ class EditorScreen(Screen[str]):
     def action_next_note(self) -> None:
         at = FIELDS.index(self._current.field)
         self._activate(self._notes[FIELDS[(at + 1) % len(FIELDS)]])
+
+    def action_insert_update(self) -> None:
+        self._current.area.insert_update()
 
     def _mark(self) -> None:
         """Say what is unsaved: a dot at the note and in the bar, and a word."""
@@ -249,8 +261,7 @@ class EditorScreen(Screen[str]):
 
     async def _save_note(self, note: Note) -> note_files.Outcome:
         text = note.area.text
-        call = partial(note_files.save, self._lab, self._version, note.field, text, seen=note.seen)
-        outcome = await asyncio.to_thread(call)
+        outcome = await self._write(note, text)
         if outcome.kind == "failed":
             return outcome
         # What was typed during the save starts from the text that was being saved.
@@ -260,6 +271,10 @@ class EditorScreen(Screen[str]):
             note.seen, note.kept = outcome.text, note.area.text
         self._follow(note)
         return outcome
+
+    async def _write(self, note: Note, text: str) -> note_files.Outcome:
+        call = partial(note_files.save, self._lab, self._version, note.field, text, seen=note.seen)
+        return await asyncio.to_thread(call)
 
     @work(exclusive=True, group="leave")
     async def action_leave(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Footer, Static, TextArea
 
 _LEGEND = (
@@ -19,7 +20,6 @@ _LEGEND = (
     ("lost", "the run ended and nobody saw how; its record is whole up to there"),
     ("no heartbeat", "its process is alive, but nothing was written for two minutes"),
 )
-_KEY_CELLS = 16
 _STOLEN = ("super+", "alt+", "shift+ctrl")
 
 
@@ -35,7 +35,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="box"):
-            yield Static(self._text())
+            yield from self._sections()
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -47,21 +47,10 @@ class HelpScreen(ModalScreen[None]):
         box = self.query_one("#box", VerticalScroll)
         (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
-    def _text(self) -> Text:
-        out = Text()
+    def _sections(self) -> Iterator[Widget]:
         for title, sources in self._groups():
-            rows = list(self._rows(sources))
-            if rows:
-                out.append(f"{title}\n", "bold underline")
-                for keys, what in rows:
-                    out.append(f"  {keys:<{_KEY_CELLS}}", "bold")
-                    out.append(f" {what}\n")
-                out.append("\n")
-        out.append("What is what\n", "bold underline")
-        for sign, meaning in _LEGEND:
-            out.append(f"  {sign:<{_KEY_CELLS}}", "bold")
-            out.append(f" {meaning}\n")
-        return out
+            yield from _section(title, list(self._rows(sources)))
+        yield from _section("What is what", list(_LEGEND))
 
     def _groups(self) -> Iterator[tuple[str, list[type[DOMNode]]]]:
         from imgexp_tui.tui.screens.editor import EditorScreen
@@ -93,3 +82,12 @@ class HelpScreen(ModalScreen[None]):
 
 def _binding(binding: BindingType) -> Binding:
     return binding if isinstance(binding, Binding) else Binding(*binding)
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[Widget]:
+    if rows:
+        yield Static(Content(title), classes="title")
+        for keys, what in rows:
+            yield Horizontal(
+                Static(Content(keys), classes="keys"), Static(Content(what), classes="what"), classes="row"
+            )

@@ -9,7 +9,6 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -17,7 +16,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.suggester import SuggestFromList
-from textual.widgets import Checkbox, Footer, Input, Static, TextArea
+from textual.widgets import Footer, Input, Static, TextArea
 
 from imgexp_tui.notebook import compare
 from imgexp_tui.notebook.model import Notebook, NotebookError, Version
@@ -28,6 +27,7 @@ from imgexp_tui.tui import setting_lines
 from imgexp_tui.tui.setting_lines import Typed
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.setting_area import SettingArea
+from imgexp_tui.tui.widgets.tick_box import TickBox
 
 
 class NewVersionScreen(Screen[str | None]):
@@ -45,7 +45,7 @@ class NewVersionScreen(Screen[str | None]):
         Binding("ctrl+s", "create", "Create"),
         Binding("tab", "app.focus_next", "Next field"),
         Binding("shift+tab", "app.focus_previous", "Previous field", show=False),
-        Binding("f1", "help", "Help", show=False),
+        Binding("f1", "help", "Keys"),
         Binding("escape", "cancel", "Cancel"),
     ]
 
@@ -72,7 +72,7 @@ class NewVersionScreen(Screen[str | None]):
                 yield SettingArea(id="changes", placeholder="batch_size = 512\none setting a line")
                 yield Static(id="checks")
             yield NoteArea(id="summary", placeholder="What is tried, and why.", nests=False)
-            yield Checkbox(Content("Carry over"), id="carry", compact=True)
+            yield TickBox("", id="carry", compact=True)
             yield Static(id="carried")
         yield Static(id="trouble")
         yield Footer(show_command_palette=False)
@@ -131,6 +131,9 @@ class NewVersionScreen(Screen[str | None]):
         else:
             self._check()
 
+    def on_input_submitted(self) -> None:
+        self.focus_next()
+
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         if event.text_area.id == "changes":
             self._check()
@@ -147,11 +150,11 @@ class NewVersionScreen(Screen[str | None]):
         self._check()
 
     def _offer_takeaways(self, points: list[str]) -> None:
-        carry = self.query_one("#carry", Checkbox)
+        carry = self.query_one("#carry", TickBox)
         what = "1 open takeaway" if len(points) == 1 else f"{len(points)} open takeaways"
         carry.label = Content(f"Carry over {what} of {self._base.name}" if self._base and points else "")
         carry.display = bool(points)
-        self.query_one("#carried", Static).update(Text("\n".join(f"  {clean_line(p)}" for p in points), "dim"))
+        self.query_one("#carried", Static).update(Content("\n".join(clean_line(p) for p in points)))
 
     def _check(self) -> None:
         """Say what is right and wrong, and draft the summary as long as it is not the user's own."""
@@ -183,7 +186,7 @@ class NewVersionScreen(Screen[str | None]):
         from imgexp_tui.notebook.save import add_version
 
         name, base = self._new_name, self._base
-        carried = compare.open_takeaways(base.takeaways) if base and self.query_one("#carry", Checkbox).value else []
+        carried = compare.open_takeaways(base.takeaways) if base and self.query_one("#carry", TickBox).value else []
         call = partial(
             add_version,
             self._lab,
@@ -220,20 +223,23 @@ class NewVersionScreen(Screen[str | None]):
         self.app.push_screen(HelpScreen())
 
 
-def _checks(typed: list[Typed], changes: list[compare.Change]) -> Text:
-    """A line for each setting: what it changes, or what is wrong with it."""
+def _checks(typed: list[Typed], changes: list[compare.Change]) -> Content:
+    """What each line changes, or what is wrong with it, and what the setting does."""
+    if not typed:
+        return Content.styled("Each line is checked while you type; → completes a name.", "dim")
     by_name = {c.name: c for c in changes}
-    out = Text()
+    parts: list[tuple[str, str]] = []
     for line in typed:
-        change = by_name.get(line.key)
-        if line.fault:
-            out.append(f"✗ {clean_line(line.key)}: {clean_line(line.fault)}\n", "bold")
-        elif change is None:
-            out.append(f"= {line.key} is {clean_line(str(line.value))} already\n", "dim")
-        else:
-            before = SETTINGS[line.key].default if change.before is None and line.key in SETTINGS else change.before
-            out.append(f"✓ {line.key} {clean_line(str(before))} → {clean_line(str(change.after))}\n")
-        help_ = SETTINGS[line.key].help if line.key in SETTINGS else ""
-        if help_:
-            out.append(f"  {help_}\n", "dim")
-    return out or Text("Each line is checked while you type; → completes a name.", "dim")
+        parts.append(_verdict(line, by_name.get(line.key)))
+        if line.key in SETTINGS:
+            parts.append((f"  {SETTINGS[line.key].help}\n", "dim"))
+    return Content.assemble(*parts)
+
+
+def _verdict(line: Typed, change: compare.Change | None) -> tuple[str, str]:
+    if line.fault:
+        return f"✗ {clean_line(line.key)}: {clean_line(line.fault)}\n", "bold $text-error"
+    if change is None:
+        return f"= {line.key} is {clean_line(str(line.value))} already\n", "dim"
+    before = SETTINGS[line.key].default if change.before is None and line.key in SETTINGS else change.before
+    return f"✓ {line.key} {clean_line(str(before))} → {clean_line(str(change.after))}\n", "$text-success"

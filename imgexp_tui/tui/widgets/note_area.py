@@ -32,9 +32,6 @@ class NoteArea(TextArea):
     """The text of one note. Where `nests` is False, Tab goes to the next field instead."""
 
     BINDINGS = [
-        Binding("ctrl+t", "insert_update", "Dated mark", tooltip="put in [UPDATE date: ] for a later remark"),
-        Binding("ctrl+z,super+z", "undo", "Undo"),
-        Binding("ctrl+y,super+y", "redo", "Redo", show=False),
         Binding("tab", "nest", "Nest bullet", show=False),
         Binding("shift+tab", "unnest", "Un-nest bullet", show=False),
     ]
@@ -80,7 +77,7 @@ class NoteArea(TextArea):
         )
         self.history.checkpoint()
 
-    def action_insert_update(self) -> None:
+    def insert_update(self) -> None:
         """Put `[UPDATE date: ]` at the cursor, ready to be filled in."""
         if self.read_only:
             return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-from rich.text import Text
+from textual.content import Content
 from textual.widgets import Static
 
 from imgexp_tui.text import clean_line, duration, fit, number
 from imgexp_tui.tui.glance import Glance, Reading
+
+_QUIET = "dim"
 
 
 class RunGlance(Static):
@@ -29,45 +29,43 @@ class RunGlance(Static):
         self.update(line_of(glance) if self._line else column_of(self._version, glance))
 
 
-def column_of(version: str, glance: Glance | None) -> Text:
-    """About 28 cells wide: state, progress, then a row for each metric with its last and best value."""
+def column_of(version: str, glance: Glance | None) -> Content:
+    """30 cells wide: state, progress, then a row for each metric with its last and best value."""
     if glance is None:
-        return Text.assemble((f"{version} has no run yet.\n\n", "dim"), ("Its numbers will stand here.", "dim"))
-    out = Text()
-    out.append(f"{'●' if glance.live else '○'} {glance.state}\n", "bold")
-    out.append(f"{_progress(glance)}\n", "dim")
+        return Content.styled(f"{version} has no run yet.\nIts numbers will stand here.", _QUIET)
+    parts: list[tuple[str, str]] = [(f"{_state(glance)}\n", "bold"), (f"{_progress(glance)}\n", _QUIET)]
     if glance.left is not None:
-        out.append(f"{duration(glance.left)} left\n", "dim")
+        parts.append((f"{duration(glance.left)} left\n", _QUIET))
     if glance.readings:
-        out.append(f"\n{'':<15}{'now':>7}{'best':>8}\n", "dim")
+        parts.append((f"\n{'':<14}{'now':>8}{'best':>8}\n", _QUIET))
     for reading in glance.readings:
-        best = "" if reading.best is None else number(reading.best)
-        out.append(f"{fit(reading.metric, 15):<15}{number(reading.last):>7}")
-        out.append(f"{best:>8}\n", "bold")
+        parts.append((f"{fit(reading.metric, 14):<14}{number(reading.last):>8}", ""))
+        parts.append((f"{_best(reading):>8}\n", "bold"))
     if glance.chance is not None:
-        out.append(f"{'chance (loss)':<15}{number(glance.chance):>7}\n", "dim")
+        parts.append((f"{'chance (loss)':<14}{number(glance.chance):>8}\n", _QUIET))
     if not glance.live:
-        out.append(f"\n{clean_line(glance.evidence)}", "dim")
-    return out
+        parts.append((f"\n{clean_line(glance.evidence)}", _QUIET))
+    return Content.assemble(*parts)
 
 
-def line_of(glance: Glance | None) -> Text:
-    """The same in one line, losses only."""
+def line_of(glance: Glance | None) -> Content:
+    """The same in one line, losses only; what is validated comes first."""
     if glance is None:
-        return Text("no run yet", "dim")
-    parts = [f"{'●' if glance.live else '○'} {glance.state}", _progress(glance)]
-    parts += [_short(r) for r in glance.readings if r.metric.endswith("loss")]
-    return Text("  ".join(p for p in parts if p), "dim", no_wrap=True, overflow="ellipsis")
+        return Content.styled("no run yet", _QUIET)
+    losses = [r for r in glance.readings if r.metric.endswith("loss")]
+    parts = [_state(glance), _progress(glance), *(f"{r.metric} {number(r.last)} best {_best(r)}" for r in losses[::-1])]
+    return Content.styled("  ".join(p for p in parts if p), _QUIET)
 
 
-def _short(reading: Reading) -> str:
-    best = "" if reading.best is None or not math.isfinite(reading.best) else f" (best {number(reading.best)})"
-    return f"{reading.metric} {number(reading.last)}{best}"
+def _state(glance: Glance) -> str:
+    return f"{'●' if glance.live else '○'} {glance.state}"
+
+
+def _best(reading: Reading) -> str:
+    return "–" if reading.best is None else number(reading.best)
 
 
 def _progress(glance: Glance) -> str:
     if glance.epoch is None:
         return f"step {glance.step:,}" if glance.step else ""
-    of = f"/{glance.epochs}" if glance.epochs else ""
-    step = f", step {glance.step:,}" if glance.step else ""
-    return f"epoch {glance.epoch}{of}{step}"
+    return f"epoch {glance.epoch}/{glance.epochs}" if glance.epochs else f"epoch {glance.epoch}"

@@ -1,0 +1,14 @@
+"""A check box that can be told apart without colours: Textual's own draws the same X whether it is on or off."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Checkbox
+
+
+class TickBox(Checkbox):
+    """`[x]` when on, `[ ]` when off."""
+
+    @property
+    def _button(self) -> Content:
+        return Content("[x]" if self.value else "[ ]")

@@ -1,0 +1,293 @@
+"""The editor screen on real labs: what is typed reaches the file, byte for byte, and is never lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from imgexp_tui import paths
+from imgexp_tui.notebook import journal
+from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.notebook.load import load
+from imgexp_tui.tui import note_files
+from imgexp_tui.tui.screens.confirm import ConfirmScreen
+from imgexp_tui.tui.screens.draft_offer import DraftScreen
+from imgexp_tui.tui.screens.editor import EditorScreen
+from imgexp_tui.tui.widgets.note_area import NoteArea
+
+NOTEBOOK = """\
+# kept as it is
+[lab]
+title = "Trial"   # and this
+
+[versions.v0]
+summary = '''First.'''
+takeaways = '''
+-bs of 64 could be bigger
+'''
+[versions.v0.train]
+batch_size = 64
+
+[versions.v1]
+base = "v0"
+summary = "Same as v0 [/] but\\u001b[31m odd"
+"""
+
+
+class Host(App[None]):
+    """The smallest app around the editor."""
+
+    def __init__(self, lab: Path, version: str = "v0", field: str = "takeaways") -> None:
+        super().__init__()
+        self.editor = EditorScreen(lab, version, field)
+        self.back: list[str | None] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(self.editor, self.back.append)
+
+    @property
+    def area(self) -> NoteArea:
+        area = self.editor.focused
+        assert isinstance(area, NoteArea)
+        return area
+
+    def told(self, id: str) -> str:
+        return str(self.editor.query_one(id, Static).render())
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    (folder / paths.NOTEBOOK).write_text(NOTEBOOK)
+    return folder
+
+
+def file(lab: Path) -> str:
+    return (lab / paths.NOTEBOOK).read_bytes().decode()
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        await pilot.pause(0.02)
+
+
+async def opened(pilot: Pilot[None], app: Host) -> None:
+    await until(pilot, lambda: isinstance(app.screen, EditorScreen) and not app.area.read_only, "the editor")
+
+
+async def test_typing_is_saved_and_the_rest_of_the_file_stays(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"-new")
+        assert "unsaved" in app.told("#state") and "●" in str(app.area.border_title)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "saved " in app.told("#state"), "the save")
+        assert "●" not in str(app.area.border_title)
+    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-new")
+    assert journal.drafts(lab) == []
+
+
+async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
+    app = Host(lab, field="summary")
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        for word in ("S", "T", "O"):
+            await pilot.press(word, "ctrl+n")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.back == ["v0"], "the way back")
+    notes = load(lab).versions["v0"]
+    assert (notes.summary, notes.takeaways.endswith("T"), notes.observed) == ("First.S", True, "O")
+
+
+async def test_quitting_saves(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"-quit", "ctrl+q")
+    assert "-quit" in file(lab)
+    assert journal.drafts(lab) == []
+
+
+async def test_a_draft_is_written_while_typing_and_goes_when_undone(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"-dr")
+        await until(pilot, lambda: any("-dr" in d.text for d in journal.drafts(lab)), "a draft")
+        assert file(lab) == NOTEBOOK
+        await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
+        await until(pilot, lambda: journal.drafts(lab) == [], "the draft to go")
+        assert "unsaved" not in app.told("#state")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("r", "\n-bs of 64 could be bigger\n-typed before the crash\n"),
+        ("f", "\n-bs of 64 could be bigger\n"),
+        ("b", "\n-bs of 64 could be bigger\n-typed before the crash\n"),
+    ],
+)
+async def test_a_draft_is_offered_beside_the_file(lab: Path, key: str, text: str) -> None:
+    seen = load(lab).versions["v0"].takeaways
+    draft = Draft("v0", "takeaways", seen + "-typed before the crash\n", seen, time.time() - 60)
+    journal.write_draft(lab, draft)
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen), "the offer")
+        assert journal.drafts(lab) == [draft]
+        await pilot.press(key)
+        await opened(pilot, app)
+        assert app.area.text == text.removeprefix("\n")
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert load(lab).versions["v0"].takeaways == text.removeprefix("\n")
+    assert journal.drafts(lab) == []
+
+
+async def test_deciding_later_keeps_the_draft(lab: Path) -> None:
+    seen = load(lab).versions["v0"].takeaways
+    journal.write_draft(lab, Draft("v0", "takeaways", "other", seen, time.time()))
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, DraftScreen), "the offer")
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert [d.text for d in journal.drafts(lab)] == ["other"] and file(lab) == NOTEBOOK
+
+
+async def test_a_draft_equal_to_the_file_is_not_offered(lab: Path) -> None:
+    seen = load(lab).versions["v0"].takeaways
+    journal.write_draft(lab, Draft("v0", "takeaways", seen, "", time.time()))
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+
+
+def test_both_texts_in_one() -> None:
+    assert note_files.both("-a\n-b\n", "-a\n-b\n-c\n") == "-a\n-b\n-c\n"
+    assert note_files.both("-a\n-x\n", "-a\n-y\n") == "-a\n-x\n-y\n"
+    assert note_files.both("-a", "-a\n-b") == "-a\n-b"
+    assert note_files.both("", "-b") == "-b"
+
+
+async def test_a_change_made_elsewhere_is_merged_into_the_area(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"-mine")
+        (lab / paths.NOTEBOOK).write_text(NOTEBOOK.replace("'''\n-bs of", "'''\n-theirs\n-bs of"))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "-theirs" in app.area.text, "the merge")
+        assert app.area.text == "-theirs\n-bs of 64 could be bigger\n-mine"
+        assert "merged" in app.told("#banner")
+    assert "-theirs\n-bs of 64 could be bigger\n-mine'''" in file(lab)
+
+
+async def test_a_conflict_keeps_both_texts_and_says_so(lab: Path) -> None:
+    app = Host(lab, field="summary")
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"mine")
+        (lab / paths.NOTEBOOK).write_text(NOTEBOOK.replace("First.", "First.theirs"))
+        await pilot.press("escape")
+        await until(pilot, lambda: "both texts" in app.told("#banner"), "the conflict")
+        assert "First.mine" in app.area.text and "First.theirs" in app.area.text
+        assert app.back == []
+        await pilot.press("escape")
+        await until(pilot, lambda: app.back == ["v0"], "the way back")
+    assert "First.mine" in file(lab) and "First.theirs" in file(lab)
+    assert load(lab).versions["v0"].problems == ()
+
+
+async def test_what_cannot_be_saved_stays_as_a_draft(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"-kept")
+        (lab / paths.NOTEBOOK).unlink()
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
+        assert "Not saved" in app.told("#banner")
+        await pilot.press("n")
+        await until(pilot, lambda: app.screen is app.editor, "the editor")
+        assert app.area.text.endswith("-kept")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
+        await pilot.press("y")
+        await until(pilot, lambda: app.back == ["v0"], "the way back")
+    assert [d.text.endswith("-kept") for d in journal.drafts(lab)] == [True]
+
+
+async def test_control_characters_are_shown_clean_and_come_back_unchanged(lab: Path) -> None:
+    app = Host(lab, "v1", "summary")
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        assert "signs" in app.told("#banner").lower()
+        drawn = "".join(app.area.render_line(y).text for y in range(2))
+        assert "[/] but␛[31m odd" in drawn
+        await pilot.press("exclamation_mark", "ctrl+s")
+        await until(pilot, lambda: "saved " in app.told("#state"), "the save")
+    assert load(lab).versions["v1"].summary == "Same as v0 [/] but\x1b[31m odd!"
+
+
+async def test_a_crlf_notebook_stays_crlf(lab: Path) -> None:
+    (lab / paths.NOTEBOOK).write_bytes(NOTEBOOK.replace("\n", "\r\n").encode())
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"-a", "enter", *"b", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    expected = NOTEBOOK.replace("bigger\n", "bigger\n-a\n-b").replace("\n", "\r\n")
+    assert file(lab) == expected
+
+
+async def test_a_version_that_went_away_is_said(lab: Path) -> None:
+    app = Host(lab, "v9")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: bool(app.back), "the way back")
+
+
+async def test_the_runs_numbers_stand_beside_the_text(lab: Path) -> None:
+    run = lab / paths.RUNS / "v0" / "20240102-030405-abcdef"
+    run.mkdir(parents=True)
+    (run / "request.json").write_text(json.dumps({
+        "uuid": "u", "run": run.name, "version": "v0", "base": None, "config": {"epochs": 3}, "argv": [],
+        "trainer": "shipped", "seed": 0, "lab": "", "host": "", "user": "", "created": time.time(),
+    }))  # fmt: skip
+    metrics = run / "metrics.jsonl"
+    metrics.write_text('{"step": 1, "epoch": 1, "time": 1, "valid/loss": 0.5}\n')
+    app = Host(lab)
+    async with app.run_test(size=(140, 40)) as pilot:
+        await until(pilot, lambda: "0.5000" in app.told("#glance"), "the loss")
+        with metrics.open("a") as lines:
+            lines.write('{"step": 2, "epoch": 2, "time": 2, "valid/loss": "nan"}\n')
+        await until(pilot, lambda: "nan" in app.told("#glance"), "the next loss")
+        assert "epoch 2/3" in app.told("#glance") and "0.5000" in app.told("#glance")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: app.editor.query_one("#glance-line").display, "the narrow line")
+        assert "best 0.5000" in app.told("#glance-line")
+
+
+async def test_saves_do_not_stop_typing(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        for letter in "-steady":
+            await pilot.press(letter, "ctrl+s")
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    await asyncio.sleep(0)
+    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-steady")

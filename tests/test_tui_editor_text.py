@@ -1,0 +1,203 @@
+"""The text area for notes: lists go on, nothing is changed that was not typed, nothing raw is drawn."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from textual import events
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+
+from imgexp_tui.tui.widgets import bullet_keys
+from imgexp_tui.tui.widgets.note_area import NoteArea
+from imgexp_tui.tui.widgets.note_document import NoteDocument, has_unsafe
+
+
+@pytest.mark.parametrize(
+    ("line", "goes_on"),
+    [
+        ("- a", "- "),
+        ("-bs of 64", "-"),
+        ("* a", "* "),
+        ("+ a", "+ "),
+        ("  - a", "  - "),
+        ("\t-a", "\t-"),
+        ("1. a", "2. "),
+        ("9) a", "10) "),
+        ("- [ ] a", "- [ ] "),
+        ("- [x] a", "- [ ] "),
+        ("    prose", "    "),
+        ("prose", ""),
+        ("*stressed* word", ""),
+        ("1.5 is a lot", ""),
+        ("--", ""),
+        ("[/] a", ""),
+    ],
+)
+def test_enter_goes_on_in_the_manner_of_the_line(line: str, goes_on: str) -> None:
+    assert bullet_keys.enter(line, len(line)) == bullet_keys.Enter(len(line), "\n" + goes_on)
+
+
+@pytest.mark.parametrize("line", ["-", "- ", "    - ", "* ", "3. ", "- [ ] ", "- [x]"])
+def test_enter_on_an_empty_bullet_ends_the_list(line: str) -> None:
+    assert bullet_keys.enter(line, len(line)) == bullet_keys.Enter(0, "")
+
+
+def test_enter_before_the_words_only_breaks_the_line() -> None:
+    assert bullet_keys.enter("- a", 0) == bullet_keys.Enter(0, "\n")
+    assert bullet_keys.enter("- [ ] a", 3) == bullet_keys.Enter(3, "\n")
+
+
+def test_nesting_follows_the_author() -> None:
+    assert bullet_keys.nesting(["-a", "\t-b"]) == "\t"
+    assert bullet_keys.nesting(["- a", "      - c", "  - b"]) == "  "
+    assert bullet_keys.nesting(["-a", "  prose"]) == "    "
+    assert bullet_keys.unnested("\t-a", "    ") == "-a"
+    assert bullet_keys.unnested("  -a", "    ") == "-a"
+    assert bullet_keys.unnested("-a", "    ") == "-a"
+
+
+TEXTS = [
+    "",
+    "a",
+    "-a\n",
+    "\n\n",
+    "-a\r\n-b\r\n",
+    "-a\r\n-b\n",
+    "lone \r return",
+    "\x1b[31mred\x1b[0m \x00 \x7f \x9b \x0c form \x0b \x85 next",
+    "\u2028 line \u2029 separators\n",
+    "bidi \u202e abc \u2066",
+    "数据 🧪 e\u0301 [/] [b]x[/b] \t tab",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_document_gives_back_what_it_was_given(text: str) -> None:
+    document = NoteDocument(text)
+    document.replace_range((0, 0), (0, 0), "x")
+    document.replace_range((0, 0), (0, 1), "")
+    assert document.text == text
+    assert not any(c in line for line in document.lines for c in "\x1b\x9b\u202e\r")
+
+
+def test_which_notes_show_signs() -> None:
+    assert has_unsafe("a\x1b[0m") and has_unsafe("a\r\nb\n") and has_unsafe("a\u202e")
+    assert not has_unsafe("a\r\nb\r\n") and not has_unsafe("-数据\n\ta")
+
+
+class Host(App[None]):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        yield NoteArea(id="area")
+
+    def on_mount(self) -> None:
+        self.area.load_text(self._text)
+        self.area.move_cursor(self.area.document.end)
+        self.area.focus()
+
+    @property
+    def area(self) -> NoteArea:
+        return self.query_one(NoteArea)
+
+
+async def typed(pilot: Pilot[None], text: str) -> None:
+    names = {"\n": "enter", " ": "space", "-": "minus", "[": "left_square_bracket", "]": "right_square_bracket"}
+    await pilot.press(*(names.get(c, c) for c in text))
+
+
+async def test_a_list_is_written_nested_and_ended() -> None:
+    app = Host("-first\n")
+    async with app.run_test() as pilot:
+        await typed(pilot, "-b\nc")
+        await pilot.press("tab")
+        await typed(pilot, "\nd")
+        await pilot.press("shift+tab")
+        await typed(pilot, "\n\nend")
+        assert app.area.text == "-first\n-b\n    -c\n-d\nend"
+
+
+async def test_every_step_can_be_undone_and_redone() -> None:
+    app = Host("- a")
+    async with app.run_test() as pilot:
+        await typed(pilot, "\nb")
+        await pilot.press("tab", "ctrl+t")
+        written = app.area.text
+        for _ in range(10):
+            await pilot.press("ctrl+z")
+        assert app.area.text == "- a"
+        for _ in range(10):
+            await pilot.press("ctrl+y")
+        assert app.area.text == written
+
+
+async def test_several_selected_bullets_nest_together() -> None:
+    app = Host("- a\n\n- b")
+    async with app.run_test() as pilot:
+        await pilot.press("f7", "tab")
+        assert app.area.text == "    - a\n\n    - b"
+        await pilot.press("ctrl+z")
+        assert app.area.text == "- a\n\n- b"
+
+
+async def test_the_dated_mark_waits_for_its_words() -> None:
+    app = Host("- slow")
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+t")
+        await typed(pilot, "no")
+        assert app.area.text == f"- slow [UPDATE {time.strftime('%Y-%m-%d')}: no]"
+
+
+async def test_control_characters_are_shown_as_signs_and_kept() -> None:
+    app = Host("a\x1b[2Jb\x07 [/] \u202ec")
+    async with app.run_test() as pilot:
+        shown = "\n".join(strip.text for strip in (app.area.render_line(y) for y in range(3)))
+        assert "a␛[2Jb␇ [/] �c" in shown and "\x1b" not in shown
+        await typed(pilot, "d")
+        assert app.area.text == "a\x1b[2Jb\x07 [/] \u202ecd"
+
+
+async def test_crlf_stays_crlf() -> None:
+    app = Host("-a\r\n-b")
+    async with app.run_test() as pilot:
+        await typed(pilot, "\nc")
+        assert app.area.text == "-a\r\n-b\r\n-c"
+        app.area.change_to("-a\n-x\n-c")
+        assert app.area.text == "-a\r\n-x\r\n-c"
+        await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
+        assert app.area.text == "-a\r\n-b"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "a\nb"),
+        ("a\nb", ""),
+        ("-a\n-b\n", "-a\n-x\n-b\n"),
+        ("aaa", "aa"),
+        ("数据\n🧪", "数\n🧪据"),
+        ("a\x1bb", "b\x1ba"),
+    ],
+)
+async def test_a_change_from_outside_is_one_undoable_edit(before: str, after: str) -> None:
+    app = Host(before)
+    async with app.run_test() as pilot:
+        app.area.change_to(after)
+        assert app.area.text == after
+        await pilot.press("ctrl+z")
+        assert app.area.text == before
+
+
+async def test_a_large_coloured_paste_arrives_whole_and_clean() -> None:
+    app = Host("")
+    async with app.run_test() as pilot:
+        line = "epoch \x1b[32m1\x1b[0m loss 0.69 数据"
+        app.area.post_message(events.Paste("\r".join([line] * 5000)))
+        await pilot.pause()
+        assert app.area.text == "\n".join(["epoch 1 loss 0.69 数据"] * 5000)
+        await typed(pilot, "\nx")
+        assert app.area.text.endswith("数据\nx")
