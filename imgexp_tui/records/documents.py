@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from types import NoneType
+from typing import Any, Self, TypeVar
 
 import orjson
 
 from imgexp_tui import durable
+from imgexp_tui.records.encoding import dumps
 from imgexp_tui.records.identity import Identity
 from imgexp_tui.records.rundir import RunDir
 
@@ -112,13 +114,28 @@ class Exit:
 
 
 def _dump(data: dict[str, Any]) -> bytes:
-    return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return dumps(data, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _load(cls: type[Any], path: Path) -> Any:
-    """The document at `path`; None where it is missing or not (yet) whole. Unknown keys are passed over."""
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, NoneType),
+    "int": (int,),
+    "int | None": (int, NoneType),
+    "float": (int, float),
+    "list[str]": (list,),
+    "dict[str, Any]": (dict,),
+    "dict[str, str]": (dict,),
+}
+_T = TypeVar("_T")
+
+
+def _load(cls: type[_T], path: Path) -> _T | None:
+    """The document at `path`; None where it is missing, not (yet) whole or damaged. Unknown keys are passed over."""
     try:
         data = orjson.loads(path.read_bytes())
-        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+        known = {f.name: f for f in fields(cls) if f.name in data}  # type: ignore[arg-type]
+        fits = all(isinstance(data[n], _KINDS.get(str(f.type), (object,))) for n, f in known.items())
+        return cls(**{n: data[n] for n in known}) if fits else None
     except (OSError, ValueError, TypeError):
         return None

@@ -7,10 +7,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeGuard
 
 from imgexp_tui.records import state as states
 from imgexp_tui.records.documents import Request
+from imgexp_tui.records.gauge import Gauge
 from imgexp_tui.records.lines import LineTail
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.state import State, Status
@@ -40,11 +42,16 @@ class Series:
 
     def add(self, step: int, value: float) -> None:
         """Append a value. A resumed run goes back in steps: what stood at or after `step` is replaced."""
-        while self.steps and self.steps[-1] >= step:
-            self.steps.pop()
-            self.values.pop()
+        self.cut(step)
         self.steps.append(step)
         self.values.append(value)
+
+    def cut(self, step: int) -> None:
+        """Drop what stands at or after `step`."""
+        if self.steps and self.steps[-1] >= step:
+            keep = bisect_left(self.steps, step)
+            del self.steps[keep:]
+            del self.values[keep:]
 
     @property
     def last(self) -> float | None:
@@ -74,8 +81,9 @@ class RunView:
         progress: download or cache building under way; None otherwise.
         events: the events but `progress`, oldest first, at most the last 500.
         system: the latest line of `system.jsonl`; {} before one.
-        epoch, step: of the latest line; None before one.
-        started: when the first line or the current attempt came; None before.
+        peaks: the highest value of everything in it.
+        gauges: how each `…/utilization` spent its time since training began, without what came before the first step.
+        epoch, step, time: of the latest line; None before one.
     """
 
     def __init__(self, run: RunDir) -> None:
@@ -88,13 +96,20 @@ class RunView:
         self.events: list[dict[str, Any]] = []
         self.system: dict[str, Any] = {}
         self.peaks: dict[str, float] = {}
+        self.gauges: dict[str, Gauge] = {}
         self.epoch: float | None = None
         self.step: int | None = None
         self.time: float | None = None
-        self._tails = {p: LineTail(p) for p in (run.metrics, run.events, run.system)}
+        self._tails = (
+            (self._metrics, LineTail(run.metrics)),
+            (self._event, LineTail(run.events)),
+            (self._system, LineTail(run.system)),
+        )
         self._epoch_series = Series()
+        self._begun: float | None = None
+        self._attempt_start = 0.0
         self._first: tuple[int, float] | None = None
-        self._settled = False
+        self._settled: tuple[int, int] | None = None
 
     @property
     def run(self) -> str:
@@ -105,16 +120,21 @@ class RunView:
         return self.dir.version
 
     @property
+    def started(self) -> float | None:
+        """When the current attempt began, seconds since the epoch; None before."""
+        return self.status.process.started if self.status.process else None
+
+    @property
     def epochs(self) -> int | None:
         """Epochs asked for; None where the trainer is a user's and has not said."""
         found = self.plan.get("epochs", (self.request.config if self.request else {}).get("epochs"))
-        return int(found) if isinstance(found, int | float) else None
+        return int(found) if isinstance(found, int | float) and math.isfinite(found) else None
 
     @property
     def chance(self) -> dict[str, float]:
         """Metric name → the value that guessing reaches, as the trainer stated it."""
         found = self.plan.get("chance", {})
-        return found if isinstance(found, dict) else {}
+        return {k: float(v) for k, v in found.items() if _is_number(v)} if isinstance(found, dict) else {}
 
     def metrics(self) -> dict[str, float]:
         """The last value of every metric."""
@@ -134,33 +154,49 @@ class RunView:
     def poll(self) -> bool:
         """Read what was added. True where anything changed.
 
-        A run that has ended is read once more and then left alone, so that a lab of many runs costs nothing.
+        A run that has ended is read once more and then left alone until it is resumed, so that a lab of many runs
+        costs nothing.
         """
-        if self._settled:
+        stamp = _stamp(self.dir)
+        if self._settled == stamp:
             return False
         if self.request is None:
             self.request = Request.read(self.dir)
         before = self.status
         self.status = states.status(self.dir, self.request)
+        self._mark_attempt()
         changed = self.status != before
-        for path, take in (
-            (self.dir.metrics, self._metrics),
-            (self.dir.events, self._event),
-            (self.dir.system, self._system),
-        ):
-            tail = self._tails[path]
+        # Metrics come first: when training began decides which of the system's samples count.
+        for take, tail in self._tails:
             while batch := tail.poll():
                 changed = True
-                if tail.restarted and path == self.dir.metrics:
-                    self.series.clear()
+                if tail.restarted:
+                    self._forget(tail.path)
                 for record in batch:
                     take(record)
-        self._settled = not self.status.state.live and self.status.exit is not None
+        self._settled = None if self.status.state.live else stamp
         return changed
 
     def reopen(self) -> None:
-        """Look again at a run that had ended, because it was resumed."""
-        self._settled = False
+        """Look again at a run that had ended, whether or not its files tell that it was resumed."""
+        self._settled = None
+
+    def _mark_attempt(self) -> None:
+        if self.started is not None and self.started != self._attempt_start:
+            self._attempt_start, self._first = self.started, None
+
+    def _forget(self, path: Path) -> None:
+        """A file was replaced: what was read from it before is void."""
+        if path == self.dir.metrics:
+            self.series.clear()
+            self._epoch_series = Series()
+            self._begun = self._first = self.step = self.epoch = self.time = None
+        elif path == self.dir.events:
+            self.events, self.plan, self.progress = [], {}, None
+        else:
+            self.system = {}
+            self.peaks.clear()
+            self.gauges.clear()
 
     def eta(self) -> float | None:
         """Seconds until the last epoch ends, by the pace of this attempt so far; None before there is one."""
@@ -190,19 +226,32 @@ class RunView:
 
     def _metrics(self, record: dict[str, Any]) -> None:
         step = record.get("step")
-        if not isinstance(step, int):
+        if not isinstance(step, int) or not 0 <= step < 1 << 63:
             return
-        moment, epoch = record.get("time"), record.get("epoch")
+        if self.step is not None and step < self.step:
+            self._go_back(step)
         self.step = step
-        self.time = float(moment) if isinstance(moment, int | float) else self.time
-        self.epoch = float(epoch) if isinstance(epoch, int | float) else self.epoch
-        if self._first is None and self.time is not None:
-            self._first = (step, self.time)
-        for name, value in record.items():
-            if name not in _FRAME and isinstance(value, int | float):
-                self.series.setdefault(name, Series()).add(step, float(value))
-        if self.epoch is not None:
+        self._note_time(step, record.get("time"))
+        if _is_number(epoch := record.get("epoch")):
+            self.epoch = float(epoch)
             self._epoch_series.add(step, self.epoch)
+        for name, value in record.items():
+            if name not in _FRAME and _is_number(value):
+                self.series.setdefault(name, Series()).add(step, float(value))
+
+    def _note_time(self, step: int, moment: Any) -> None:
+        if not _is_number(moment):
+            return
+        self.time = float(moment)
+        if self._begun is None:
+            self._begun = self.time
+        if self._first is None and self.time >= self._attempt_start:
+            self._first = (step, self.time)
+
+    def _go_back(self, step: int) -> None:
+        """A resumed run does steps again: what any metric had at or after `step` is void."""
+        for series in self.series.values():
+            series.cut(step)
 
     def _event(self, record: dict[str, Any]) -> None:
         kind = record.get("kind")
@@ -223,15 +272,25 @@ class RunView:
             return
         if kind == "plan":
             self.plan, self.progress = record, None
-        if kind in ("started", "resumed"):
-            self._first = None
         self.events = [*self.events[-499:], record]
 
     def _system(self, record: dict[str, Any]) -> None:
-        self.system = record
+        passed = self._passed(self.system.get("time"), record.get("time"))
         for name, value in record.items():
-            if isinstance(value, int | float) and name != "time":
-                self.peaks[name] = max(value, self.peaks.get(name, value))
+            if name == "time" or not _is_number(value):
+                continue
+            self.peaks[name] = max(value, self.peaks.get(name, value))
+            if name.endswith("/utilization"):
+                self.gauges.setdefault(name, Gauge()).add(value, passed)
+        self.system = record
+
+    def _passed(self, before: Any, now: Any) -> float:
+        """Seconds of training between two samples. A `command` may never say when training began."""
+        if not (_is_number(before) and _is_number(now)):
+            return 0.0
+        if self._begun is None:
+            return now - before if self.request and self.request.trainer == "command" else 0.0
+        return now - max(before, self._begun)
 
     def _epoch_at(self, step: int) -> float | None:
         i = self._find(self._epoch_series, step)
@@ -255,3 +314,19 @@ def best_of(views: Iterable[RunView]) -> tuple[RunView, Best] | None:
     """The best run of several and its best line; the first watched metric that any of them has decides."""
     found = [(view, best) for view in views if (best := view.best())]
     return min(found, key=lambda f: (WATCHED.index(f[1].metric), f[1].value), default=None)
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _stamp(run: RunDir) -> tuple[int, int]:
+    """Changes when a run is resumed, and when its end is written down."""
+    return _modified(run.process), _modified(run.exit)
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -6,6 +6,7 @@ numbers, and `null` would not tell them apart). A reader takes a torn or zero-fi
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from pathlib import Path
@@ -13,21 +14,23 @@ from typing import Any
 
 import orjson
 
-from imgexp_tui import durable
+from imgexp_tui.records.encoding import dumps
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _SLICE = 4 << 20
+"""Bytes that one poll reads; no line of ours comes near it."""
 
 
 def encode(record: dict[str, Any]) -> bytes:
-    """One line of bytes with its newline."""
-    record = {k: str(v) if type(v) is float and not math.isfinite(v) else v for k, v in record.items()}
-    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    """One line of bytes with its newline. Text that is no UTF-8, such as a strange file name, loses what is not."""
+    record = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+    return dumps(record, orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
     """Add one record to a file that several processes write rarely, such as `events.jsonl`."""
-    durable.append(path, encode(record))
+    with contextlib.closing(LineWriter(path)) as writer:
+        writer.write(record)
 
 
 def finite(value: Any) -> Any:
@@ -39,15 +42,14 @@ class LineWriter:
     """Appends records to one file that stays open, each in a single `write`.
 
     A line is acknowledged when `write` returns: it is then in the kernel's hands and survives a SIGKILL of this
-    process. A torn line that a crash left at the end of the file is closed with a newline first, so that what
-    follows stays readable.
+    process. A torn line that a crash or a full disk left at the end of the file is closed with a newline before the
+    next, so that what follows stays readable.
     """
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            os.write(self._fd, b"\n")
+        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
     def write(self, record: dict[str, Any]) -> None:
         """Add one record.
@@ -55,10 +57,13 @@ class LineWriter:
         Raises:
             OSError: the disk is full or failing; nothing, or a torn line that readers skip, was written.
         """
-        data = encode(record)
+        data = b"\n" + encode(record) if self._torn else encode(record)
+        self._torn = False
         done = os.write(self._fd, data)
-        if done != len(data):
+        if done != len(data):  # the disk is full: the rest fails and says so
+            self._torn = True
             os.write(self._fd, data[done:])
+            self._torn = False
 
     def close(self) -> None:
         os.close(self._fd)
@@ -69,39 +74,52 @@ class LineTail:
 
     Attributes:
         skipped: complete lines that were no JSON object.
+        restarted: the records of the last `poll` are not a continuation: the file was replaced or cut short.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.skipped = 0
+        self.restarted = False
         self._offset = 0
         self._inode = 0
+        self._anew = False
 
     def poll(self) -> list[dict[str, Any]]:
         """The new complete records, at most about 4 MB of them a call; [] where there are none.
 
-        A file that was replaced or cut short is read from its start again, which `restarted` tells.
+        A file that was replaced or cut short is read from its start again, which `restarted` tells together with
+        the first records of that reading.
         """
         self.restarted = False
+        while (data := self._read()) is not None:
+            records = [r for line in data.splitlines() if (r := self._parse(line)) is not None]
+            if records:
+                self.restarted, self._anew = self._anew, False
+                return records
+        return []
+
+    def _read(self) -> bytes | None:
+        """The next complete lines; None where there are none yet."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
-            return []
+            return None
         try:
             status = os.fstat(fd)
             if status.st_ino != self._inode or status.st_size < self._offset:
-                self.restarted = self._offset > 0
+                self._anew = self._anew or self._offset > 0
                 self._offset, self._inode = 0, status.st_ino
             if status.st_size == self._offset:
-                return []
+                return None
             data = os.pread(fd, _SLICE, self._offset)
         finally:
             os.close(fd)
         end = data.rfind(b"\n") + 1
+        if not end and len(data) == _SLICE:  # no line is that long: a crash left a hole, or this is no file of ours
+            end = _SLICE
         self._offset += end
-        return [r for line in data[:end].splitlines() if (r := self._parse(line)) is not None]
-
-    restarted: bool = False
+        return data[:end] if end else None
 
     def _parse(self, line: bytes) -> dict[str, Any] | None:
         line = line.strip(b"\0 \t\r")

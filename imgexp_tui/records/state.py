@@ -54,13 +54,23 @@ def status(run: RunDir, request: Request | None = None, now: float | None = None
         request = request or Request.read(run)
         age = now - request.created if request else 0.0
         if exit_ is not None:
-            return Status(State(exit_.cause), exit_.detail, exit_.attempt, exit_)
+            return _ended(exit_, None)
         if age < START_LIMIT:
             return Status(State.QUEUED, "its supervisor is starting", 1)
         return Status(State.LOST, "its supervisor never came up", 1)
     if exit_ is not None and exit_.attempt >= process.attempt:
-        return Status(State(exit_.cause), exit_.detail, exit_.attempt, exit_, process)
-    return _live(run, process, now)
+        return _ended(exit_, process)
+    found = _live(run, process, now)
+    if found.state is State.LOST and (exit_ := Exit.read(run)) and exit_.attempt >= process.attempt:
+        return _ended(exit_, process)  # it was written between the first look at it and the look at the processes
+    return found
+
+
+def _ended(exit_: Exit, process: Process | None) -> Status:
+    ends = {s.value for s in State if not s.live}
+    if exit_.cause not in ends:
+        return Status(State.LOST, f"exit.json names an unknown cause: {exit_.cause}", exit_.attempt, exit_, process)
+    return Status(State(exit_.cause), exit_.detail, exit_.attempt, exit_, process)
 
 
 def _live(run: RunDir, process: Process, now: float) -> Status:
@@ -80,7 +90,9 @@ def _live(run: RunDir, process: Process, now: float) -> Status:
                 State.NO_HEARTBEAT,
                 f"pid {process.trainer.pid} is alive; nothing written for {duration(silent)}",
             )
-        return told(State.RUNNING, f"pid {process.trainer.pid}")
+        watched = process.supervisor and process.supervisor.alive()
+        alone = "" if watched else "; its supervisor is gone, so that how it ends will not be known"
+        return told(State.RUNNING, f"pid {process.trainer.pid}{alone}")
     if process.supervisor and process.supervisor.alive():
         if process.trainer is None:
             return told(State.QUEUED, "its trainer is not started yet")

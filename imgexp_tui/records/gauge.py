@@ -1,0 +1,47 @@
+"""How a gauge spent its time, in a fixed amount of memory however long the run."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+
+_LONGEST = 30.0
+"""Seconds that one sample stands for at most: a gap in the samples tells nothing."""
+
+
+class Gauge:
+    """Seconds spent at each whole percent of a gauge that reads 0 to 100.
+
+    Attributes:
+        seconds: time in all.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._at = array("d", bytes(8 * 101))
+
+    def add(self, percent: float, seconds: float) -> None:
+        """The gauge stood at `percent` for the `seconds` since the sample before."""
+        if math.isfinite(percent) and seconds > 0:
+            seconds = min(seconds, _LONGEST)
+            self._at[round(min(100.0, max(0.0, percent)))] += seconds
+            self.seconds += seconds
+
+    def share_above(self, percent: int) -> float:
+        """Share of the time, 0 to 1, in which it read more than `percent`."""
+        return sum(self._at[percent + 1 :]) / self.seconds if self.seconds else 0.0
+
+    def quantile(self, share: float) -> int:
+        """The percent that it did not exceed in this `share` of the time."""
+        wanted = share * self.seconds
+        for percent, so_far in enumerate(self._accumulated()):
+            if so_far >= wanted and so_far > 0:
+                return percent
+        return 100
+
+    def _accumulated(self) -> Iterator[float]:
+        total = 0.0
+        for seconds in self._at:
+            total += seconds
+            yield total
