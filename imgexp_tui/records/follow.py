@@ -174,7 +174,7 @@ class RunView:
                     self._forget(tail.path)
                 for record in batch:
                     take(record)
-        self._settled = None if self.status.state.live else stamp
+        self._settled = None if self.status.exit is None or self.status.state.live else stamp
         return changed
 
     def reopen(self) -> None:

@@ -34,7 +34,7 @@ def measured(view: RunView) -> list[tuple[str, str]]:
     if (pace := _typical(view, "images_per_second")) is not None:
         rows.append(("Images per second", f"~{number(float(f'{pace:.3g}'))}"))
     if (share := _waiting(view)) is not None:
-        rows.append(("Waiting for data", f"{share:.0%} of the time".replace("%", " %")))
+        rows.append(("Waiting for data", f"{100 * share:.0f} % of the time"))
     return rows
 
 

@@ -144,8 +144,9 @@ def _word(value: Value) -> str:
 def _grace(notebook: Notebook) -> float | None:
     """`[lab] grace`, seconds between SIGTERM and SIGKILL; None where it is unset or no such number."""
     found = notebook.settings.get("grace")
-    usable = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found) and found >= 0
-    return float(found) if usable else None
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        return None
+    return float(found) if math.isfinite(found) and found >= 0 else None
 
 
 def _user() -> str:
