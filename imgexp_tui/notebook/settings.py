@@ -32,6 +32,8 @@ class Setting:
     def fault(self, value: object) -> str | None:
         """What is wrong with `value` and the mend, as one clause; None where it is right."""
         kind = self.kind
+        if isinstance(value, int) and abs(value) >= 2**63:
+            return "this number is too large"
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -77,8 +79,14 @@ class Setting:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name closest to `name`, by difflib's ratio over lower case; None where none is close."""
+    """The known name that `name` is most likely to mean; None where none is close.
+
+    `lr` means learning_rate, by its initials; anything else goes by difflib's ratio over lower case.
+    """
     folded = {n.lower(): n for n in names}
+    initials = {"".join(part[:1] for part in n.split("_")): n for n in folded if "_" in n}
+    if name.lower() in initials:
+        return folded[initials[name.lower()]]
     found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
 

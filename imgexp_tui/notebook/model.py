@@ -1,0 +1,93 @@
+"""What a notebook is: versions with their notes and configuration, and what is wrong with them. Plain data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imgexp_tui.notebook.settings import Value, defaults
+
+VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a version may be called; it is the name of a folder too."""
+FIELDS = ("summary", "takeaways", "observed")
+"""The notes of a version."""
+
+
+class NotebookError(Exception):
+    """One sentence for the user: what could not be done with the notebook, and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a file.
+
+    Attributes:
+        line: 1-based.
+        path: the key, such as `versions.v3.train.dropout`; "" for the file as a whole.
+        message: what is wrong and the mend.
+    """
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.path + ': ' if self.path else ''}{self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version. A broken one is here too, with what could be read of it.
+
+    Attributes:
+        own: its `[train]`, without what is wrong in it.
+        train: `[defaults]` ← bases ← own.
+        command: argv with {placeholders} that runs in place of the shipped trainer, maybe inherited; None without.
+        group: the banner under which it was imported; "" without.
+        line: of its header.
+        problems: its own, and those of `[defaults]` and of its bases, which it inherits.
+        runnable: whether none of the problems touches what would be run.
+    """
+
+    name: str
+    base: str | None = None
+    summary: str = ""
+    takeaways: str = ""
+    observed: str = ""
+    own: dict[str, Value] = field(default_factory=dict)
+    train: dict[str, Value] = field(default_factory=dict)
+    command: tuple[str, ...] | None = None
+    group: str = ""
+    line: int = 1
+    problems: tuple[Problem, ...] = ()
+    runnable: bool = True
+
+    @property
+    def config(self) -> dict[str, Value]:
+        """Every setting, resolved; for a `command` its own values only."""
+        return dict(self.train) if self.command else {**defaults(), **self.train}
+
+
+@dataclass(frozen=True, slots=True)
+class Notebook:
+    """`experiments.toml` as it was read.
+
+    Attributes:
+        path: the file.
+        lab: its folder.
+        settings: `[lab]` without the title.
+        defaults: `[defaults]` without `command`.
+        versions: name → version, in the file's order.
+        problems: every problem of the file, by line.
+    """
+
+    path: Path
+    lab: Path
+    title: str
+    settings: dict[str, Any]
+    defaults: dict[str, Value]
+    versions: dict[str, Version]
+    problems: tuple[Problem, ...]

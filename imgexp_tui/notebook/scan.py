@@ -1,0 +1,186 @@
+"""Where things stand in a TOML text: for each key its line and the span of its value.
+
+TOML parsers give values without places (tomli) or rewrite what they read (tomlkit). This scanner does neither: it
+finds statements and their spans, so that a problem can be told with its line and a note be replaced in place. What
+it finds is checked by its callers with tomli; it never raises, and steps over what it does not understand.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import tomli
+
+KeyPath = tuple[str, ...]
+
+_BARE = r"[A-Za-z0-9_-]+"
+_PART = rf"""(?:{_BARE}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_PARTS = re.compile(_PART)
+_KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*")
+_HEADER_START = re.compile(rf"(\[\[?)[ \t]*({_KEY.pattern})")
+_HEADER = re.compile(rf"{_HEADER_START.pattern}[ \t]*\]\]?")
+_HEADER_LINE = re.compile(rf"^[ \t]*{_HEADER.pattern}[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+_EQUALS = re.compile(r"[ \t]*=[ \t]*")
+_BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
+_LINE_END = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)")
+_STRINGS = (
+    ('"""', re.compile(r'"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}', re.DOTALL)),
+    ("'''", re.compile(r"'''(?:[^']++|'{1,2}(?!'))*+'{3,5}")),
+    ('"', re.compile(r'"(?:[^"\\\n]++|\\.)*+"')),
+    ("'", re.compile(r"'[^'\n]*+'")),
+)
+_PLAIN = re.compile(r"[^,\[\]{}#\"'\r\n]+")
+_DEEPEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A table header or a key with its value.
+
+    Attributes:
+        path: the full key, the header's included.
+        start, end: span of the statement, comment and line end left out.
+        value: span of the value; None for a header.
+        inline: whether it stands within an inline table.
+    """
+
+    path: KeyPath
+    start: int
+    end: int
+    value: tuple[int, int] | None = None
+    inline: bool = False
+
+
+class Scan:
+    """The entries of a text, in its order, and the spans that are no statement (`broken`)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.entries: list[Entry] = []
+        self.broken: list[tuple[KeyPath, int, int]] = []
+        self._newlines = [m.start() for m in re.finditer("\n", text)]
+        self._table: KeyPath = ()
+        position = _past(_BLANK, text, 1 if text.startswith("\ufeff") else 0)
+        while position < len(text):
+            position = _past(_BLANK, text, self._statement(position))
+        self._first: dict[KeyPath, int] = {}
+        for entry in self.entries:
+            self._first.setdefault(entry.path, entry.start)
+
+    def line_at(self, offset: int) -> int:
+        """The 1-based line of an offset."""
+        return bisect_right(self._newlines, offset - 1) + 1
+
+    def line(self, path: KeyPath) -> int:
+        """The line of a key; of the nearest key above it where it is not written; 1 where none is."""
+        for length in range(len(path), 0, -1):
+            if (start := self._first.get(path[:length])) is not None:
+                return self.line_at(start)
+        return 1
+
+    def _statement(self, start: int) -> int:
+        """Take in the statement at `start`; where it ends."""
+        text = self.text
+        if header := _HEADER_START.match(text, start):
+            # What follows a broken header still belongs to the table that it names.
+            self._table = split_key(header[2])
+            self.entries.append(Entry(self._table, start, header.end()))
+            whole = _HEADER.match(text, start)
+            if whole and _LINE_END.match(text, whole.end()):
+                return whole.end()
+        elif key := _KEY.match(text, start):
+            known = len(self.entries)
+            path = self._table + split_key(key[0])
+            end = self._pair(path, start, key.end(), inline=False)
+            if end is not None and _LINE_END.match(text, end):
+                return end
+            del self.entries[known:]
+            return self._break(start, resync=end is None or "\n" in text[start:end])
+        return self._break(start, resync=False)
+
+    def _break(self, start: int, *, resync: bool) -> int:
+        """Step over what is no statement: its line, or, where a value is left open, all up to the next header."""
+        text = self.text
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        if resync and _opens(text[start:end]):
+            following = _HEADER_LINE.search(text, end)
+            end = following.start() if following else len(text)
+        self.broken.append((self._table, start, end))
+        return end
+
+    def _pair(self, path: KeyPath, start: int, position: int, *, inline: bool) -> int | None:
+        """Take in `= value` of a key that ends at `position`; where the value ends, None where it does not."""
+        if not (equals := _EQUALS.match(self.text, position)):
+            return None
+        index = len(self.entries)
+        end = self._value(path, equals.end())
+        if end is not None:
+            self.entries.insert(index, Entry(path, start, end, (equals.end(), end), inline))
+        return end
+
+    def _value(self, path: KeyPath, start: int, depth: int = 0) -> int | None:
+        """Where the value that begins at `start` ends; None where it is not complete."""
+        text = self.text
+        for quote, string in _STRINGS:
+            if text.startswith(quote, start):
+                found = string.match(text, start)
+                return found.end() if found else None
+        opened = text[start : start + 1]
+        if opened in ("[", "{") and depth < _DEEPEST:
+            return self._items(path, start + 1, "]" if opened == "[" else "}", depth + 1)
+        plain = _PLAIN.match(text, start)
+        return start + len(plain[0].rstrip()) if plain and plain[0].strip() else None
+
+    def _items(self, path: KeyPath, position: int, close: str, depth: int) -> int | None:
+        """Where the array or inline table ends whose first item begins at `position`."""
+        text = self.text
+        while True:
+            position = _past(_BLANK, text, position)
+            if text.startswith(close, position):
+                return position + 1
+            if text.startswith(",", position):
+                position += 1
+                continue
+            end: int | None = None
+            if close == "]":
+                end = self._value(path, position, depth)
+            elif key := _KEY.match(text, position):
+                end = self._pair(path + split_key(key[0]), position, key.end(), inline=True)
+            if end is None:
+                return None
+            position = end
+
+
+def split_key(key: str) -> KeyPath:
+    """The parts of a dotted key, unquoted."""
+    return tuple(_unquote(part) for part in _PARTS.findall(key))
+
+
+def join_key(path: KeyPath) -> str:
+    """A dotted key as TOML writes it, for people: quoted where it must be."""
+    return ".".join(p if re.fullmatch(_BARE, p) else f'"{p}"' for p in path)
+
+
+def _unquote(part: str) -> str:
+    if part[0] not in "\"'":
+        return part
+    if part[0] == '"' and "\\" in part:
+        try:
+            return next(iter(tomli.loads(f"{part} = 0")))
+        except (tomli.TOMLDecodeError, StopIteration):
+            pass
+    return part[1:-1]
+
+
+def _past(pattern: re.Pattern[str], text: str, position: int) -> int:
+    found = pattern.match(text, position)
+    return found.end() if found else position
+
+
+def _opens(line: str) -> bool:
+    """Whether a value may have been left open on this line."""
+    _, _, value = line.partition("=")
+    return value.lstrip().startswith(("'''", '"""', "[", "{"))
