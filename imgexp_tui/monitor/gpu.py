@@ -14,6 +14,8 @@ from imgexp_tui.monitor.sample import GpuSample
 
 _RETRY = 30.0
 """Seconds between two attempts to reach a driver."""
+_LISTINGS = ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses")
+"""Without a version, these refuse a driver that is older than the package."""
 
 
 class GpuSampler:
@@ -41,15 +43,15 @@ class GpuSampler:
 
     def processes_by_card(self) -> dict[int, dict[int, int]]:
         """Card → pid → bytes."""
-        found = {}
-        for index in range(self._count()):
-            card: dict[int, int] = {}
-            handle = self._handle(index)
-            for listing in ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses"):
-                for process in (self._ask(listing, handle) if handle else None) or ():
-                    if process.usedGpuMemory is not None:
-                        card[process.pid] = max(card.get(process.pid, 0), process.usedGpuMemory)
-            found[index] = card
+        return {index: self._processes_of(index) for index in range(self._count())}
+
+    def _processes_of(self, index: int) -> dict[int, int]:
+        found: dict[int, int] = {}
+        handle = self._handle(index)
+        for listing in _LISTINGS if handle is not None else ():
+            for process in self._ask(f"{listing}_v3", handle) or self._ask(f"{listing}_v2", handle) or ():
+                if process.usedGpuMemory is not None:
+                    found[process.pid] = max(found.get(process.pid, 0), process.usedGpuMemory)
         return found
 
     def _count(self) -> int:

@@ -1,0 +1,194 @@
+"""Samples of a real machine, real processes, and a driver built for the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from imgexp_tui.monitor.gpu import GpuSampler
+from imgexp_tui.monitor.host import HostSampler
+from imgexp_tui.monitor.processes import descendants, environment, pss, stat
+from imgexp_tui.monitor.tree import TreeSampler
+
+FAKE_DRIVER = Path(__file__).parent / "fake_nvml.c"
+PARENT = """
+import os, subprocess, sys
+block = bytearray(80 << 20)
+child = subprocess.Popen([sys.executable, "-c", "print('up', flush=True); input()"], stdin=subprocess.PIPE)
+while True:
+    pass
+"""
+
+
+@pytest.fixture
+def family() -> Iterator[subprocess.Popen[str]]:
+    """A process that keeps one core busy and holds 80 MB, with one child that sleeps."""
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout and parent.stdout.readline() == "up\n"
+    yield parent
+    for pid in descendants(parent.pid):
+        os.kill(pid, 9)
+    parent.kill()
+    parent.communicate()
+
+
+def test_the_host_is_what_it_is(tmp_path: Path) -> None:
+    sampler = HostSampler(tmp_path)
+    deadline = time.monotonic() + 0.2
+    while time.monotonic() < deadline:
+        pass
+    found = sampler.sample()
+    assert len(found.per_core) == os.cpu_count()
+    assert 0 < found.cpu_percent <= 100 and all(0 <= core <= 100 for core in found.per_core)
+    assert 0 < found.memory < found.memory_total
+    assert found.disk_free is not None and found.disk_total is not None and 0 < found.disk_free <= found.disk_total
+    assert len(found.load) == 3
+
+
+def test_a_lab_that_is_gone_has_no_disk(tmp_path: Path) -> None:
+    assert HostSampler(tmp_path / "gone").sample().disk_free is None
+
+
+def test_a_tree_is_summed_up(family: subprocess.Popen[str]) -> None:
+    sampler = TreeSampler(family.pid)
+    sampler.sample()
+    deadline = time.monotonic() + 20
+    while (found := sampler.sample()).cpu_percent == 0 and time.monotonic() < deadline:
+        time.sleep(0.3)
+    assert found.processes == 2
+    assert found.cpu_percent > 0
+    assert 80 << 20 < found.memory < 200 << 20
+    assert found.gpu_memory is None
+
+
+def test_the_tree_without_its_root(family: subprocess.Popen[str]) -> None:
+    assert TreeSampler(family.pid, itself=False).sample().processes == 1
+
+
+def test_the_gpu_memory_of_a_tree_is_that_of_its_processes(family: subprocess.Popen[str]) -> None:
+    (child,) = descendants(family.pid)
+    found = TreeSampler(family.pid).sample({0: {family.pid: 100, 1: 7}, 1: {child: 30}, 2: {1: 5}})
+    assert found.gpu_memory == 130
+    assert found.gpu_memory_by_card == {0: 100, 1: 30}
+
+
+def test_a_tree_that_has_ended_is_empty(family: subprocess.Popen[str]) -> None:
+    sampler = TreeSampler(family.pid)
+    sampler.sample()
+    for pid in (*descendants(family.pid), family.pid):
+        os.kill(pid, 9)
+    os.waitid(os.P_PID, family.pid, os.WEXITED | os.WNOWAIT)
+    found = sampler.sample()
+    assert (found.processes, found.memory, found.cpu_percent) == (0, 0, 0)
+
+
+def test_what_proc_says_of_oneself() -> None:
+    me = stat(os.getpid())
+    assert me and me.parent == os.getppid() and me.cpu > 0 and not me.zombie
+    own = pss(os.getpid())
+    assert own is None or 0 < own <= me.rss * 2
+    assert any(entry.startswith(b"PATH=") for entry in environment(os.getpid()))
+    assert stat(2**22 + 1) is None and pss(2**22 + 1) is None and environment(2**22 + 1) == []
+
+
+def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("nvidia-smi"):
+        pytest.skip("this machine has a driver")
+    sampler = GpuSampler()
+    assert sampler.sample() == [] and sampler.processes() == {}
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a libnvidia-ml.so.1 with two cards whose state the test moves through a file."""
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc")
+    folder = tmp_path_factory.mktemp("driver")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(FAKE_DRIVER)], check=True)
+    return folder
+
+
+LOOK = """
+import sys
+from dataclasses import asdict
+import orjson
+from imgexp_tui.monitor.gpu import GpuSampler
+sampler = GpuSampler()
+for _ in sys.stdin:
+    cards = [asdict(c) for c in sampler.sample()]
+    found = {"cards": cards, "processes": {str(k): v for k, v in sampler.processes().items()}}
+    print(orjson.dumps(found).decode(), flush=True)
+"""
+
+
+@pytest.fixture
+def look(driver: Path, tmp_path: Path) -> Iterator[Any]:
+    """Sample in a process that finds the driver, after the driver's state was set to the words given."""
+    state = tmp_path / "state"
+    state.write_text("")
+    watcher = subprocess.Popen(
+        [sys.executable, "-c", LOOK],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"LD_LIBRARY_PATH": str(driver), "FAKE_NVML": str(state)},
+    )
+
+    def sample(words: str) -> Any:
+        assert watcher.stdin and watcher.stdout
+        state.write_text(words)
+        watcher.stdin.write("\n")
+        watcher.stdin.flush()
+        return orjson.loads(watcher.stdout.readline())
+
+    yield sample
+    watcher.communicate()
+    assert watcher.returncode == 0
+
+
+def test_cards_answer_what_they_can(look: Any) -> None:
+    found = look("")
+    first, second = found["cards"]
+    assert first == {
+        "index": 0,
+        "name": "Test Card 0",
+        "utilization": 87.0,
+        "memory": 1985 << 20,
+        "memory_total": 8126 << 20,
+        "temperature": 61.0,
+        "power": 151.5,
+        "power_limit": 220.0,
+    }
+    # The second knows neither power nor utilization; the rest of it is not lost with them.
+    assert second["memory_total"] == 8126 << 20 and second["temperature"] == 61.0
+    assert second["utilization"] is second["power"] is second["power_limit"] is None
+    # Process 42 is on both cards; what 43 uses is not told.
+    assert found["processes"] == {"42": 2 * (100 << 20)}
+
+
+def test_a_card_that_falls_off_the_bus_keeps_its_line_and_comes_back(look: Any) -> None:
+    look("")
+    lost, other = look("lost")["cards"]
+    assert lost["name"] == "Test Card 0"
+    assert all(value is None for key, value in lost.items() if key not in ("index", "name"))
+    assert other["temperature"] == 61.0
+    assert look("")["cards"][0]["utilization"] == 87.0
+
+
+def test_an_old_driver_has_the_first_form_of_memory_only(look: Any) -> None:
+    assert look("old")["cards"][0]["memory"] == 2285 << 20
+
+
+def test_a_driver_that_is_unloaded_takes_its_cards_along(look: Any) -> None:
+    look("")
+    assert look("unloaded") == {"cards": [], "processes": {}}
+    assert look("unloaded")["cards"] == []
