@@ -71,11 +71,16 @@ class RunDir:
 
 
 def create_run_dir(lab: Path, version: str) -> RunDir:
-    """A new, empty run folder (mode 0700). Ids sort by time; the suffix keeps two of one second apart."""
+    """A new, empty run folder (mode 0700).
+
+    Ids sort by time: date, time of day, 4096ths of the second, and three digits by chance to keep two apart.
+    """
     parent = lab / RUNS / version
     parent.mkdir(parents=True, exist_ok=True)
     while True:
-        path = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        now = time.time()
+        moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+        path = parent / f"{moment}-{int(now % 1 * 4096):03x}{secrets.randbelow(4096):03x}"
         try:
             path.mkdir(mode=0o700)
         except FileExistsError:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from imgexp_tui.records import events
@@ -44,6 +45,7 @@ def end(run: RunDir, request: Request, attempt: int, trainer: Identity) -> None:
     with contextlib.suppress(OSError):
         events.log(run, "ended", f"stopped: {detail}", cause="stopped")
     code, by = None, None if in_time else "SIGKILL"
+    (run.path / f".stop-{attempt}").unlink(missing_ok=True)
     Exit(request.uuid, attempt, code, by, "stopped", detail, time.time()).write(run)
 
 
@@ -60,21 +62,26 @@ def main() -> int:
     """End the run whose folder is the only argument."""
     if os.fork():
         os._exit(0)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):  # asked again, it is at it already
+        signal.signal(signum, signal.SIG_IGN)
     run = RunDir(Path(sys.argv[1]).absolute())
-    request, process = Request.read(run), Process.read(run)
+    request, process, me = Request.read(run), Process.read(run), identity(os.getpid())
+    alone = process and me and _alone(run, process.attempt, me)
+    if process and alone:
+        # From here on it stands in for the supervisor: the run is not lost while its end is being written down.
+        replace(process, supervisor=me).write(run)
     os.write(1, STARTED.encode())
     os.dup2(2, 1)
-    if request and process and process.trainer and _alone(run, process.attempt):
+    if request and process and process.trainer and alone:
         end(run, request, process.attempt, process.trainer)
     return 0
 
 
-def _alone(run: RunDir, attempt: int) -> bool:
+def _alone(run: RunDir, attempt: int, me: Identity) -> bool:
     """False where another process is doing this already: a second SIGTERM could break off the checkpoint."""
-    me, claim = identity(os.getpid()), run.path / f".stop-{attempt}"
+    claim = run.path / f".stop-{attempt}"
     try:
-        if me and not take(claim, me):  # its holder died over it
+        if not take(claim, me):  # its holder died over it
             claim.unlink()
             return take(claim, me)
     except Taken:
