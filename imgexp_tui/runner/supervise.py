@@ -106,7 +106,7 @@ class Supervisor:
             events.log(self._run, *self._greeting(), attempt=self._attempt)
             self._child = trainer.start(self._run, self._request)
         except OSError as error:
-            self._end(_not_started(self._request, error))
+            self._end(_not_started(self._request, error), tries=1)
             return False
         self._trainer = _known(self._child)
         try:
@@ -220,10 +220,12 @@ class Supervisor:
                 self._bell.wait(_LAST_PAUSE)
 
     def _tidy(self) -> None:
-        self._room.unlink(missing_ok=True)
-        (self._run.path / f".attempt-{self._attempt}").unlink(missing_ok=True)
+        """Leave nothing but the record."""
         with contextlib.suppress(OSError):
-            if not (own := self._run.path / LOG).stat().st_size:
+            self._room.unlink(missing_ok=True)
+            (self._run.path / f".attempt-{self._attempt}").unlink(missing_ok=True)
+            own = self._run.path / LOG
+            if own.stat().st_size == 0:
                 own.unlink()
 
     def _log(self, kind: str, message: str, **more: object) -> None:

@@ -1,0 +1,139 @@
+"""How an end is judged and put into words, and out-of-memory kills by the real kernel."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imgexp_tui.notebook.load import load
+from imgexp_tui.records.documents import Exit
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.control import wait
+from imgexp_tui.runner.out_of_memory import Counter
+from imgexp_tui.runner.outcome import Seen, judge, last_words
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Seen:
+    return Seen(0, asked=False, forced=False, grace=60.0, shipped=False, memory=None, log=tmp_path / "l", log_start=0)
+
+
+def code(number: int) -> int:
+    return number << 8  # as waitpid gives it
+
+
+@pytest.mark.parametrize(
+    ("shipped", "status", "cause"),
+    [
+        (False, code(0), "stopped"),  # a script that handles SIGTERM ends as it likes
+        (False, code(1), "stopped"),
+        (True, code(143), "stopped"),
+        (True, code(0), "finished"),  # it was done just then
+        (True, code(1), "failed"),  # its checkpoint could not be saved
+        (True, signal.SIGTERM, "stopped"),  # before it could listen
+        (True, signal.SIGSEGV, "killed"),
+    ],
+)
+def test_ends_after_a_request_to_stop(seen: Seen, shipped: bool, status: int, cause: str) -> None:
+    assert judge(replace(seen, asked=True, shipped=shipped, wait_status=status)).cause == cause
+
+
+def test_a_signal_of_somebody_else_kills(seen: Seen) -> None:
+    for signum in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV):
+        found = judge(replace(seen, wait_status=signum))
+        assert (found.cause, found.signal, found.exit_code) == ("killed", signal.Signals(signum).name, None)
+    assert judge(replace(seen, wait_status=signal.SIGRTMIN + 3)).signal == f"SIG{signal.SIGRTMIN + 3}"
+
+
+def test_memory_is_told_where_the_kernel_told_it(seen: Seen) -> None:
+    short = replace(seen, memory="out of memory: the kernel killed a process")
+    assert "out of memory" in judge(replace(short, wait_status=signal.SIGKILL)).detail
+    assert "out of memory" in judge(replace(short, wait_status=code(1))).detail
+    assert "out of memory" not in judge(short).detail
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (b"", ""),
+        (b"\n\n  \n", ""),
+        (b"epoch 1\nTraceback:\n  x\nValueError: bad\n", "ValueError: bad"),
+        (b"torch.OutOfMemoryError: CUDA\nresource_tracker: leaked\n", "torch.OutOfMemoryError: CUDA"),
+        (b"data: no folder x; mend: --set data=y\n", "data: no folder x; mend: --set data=y"),
+        (b"10%\r20%\r30%\n", "30%"),
+        (b"\x1b]0;evil\x07\x1b[31mred [/]\x1b[0m\n", "red [/]"),
+        (b"\xff\xfe\n", "\ufffd\ufffd"),
+    ],
+)
+def test_last_words(tmp_path: Path, log: bytes, words: str) -> None:
+    path = tmp_path / "output.log"
+    path.write_bytes(log)
+    assert last_words(path, 0) == words
+
+
+def test_last_words_are_those_of_this_attempt_and_short(tmp_path: Path) -> None:
+    path = tmp_path / "output.log"
+    path.write_bytes(b"ValueError: of the first attempt\n")
+    assert last_words(path, path.stat().st_size) == ""
+    path.write_bytes(b"x" * 100_000)
+    assert len(last_words(path, 0)) == 300
+    assert last_words(tmp_path / "missing", 0) == ""
+
+
+def test_a_counter_tells_what_was_added_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "memory.events"
+    path.write_text("low 0\nhigh 7\noom 1\noom_kill 3\noom_group_kill 0\n")
+    counter = Counter(path, False, 3)
+    assert counter.told() is None
+    path.write_text("oom_kill 5\n")
+    assert counter.told() == "out of memory: the kernel killed 2 processes"
+    path.unlink()
+    assert counter.told() is None
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A memory control group of 64 MB."""
+    v1 = Path("/sys/fs/cgroup/memory")
+    root = v1 if v1.is_dir() else Path("/sys/fs/cgroup")
+    group = root / f"imgexp-test-{uuid.uuid4().hex[:8]}"
+    try:
+        group.mkdir()
+        (group / ("memory.limit_in_bytes" if root == v1 else "memory.max")).write_text(str(64 << 20))
+    except OSError:
+        pytest.skip("may not make memory control groups here")
+    yield group
+    deadline = time.monotonic() + 10
+    while (group / "cgroup.procs").read_text() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    group.rmdir()
+
+
+def test_a_trainer_that_eats_all_memory(tmp_path: Path, small_group: Path) -> None:
+    eater = "block = []\nwhile True: block.append(bytearray(4 << 20))"
+    (tmp_path / "experiments.toml").write_text(f"[versions.v0]\ncommand = ['python', '-c', '''{eater}''']\n")
+    launcher = (
+        "import os, sys; from pathlib import Path\n"
+        "Path(sys.argv[2], 'cgroup.procs').write_text(str(os.getpid()))\n"
+        "from imgexp_tui.notebook.load import load; from imgexp_tui.runner.launch import launch\n"
+        "print(launch(load(Path(sys.argv[1])), 'v0').path)"
+    )
+    assert load(tmp_path).problems == ()
+    done = subprocess.run(
+        [sys.executable, "-c", launcher, str(tmp_path), str(small_group)], stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode:
+        pytest.skip("may not move into a memory control group here")
+    run = RunDir(Path(done.stdout.strip()))
+    wait(run)
+    found = Exit.read(run)
+    assert found and (found.cause, found.signal) == ("killed", "SIGKILL")
+    assert "out of memory" in found.detail
