@@ -10,10 +10,8 @@ from imgexp_tui.records.documents import Process
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.state import State, Status
 from imgexp_tui.runner import detached
-from imgexp_tui.runner.launch import SUPERVISOR
 from imgexp_tui.runner.signals import send
 
-_ORPHAN = "imgexp_tui.runner.orphan"
 _PACE = 0.1
 _START_PATIENCE = 10.0
 
@@ -36,7 +34,7 @@ def stop(run: RunDir) -> None:
     if process.supervisor and send(process.supervisor, signal.SIGTERM):
         return
     if process.trainer and process.trainer.alive():
-        _start(_ORPHAN, run, "stop")
+        _start(detached.ORPHAN, run, "stop")
 
 
 def resume(run: RunDir) -> None:
@@ -50,7 +48,7 @@ def resume(run: RunDir) -> None:
         raise ControlError(f"{_name(run)} is {found.state}; only a run that has ended can be resumed")
     if found.state is State.FINISHED:
         raise ControlError(f"{_name(run)} has finished; there is nothing to resume")
-    _start(SUPERVISOR, run, "resume")
+    _start(detached.SUPERVISOR, run, "resume")
 
 
 def wait(run: RunDir) -> Status:

@@ -10,9 +10,14 @@ import sys
 from pathlib import Path
 
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner.supervise import LOG, STARTED
 from imgexp_tui.text import clean_line
 
+SUPERVISOR = "imgexp_tui.runner.supervise"
+ORPHAN = "imgexp_tui.runner.orphan"
+LOG = "supervisor.log"
+"""What such a process itself has to complain about; gone where that is nothing."""
+STARTED = "started"
+"""What it says on standard output when it is at work."""
 _PATIENCE = 120.0
 """Seconds for a start: Python on a slow network file system."""
 

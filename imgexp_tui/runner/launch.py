@@ -21,7 +21,6 @@ from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import detached, frozen
 
-SUPERVISOR = "imgexp_tui.runner.supervise"
 _TRAINER = "imgexp_tui.training"
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PATHS = ("data", "weights")
@@ -56,7 +55,7 @@ def launch(
         raise LaunchError(f"cannot make a folder for the run: {_reason(error)}") from None
     try:
         _request(notebook, wanted, run, config, given).write(run)
-        detached.start(SUPERVISOR, run)
+        detached.start(detached.SUPERVISOR, run)
     except (OSError, detached.NotStarted) as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise LaunchError(f"cannot start {wanted.name}: {_reason(error)}") from None

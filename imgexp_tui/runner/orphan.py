@@ -21,8 +21,8 @@ from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.claim import Taken, take
+from imgexp_tui.runner.detached import STARTED
 from imgexp_tui.runner.signals import send
-from imgexp_tui.runner.supervise import STARTED
 from imgexp_tui.runner.sweep import of_run, sweep
 from imgexp_tui.text import duration
 

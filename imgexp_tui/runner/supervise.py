@@ -27,14 +27,12 @@ from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import out_of_memory, trainer
 from imgexp_tui.runner.claim import Taken, take
+from imgexp_tui.runner.detached import LOG, STARTED
 from imgexp_tui.runner.outcome import Outcome, Seen, judge
 from imgexp_tui.runner.recorder import SystemRecorder
 from imgexp_tui.runner.signals import become_subreaper, send
 from imgexp_tui.runner.sweep import below, of_run, sweep
 
-STARTED = "started"
-LOG = "supervisor.log"
-"""What the supervisor itself has to complain about; gone where that is nothing."""
 _ROOM = 32_768
 """Bytes set aside while the run goes on, so that its end can be written down on a disk that it filled."""
 _LAST_TRIES, _LAST_PAUSE = 30, 2.0
