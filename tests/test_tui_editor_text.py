@@ -68,7 +68,7 @@ TEXTS = [
     "lone \r return",
     "\x1b[31mred\x1b[0m \x00 \x7f \x9b \x0c form \x0b \x85 next",
     "\u2028 line \u2029 separators\n",
-    "bidi \u202e abc \u2066",
+    "bidi \u202e abc \u2066 half \ud800 a surrogate",
     "数据 🧪 e\u0301 [/] [b]x[/b] \t tab",
 ]
 
@@ -125,7 +125,8 @@ async def test_every_step_can_be_undone_and_redone() -> None:
     app = Host("- a")
     async with app.run_test() as pilot:
         await typed(pilot, "\nb")
-        await pilot.press("tab", "ctrl+t")
+        await pilot.press("tab")
+        app.area.insert_update()
         written = app.area.text
         for _ in range(10):
             await pilot.press("ctrl+z")
@@ -147,7 +148,7 @@ async def test_several_selected_bullets_nest_together() -> None:
 async def test_the_dated_mark_waits_for_its_words() -> None:
     app = Host("- slow")
     async with app.run_test() as pilot:
-        await pilot.press("ctrl+t")
+        app.area.insert_update()
         await typed(pilot, "no")
         assert app.area.text == f"- slow [UPDATE {time.strftime('%Y-%m-%d')}: no]"
 
@@ -190,6 +191,15 @@ async def test_a_change_from_outside_is_one_undoable_edit(before: str, after: st
         assert app.area.text == after
         await pilot.press("ctrl+z")
         assert app.area.text == before
+
+
+async def test_undoing_a_paste_that_needed_a_scrollbar() -> None:
+    app = Host("- a")
+    async with app.run_test(size=(40, 10)) as pilot:
+        app.area.post_message(events.Paste("x\r" * 200))
+        await pilot.pause()
+        await pilot.press("ctrl+z")
+        assert app.area.text == "- a"
 
 
 async def test_a_large_coloured_paste_arrives_whole_and_clean() -> None:

@@ -11,11 +11,9 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from imgexp_tui.notebook.journal import Draft
-from imgexp_tui.notebook.model import NotebookError
+from imgexp_tui.notebook.model import FIELDS, NotebookError
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.tui import outside
-
-FIELDS = ("summary", "takeaways", "observed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> Outcome
     try:
         saved = save_note(lab, version, name, text, seen=seen)
     except NotebookError as error:
-        return Outcome("failed", text, f"Not saved: {error} Your text is kept as a draft.")
+        return Outcome("failed", text, f"Not saved: {error}. Your text is kept as a draft.")
     except OSError as error:
         return Outcome("failed", text, f"Not saved ({error.strerror or error}). Your text is kept as a draft.")
     sentence = {

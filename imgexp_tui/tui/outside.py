@@ -91,11 +91,13 @@ def edit(argv: list[str], path: Path) -> None:
     try:
         code = subprocess.run([*argv, os.fspath(path)], check=False).returncode
     except OSError as error:
-        raise OutsideError(f"{argv[0]} could not be started ({error.strerror}).") from None
+        raise OutsideError(f"{Path(argv[0]).name} could not be started ({error.strerror}).") from None
     finally:
         signal.signal(signal.SIGINT, before)
     if code:
-        raise OutsideError(f"{argv[0]} ended with {code}, so the note here is as it was. What it wrote is in {path}.")
+        raise OutsideError(
+            f"{Path(argv[0]).name} ended with {code}, so the note here is as it was. What it wrote is in {path}."
+        )
 
 
 def take_back(path: Path, text: str) -> str:

@@ -23,11 +23,11 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static, TextArea
 
 from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.notebook.model import FIELDS
 from imgexp_tui.text import listed
 from imgexp_tui.tui import note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper, flushed_on_signals
 from imgexp_tui.tui.glance import RunGlancer
-from imgexp_tui.tui.note_files import FIELDS
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import has_unsafe
 from imgexp_tui.tui.widgets.run_glance import RunGlance

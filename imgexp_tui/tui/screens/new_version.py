@@ -19,9 +19,8 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Footer, Input, Static, TextArea
 
 from imgexp_tui.notebook import compare
-from imgexp_tui.notebook.model import Notebook, NotebookError, Version
+from imgexp_tui.notebook.model import VERSION_NAME, Notebook, NotebookError, Version
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
-from imgexp_tui.records.rundir import VERSION_NAME
 from imgexp_tui.text import clean_line, first_line
 from imgexp_tui.tui import setting_lines
 from imgexp_tui.tui.setting_lines import Typed
@@ -241,5 +240,4 @@ def _verdict(line: Typed, change: compare.Change | None) -> tuple[str, str]:
         return f"✗ {clean_line(line.key)}: {clean_line(line.fault)}\n", "bold $text-error"
     if change is None:
         return f"= {line.key} is {clean_line(str(line.value))} already\n", "dim"
-    before = SETTINGS[line.key].default if change.before is None and line.key in SETTINGS else change.before
-    return f"✓ {line.key} {clean_line(str(before))} → {clean_line(str(change.after))}\n", "$text-success"
+    return f"✓ {clean_line(str(change))}\n", "$text-success"

@@ -31,6 +31,28 @@ _UNDO_STEPS = 1000
 class NoteArea(TextArea):
     """The text of one note. Where `nests` is False, Tab goes to the next field instead."""
 
+    # The cursor and the selection are set in reverse, so that they show on a terminal without colours too.
+    DEFAULT_CSS = """
+    NoteArea {
+        padding: 0 1;
+        border: none;
+        border-top: solid $foreground 25%;
+        border-title-color: $text-muted;
+        background: $background;
+        scrollbar-size-vertical: 1;
+
+        & .text-area--cursor-line { background: transparent; }
+        & .text-area--cursor { color: $foreground; background: $background; text-style: reverse; }
+        & .text-area--selection { color: $primary-muted; background: $foreground; text-style: reverse; }
+
+        &:focus {
+            border: none;
+            border-top: heavy $primary;
+            border-title-color: $text-primary;
+            border-title-style: bold;
+        }
+    }
+    """
     BINDINGS = [
         Binding("tab", "nest", "Nest bullet", show=False),
         Binding("shift+tab", "unnest", "Un-nest bullet", show=False),
@@ -57,6 +79,11 @@ class NoteArea(TextArea):
         self._build_highlight_map()
         self.move_cursor((0, 0))
         self._rewrap_and_refresh_virtual_size()
+
+    def _recompute_cursor_offset(self) -> None:
+        # An undo that makes the scrollbar go asks for this before it moves the cursor back into the document.
+        location = self.clamp_visitable(self.cursor_location)
+        self._cursor_offset = self.wrapped_document.location_to_offset(location)
 
     def change_to(self, text: str) -> None:
         """Make the note say `text`, as one edit that can be undone; the cursor stays by its words."""

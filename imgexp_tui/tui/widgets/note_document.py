@@ -14,7 +14,14 @@ from textual.document._document import Document, EditResult, Location
 
 _PRIVATE = 0x10E000  # in plane 16, which no font or emoji set uses
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_UNSAFE = (*(c for c in range(0x20) if c not in (0x09, 0x0A)), *range(0x7F, 0xA0), 0x2028, 0x2029, *_BIDI)
+_UNSAFE = (
+    *(c for c in range(0x20) if c not in (0x09, 0x0A)),
+    *range(0x7F, 0xA0),
+    0x2028,
+    0x2029,
+    *_BIDI,
+    *range(0xD800, 0xE000),
+)
 _HIDE = {c: _PRIVATE + i for i, c in enumerate(_UNSAFE)}
 _BACK = {held: c for c, held in _HIDE.items()}
 _SIGN = {held: 0x2400 + c if c < 0x20 else 0x2421 if c == 0x7F else 0xFFFD for c, held in _HIDE.items()}

@@ -1,0 +1,225 @@
+"""The editor in a real terminal that goes away: SIGKILL, SIGHUP, SIGTERM, and somebody else's editor."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import signal
+import stat
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyte
+import pytest
+
+from imgexp_tui import paths
+from imgexp_tui.notebook import journal
+from imgexp_tui.notebook.load import load
+
+NOTEBOOK = """\
+[versions.v0]
+takeaways = '''
+-old
+'''
+"""
+HOST = """\
+import sys
+from pathlib import Path
+from textual.app import App
+from imgexp_tui.tui.screens.editor import EditorScreen
+
+class Host(App):
+    def on_mount(self):
+        self.push_screen(EditorScreen(Path(sys.argv[1]), "v0"), lambda _: self.exit())
+
+Host().run()
+"""
+
+
+class Terminal:
+    """A process in a pseudo-terminal of its own, and what stands on its screen."""
+
+    def __init__(self, argv: list[str], env: dict[str, str]) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, b"\x18\x00\x50\x00\x00\x00\x00\x00")  # 24 rows, 80 columns
+        self._screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self._screen)
+        self.process = subprocess.Popen(
+            argv,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**os.environ, "TERM": "xterm-256color", **env},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            self._stream.feed(data)
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def shows(self, text: str) -> None:
+        until(lambda: any(text in line for line in self._screen.display), f"{text!r} on the screen")
+
+    def hang_up(self) -> None:
+        os.close(self.master)
+
+    def ended(self) -> int:
+        return self.process.wait(timeout=30)
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    (folder / paths.NOTEBOOK).write_text(NOTEBOOK)
+    return folder
+
+
+@pytest.fixture
+def start(tmp_path: Path, lab: Path) -> Iterator[Callable[..., Terminal]]:
+    host = tmp_path / "host.py"
+    host.write_text(HOST)
+    started: list[Terminal] = []
+
+    def begin(first: str = "-old", **env: str) -> Terminal:
+        terminal = Terminal([sys.executable, str(host), str(lab)], env)
+        started.append(terminal)
+        terminal.shows(first)
+        return terminal
+
+    yield begin
+    for terminal in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(terminal.process.pid, signal.SIGKILL)
+        terminal.process.wait()
+
+
+def script(tmp_path: Path, body: str) -> str:
+    """An editor of the user's: a shell script that gets the file's name."""
+    path = tmp_path / "edit.sh"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_after_sigkill_the_draft_is_offered_and_restored(lab: Path, start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    terminal.type("-typed\x0dmore")
+    until(lambda: any("-typed\n-more" in d.text for d in journal.drafts(lab)), "the draft")
+    terminal.process.kill()
+    terminal.ended()
+    assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
+    again = start("unsaved takeaways found")
+    again.type("r")
+    again.shows("-more")
+    again.type("\x13")
+    again.shows("saved ")
+    again.type("\x1b")
+    again.ended()
+    assert load(lab).versions["v0"].takeaways == "-old\n-typed\n-more"
+
+
+@pytest.mark.parametrize("way", ["the connection drops", "the app is told to end"])
+def test_what_was_just_typed_outlives_a_signal(lab: Path, start: Callable[..., Terminal], way: str) -> None:
+    terminal = start()
+    terminal.type("-just now")
+    terminal.shows("-just now")
+    if way == "the connection drops":
+        terminal.hang_up()
+    else:
+        terminal.process.terminate()
+    terminal.ended()
+    kept = [d.text for d in journal.drafts(lab)] + [load(lab).versions["v0"].takeaways]
+    assert any("-just now" in text for text in kept)
+
+
+def test_ctrl_q_saves(lab: Path, start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    terminal.type("-quit")
+    terminal.shows("-quit")
+    terminal.type("\x11")
+    assert terminal.ended() == 0
+    assert load(lab).versions["v0"].takeaways == "-old\n-quit"
+
+
+def test_the_users_editor_gets_the_note_and_what_it_wrote_is_saved(
+    lab: Path, tmp_path: Path, start: Callable[..., Terminal]
+) -> None:
+    seen = tmp_path / "seen"
+    editor = script(
+        tmp_path, f'cp -p "$2" {seen}; echo "$1 $2" > {tmp_path}/args; printf -- "-from outside\\n" >> "$2"'
+    )
+    terminal = start(VISUAL="", EDITOR=f"{editor} --wait")
+    terminal.type("-typed\x1bOS")
+    terminal.shows("-from outside")
+    terminal.shows("saved ")
+    assert seen.read_text() == "-old\n-typed"
+    assert stat.S_IMODE(seen.stat().st_mode) == 0o600
+    option, path = (tmp_path / "args").read_text().split()
+    assert option == "--wait" and path.endswith(".md") and path.startswith(str(paths.lab_state(lab)))
+    assert not Path(path).exists()
+    assert load(lab).versions["v0"].takeaways == "-old\n-typed-from outside"
+    terminal.type("\x1a")
+    terminal.shows("-typed")
+    terminal.type("\x1b")
+    terminal.ended()
+    assert load(lab).versions["v0"].takeaways == "-old\n-typed"
+
+
+def test_an_editor_that_fails_changes_nothing(lab: Path, tmp_path: Path, start: Callable[..., Terminal]) -> None:
+    terminal = start(VISUAL="", EDITOR=script(tmp_path, 'echo lost > "$1"; exit 3'))
+    terminal.type("\x0f")
+    terminal.shows("ended with 3")
+    terminal.type("\x1b")
+    terminal.ended()
+    assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
+
+
+def test_a_missing_editor_is_said_with_the_mend(lab: Path, start: Callable[..., Terminal]) -> None:
+    terminal = start(VISUAL="", EDITOR="no-such-editor -w")
+    terminal.type("\x0f")
+    terminal.shows("no program that can be found")
+
+
+def test_what_an_editor_saved_before_the_connection_dropped_is_offered(
+    lab: Path, tmp_path: Path, start: Callable[..., Terminal]
+) -> None:
+    ready = tmp_path / "ready"
+    body = f'trap "" HUP; printf -- "-saved in the editor\\n" >> "$1"; touch {ready}; exec sleep 60'
+    terminal = start(VISUAL=script(tmp_path, body))
+    terminal.type("\x0f")
+    until(ready.exists, "the editor")
+    terminal.process.send_signal(signal.SIGKILL)
+    terminal.ended()
+    again = start("unsaved takeaways found")
+    again.shows("-saved in the editor")
+    again.type("r\x1b")
+    again.ended()
+    assert load(lab).versions["v0"].takeaways == "-old\n-saved in the editor\n"
