@@ -81,6 +81,14 @@ def test_alive_is_running_and_silent_is_no_heartbeat(run: RunDir, alive: Identit
     assert found.state is State.RUNNING and "supervisor is gone" in found.evidence
 
 
+def test_how_long_silence_may_last_is_the_labs_choice(tmp_path: Path, alive: Identity) -> None:
+    run = create_run_dir(tmp_path, "v0")
+    replace(request(run), heartbeat=1000.0).write(run)
+    process(run, supervisor=alive, trainer=alive)
+    assert state.status(run, now=time.time() + 900).state is State.RUNNING
+    assert state.status(run, now=time.time() + 1100).state is State.NO_HEARTBEAT
+
+
 def test_nothing_is_finished_without_its_exit(run: RunDir, dead: Identity) -> None:
     process(run, supervisor=dead, trainer=dead)
     assert state.status(run).state is State.LOST
@@ -97,7 +105,8 @@ def test_a_reused_pid_is_not_the_process(run: RunDir, alive: Identity) -> None:
 def test_nothing_runs_after_a_reboot(run: RunDir, alive: Identity) -> None:
     before = replace(alive, boot_id="11111111-2222-3333-4444-555555555555")
     process(run, supervisor=before, trainer=before)
-    assert state.status(run).state is State.LOST
+    found = state.status(run)
+    assert found.state is State.LOST and "started anew" in found.evidence
 
 
 def test_a_zombie_does_not_run(run: RunDir) -> None:

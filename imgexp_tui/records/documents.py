@@ -29,6 +29,7 @@ class Request:
         packages: versions of the packages that shape a result.
         created: seconds since the epoch.
         grace: seconds between SIGTERM and SIGKILL when the run is stopped.
+        heartbeat: seconds without a new line in any of the live run's files before it is called out.
     """
 
     uuid: str
@@ -47,6 +48,7 @@ class Request:
     git: dict[str, Any] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
     grace: float = 60.0
+    heartbeat: float = 120.0
 
     def write(self, run: RunDir) -> None:
         durable.create(run.request, _dump(asdict(self)))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.identity import Identity, boot_id
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.text import duration
 
-HEARTBEAT_LIMIT = 120.0
-"""Seconds without a new line in any of a live run's files before it is called out."""
+_HEARTBEAT = 120.0
+"""Seconds of silence before a live run is called out, where no request says otherwise."""
 START_LIMIT = 30.0
 """Seconds that a supervisor may take between the request and `process.json`."""
 
@@ -48,22 +49,23 @@ class Status:
 def status(run: RunDir, request: Request | None = None, now: float | None = None) -> Status:
     """The state of `run` as its files and this machine's processes show it."""
     now = time.time() if now is None else now
-    process = Process.read(run)
-    exit_ = Exit.read(run)
-    if process is None:
+    process, exit_ = Process.read(run), Exit.read(run)
+    if exit_ is None or (process and exit_.attempt < process.attempt):
         request = request or Request.read(run)
-        age = now - request.created if request else 0.0
-        if exit_ is not None:
-            return _ended(exit_, None)
-        if age < START_LIMIT:
-            return Status(State.QUEUED, "its supervisor is starting", 1)
-        return Status(State.LOST, "its supervisor never came up", 1)
-    if exit_ is not None and exit_.attempt >= process.attempt:
-        return _ended(exit_, process)
-    found = _live(run, process, now)
-    if found.state is State.LOST and (exit_ := Exit.read(run)) and exit_.attempt >= process.attempt:
-        return _ended(exit_, process)  # it was written between the first look at it and the look at the processes
-    return found
+        found = _live(run, process, request, now) if process else _starting(request, now)
+        if found.state is not State.LOST:
+            return found
+        # Its end may have been written between the first look for it and the look at the processes.
+        exit_ = Exit.read(run)
+        if exit_ is None or exit_.attempt < found.attempt:
+            return found
+    return _ended(exit_, process)
+
+
+def _starting(request: Request | None, now: float) -> Status:
+    if request is None or now - request.created < START_LIMIT:
+        return Status(State.QUEUED, "its supervisor is starting", 1)
+    return Status(State.LOST, "its supervisor never came up", 1)
 
 
 def _ended(exit_: Exit, process: Process | None) -> Status:
@@ -73,31 +75,39 @@ def _ended(exit_: Exit, process: Process | None) -> Status:
     return Status(State(exit_.cause), exit_.detail, exit_.attempt, exit_, process)
 
 
-def _live(run: RunDir, process: Process, now: float) -> Status:
-    def told(state: State, evidence: str) -> Status:
-        return Status(state, evidence, process.attempt, process=process)
+def _live(run: RunDir, process: Process, request: Request | None, now: float) -> Status:
+    one = process.trainer or process.supervisor
+    if one is None:
+        state, evidence = State.LOST, "process.json names no process"
+    elif one.here and not one.alive():
+        state, evidence = _without_trainer(process, one)
+    else:
+        state, evidence = _with_process(process, one)
+        silent = now - _heartbeat(run, process)
+        if silent > (request.heartbeat if request else _HEARTBEAT):
+            state, evidence = State.NO_HEARTBEAT, f"{evidence}; nothing written for {duration(silent)}"
+    return Status(state, evidence, process.attempt, process=process)
 
-    known = [p for p in (process.trainer, process.supervisor) if p]
-    silent = now - _heartbeat(run, process)
-    if known and not known[0].here:
-        where = known[0].host
-        if silent > HEARTBEAT_LIMIT:
-            return told(State.NO_HEARTBEAT, f"on {where}; nothing written for {duration(silent)}")
-        return told(State.RUNNING, f"on {where}, pid {known[0].pid}")
-    if process.trainer and process.trainer.alive():
-        if silent > HEARTBEAT_LIMIT:
-            return told(
-                State.NO_HEARTBEAT,
-                f"pid {process.trainer.pid} is alive; nothing written for {duration(silent)}",
-            )
-        watched = process.supervisor and process.supervisor.alive()
-        alone = "" if watched else "; its supervisor is gone, so that how it ends will not be known"
-        return told(State.RUNNING, f"pid {process.trainer.pid}{alone}")
+
+def _with_process(process: Process, one: Identity) -> tuple[State, str]:
+    """`one` is alive, or on another machine, where only its heartbeat tells."""
+    if not one.here:
+        return State.RUNNING, f"on {one.host}, pid {one.pid}"
+    if process.trainer is None:
+        return State.QUEUED, "its trainer is not started yet"
+    alone = process.supervisor is None or not process.supervisor.alive()
+    return State.RUNNING, f"pid {one.pid}" + (
+        "; its supervisor is gone, so that how it ends will not be known" if alone else ""
+    )
+
+
+def _without_trainer(process: Process, one: Identity) -> tuple[State, str]:
+    """`one` was a process of this machine, and is gone."""
     if process.supervisor and process.supervisor.alive():
-        if process.trainer is None:
-            return told(State.QUEUED, "its trainer is not started yet")
-        return told(State.RUNNING, "its trainer has ended; its supervisor is writing how")
-    return told(State.LOST, "ended, exit unknown: its supervisor is gone too")
+        return State.RUNNING, "its trainer has ended; its supervisor is writing how"
+    if one.boot_id != boot_id():
+        return State.LOST, "ended, exit unknown: the machine was started anew since"
+    return State.LOST, "ended, exit unknown: its supervisor is gone too"
 
 
 def _heartbeat(run: RunDir, process: Process) -> float:

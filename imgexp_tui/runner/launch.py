@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import math
 import os
-import re
 import shutil
 import socket
 import sys
@@ -13,8 +12,9 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
+from imgexp_tui.notebook.command import fill
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
 from imgexp_tui.records.documents import Request
@@ -22,7 +22,6 @@ from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import detached, frozen
 
 _TRAINER = "imgexp_tui.training"
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PATHS = ("data", "weights")
 """Settings that may name a file or folder, relative to the lab."""
 
@@ -103,9 +102,6 @@ def _request(
     notebook: Notebook, version: Version, run: RunDir, config: dict[str, Value], given: dict[str, Value]
 ) -> Request:
     seed = config.get("seed", 0)
-    more: dict[str, Any] = {}
-    if (grace := _grace(notebook)) is not None:
-        more["grace"] = grace
     return Request(
         uuid=str(uuid.uuid4()),
         run=run.run,
@@ -122,30 +118,24 @@ def _request(
         overrides=dict(given),
         git=frozen.git_state(notebook.lab),
         packages=frozen.packages(),
-        **more,
+        **_seconds(notebook),
     )
 
 
 def _argv(version: Version, run: RunDir, config: Mapping[str, Value]) -> list[str]:
-    """What the supervisor starts: `{name}` in a command stands for a setting, `{run_dir}` for the run's folder."""
     if version.command is None:
         return [sys.executable, "-P", "-m", _TRAINER, os.fspath(run.path)]
-    values = {"seed": 0, **config, "run_dir": os.fspath(run.path)}
-    return [
-        _PLACEHOLDER.sub(lambda m: _word(values[m[1]]) if m[1] in values else m[0], word) for word in version.command
-    ]
+    return fill(version.command, config)
 
 
-def _word(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _seconds(notebook: Notebook) -> dict[str, float]:
+    """What `[lab]` says of the run's times; what it leaves open is the request's default."""
+    found = {name: notebook.settings.get(name) for name in ("grace", "heartbeat")}
+    return {name: float(value) for name, value in found.items() if _is_finite(value)}
 
 
-def _grace(notebook: Notebook) -> float | None:
-    """`[lab] grace`, seconds between SIGTERM and SIGKILL; None where it is unset or no such number."""
-    found = notebook.settings.get("grace")
-    if not isinstance(found, int | float) or isinstance(found, bool):
-        return None
-    return float(found) if math.isfinite(found) and found >= 0 else None
+def _is_finite(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _user() -> str:
