@@ -102,7 +102,8 @@ def _tools() -> Iterator[tuple[str, str, str]]:
 def _folders(start: Path) -> Iterator[tuple[str, str, str]]:
     lab = paths.find_lab(start)
     has = (lab / paths.NOTEBOOK).is_file()
-    yield (_OK, "lab", str(lab)) if has else (_NOTE, "lab", f"no {paths.NOTEBOOK} here; start one: imgexp-tui init")
+    if not has:
+        yield _NOTE, "lab", f"no {paths.NOTEBOOK} here; start one: imgexp-tui init"
     for subject, folder in (("lab", lab), ("state", paths.state_home()), ("cache", paths.cache_home())):
         there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
         if not os.access(there, os.W_OK | os.X_OK):

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from imgexp_tui.cli.errors import CommandError
+from imgexp_tui.cli.parser import COMMANDS
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import Notebook, NotebookError, Version
 from imgexp_tui.notebook.settings import nearest
@@ -24,7 +25,9 @@ def lab_of(arguments: Namespace) -> Path:
     given: Path = getattr(arguments, "dir", None) or arguments.lab
     given = given.expanduser()
     if not given.is_dir():
-        raise CommandError(f"{given} is no folder; give the folder that holds {NOTEBOOK}", 2)
+        near = nearest(str(given), COMMANDS)
+        hint = f"did you mean {near}?" if near else f"give the folder that holds {NOTEBOOK}, or see: imgexp-tui --help"
+        raise CommandError(f"{given} is neither a command nor a folder; {hint}", 2)
     lab = find_lab(given)
     if not (lab / NOTEBOOK).is_file():
         raise CommandError(

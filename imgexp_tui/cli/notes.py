@@ -40,7 +40,8 @@ def check(arguments: Namespace) -> int:
         print(clean(str(problem)))
     if notebook.problems:
         return 1
-    print(f"{notebook.path}: {len(notebook.versions)} versions, no problems")
+    count = len(notebook.versions)
+    print(f"{notebook.path}: {count} version{'s' if count != 1 else ''}, no problems")
     return 0
 
 
@@ -75,7 +76,7 @@ def list_versions(arguments: Namespace) -> int:
         )
     print(table(rows))
     if notebook.problems:
-        print(f"{len(notebook.problems)} problems; see them with: imgexp-tui check", file=sys.stderr)
+        print("it has problems; see them with: imgexp-tui check", file=sys.stderr)
     return 0
 
 

@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"imgexp-tui {__version__}")
     top.add_argument("-C", dest="lab", type=Path, metavar="DIR", default=Path(), help="the lab's folder")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     # The default is suppressed so that a `-C` before the command is not undone by the command's own.
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("-C", dest="lab", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
