@@ -178,19 +178,38 @@ def test_the_supervisor_is_nobodys_child_and_has_no_terminal(lab: Path) -> None:
     assert ended(run).cause == "stopped"
 
 
-def test_killing_the_launcher_with_its_whole_session_leaves_the_run(lab: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from imgexp_tui.notebook.load import load;"
-        "from imgexp_tui.runner.launch import launch;"
-        "print(launch(load(Path(sys.argv[1])), 'hold').path, flush=True); time.sleep(600)"
-    )
+LAUNCHER = """
+import fcntl, sys, termios, time
+from pathlib import Path
+from imgexp_tui.notebook.load import load
+from imgexp_tui.runner.launch import launch
+if sys.stdin.isatty():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+print(launch(load(Path(sys.argv[1])), "hold").path, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "hang-up"])
+def test_the_launchers_end_leaves_the_run(lab: Path, end: str) -> None:
+    """SIGKILL to its whole session, or its terminal closed, as when an SSH connection drops."""
+    master, terminal = os.openpty()
     launcher = subprocess.Popen(
-        [sys.executable, "-c", code, str(lab)], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", LAUNCHER, str(lab)],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+        start_new_session=True,
     )
+    os.close(terminal)
     assert launcher.stdout
     run = RunDir(Path(launcher.stdout.readline().strip()))
-    os.killpg(launcher.pid, signal.SIGKILL)
-    launcher.communicate()
+    if end == "SIGKILL":
+        os.killpg(launcher.pid, signal.SIGKILL)
+    os.close(master)
+    launcher.communicate(timeout=30)
+    assert launcher.returncode == -(signal.SIGKILL if end == "SIGKILL" else signal.SIGHUP)
     assert state.status(run).state is State.RUNNING
     assert all(p.alive() for p in process(run))
     stop(run)
