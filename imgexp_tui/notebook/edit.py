@@ -1,0 +1,201 @@
+"""One key of `experiments.toml` changed as a text, so that every other byte stays as it was.
+
+The scanner says where the value stands, and only that span is replaced; a key that is missing gets a line of its own
+beside its kin. tomlkit, which rewrites whole documents and can move keys while it does, only spells values here. The
+result is parsed again and refused unless exactly the edited key changed.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from imgexp_tui.notebook.model import NotebookError
+from imgexp_tui.notebook.recover import parse
+from imgexp_tui.notebook.scan import Entry, KeyPath, Scan
+from imgexp_tui.notebook.settings import Value
+from imgexp_tui.paths import NOTEBOOK
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_ESCAPED = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\r": "\\r", "\n": "\\n", '"': '\\"', "\t": "\\t"}
+_BEFORE = {"summary": ("base",), "takeaways": ("summary", "base"), "observed": ("takeaways", "summary", "base")}
+"""Where a note that is missing goes: after the first of these that is there."""
+
+
+def set_note(source: str, version: str, field: str, text: str) -> str:
+    """`source` with one note of a version set to `text`.
+
+    Raises:
+        NotebookError: there is no such version, or the text cannot be written.
+    """
+    path = ("versions", version, field)
+    data, faults, scan = parse(source)
+    table = data.get("versions")
+    if not isinstance(table, dict) or not isinstance(table.get(version), dict):
+        raise NotebookError(f"{NOTEBOOK} has no version {version} any more; the note has no place to go")
+    own = next((e for e in scan.entries if e.path == path and e.value), None)
+    new = _replaced(scan, own, text) if own else _inserted(scan, version, field, text)
+    wanted = copy.deepcopy(data)
+    wanted["versions"][version][field] = text
+    _check(new, wanted, [fault.message for fault in faults], path)
+    return new
+
+
+def add_table(source: str, name: str, keys: Mapping[str, str], train: Mapping[str, Value]) -> str:
+    """`source` with a new version at its end.
+
+    Args:
+        keys: `base` and notes; empty ones are left out.
+        train: its settings.
+
+    Raises:
+        NotebookError: the version is there already, or cannot be written.
+    """
+    import tomlkit
+
+    data, faults, _ = parse(source)
+    versions = data.get("versions", {})
+    if isinstance(versions, dict) and name in versions:
+        raise NotebookError(f"{name} is in {NOTEBOOK} already; take another name")
+    newline = "\r\n" if "\r\n" in source else "\n"
+    keys = {key: text for key, text in keys.items() if text}
+    header = f"versions.{tomlkit.key(name).as_string()}"
+    lines = [f"[{header}]", *(f"{key} = {write_text(text, newline)}" for key, text in keys.items())]
+    if train:
+        lines.append(f"[{header}.train]")
+        lines += [f"{tomlkit.key(key).as_string()} = {tomlkit.item(value).as_string()}" for key, value in train.items()]
+    gap = "" if not source.strip() or source.endswith((newline * 2, "\n\n")) else newline
+    gap = newline + gap if source and not source.endswith("\n") else gap
+    new = source + gap + newline.join(lines) + newline
+    wanted = copy.deepcopy(data)
+    try:
+        wanted.setdefault("versions", {})[name] = {**keys, **({"train": dict(train)} if train else {})}
+    except TypeError:
+        raise NotebookError(f"versions is no table in {NOTEBOOK}; mend it first: imgexp-tui check") from None
+    _check(new, wanted, [fault.message for fault in faults], ("versions", name))
+    return new
+
+
+def write_text(text: str, newline: str = "\n", like: str = "'''") -> str:
+    """`text` as a TOML string, in the quotes of `like` where these can hold it, as literally as it can be read.
+
+    Raises:
+        NotebookError: no UTF-8 file can hold the text.
+    """
+    if lone := re.search(r"[\ud800-\udfff]", text):
+        line = text.count("\n", 0, lone.start()) + 1
+        raise NotebookError(f"line {line} of the note holds half a character, which no file can hold; delete it there")
+    lines = "\n" in text
+    plain = not _CONTROL.search(text)
+    if like == "'" and plain and not lines and "'" not in text:
+        return f"'{text}'"
+    if like == '"' and not lines:
+        return f'"{_escape(text, chr(34))}"'
+    if like != '"""' and plain and "'''" not in text and not text.endswith("'"):
+        return f"'''{newline if lines else ''}{text.replace(chr(10), newline)}'''"
+    if not lines:
+        return f'"{_escape(text, chr(34))}"'
+    body = re.sub(r'"(?="")|"\Z', '\\\\"', _escape(text, "", keep="\n\t"))
+    return f'"""{newline}{body.replace(chr(10), newline)}"""'
+
+
+def _escape(text: str, quote: str, keep: str = "\t") -> str:
+    def one(match: re.Match[str]) -> str:
+        sign = match[0]
+        return sign if sign in keep else _ESCAPED.get(sign) or f"\\u{ord(sign):04X}"
+
+    return re.sub(rf"[\\\x00-\x1f\x7f{quote}]", one, text)
+
+
+def _replaced(scan: Scan, own: Entry, text: str) -> str:
+    assert own.value is not None
+    start, end = own.value
+    old = scan.text[start:end]
+    like = next((q for q in ("'''", '"""', '"', "'") if old.startswith(q)), "'''")
+    if own.inline:
+        like = '"'
+    value = f'"{_escape(text, chr(34))}"' if own.inline else write_text(text, _newline(scan, own.start), like)
+    return scan.text[:start] + value + scan.text[end:]
+
+
+def _inserted(scan: Scan, version: str, field: str, text: str) -> str:
+    """A line for a note that has none yet: in the version's table, however that is written."""
+    table: KeyPath = ("versions", version)
+    header = next((e for e in scan.entries if e.path == table and not e.value), None)
+    if header:
+        kin = _kin(scan, table, field) or header
+        return _line_after(scan, kin, field, text)
+    inline = next((e for e in scan.entries if e.path == table and e.value), None)
+    if inline and inline.value:
+        start, end = inline.value
+        body = scan.text[start + 1 : end - 1].rstrip()
+        comma = "" if not body.strip() or body.endswith(",") else ","
+        return f'{scan.text[:start]}{{{body}{comma} {field} = "{_escape(text, chr(34))}"}}{scan.text[end:]}'
+    dotted = [
+        e for e in scan.entries if e.path[:2] == table and e.value and not e.inline and _header_of(scan, e) != table
+    ]
+    if dotted and len(_header_of(scan, dotted[0])) < 2:
+        return _line_after(scan, dotted[-1], _relative(scan, dotted[-1], (*table, field)), text)
+    below = next(e for e in scan.entries if e.path[:2] == table)
+    newline = _newline(scan, below.start)
+    import tomlkit
+
+    line = f"[versions.{tomlkit.key(version).as_string()}]{newline}{field} = {write_text(text, newline)}{newline}"
+    return scan.text[: below.start] + line + scan.text[below.start :]
+
+
+def _kin(scan: Scan, table: KeyPath, field: str) -> Entry | None:
+    """The key after which a missing note goes."""
+    written = {e.path[2]: e for e in scan.entries if e.path[:-1] == table and e.value and not e.inline}
+    return next((written[key] for key in _BEFORE[field] if key in written), None)
+
+
+def _header_of(scan: Scan, entry: Entry) -> KeyPath:
+    """The table under which a key is written."""
+    above = [e.path for e in scan.entries if not e.value and e.start < entry.start]
+    return above[-1] if above else ()
+
+
+def _relative(scan: Scan, entry: Entry, path: KeyPath) -> str:
+    import tomlkit
+
+    return ".".join(tomlkit.key(part).as_string() for part in path[len(_header_of(scan, entry)) :])
+
+
+def _line_after(scan: Scan, entry: Entry, key: str, text: str) -> str:
+    """A line of its own after the one on which `entry` ends."""
+    newline = _newline(scan, entry.start)
+    end = scan.text.find("\n", entry.end)
+    line = f"{key} = {write_text(text, newline)}"
+    if end < 0:
+        return f"{scan.text}{newline}{line}"
+    return f"{scan.text[: end + 1]}{line}{newline}{scan.text[end + 1 :]}"
+
+
+def _newline(scan: Scan, offset: int) -> str:
+    """How lines end at a place of the file."""
+    end = scan.text.find("\n", offset)
+    if end < 0:
+        end = scan.text.rfind("\n", 0, offset)
+    return "\r\n" if end > 0 and scan.text[end - 1] == "\r" else "\n"
+
+
+def _check(new: str, wanted: dict[str, Any], faults: list[str], path: KeyPath) -> None:
+    """Refuse a text that does not say exactly what is wanted."""
+    said, remaining, _ = parse(new)
+    if not _same(said, wanted) or [fault.message for fault in remaining] != faults:
+        raise NotebookError(
+            f"writing {'.'.join(path)} would change more of {NOTEBOOK} than that; nothing was written. "
+            "Mend what imgexp-tui check tells, or write it by hand"
+        )
+
+
+def _same(a: object, b: object) -> bool:
+    """Equality that tells 1 from 1.0 and from true, and takes nan for equal to itself."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return type(a) is type(b) and (a == b or repr(a) == repr(b))

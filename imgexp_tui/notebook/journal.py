@@ -1,0 +1,71 @@
+"""Drafts: what is being typed into a note, kept on disk until it is saved.
+
+They lie in the user's state folder, outside the lab, so that a full or lost lab disk does not take them along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from imgexp_tui import durable, paths
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A note while it is typed.
+
+    Attributes:
+        field: which note, such as "takeaways".
+        text: what was typed so far.
+        seen: the file's text that the edit started from.
+        time: of the last keystroke, seconds since the epoch.
+    """
+
+    version: str
+    field: str
+    text: str
+    seen: str
+    time: float
+
+
+def write_draft(lab: Path, draft: Draft) -> None:
+    """Keep `draft` in place of an older one of the same note.
+
+    Raises:
+        OSError: it could not be written; the older one is untouched.
+    """
+    path = _path(lab, draft.version, draft.field)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The standard library's encoder, because it alone keeps lone surrogates, which a paste can bring.
+    durable.replace(path, json.dumps(asdict(draft)).encode())
+
+
+def drop_draft(lab: Path, version: str, field: str) -> None:
+    """Forget the draft of a note, if there is one."""
+    path = _path(lab, version, field)
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        durable.sync_folder(path.parent)
+
+
+def drafts(lab: Path) -> list[Draft]:
+    """Every draft of a lab, oldest first; a file that is no draft is passed over."""
+    found = []
+    for path in _folder(lab).glob("*.json"):
+        try:
+            found.append(Draft(**json.loads(path.read_bytes())))
+        except (OSError, ValueError, TypeError):
+            continue
+    return sorted(found, key=lambda d: d.time)
+
+
+def _folder(lab: Path) -> Path:
+    return paths.lab_state(lab) / "drafts"
+
+
+def _path(lab: Path, version: str, field: str) -> Path:
+    name = hashlib.sha256(f"{version}\0{field}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    return _folder(lab) / f"{name}.json"

@@ -1,0 +1,188 @@
+"""Saves a note, or a new version, such that neither this edit nor anybody else's is lost.
+
+The file is read afresh, only the edited key is changed in it, and the result exchanged for the file. When what was
+displaced is not what was read, somebody else wrote in between: their text is merged in, and it goes round again.
+There are no locks, which clusters drop. Saving takes longer for a large file; call it from a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgexp_tui import durable
+from imgexp_tui.notebook import edit, exchange, history
+from imgexp_tui.notebook.load import read
+from imgexp_tui.notebook.merge import merge
+from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, NotebookError
+from imgexp_tui.notebook.recover import parse
+from imgexp_tui.notebook.settings import Value
+from imgexp_tui.paths import NOTEBOOK
+
+_ROUNDS = 50
+"""Tries against writers that keep writing in between, before it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How a save went.
+
+    Attributes:
+        text: what the note says in the file now.
+        outcome: "saved"; "unchanged", nothing had to be written; "merged" with what others wrote; "conflict", both
+            texts stand in the note, between marks.
+    """
+
+    text: str
+    outcome: str
+
+
+def save_note(lab: Path, version: str, field: str, text: str, *, seen: str) -> Saved:
+    """Put `text` in place of a version's note.
+
+    Args:
+        field: one of `FIELDS`.
+        seen: the text that the edit started from; what others made of it since is merged in.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    if field not in FIELDS:
+        raise ValueError(f"{field} is no note; take one of {', '.join(FIELDS)}")
+    result = Saved(text, "unchanged")
+
+    def change(source: str) -> str:
+        nonlocal result
+        standing = _note(source, version, field)
+        merged, well = merge(seen, text, standing)
+        outcome = "unchanged" if merged == standing else "merged" if merged != text else "saved"
+        result = Saved(merged, outcome if well else "conflict")
+        return source if merged == standing else edit.set_note(source, version, field, merged)
+
+    if _change(lab, change):
+        with contextlib.suppress(OSError):
+            history.record(lab, version, field, result.text)
+    return result
+
+
+def add_version(
+    lab: Path,
+    name: str,
+    *,
+    base: str | None,
+    summary: str = "",
+    takeaways: str = "",
+    train: Mapping[str, Value] | None = None,
+) -> None:
+    """Add a version at the end of the notebook.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    add_versions(lab, {name: {"base": base or "", "summary": summary, "takeaways": takeaways}}, train or {})
+
+
+def add_versions(lab: Path, versions: Mapping[str, Mapping[str, str]], train: Mapping[str, Value]) -> None:
+    """Add versions at the end, in one write: name → base, group and notes; each with the settings `train`.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    for name in versions:
+        if not VERSION_NAME.fullmatch(name):
+            raise NotebookError(f"{name!r} is no name for a version; take letters, digits, '.', '_' and '-'")
+
+    def change(source: str) -> str:
+        for name, keys in versions.items():
+            source = edit.add_table(source, name, keys, train)
+        return source
+
+    if _change(lab, change):
+        for name, keys in versions.items():
+            for field in FIELDS:
+                if keys.get(field):
+                    with contextlib.suppress(OSError):
+                        history.record(lab, name, field, keys[field])
+
+
+def _change(lab: Path, change: Callable[[str], str]) -> bool:
+    """Apply `change` to the notebook's text, whoever else writes at the same time. Whether anything was written."""
+    path = Path(os.path.realpath(lab / NOTEBOOK))
+    if path.exists():
+        with contextlib.suppress(OSError):
+            history.make_folder(lab)
+    with exchange.turn(history.folder(lab) / "turn"):
+        expected = _read(path)
+        ours = change(_decoded(expected)).encode()
+        if ours == expected:
+            return False
+        _writable(path)
+        with contextlib.suppress(OSError):
+            history.record_missing(lab, read(_decoded(expected), lab))
+        return _put(path, expected, ours, change)
+
+
+def _put(path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bool:
+    """Put `ours` in place of `expected`; what others put there in between is changed in the same way instead."""
+    for _ in range(_ROUNDS):
+        try:
+            found, newer = exchange.put(path, ours, expected)
+            if newer is not None:
+                _keep(path, found)
+        except OSError as error:
+            raise NotebookError(f"cannot write {path}: {error.strerror}; the file is as it was") from None
+        if found == expected:
+            return True
+        expected, ours = found, change(_decoded(found if newer is None else newer)).encode()
+        if ours == expected:
+            return True
+    raise NotebookError(f"{path} is being rewritten all the time by something else; save again when that has stopped")
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """A copy beside the file, of what two others wrote within the same instant."""
+    with contextlib.suppress(FileExistsError):
+        durable.create(path.with_name(f"{path.name}.{hashlib.sha256(data).hexdigest()[:12]}.other"), data)
+
+
+def _note(source: str, version: str, field: str) -> str:
+    table = parse(source)[0].get("versions", {})
+    found = table.get(version, {}) if isinstance(table, dict) else {}
+    text = found.get(field, "") if isinstance(found, dict) else ""
+    if not isinstance(text, str):
+        raise NotebookError(f"versions.{version}.{field} is no text in {NOTEBOOK}; mend it first: imgexp-tui check")
+    return text
+
+
+def _read(path: Path) -> bytes:
+    # Editors that save by renaming leave the name empty for a moment.
+    for patience in (0.01, 0.05, 0.2, None):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            if patience is None:
+                raise NotebookError(f"there is no {path} any more; nothing was written") from None
+            time.sleep(patience)
+        except OSError as error:
+            raise NotebookError(f"cannot read {path}: {error.strerror}") from None
+    raise AssertionError
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise NotebookError(f"{NOTEBOOK}:{line}: this is not UTF-8; save the file as UTF-8 first") from None
+
+
+def _writable(path: Path) -> None:
+    """Say that a file or folder is read-only: a rename would pass over the file's own mode."""
+    for place in (path, path.parent):
+        if not os.access(place, os.W_OK):
+            raise NotebookError(f"{place} is read-only for you; mend: chmod u+w {place}")
