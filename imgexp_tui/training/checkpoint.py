@@ -1,0 +1,75 @@
+"""Checkpoints `last` and `best`: whole files or none, and enough in them to go on exactly where they were made."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+from imgexp_tui import durable
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.training.errors import TrainingError
+
+_FORMAT = 1
+
+
+def save(run: RunDir, names: list[str], state: dict[str, Any]) -> None:
+    """Write `state`, with the random number generators', under each of `names`.
+
+    torch writes to memory first: its own writer turns a full disk into an error that does not say so.
+
+    Raises:
+        OSError: the older file is still whole.
+    """
+    buffer = io.BytesIO()
+    torch.save(state | {"format": _FORMAT, "random": _random_state()}, buffer)
+    run.checkpoints.mkdir(exist_ok=True)
+    for name in names:
+        durable.replace(run.checkpoints / name, buffer.getvalue())
+
+
+def load_last(run: RunDir) -> dict[str, Any] | None:
+    """The state in `last`; None where there is none. Code that a file may carry is not run.
+
+    Raises:
+        TrainingError: there is one that cannot be read.
+    """
+    path = run.checkpoints / "last"
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        return None
+    except (RuntimeError, pickle.UnpicklingError, OSError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"{path} cannot be read ({reason}); remove it to start this run from the beginning"
+        ) from None
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise TrainingError(f"{path} is no checkpoint of this trainer; remove it to start this run from the beginning")
+    return state
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Set every generator as it was when `state` was saved."""
+    found = state["random"]
+    torch.set_rng_state(found["torch"])
+    if len(found["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(found["cuda"])
+    version, numbers, gauss = found["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, *rest = found["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+
+
+def _random_state() -> dict[str, Any]:
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "python": random.getstate(),
+        "numpy": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *rest],
+    }

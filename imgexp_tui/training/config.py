@@ -1,0 +1,30 @@
+"""The run's settings as attributes: what `request.json` froze, over the defaults, checked once more."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from imgexp_tui.notebook.settings import SETTINGS, defaults
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.training.errors import TrainingError
+
+
+class Config(SimpleNamespace):
+    """Every name of `notebook.settings` is an attribute of its kind."""
+
+
+def read_config(run: RunDir) -> Config:
+    """The settings of `run`.
+
+    Raises:
+        TrainingError: there is no readable request, or a setting is unknown or out of its range.
+    """
+    request = Request.read(run)
+    if request is None:
+        raise TrainingError(f"{run.request} is missing or not whole; start runs with: imgexp-tui run VERSION")
+    for name, value in request.config.items():
+        fault = SETTINGS[name].fault(value) if name in SETTINGS else "is no setting of the shipped trainer"
+        if fault:
+            raise TrainingError(f"{run.request}: {name}: {fault}")
+    return Config(**(defaults() | request.config))

@@ -1,0 +1,47 @@
+"""Where and in which precision the model runs."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from imgexp_tui.training import machine
+from imgexp_tui.training.config import Config
+from imgexp_tui.training.errors import TrainingError
+
+
+def set_threads(config: Config) -> None:
+    """CPU threads: as many as asked; else torch's choice, but no more than this process has CPUs."""
+    wanted = config.threads
+    if not wanted and "OMP_NUM_THREADS" not in os.environ:
+        wanted = min(torch.get_num_threads(), machine.cpus())
+    if wanted:
+        torch.set_num_threads(wanted)
+
+
+def choose_device(config: Config) -> torch.device:
+    """The device that the settings name; `auto` takes a GPU where there is one.
+
+    Raises:
+        TrainingError: there is no such device.
+    """
+    name = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise TrainingError(f"device: {name!r} is unknown; take auto, cpu, cuda or cuda:N") from None
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise TrainingError(f'device: {name} is not there; torch sees {count} GPUs; take device = "auto"')
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+    return device
+
+
+def choose_precision(config: Config, device: torch.device) -> torch.dtype:
+    """bfloat16 where it was asked for, or where it is `auto` and the GPU has it. On a CPU it is slower than float32."""
+    if config.precision == "auto":
+        has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has else torch.float32
+    return torch.bfloat16 if config.precision == "bfloat16" else torch.float32

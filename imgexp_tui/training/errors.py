@@ -1,0 +1,19 @@
+"""How training ends before its time, other than by a fault in the code."""
+
+from __future__ import annotations
+
+
+class TrainingError(Exception):
+    """One sentence for the user: what went wrong and the mend."""
+
+
+class Stopped(Exception):
+    """Somebody asked the trainer to end.
+
+    Attributes:
+        signum: the signal by which it was asked.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum

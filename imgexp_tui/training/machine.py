@@ -1,0 +1,50 @@
+"""What this process may use of the machine: CPUs and memory, within the limits of a container or a Slurm job.
+
+torch starts a thread for every core that it sees; in a container of two CPUs on a machine of 64 that is many
+times slower than two threads. psutil sees the whole machine too, so control groups (v2) are read here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+def cpus() -> int:
+    """CPUs that this process may use, at least 1."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for words in _limits("cpu.max"):
+        if len(words) == 2 and words[0].isdigit():
+            found = min(found, max(1, int(words[0]) // int(words[1])))
+    return found
+
+
+def free_memory() -> int:
+    """Bytes that may still be allocated without pushing anything out."""
+    found: int = psutil.virtual_memory().available
+    limits = [int(words[0]) for words in _limits("memory.max") if words[0].isdigit()]
+    if limits:
+        found = min(found, max(0, min(limits) - psutil.Process().memory_info().rss))
+    return found
+
+
+def _limits(name: str) -> Iterator[list[str]]:
+    """The words of `name` in this process's control group and each one above it."""
+    try:
+        own = Path("/proc/self/cgroup").read_text().rsplit("0::/", 1)[-1].strip()
+    except OSError:
+        return
+    for folder in (_GROUPS / own, *(_GROUPS / own).parents):
+        try:
+            words = (folder / name).read_text().split()
+        except OSError:
+            continue
+        if words:
+            yield words
+        if folder == _GROUPS:
+            return

@@ -1,0 +1,41 @@
+"""What moves the weights: parameter groups with their own learning rates, the optimizer, the schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn, optim
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+
+from imgexp_tui.training.config import Config
+from imgexp_tui.training.model import ImageModel
+
+
+def parameter_groups(model: ImageModel, config: Config) -> list[dict[str, Any]]:
+    """`encoder`, `pool` and `head`, each with its learning rate; a group without parameters is left out."""
+    parts: dict[str, nn.Module] = {"encoder": model.encoder, "pool": model.pool, "head": model.head}
+    return [
+        {
+            "name": name,
+            "params": list(part.parameters()),
+            "lr": getattr(config, f"learning_rate_{name}") or config.learning_rate,
+        }
+        for name, part in parts.items()
+        if any(True for _ in part.parameters())
+    ]
+
+
+def make_optimizer(model: ImageModel, config: Config) -> optim.Optimizer:
+    """The optimizer over all parameters, frozen ones too: they have no gradient until they thaw."""
+    groups = parameter_groups(model, config)
+    if config.optimizer == "sgd":
+        return optim.SGD(groups, momentum=0.9, weight_decay=config.weight_decay)
+    kind = optim.AdamW if config.optimizer == "adamw" else optim.Adam
+    return kind(groups, weight_decay=config.weight_decay)
+
+
+def make_schedule(optimizer: optim.Optimizer, config: Config, steps: int) -> LRScheduler:
+    """The learning rates over `steps` optimizer steps, the whole run; the settings' rates are one-cycle's peak."""
+    if config.schedule == "one-cycle":
+        return OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=steps)
+    return ConstantLR(optimizer, factor=1.0, total_iters=0)

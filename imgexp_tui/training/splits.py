@@ -1,0 +1,74 @@
+"""Which images are for training, which for validation, and what their folders say of their class."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_TRAIN = ("train", "training")
+_VALID = ("valid", "val", "validation", "test")
+"""Folder names of a ready split; the first one that is there counts."""
+
+_Paths = dict[str, list[str]]
+"""File name → its parts below the folders that say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One side of a split: file names, and for each the index of its class in `NamedSplit.classes`."""
+
+    names: list[str]
+    labels: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSplit:
+    """Both sides. `classes` is empty, and every label 0, where images do not lie in sub-folders."""
+
+    train: Named
+    valid: Named
+    classes: list[str]
+
+
+def split(names: Sequence[str], valid_fraction: float) -> NamedSplit:
+    """Two sides of `names`, paths such as `set/train/cat/1.jpg`; at least two are needed.
+
+    Folders that all names share are passed over. A split that is there already (`train` beside `valid`, `val`,
+    `validation` or `test`) is kept. Without one, the hash of a name decides its side, so that adding images
+    later moves none of the others. The first folder below is the class.
+    """
+    shared = len(os.path.commonpath([os.path.dirname("/" + name) for name in names]).split("/")[1:])  # noqa: PTH120
+    paths = {name: name.split("/")[shared if "/" in name else 0 :] for name in names}
+    train, valid = _ready_split(paths) or _split_by_hash(paths, valid_fraction)
+    both = train | valid
+    classes = sorted({p[0] for p in both.values()}) if all(len(p) > 1 for p in both.values()) else []
+    return NamedSplit(_side(train, classes), _side(valid, classes), classes)
+
+
+def _ready_split(paths: _Paths) -> tuple[_Paths, _Paths] | None:
+    folders = {p[0].lower() for p in paths.values() if len(p) > 1}
+    train, valid = (next((f for f in known if f in folders), None) for known in (_TRAIN, _VALID))
+    if not (train and valid):
+        return None
+    below = [{n: p[1:] for n, p in paths.items() if len(p) > 1 and p[0].lower() == side} for side in (train, valid)]
+    return below[0], below[1]
+
+
+def _split_by_hash(paths: _Paths, valid_fraction: float) -> tuple[_Paths, _Paths]:
+    place = {name: _place(name) for name in paths}
+    first, *_, last = sorted(paths, key=place.__getitem__)
+    held = {name for name in paths if place[name] < valid_fraction}
+    held = (held | {first}) - {last}  # a tiny set has both sides too
+    return {n: p for n, p in paths.items() if n not in held}, {n: p for n, p in paths.items() if n in held}
+
+
+def _place(name: str) -> float:
+    """A number in [0, 1) that only `name` decides."""
+    return int.from_bytes(hashlib.blake2b(os.fsencode(name), digest_size=7).digest()) / (1 << 56)
+
+
+def _side(paths: _Paths, classes: list[str]) -> Named:
+    index = {name: i for i, name in enumerate(classes)}
+    return Named(list(paths), [index.get(p[0], 0) for p in paths.values()])

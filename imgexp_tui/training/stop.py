@@ -1,0 +1,44 @@
+"""Being asked to end: SIGTERM (and Ctrl-C) as something that the loop looks at between two steps.
+
+Before there is anything to save the signal ends the work at once; from `defer` on it only leaves a mark, so that
+no step is torn in the middle and the checkpoint that follows is whole.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from imgexp_tui.training.errors import Stopped
+
+
+class StopSignal:
+    """Whether SIGTERM or SIGINT has come.
+
+    Attributes:
+        signum: the signal that came; None as long as none has.
+    """
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+        self._deferred = False
+
+    def install(self) -> None:
+        """Take the two signals over. Call it early: importing torch alone takes seconds."""
+        signal.signal(signal.SIGTERM, self._came)
+        signal.signal(signal.SIGINT, self._came)
+
+    def defer(self) -> None:
+        """From now on a signal waits for `check`."""
+        self._deferred = True
+        self.check()
+
+    def check(self) -> None:
+        """Raises Stopped where a signal has come."""
+        if self.signum is not None:
+            raise Stopped(self.signum)
+
+    def _came(self, signum: int, _frame: FrameType | None) -> None:
+        self.signum = signum
+        if not self._deferred:
+            raise Stopped(signum)

@@ -1,0 +1,125 @@
+"""What is learned: the examples, the loss, the metrics and the level of guessing that follow from the task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
+
+from imgexp_tui.training.batches import Batch, Examples
+from imgexp_tui.training.config import Config
+from imgexp_tui.training.errors import TrainingError
+from imgexp_tui.training.images import Images
+from imgexp_tui.training.patchwork import Chances, PatchworkExamples
+from imgexp_tui.training.sources import Data, Side
+
+
+class Task(Protocol):
+    """A task.
+
+    Attributes:
+        outputs: numbers that the model gives for an image.
+    """
+
+    outputs: int
+
+    def examples(self, side: Side, training: bool) -> Examples: ...
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of a batch."""
+        ...
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """The soft predictions [n, k]."""
+        ...
+
+    def accuracy(self) -> Any:
+        """A new torchmetrics accuracy, to be updated with probabilities and targets."""
+        ...
+
+    def chance(self) -> dict[str, float]:
+        """The `loss` and `accuracy` on the validation images of the best answer that does not look at them."""
+        ...
+
+
+class Patchwork:
+    """Binary: does the pasted patch come from the same image?"""
+
+    outputs = 1
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def examples(self, side: Side, training: bool) -> Examples:
+        c = self._config
+        chances = Chances(c.patch_flip_horizontal, c.patch_flip_vertical, c.patch_noise, c.patch_noise_std)
+        return PatchworkExamples(side.images, c.patch_size, chances, c.seed, training)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(outputs, targets)
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        return outputs.sigmoid()
+
+    def accuracy(self) -> Any:
+        return BinaryAccuracy()
+
+    def chance(self) -> dict[str, float]:
+        return {"loss": math.log(2), "accuracy": 0.5}
+
+
+class Classification:
+    """Which class does the image belong to?"""
+
+    def __init__(self, data: Data) -> None:
+        if len(data.classes) < 2:
+            raise TrainingError(
+                "task: classification needs images in a sub-folder for each of at least 2 classes; "
+                'sort them, or take task = "patchwork", which needs no labels'
+            )
+        self.outputs = len(data.classes)
+        self._valid_labels = data.valid.labels
+
+    def examples(self, side: Side, training: bool) -> Examples:
+        return _Labelled(side.images, side.labels)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, targets)
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        return outputs.softmax(1)
+
+    def accuracy(self) -> Any:
+        return MulticlassAccuracy(self.outputs, average="micro")
+
+    def chance(self) -> dict[str, float]:
+        shares = torch.bincount(self._valid_labels, minlength=self.outputs).double() / len(self._valid_labels)
+        return {"loss": torch.special.entr(shares).sum().item(), "accuracy": shares.max().item()}
+
+
+class _Labelled:
+    """Images with their classes, int64 [n]."""
+
+    def __init__(self, images: Images, labels: Tensor) -> None:
+        self._images, self._labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def batch(self, indices: Sequence[int], epoch: int) -> Batch:
+        inputs, faults = self._images.pixels(indices)
+        return Batch(inputs, self._labels[torch.as_tensor(indices)], faults)
+
+
+def make_task(config: Config, data: Data) -> Task:
+    """The task that `config.task` names.
+
+    Raises:
+        TrainingError: the data have no labels and the task needs them.
+    """
+    return Classification(data) if config.task == "classification" else Patchwork(config)
