@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -254,6 +255,32 @@ async def test_a_crlf_notebook_stays_crlf(lab: Path) -> None:
     assert file(lab) == expected
 
 
+async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (lab / paths.NOTEBOOK).chmod(0o444)
+    if os.geteuid() == 0:  # to whom nothing is read-only
+        monkeypatch.setattr(os, "access", lambda path, mode: bool(Path(path).stat().st_mode & 0o200))
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "read-only" in app.told("#banner"), "the warning")
+        before = app.area.text
+        await pilot.press(*"-x", "enter", "tab", "ctrl+t", "ctrl+s")
+        assert app.area.text == before
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert file(lab) == NOTEBOOK and journal.drafts(lab) == []
+
+
+async def test_a_note_that_cannot_be_read_whole_is_not_written_over(lab: Path) -> None:
+    broken = NOTEBOOK + '[versions.v2]\nsummary = "no end\n'
+    (lab / paths.NOTEBOOK).write_text(broken)
+    app = Host(lab, "v2", "summary")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "Mend it there first" in app.told("#banner"), "the warning")
+        await pilot.press("x", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert file(lab) == broken
+
+
 async def test_a_version_that_went_away_is_said(lab: Path) -> None:
     app = Host(lab, "v9")
     async with app.run_test() as pilot:
@@ -291,3 +318,15 @@ async def test_saves_do_not_stop_typing(lab: Path) -> None:
         await until(pilot, lambda: bool(app.back), "the way back")
     await asyncio.sleep(0)
     assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-steady")
+
+
+async def test_drafts_that_cannot_be_kept_are_called_out(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"-x")
+        await until(pilot, lambda: "not being kept" in app.told("#banner"), "the warning")
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert "bigger\n-x'''" in file(lab)

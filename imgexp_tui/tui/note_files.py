@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from imgexp_tui.notebook.journal import Draft
-from imgexp_tui.notebook.model import FIELDS, NotebookError
+from imgexp_tui.notebook.model import FIELDS, NotebookError, Version
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.tui import outside
 
@@ -62,7 +62,13 @@ def open_notes(lab: Path, version: str) -> Opened:
     left = {d.field: d for d in journal.drafts(lab) if d.version == version and d.field in texts}
     _adopt(lab, version, texts, left)
     drafts = {name: d for name, d in left.items() if d.text != texts[name]}
-    return Opened(texts, drafts, read_only(notebook.path))
+    return Opened(texts, drafts, _unreadable(found) or read_only(notebook.path))
+
+
+def _unreadable(version: Version) -> str:
+    """What keeps this version's notes from being read whole, and so from being written; "" where nothing does."""
+    paths = {f"versions.{version.name}", *(f"versions.{version.name}.{name}" for name in FIELDS)}
+    return next((f"{problem}. Mend it there first." for problem in version.problems if problem.path in paths), "")
 
 
 def _adopt(lab: Path, version: str, texts: dict[str, str], drafts: dict[str, Draft]) -> None:

@@ -354,6 +354,8 @@ class EditorScreen(Screen[str]):
         self._looking = True
         try:
             glance = await asyncio.to_thread(self._glancer.look)
+        except OSError:
+            return
         finally:
             self._looking = False
         for shown in self.query(RunGlance):

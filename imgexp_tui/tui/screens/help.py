@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Footer, Static, TextArea
@@ -33,6 +32,10 @@ class HelpScreen(ModalScreen[None]):
         Binding("k", "scroll('up')", "Up", show=False),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[tuple[str, str]] = set()
+
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="box"):
             yield from self._sections()
@@ -48,33 +51,29 @@ class HelpScreen(ModalScreen[None]):
         (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
     def _sections(self) -> Iterator[Widget]:
-        for title, sources in self._groups():
-            yield from _section(title, list(self._rows(sources)))
-        yield from _section("What is what", list(_LEGEND))
-
-    def _groups(self) -> Iterator[tuple[str, list[type[DOMNode]]]]:
         from imgexp_tui.tui.screens.editor import EditorScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
-        yield "Versions and runs", [MainScreen]
-        yield "Everywhere", [type(self.app)]
-        yield "Writing notes", [EditorScreen, NoteArea]
-        yield "New version", [NewVersionScreen]
-        yield "Moving and marking in a text", [TextArea]
+        palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
+        yield from self._section("Versions and runs", MainScreen.BINDINGS)
+        yield from self._section("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette])
+        yield from self._section("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS])
+        yield from self._section("New version", NewVersionScreen.BINDINGS)
+        yield from _rows("What is what", _LEGEND)
+        yield from self._section("Moving and marking in a text", TextArea.BINDINGS)
 
-    def _rows(self, sources: Iterable[type[DOMNode]]) -> Iterator[tuple[str, str]]:
-        """Keys and what they do; the keys of one action in one row."""
-        said: set[str] = set()
-        for source in sources:
-            for binding in map(_binding, source.BINDINGS):
-                keys = [k for k in binding.key.split(",") if not k.startswith(_STOLEN)]
-                if not binding.description or not keys or binding.action in said:
-                    continue
-                said.add(binding.action)
-                shown = binding.key_display or " ".join(map(self._shown, keys))
-                yield shown, binding.tooltip or binding.description
+    def _section(self, title: str, bindings: Iterable[BindingType]) -> Iterator[Widget]:
+        """Keys and what they do; the keys of one action in one row, and none twice."""
+        rows = []
+        for binding in map(_binding, bindings):
+            keys = [k for k in binding.key.split(",") if not k.startswith(_STOLEN)]
+            row = (binding.key_display or " ".join(map(self._shown, keys)), binding.tooltip or binding.description)
+            if binding.description and keys and row not in self._said:
+                self._said.add(row)
+                rows.append(row)
+        yield from _rows(title, rows)
 
     def _shown(self, key: str) -> str:
         return self.app.get_key_display(Binding(key.strip(), "", ""))
@@ -84,7 +83,7 @@ def _binding(binding: BindingType) -> Binding:
     return binding if isinstance(binding, Binding) else Binding(*binding)
 
 
-def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[Widget]:
+def _rows(title: str, rows: Sequence[tuple[str, str]]) -> Iterator[Widget]:
     if rows:
         yield Static(Content(title), classes="title")
         for keys, what in rows:

@@ -16,7 +16,7 @@ from textual import events
 from textual.actions import SkipAction
 from textual.binding import Binding
 from textual.content import Content
-from textual.document._document import Location
+from textual.document._document import EditResult, Location
 from textual.document._document_navigator import DocumentNavigator
 from textual.document._wrapped_document import WrappedDocument
 from textual.widgets import TextArea
@@ -42,8 +42,16 @@ class NoteArea(TextArea):
         scrollbar-size-vertical: 1;
 
         & .text-area--cursor-line { background: transparent; }
-        & .text-area--cursor { color: $foreground; background: $background; text-style: reverse; }
-        & .text-area--selection { color: $primary-muted; background: $foreground; text-style: reverse; }
+        & .text-area--cursor {
+            color: $foreground !important;
+            background: $background !important;
+            text-style: reverse !important;
+        }
+        & .text-area--selection {
+            color: $primary-muted !important;
+            background: $foreground !important;
+            text-style: reverse !important;
+        }
 
         &:focus {
             border: none;
@@ -54,6 +62,8 @@ class NoteArea(TextArea):
     }
     """
     BINDINGS = [
+        Binding("ctrl+z", "undo", "Undo", show=False),
+        Binding("ctrl+y", "redo", "Redo", show=False),
         Binding("tab", "nest", "Nest bullet", show=False),
         Binding("shift+tab", "unnest", "Un-nest bullet", show=False),
     ]
@@ -79,6 +89,10 @@ class NoteArea(TextArea):
         self._build_highlight_map()
         self.move_cursor((0, 0))
         self._rewrap_and_refresh_virtual_size()
+
+    def _replace_via_keyboard(self, insert: str, start: Location, end: Location) -> EditResult | None:
+        # What was copied from a CRLF note brings its line ends along.
+        return super()._replace_via_keyboard(insert.replace("\r\n", "\n"), start, end)
 
     def _recompute_cursor_offset(self) -> None:
         # An undo that makes the scrollbar go asks for this before it moves the cursor back into the document.
