@@ -19,6 +19,7 @@ from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.out_of_memory import Counter
 from imgexp_tui.runner.outcome import Seen, judge, last_words
+from imgexp_tui.runner.recorder import pace
 
 
 @pytest.fixture
@@ -137,3 +138,7 @@ def test_a_trainer_that_eats_all_memory(tmp_path: Path, small_group: Path) -> No
     found = Exit.read(run)
     assert found and (found.cause, found.signal) == ("killed", "SIGKILL")
     assert "out of memory" in found.detail
+
+
+def test_samples_grow_rarer_with_the_age_of_a_run() -> None:
+    assert [pace(age) for age in (0, 599, 600, 7199, 7200, 1e7)] == [1, 1, 5, 5, 15, 15]

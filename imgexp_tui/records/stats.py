@@ -96,4 +96,6 @@ def _recent(view: RunView, name: str) -> list[float]:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s" if value < 600 else duration(value)
+    if value < 600:
+        return f"{value:.2g} s" if value < 99.5 else f"{value:.0f} s"
+    return duration(value)

@@ -1,0 +1,69 @@
+"""The shipped trainer under the supervisor: stopped with its data loader workers, and resumed to its end."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from imgexp_tui.notebook.load import load
+from imgexp_tui.records.documents import Process, Request
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.state import State
+from imgexp_tui.records.stats import measured
+from imgexp_tui.runner.control import resume, stop, wait
+from imgexp_tui.runner.launch import launch
+from imgexp_tui.runner.sweep import of_run
+
+NOTEBOOK = """
+[defaults]
+data = "shapes"
+image_size = 32
+encoder = "test_efficientnet"
+train_samples = 64
+valid_samples = 32
+batch_size = 16
+num_workers = 1
+cache_images = false
+epochs = 30
+[versions.v0]
+"""
+
+
+def after_step(run: RunDir, step: int) -> None:
+    view, deadline = RunView(run), time.monotonic() + 120
+    while (view.step or 0) < step:
+        view.poll()
+        assert view.status.state.live and time.monotonic() < deadline, run.log.read_text()
+        time.sleep(0.02)
+
+
+def test_a_run_that_is_stopped_killed_and_resumed_does_every_step(tmp_path: Path) -> None:
+    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
+    run = launch(load(tmp_path), "v0")
+    request = Request.read(run)
+    assert request
+
+    after_step(run, 6)
+    stop(run)
+    found = wait(run)
+    assert found.exit and (found.state, found.exit.exit_code) == (State.STOPPED, 143), run.log.read_text()
+    assert of_run(request.uuid, None) == []
+
+    resume(run)
+    after_step(run, 12)
+    process = Process.read(run)
+    assert process and process.trainer
+    os.kill(process.trainer.pid, 9)
+    assert wait(run).state is State.KILLED
+    assert of_run(request.uuid, None) == []
+
+    resume(run)
+    found = wait(run)
+    assert (found.state, found.attempt) == (State.FINISHED, 3), run.log.read_text()
+    view = RunView(run)
+    view.poll()
+    assert list(view.series["train/loss"].steps) == list(range(1, 121))
+    assert view.epoch == 30 and len(view.series["valid/loss"].steps) == 30
+    assert {"CPU Memory", "Epoch time (train)", "Images per second"} <= dict(measured(view)).keys()
