@@ -137,6 +137,10 @@ class NewVersionScreen(Screen[str | None]):
         if event.text_area.id == "changes":
             self._check()
 
+    def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
+        if event.text_area.id == "changes":
+            self._show_checks(self._typed())
+
     def _base_changed(self) -> None:
         base = self._base
         self.query_one("#changes", SettingArea).completes = not (base and base.command)
@@ -158,12 +162,16 @@ class NewVersionScreen(Screen[str | None]):
     def _check(self) -> None:
         """Say what is right and wrong, and draft the summary as long as it is not the user's own."""
         typed = self._typed()
-        self.query_one("#checks", Static).update(_checks(typed, self._changes(typed)))
+        self._show_checks(typed)
         self.query_one("#trouble", Static).update(Content(self._name_fault() or self._base_fault()))
         summary = self.query_one("#summary", NoteArea)
         if self._base and summary.text in ("", self._offered_summary):
             self._offered_summary = compare.draft_summary(self._base.name, self._changes(typed))
             summary.load_text(self._offered_summary)
+
+    def _show_checks(self, typed: list[Typed]) -> None:
+        row = self.query_one("#changes", SettingArea).cursor_location[0]
+        self.query_one("#checks", Static).update(_checks(typed, self._changes(typed), row + 1))
 
     # Making it
 
@@ -222,15 +230,19 @@ class NewVersionScreen(Screen[str | None]):
         self.app.push_screen(HelpScreen())
 
 
-def _checks(typed: list[Typed], changes: list[compare.Change]) -> Content:
-    """What each line changes, or what is wrong with it, and what the setting does."""
+def _checks(typed: list[Typed], changes: list[compare.Change], current: int) -> Content:
+    """What each line changes, or what is wrong with it; for the `current` line what the setting does, too.
+
+    What is wrong with the line that is being typed is said without alarm.
+    """
     if not typed:
         return Content.styled("Each line is checked while you type; → completes a name.", "dim")
     by_name = {c.name: c for c in changes}
     parts: list[tuple[str, str]] = []
     for line in typed:
-        parts.append(_verdict(line, by_name.get(line.key)))
-        if line.key in SETTINGS:
+        text, style = _verdict(line, by_name.get(line.key))
+        parts.append((text, "dim" if line.fault and line.line == current else style))
+        if line.key in SETTINGS and line.line == current:
             parts.append((f"  {SETTINGS[line.key].help}\n", "dim"))
     return Content.assemble(*parts)
 
