@@ -55,6 +55,16 @@ def build(config: Config, report: Report) -> Encoder:
     return _timm_encoder(found.name, found.module, found.origin)
 
 
+def again(saved: dict[str, str], config: Config) -> Encoder:
+    """The encoder that a checkpoint was made with; its weights are still to be loaded from there.
+
+    Args:
+        saved: `name` and `origin` of that encoder.
+    """
+    found = untrained(saved["name"], config.image_size)
+    return Encoder(found.name, found.module, found.mean, found.std, saved["origin"])
+
+
 def untrained(name: str, image_size: int) -> Encoder:
     """The encoder with random weights, drawn from torch's global generator.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from torch import nn
 from torch.nn.utils import get_total_norm
 
@@ -37,34 +35,35 @@ def _stages(encoder: nn.Module) -> list[_Stage]:
     The largest container is opened as long as there are few parts. A part of vectors alone (a normalisation)
     belongs to the one before it, and neighbours are joined where there are too many.
     """
-    parts = [("encoder", encoder)]
-    while len(parts) < _FEWEST and (opened := _opened(parts)):
+    parts = [("", encoder)]
+    while len(stages := _joined(parts)) < _FEWEST and (opened := _opened(parts)):
         parts = opened
-    stages = _joined((name, list(part.parameters())) for name, part in parts)
-    loose = list(encoder.parameters(recurse=False))  # such as a transformer's tokens
-    if stages and loose and len(parts) > 1:
-        stages[0] = (stages[0][0], loose + stages[0][1])
-    size = -(-len(stages) // _MOST)
-    joined = [stages[i : i + size] for i in range(0, len(stages), size or 1)]
-    return [(several[0][0], [p for _, parameters in several for p in parameters]) for several in joined]
+    grouped = {id(p) for _, parameters in stages for p in parameters}
+    loose = [p for p in encoder.parameters() if id(p) not in grouped]
+    if loose:  # such as a transformer's tokens and positions
+        stages[0:1] = [(stages[0][0], loose + stages[0][1])] if stages else [("encoder", loose)]
+    size = max(1, -(-len(stages) // _MOST))
+    several = [stages[i : i + size] for i in range(0, len(stages), size)]
+    return [(few[0][0], [p for _, parameters in few for p in parameters]) for few in several]
 
 
 def _opened(parts: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]] | None:
-    """`parts` with the largest of them replaced by its children; None where it has none."""
-    largest = max(range(len(parts)), key=lambda i: sum(p.numel() for p in parts[i][1].parameters()))
+    """`parts` with the largest one that has children replaced by them; None where none has."""
+    nested = [i for i, (_, part) in enumerate(parts) if next(part.children(), None) is not None]
+    if not nested:
+        return None
+    largest = max(nested, key=lambda i: sum(p.numel() for p in parts[i][1].parameters()))
     name, part = parts[largest]
-    prefix = "" if len(parts) == 1 and name == "encoder" else f"{name}."
-    children = [
-        (prefix + child, module) for child, module in part.named_children() if any(True for _ in module.parameters())
-    ]
-    return [*parts[:largest], *children, *parts[largest + 1 :]] if children else None
+    children = [(f"{name}.{child}".lstrip("."), module) for child, module in part.named_children()]
+    return [*parts[:largest], *children, *parts[largest + 1 :]]
 
 
-def _joined(stages: Iterable[_Stage]) -> list[_Stage]:
+def _joined(parts: list[tuple[str, nn.Module]]) -> list[_Stage]:
     found: list[_Stage] = []
-    for name, parameters in stages:
+    for name, part in parts:
+        parameters = list(part.parameters())
         if found and all(p.ndim < 2 for p in parameters):
             found[-1] = (found[-1][0], found[-1][1] + parameters)
         elif parameters:
-            found.append((name, parameters))
+            found.append((name or "encoder", parameters))
     return found

@@ -68,19 +68,18 @@ class Training:
         self.device = choose_device(config)
         self.precision = choose_precision(config, self.device)
         saved = checkpoint.load_last(run)
+        # A resumed run keeps its encoder, also where a hub is reached by now that was not at its start.
+        self.encoder = encoders.again(saved["encoder"], config) if saved else encoders.build(config, report)
         data = open_data(config, report)
         self.task = make_task(config, data)
         self.train_loader, self.valid_loader = self._loader(data, True), self._loader(data, False)
-        # A resumed run keeps its encoder, also where a hub is reached by now that was not at its start.
-        encoder = encoders.untrained(saved["encoder"], config.image_size) if saved else encoders.build(config, report)
-        self.encoder_name = encoder.name
-        self.model = self._on_device(assemble(encoder, config, self.task.outputs))
+        self.model = self._on_device(assemble(self.encoder, config, self.task.outputs))
         self.groups = layer_groups(self.model)
         self.optimizer = make_optimizer(self.model, config)
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.train_loader.steps)
         self.at = Position()
         self.train_metrics = EpochMetrics(self.task, self.device)
-        self._tell_plan(data, encoder.origin)
+        self._tell_plan(data)
         if saved:
             self._resume(saved)
         self._last_line = time.monotonic()
@@ -222,7 +221,7 @@ class Training:
 
     def _save(self, names: list[str]) -> None:
         state = {
-            "encoder": self.encoder_name,
+            "encoder": {"name": self.encoder.name, "origin": self.encoder.origin},
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -272,15 +271,15 @@ class Training:
         """torch's own peak: in a container NVML may not tell which process is ours."""
         return {"memory/gpu_peak": torch.cuda.max_memory_allocated(self.device)} if self.device.type == "cuda" else {}
 
-    def _tell_plan(self, data: Data, origin: str) -> None:
+    def _tell_plan(self, data: Data) -> None:
         c, parameters = self.config, sum(p.numel() for p in self.model.parameters())
         self.report.line(
             f"{c.task} on {c.data}: {len(data.train):,} training and {len(data.valid):,} validation images "
             f"of {c.image_size} px, {self.train_loader.steps:,} batches an epoch"
         )
         self.report.line(
-            f"encoder {self.encoder_name} ({origin}), {c.head} head: {parameters:,} parameters on {self.device}, "
-            f"{str(self.precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
+            f"encoder {self.encoder.name} ({self.encoder.origin}), {c.head} head: {parameters:,} parameters "
+            f"on {self.device}, {str(self.precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
         )
         self.report.event(
             "plan",
@@ -289,8 +288,8 @@ class Training:
             train_samples=len(data.train),
             valid_samples=len(data.valid),
             chance={f"{side}/{name}": v for side in ("train", "valid") for name, v in self.task.chance().items()},
-            encoder=self.encoder_name,
-            weights=origin,
+            encoder=self.encoder.name,
+            weights=self.encoder.origin,
             parameters=parameters,
             device=str(self.device),
             precision=str(self.precision).removeprefix("torch."),

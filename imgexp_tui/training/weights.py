@@ -196,11 +196,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _encoder_state(found: dict[str, Any]) -> State:
-    """The encoder's tensors: of a checkpoint of ours or of others', or the file as it is."""
-    for key in ("model", "state_dict"):
-        found = found[key] if isinstance(found.get(key), dict) else found
-    ours = {name.removeprefix("encoder."): t for name, t in found.items() if name.startswith("encoder.")}
-    return ours or {name.removeprefix("module."): t for name, t in found.items()}
+    """The encoder's tensors: of a checkpoint of this trainer, of timm's or the like, or the file as it is."""
+    if "position" in found and isinstance(found.get("model"), dict):
+        ours = found["model"].items()
+        return {name.removeprefix("encoder."): t for name, t in ours if name.startswith("encoder.")}
+    for key in ("state_dict", "model"):
+        if isinstance(found.get(key), dict):
+            found = found[key]
+    return {name.removeprefix("module."): t for name, t in found.items()}
 
 
 def _short(error: Exception) -> str:
