@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
+from imgexp_tui.records.rundir import find_runs
+from imgexp_tui.records.state import status
+from imgexp_tui.runner.control import ControlError, stop, wait
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def stop_all(lab: Path) -> None:
+    """Leave no run of a lab behind, also where its test failed."""
+    for run in find_runs(lab):
+        if status(run).state.live:
+            with contextlib.suppress(ControlError):
+                stop(run)
+            wait(run)
 
 
 @pytest.fixture(autouse=True)

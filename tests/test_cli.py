@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import ROOT, stop_all
 
 NOTEBOOK = """\
 [lab]
@@ -51,9 +52,10 @@ RUN_KEYS = {"run", "version", "state", "exit_code", "signal", "attempt", "epoch"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
+def lab(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    return tmp_path
+    yield tmp_path
+    stop_all(tmp_path)
 
 
 def cli(lab: Path, *words: str, code: int = 0) -> str:

@@ -19,10 +19,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from imgexp_tui.runner.control import stop, wait
 
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.state import State, status
+from imgexp_tui.runner.control import stop, wait
+
+from .conftest import stop_all
 
 SSHD = "/usr/sbin/sshd"
 pytestmark = [
@@ -67,11 +69,12 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
+def lab(tmp_path: Path) -> Iterator[Path]:
     lab = tmp_path / "lab"
     lab.mkdir()
     (lab / "experiments.toml").write_text(NOTEBOOK)
-    return lab
+    yield lab
+    stop_all(lab)
 
 
 class Session:
