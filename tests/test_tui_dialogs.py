@@ -47,7 +47,7 @@ bs = 3
 
 
 class Host(App[None]):
-    BINDINGS = [Binding("ctrl+q", "quit", "Quit the app")]
+    BINDINGS = [Binding("ctrl+q", "quit", "Quit the app", priority=True)]
 
     def __init__(self, screen: Screen[Any]) -> None:
         super().__init__()
@@ -267,8 +267,9 @@ async def test_a_hasty_enter_changes_nothing(keys: list[str], answer: bool) -> N
 async def test_help_tells_the_keys_of_every_screen_and_closes() -> None:
     app = Host(HelpScreen())
     async with app.run_test() as pilot:
+        await until(pilot, lambda: len(app.screen.query(".row")) > 20, "the keys")
         text = "\n".join(str(s.render()) for s in app.screen.query(Static))
-        for words in ("Quit the app", "Next note", "Dated mark", "Create", "Undo", "What is what"):
+        for words in ("Quit the app", "Next note", "UPDATE", "Create", "Undo", "What is what"):
             assert words in text
         box = app.screen.query_one("#box")
         await pilot.press("pagedown")

@@ -32,14 +32,19 @@ takeaways = '''
 HOST = """\
 import sys
 from pathlib import Path
-from textual.app import App
+from textual.screen import Screen
+from imgexp_tui.tui import app
 from imgexp_tui.tui.screens.editor import EditorScreen
 
-class Host(App):
-    def on_mount(self):
-        self.push_screen(EditorScreen(Path(sys.argv[1]), "v0"), lambda _: self.exit())
+class Host(app.LabApp):
+    def get_default_screen(self):
+        return Screen()
 
-Host().run()
+    def on_mount(self):
+        self.push_screen(EditorScreen(self._lab, "v0"), lambda _: self.exit())
+
+app.LabApp = Host
+sys.exit(app.run(Path(sys.argv[1])))
 """
 
 

@@ -7,7 +7,6 @@ An edit is never lost: a thread keeps drafts while one types (`drafts`), saving 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +25,7 @@ from imgexp_tui.notebook.journal import Draft
 from imgexp_tui.notebook.model import FIELDS
 from imgexp_tui.text import listed
 from imgexp_tui.tui import note_files, outside
-from imgexp_tui.tui.drafts import DraftKeeper, flushed_on_signals
+from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import has_unsafe
@@ -99,7 +98,6 @@ class EditorScreen(Screen[str]):
         self._saving = asyncio.Lock()
         self._saved_at = ""
         self._left = False
-        self._guard = contextlib.ExitStack()
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="bar"):
@@ -115,9 +113,6 @@ class EditorScreen(Screen[str]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        loop = asyncio.get_running_loop()
-        leave = partial(loop.call_soon_threadsafe, self.app.exit, None, 143)
-        self._guard.enter_context(flushed_on_signals(leave))
         for note in self._notes.values():
             note.area.read_only = True
         self._current.area.focus()
@@ -128,7 +123,6 @@ class EditorScreen(Screen[str]):
 
     async def on_unmount(self) -> None:
         """The app is being quit: what `leave` did not save is saved now; the draft stays where that fails."""
-        self._guard.close()
         async with self._saving:
             for note in self._notes.values():
                 if note.dirty and not self._left:

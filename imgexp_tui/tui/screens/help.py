@@ -52,6 +52,7 @@ class HelpScreen(ModalScreen[None]):
 
     def _sections(self) -> Iterator[Widget]:
         from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
         from imgexp_tui.tui.widgets.note_area import NoteArea
@@ -60,6 +61,7 @@ class HelpScreen(ModalScreen[None]):
         yield from self._section("Versions and runs", MainScreen.BINDINGS)
         yield from self._section("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette])
         yield from self._section("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS])
+        yield from self._section("A run's log", LogScreen.BINDINGS)
         yield from self._section("New version", NewVersionScreen.BINDINGS)
         yield from _rows("What is what", _LEGEND)
         yield from self._section("Moving and marking in a text", TextArea.BINDINGS)
