@@ -279,6 +279,7 @@ class EditorScreen(Screen[str]):
         self._left = True
         if "merged" in kinds:
             self.app.notify("Merged with a change made elsewhere, and saved.", markup=False)
+        await asyncio.to_thread(self._keeper.flush)
         self.dismiss(self._version)
 
     async def _may_leave(self) -> bool:
