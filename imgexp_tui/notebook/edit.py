@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from imgexp_tui.notebook.model import NotebookError
-from imgexp_tui.notebook.recover import parse
+from imgexp_tui.notebook.recover import Fault, parse
 from imgexp_tui.notebook.scan import Entry, KeyPath, Scan
 from imgexp_tui.notebook.settings import Value
 from imgexp_tui.paths import NOTEBOOK
+from imgexp_tui.text import clean
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _ESCAPED = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\r": "\\r", "\n": "\\n", '"': '\\"', "\t": "\\t"}
@@ -35,47 +37,71 @@ def set_note(source: str, version: str, field: str, text: str) -> str:
     table = data.get("versions")
     if not isinstance(table, dict) or not isinstance(table.get(version), dict):
         raise NotebookError(f"{NOTEBOOK} has no version {version} any more; the note has no place to go")
+    if not isinstance(table[version].get(field, ""), str):
+        raise NotebookError(f"{'.'.join(path)} is no text in {NOTEBOOK}; mend it first: imgexp-tui check")
     own = next((e for e in scan.entries if e.path == path and e.value), None)
     new = _replaced(scan, own, text) if own else _inserted(scan, version, field, text)
     wanted = copy.deepcopy(data)
     wanted["versions"][version][field] = text
-    _check(new, wanted, [fault.message for fault in faults], path)
+    _check(new, wanted, faults, path)
     return new
 
 
-def add_table(source: str, name: str, keys: Mapping[str, str], train: Mapping[str, Value]) -> str:
-    """`source` with a new version at its end.
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to be written.
 
-    Args:
-        keys: `base` and notes; empty ones are left out.
+    Attributes:
+        keys: base, group and notes; empty ones are left out.
         train: its settings.
+        comment: lines to put above it; "" for none.
+    """
+
+    name: str
+    keys: Mapping[str, str]
+    train: Mapping[str, Value] = field(default_factory=dict)
+    comment: str = ""
+
+
+def add_versions(source: str, versions: Sequence[NewVersion]) -> str:
+    """`source` with new versions at its end.
 
     Raises:
-        NotebookError: the version is there already, or cannot be written.
+        NotebookError: one is there already, or cannot be written.
     """
+    if not versions:
+        return source
+    data, faults, _ = parse(source)
+    wanted = copy.deepcopy(data)
+    tables = wanted.setdefault("versions", {})
+    if not isinstance(tables, dict):
+        raise NotebookError(f"versions is no table in {NOTEBOOK}; mend it first: imgexp-tui check")
+    newline = "\r\n" if "\r\n" in source else "\n"
+    parts = [source, "" if not source or source.endswith("\n") else newline]
+    for version in versions:
+        if version.name in tables:
+            raise NotebookError(f"{version.name} is in {NOTEBOOK} already; take another name")
+        keys = {key: text for key, text in version.keys.items() if text}
+        tables[version.name] = {**keys, **({"train": dict(version.train)} if version.train else {})}
+        parts += [newline if any(part.strip() for part in parts) else "", *_table_lines(version, keys, newline)]
+    new = "".join(parts)
+    _check(new, wanted, faults, ("versions", versions[0].name))
+    return new
+
+
+def _table_lines(version: NewVersion, keys: Mapping[str, str], newline: str) -> Iterator[str]:
     import tomlkit
 
-    data, faults, _ = parse(source)
-    versions = data.get("versions", {})
-    if isinstance(versions, dict) and name in versions:
-        raise NotebookError(f"{name} is in {NOTEBOOK} already; take another name")
-    newline = "\r\n" if "\r\n" in source else "\n"
-    keys = {key: text for key, text in keys.items() if text}
-    header = f"versions.{tomlkit.key(name).as_string()}"
-    lines = [f"[{header}]", *(f"{key} = {write_text(text, newline)}" for key, text in keys.items())]
-    if train:
-        lines.append(f"[{header}.train]")
-        lines += [f"{tomlkit.key(key).as_string()} = {tomlkit.item(value).as_string()}" for key, value in train.items()]
-    gap = "" if not source.strip() or source.endswith((newline * 2, "\n\n")) else newline
-    gap = newline + gap if source and not source.endswith("\n") else gap
-    new = source + gap + newline.join(lines) + newline
-    wanted = copy.deepcopy(data)
-    try:
-        wanted.setdefault("versions", {})[name] = {**keys, **({"train": dict(train)} if train else {})}
-    except TypeError:
-        raise NotebookError(f"versions is no table in {NOTEBOOK}; mend it first: imgexp-tui check") from None
-    _check(new, wanted, [fault.message for fault in faults], ("versions", name))
-    return new
+    for line in clean(version.comment).split("\n") if version.comment else ():
+        yield f"# {line}".rstrip() + newline
+    header = f"versions.{tomlkit.key(version.name).as_string()}"
+    yield f"[{header}]{newline}"
+    for key, text in keys.items():
+        yield f"{key} = {write_text(text, newline, chr(34) if key in ('base', 'group') else chr(39) * 3)}{newline}"
+    if version.train:
+        yield f"[{header}.train]{newline}"
+    for key, value in version.train.items():
+        yield f"{tomlkit.key(key).as_string()} = {tomlkit.item(value).as_string()}{newline}"
 
 
 def write_text(text: str, newline: str = "\n", like: str = "'''") -> str:
@@ -182,10 +208,10 @@ def _newline(scan: Scan, offset: int) -> str:
     return "\r\n" if end > 0 and scan.text[end - 1] == "\r" else "\n"
 
 
-def _check(new: str, wanted: dict[str, Any], faults: list[str], path: KeyPath) -> None:
-    """Refuse a text that does not say exactly what is wanted."""
+def _check(new: str, wanted: dict[str, Any], faults: Sequence[Fault], path: KeyPath) -> None:
+    """Refuse a text that does not say exactly what is wanted, or has other faults than before."""
     said, remaining, _ = parse(new)
-    if not _same(said, wanted) or [fault.message for fault in remaining] != faults:
+    if not _same(said, wanted) or [fault.message for fault in remaining] != [fault.message for fault in faults]:
         raise NotebookError(
             f"writing {'.'.join(path)} would change more of {NOTEBOOK} than that; nothing was written. "
             "Mend what imgexp-tui check tells, or write it by hand"

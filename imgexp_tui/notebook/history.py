@@ -18,17 +18,8 @@ Note = tuple[str, str, str]
 """Version, field, text."""
 
 
-def record(lab: Path, version: str, field: str, text: str) -> None:
-    """Add what a note says from now on.
-
-    Raises:
-        OSError: the lab cannot be written to.
-    """
-    _add(lab, [(version, field, text)], time.time())
-
-
-def record_missing(lab: Path, notebook: Notebook) -> None:
-    """Add the notes that the history does not have yet, dated by the file, before the file's own date moves on.
+def record_missing(lab: Path, notebook: Notebook, moment: float) -> None:
+    """Add the notes whose latest state the history does not have, dated `moment`; of an emptied note, that it is.
 
     Raises:
         OSError: the lab cannot be read or written to.
@@ -36,7 +27,7 @@ def record_missing(lab: Path, notebook: Notebook) -> None:
     known = _latest(lab)
     new = [note for note in _notes(notebook) if known.get(note[:2], (0.0, ""))[1] != note[2]]
     if new:
-        _add(lab, new, notebook.path.stat().st_mtime)
+        _add(lab, new, moment)
 
 
 def note_times(lab: Path, notebook: Notebook) -> dict[str, float]:
@@ -51,17 +42,15 @@ def note_times(lab: Path, notebook: Notebook) -> dict[str, float]:
     known = _latest(lab)
     times: dict[str, float] = {}
     for version, field, text in _notes(notebook):
-        moment, last = known.get((version, field), (changed, text))
+        moment, last = known.get((version, field), (changed if text else 0.0, text))
         times[version] = max(times.get(version, 0.0), moment if last == text else changed)
-    return times
+    return {version: moment for version, moment in times.items() if moment}
 
 
 def _notes(notebook: Notebook) -> Iterator[Note]:
-    """The notes that say something."""
     for version in notebook.versions.values():
         for field in FIELDS:
-            if text := getattr(version, field):
-                yield version.name, field, text
+            yield version.name, field, getattr(version, field)
 
 
 def _latest(lab: Path) -> dict[tuple[str, str], tuple[float, str]]:

@@ -64,9 +64,7 @@ def save_note(lab: Path, version: str, field: str, text: str, *, seen: str) -> S
         result = Saved(merged, outcome if well else "conflict")
         return source if merged == standing else edit.set_note(source, version, field, merged)
 
-    if _change(lab, change):
-        with contextlib.suppress(OSError):
-            history.record(lab, version, field, result.text)
+    rewrite(lab, change)
     return result
 
 
@@ -84,34 +82,25 @@ def add_version(
     Raises:
         NotebookError: nothing was written, and why.
     """
-    add_versions(lab, {name: {"base": base or "", "summary": summary, "takeaways": takeaways}}, train or {})
+    if not VERSION_NAME.fullmatch(name):
+        raise NotebookError(f"{name!r} is no name for a version; take letters, digits, '.', '_' and '-'")
+    keys = {"base": base or "", "summary": summary, "takeaways": takeaways}
+    new = edit.NewVersion(name, keys, train or {})
+    rewrite(lab, lambda source: edit.add_versions(source, [new]))
 
 
-def add_versions(lab: Path, versions: Mapping[str, Mapping[str, str]], train: Mapping[str, Value]) -> None:
-    """Add versions at the end, in one write: name → base, group and notes; each with the settings `train`.
+def rewrite(lab: Path, change: Callable[[str], str]) -> bool:
+    """Apply `change` to the notebook's text, whoever else writes at the same time; the history follows.
+
+    Args:
+        change: called with the text that stands there, again with a newer one if somebody else writes in between.
+
+    Returns:
+        Whether anything was written.
 
     Raises:
         NotebookError: nothing was written, and why.
     """
-    for name in versions:
-        if not VERSION_NAME.fullmatch(name):
-            raise NotebookError(f"{name!r} is no name for a version; take letters, digits, '.', '_' and '-'")
-
-    def change(source: str) -> str:
-        for name, keys in versions.items():
-            source = edit.add_table(source, name, keys, train)
-        return source
-
-    if _change(lab, change):
-        for name, keys in versions.items():
-            for field in FIELDS:
-                if keys.get(field):
-                    with contextlib.suppress(OSError):
-                        history.record(lab, name, field, keys[field])
-
-
-def _change(lab: Path, change: Callable[[str], str]) -> bool:
-    """Apply `change` to the notebook's text, whoever else writes at the same time. Whether anything was written."""
     path = Path(os.path.realpath(lab / NOTEBOOK))
     if path.exists():
         with contextlib.suppress(OSError):
@@ -123,12 +112,19 @@ def _change(lab: Path, change: Callable[[str], str]) -> bool:
             return False
         _writable(path)
         with contextlib.suppress(OSError):
-            history.record_missing(lab, read(_decoded(expected), lab))
-        return _put(path, expected, ours, change)
+            history.record_missing(lab, read(_decoded(expected), lab), path.stat().st_mtime)
+        written = _put(path, expected, ours, change)
+        with contextlib.suppress(OSError):
+            history.record_missing(lab, read(_decoded(written), lab), time.time())
+        return written != expected
 
 
-def _put(path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bool:
-    """Put `ours` in place of `expected`; what others put there in between is changed in the same way instead."""
+def _put(path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bytes:
+    """Put `ours` in place of `expected`; what others put there in between is changed in the same way instead.
+
+    Returns:
+        What stands there now.
+    """
     for _ in range(_ROUNDS):
         try:
             found, newer = exchange.put(path, ours, expected)
@@ -137,10 +133,10 @@ def _put(path: Path, expected: bytes, ours: bytes, change: Callable[[str], str])
         except OSError as error:
             raise NotebookError(f"cannot write {path}: {error.strerror}; the file is as it was") from None
         if found == expected:
-            return True
+            return ours
         expected, ours = found, change(_decoded(found if newer is None else newer)).encode()
         if ours == expected:
-            return True
+            return ours
     raise NotebookError(f"{path} is being rewritten all the time by something else; save again when that has stopped")
 
 
@@ -151,12 +147,11 @@ def _keep(path: Path, data: bytes) -> None:
 
 
 def _note(source: str, version: str, field: str) -> str:
-    table = parse(source)[0].get("versions", {})
-    found = table.get(version, {}) if isinstance(table, dict) else {}
-    text = found.get(field, "") if isinstance(found, dict) else ""
-    if not isinstance(text, str):
-        raise NotebookError(f"versions.{version}.{field} is no text in {NOTEBOOK}; mend it first: imgexp-tui check")
-    return text
+    """What a note says; "" where there is none, or no text."""
+    table = parse(source)[0].get("versions")
+    found = table.get(version) if isinstance(table, dict) else None
+    text = found.get(field) if isinstance(found, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _read(path: Path) -> bytes:
