@@ -29,7 +29,7 @@ class Change:
     after: Value | None
 
     def __str__(self) -> str:
-        return f"{self.name} {_shown(self.name, self.before)} → {_shown(self.name, self.after)}"
+        return f"{self.name} {shown(self.name, self.before)} → {shown(self.name, self.after)}"
 
 
 def changes(notebook: Notebook, name: str) -> list[Change]:
@@ -48,6 +48,15 @@ def changes(notebook: Notebook, name: str) -> list[Change]:
         for change in found
         if _effective(base, change.name, change.before) != _effective(version, change.name, change.after)
     ]
+
+
+def shown(name: str, value: Value | None) -> str:
+    """A setting's value for people; its default where it is unset."""
+    if value is None:
+        value = SETTINGS[name].default if name in SETTINGS else "the shipped trainer" if name == "command" else "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) or '""'
 
 
 def suggest_name(notebook: Notebook, base: str) -> str:
@@ -110,11 +119,3 @@ def _effective(version: Version, name: str, value: Value | None) -> Value | None
 
 def _argv(version: Version) -> str | None:
     return shlex.join(version.command) if version.command else None
-
-
-def _shown(name: str, value: Value | None) -> str:
-    if value is None:
-        value = SETTINGS[name].default if name in SETTINGS else "the shipped trainer" if name == "command" else "unset"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value) or '""'

@@ -1,0 +1,209 @@
+"""The notebook on its way out: the JSON contract, CSV, and a markdown page that foreign text cannot break."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.model import Notebook
+from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.reports.data import csv_text, json_text, run_row, version_row
+from imgexp_tui.reports.escape import block, inline
+from imgexp_tui.reports.markdown import MARK, notebook_markdown
+from imgexp_tui.text import clean, clean_line
+
+NOTEBOOK = """\
+[lab]
+title = "A <b>lab</b>"
+[versions.v0]
+summary = '''=1+1 | `x` <script>alert(1)</script>'''
+takeaways = '''
+-bs of 64 could be much bigger. [UPDATE: [click](javascript:alert(1))]
+    -nested | deeper
+'''
+observed = '''
+GPU Memory Usage: 1,985/8,126 MB
+CPU Memory: ~2,425/30,147 MB
+'''
+[versions.v0.train]
+batch_size = 64
+[versions.V1]
+base = "v0"
+[versions.V1.train]
+batch_size = 512
+[versions.v2]
+base = "v9"
+"""
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def a_run(lab: Path, version: str, run: str, losses: list[float], *, ended: bool = True) -> RunView:
+    """A run directory with real files: one line a step and one an epoch."""
+    path = RunDir(lab / "runs" / version / run)
+    path.path.mkdir(parents=True)
+    config = {"epochs": 2, "batch_size": 64, "data": "shapes"}
+    Request("u", run, version, None, config, [], "shipped", 7, str(lab), "host", "me", 1.0, {"epochs": 2}).write(path)
+    writer = LineWriter(path.metrics)
+    for epoch, loss in enumerate(losses, 1):
+        writer.write({"step": 2 * epoch - 1, "epoch": epoch, "time": float(epoch), "train/loss": 0.5})
+        line = {"step": 2 * epoch, "epoch": epoch, "time": epoch + 0.5, "valid/loss": loss, "valid/accuracy": 1 - loss}
+        writer.write(line)
+    writer.close()
+    if ended:
+        Process("u", 1, None, None, 1.0).write(path)
+        Exit("u", 1, None, "SIGKILL", "killed", "killed by SIGKILL", 9.0).write(path)
+    view = RunView(path)
+    view.poll()
+    return view
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Notebook:
+    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
+    return load(tmp_path)
+
+
+def test_a_run_s_row_is_the_contract(notebook: Notebook) -> None:
+    row = run_row(a_run(notebook.lab, "v0", "20260101-000000-aaaaaa", [0.4, math.nan]))
+    assert row == {
+        "run": "20260101-000000-aaaaaa",
+        "version": "v0",
+        "state": "killed",
+        "exit_code": None,
+        "signal": "SIGKILL",
+        "attempt": 1,
+        "epoch": 2,
+        "step": 4,
+        "metrics": {"train/loss": 0.5, "valid/accuracy": None, "valid/loss": None},
+        "best": {
+            "metric": "valid/loss",
+            "value": 0.4,
+            "epoch": 1,
+            "step": 2,
+            "run": "20260101-000000-aaaaaa",
+            "beside": {"valid/accuracy": 0.6},
+        },
+        "path": str(notebook.lab / "runs" / "v0" / "20260101-000000-aaaaaa"),
+    }
+    json.dumps(row, allow_nan=False)
+
+
+def test_a_version_s_row_has_its_newest_run_s_state_and_the_best_of_all(notebook: Notebook) -> None:
+    old = a_run(notebook.lab, "v0", "20260101-000000-aaaaaa", [0.2])
+    new = a_run(notebook.lab, "v0", "20260102-000000-bbbbbb", [0.3], ended=False)
+    row = version_row(notebook.versions["v0"], [old, new])
+    assert list(row) == ["name", "base", "summary", "takeaways", "observed", "state", "best", "runs"]
+    assert (row["state"], row["best"]["run"], row["runs"]) == ("lost", old.run, [new.run, old.run])
+    empty = version_row(notebook.versions["V1"], [])
+    assert (empty["base"], empty["state"], empty["best"], empty["runs"]) == ("v0", None, None, [])
+
+
+def test_json_and_csv_hold_every_version_and_run(notebook: Notebook) -> None:
+    views = {"v0": [a_run(notebook.lab, "v0", "20260101-000000-aaaaaa", [0.2, math.inf])]}
+    v0, v1, v2 = json.loads(json_text(notebook, views))
+    assert v0["run_details"][0]["metrics"]["valid/loss"] is None
+    assert (v1["config"]["batch_size"], v1["run_details"], v2["name"]) == (512, [], "v2")
+    rows = list(csv.DictReader(io.StringIO(csv_text(notebook, views))))
+    assert [(r["version"], r["run"]) for r in rows] == [("v0", "20260101-000000-aaaaaa"), ("V1", ""), ("v2", "")]
+    assert (rows[0]["best value"], rows[0]["metric valid/loss"], rows[0]["setting batch_size"]) == ("0.2", "", "64")
+    assert rows[1]["setting batch_size"] == "512"
+
+
+def test_a_spreadsheet_finds_no_formula_in_a_note(notebook: Notebook) -> None:
+    (row, *_) = csv.DictReader(io.StringIO(csv_text(notebook, {})))
+    assert row["summary"].startswith("'=1+1")
+    assert row["takeaways"].startswith("'-bs of 64")
+
+
+def test_the_page_holds_notes_changes_and_figures_and_is_the_same_each_time(notebook: Notebook) -> None:
+    views = {
+        "v0": [
+            a_run(notebook.lab, "v0", "20260101-000000-aaaaaa", [0.4, 0.3]),
+            a_run(notebook.lab, "v0", "20260102-000000-bbbbbb", [0.6]),
+        ]
+    }
+    page = notebook_markdown(notebook, views)
+    assert page == notebook_markdown(load(notebook.lab), {"v0": views["v0"][::-1]})
+    assert page.startswith(MARK)
+    assert "| batch_size | 64 | 512 |" in page
+    assert "- GPU Memory Usage: 1,985/8,126 MB\n" in page
+    assert "| 20260101-000000-aaaaaa | killed | 2 of 2 | 0.3000 | 2 | 0.7000 | epochs = 2 |" in page
+    assert "| valid/loss | 0.3000 | 0.3000 |  |" in page
+    assert "- bs of 64 could be much bigger." in page and "\n  - nested \\| deeper" in page
+    assert "there is no version 'v9'" in page
+
+
+def test_foreign_text_stays_text_on_the_page(notebook: Notebook) -> None:
+    tokens = MARKDOWN.parse(notebook_markdown(notebook, {}).removeprefix(MARK))
+    inner = [child for token in tokens for child in token.children or []]
+    assert not [
+        t for t in [*tokens, *inner] if t.type in ("html_block", "html_inline", "code_inline", "s_open", "image")
+    ]
+    links = {str(token.attrs["href"]) for token in inner if token.type == "link_open"}
+    assert links == {"#v0", "#v1", "#v2"}
+    assert next(t.content for t in tokens if t.type == "inline" and t.level == 1) == r"A \<b>lab\</b>"
+    assert cells_in_each_row(tokens) == {8, 2, 3}
+
+
+def cells_in_each_row(tokens: list[Token]) -> set[int]:
+    rows, count = set(), 0
+    for token in tokens:
+        if token.type == "tr_open":
+            count = 0
+        count += token.type in ("td_open", "th_open")
+        if token.type == "tr_close":
+            rows.add(count)
+    return rows
+
+
+PIECES = st.sampled_from(
+    [
+        *"|`*_~<>[]()#=+-&\\!$:1. \n\t\"'a",
+        "<script>",
+        "](javascript:x)",
+        "&amp;",
+        "---",
+        "- [ ] ",
+        "http://a",
+        "\x1b[31m",
+    ]
+)
+FOREIGN = st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=25).map("".join))
+
+
+def shown(token: Token) -> str:
+    """The text that a reader sees of an inline token."""
+    return "".join("\n" if c.type in ("softbreak", "hardbreak") else c.content for c in token.children or [])
+
+
+@given(FOREIGN)
+def test_a_cell_shows_any_text_as_it_is(text: str) -> None:
+    tokens = MARKDOWN.parse(f"| a | b |\n|---|---|\n| {inline(text)} | end |\n")
+    cells = [shown(t) for t in tokens if t.type == "inline"]
+    assert cells == ["a", "b", clean_line(text), "end"]
+    assert all(c.type in ("text", "text_special") for t in tokens for c in t.children or [])
+
+
+@given(FOREIGN)
+def test_a_note_shows_every_word_and_becomes_nothing_but_lists_and_paragraphs(text: str) -> None:
+    tokens = MARKDOWN.parse(block(text))
+    kinds = {t.type.removesuffix("_open").removesuffix("_close") for t in tokens}
+    assert kinds <= {"paragraph", "inline", "bullet_list", "list_item"}
+    inner = {c.type for t in tokens for c in t.children or []}
+    assert inner <= {"text", "text_special", "softbreak", "hardbreak"}
+    marks = str.maketrans("", "", " \t\n-*+")
+    seen = "".join(shown(t) for t in tokens if t.type == "inline")
+    assert seen.translate(marks) == "".join(clean(text).split()).translate(marks)
