@@ -33,9 +33,7 @@ def run(arguments: Namespace) -> int:
             started = launch(notebook, version.name, overrides=overrides, seed=arguments.seed)
         except LaunchError as error:
             raise CommandError(str(error)) from None
-        print(f"{version.name}/{started.run} started", flush=True)
-        if arguments.wait:
-            well = _wait(started) and well
+        well = _announce(started, "started", wait=arguments.wait) and well
     if not arguments.wait:
         print("It goes on when you log out. Watch it: imgexp-tui, or: imgexp-tui logs -f " + versions[-1].name)
     return 0 if well else 1
@@ -83,8 +81,7 @@ def resume(arguments: Namespace) -> int:
         control.resume(target)
     except control.ControlError as error:
         raise CommandError(str(error)) from None
-    print(f"{_name(target)} resumed", flush=True)
-    return 0 if not arguments.wait or _wait(target) else 1
+    return 0 if _announce(target, "resumed", wait=arguments.wait) else 1
 
 
 def logs(arguments: Namespace) -> int:
@@ -158,15 +155,21 @@ def _find(arguments: Namespace) -> RunDir:
         raise CommandError(str(error)) from None
 
 
+def _announce(target: RunDir, word: str, *, wait: bool) -> bool:
+    """Say that a run is under way; wait for its end where that is asked. Whether all is well."""
+    try:
+        print(f"{_name(target)} {word}", flush=True)
+        return not wait or _wait(target)
+    except KeyboardInterrupt:
+        print(f"\n{_name(target)} goes on; stop it with: imgexp-tui stop {target.run}", file=sys.stderr)
+        raise
+
+
 def _wait(target: RunDir) -> bool:
     """Wait for a run's end and say how it ended; whether it finished."""
     from imgexp_tui.runner.control import wait
 
-    try:
-        status = wait(target)
-    except KeyboardInterrupt:
-        print(f"\n{_name(target)} goes on; stop it with: imgexp-tui stop {target.run}", file=sys.stderr)
-        raise
+    status = wait(target)
     view = RunView(target)
     view.poll()
     best = view.best()
