@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from imgexp_tui.notebook import edit, exchange
 from imgexp_tui.notebook.history import note_times
 from imgexp_tui.notebook.load import load, read
-from imgexp_tui.notebook.model import FIELDS, NotebookError
+from imgexp_tui.notebook.model import FIELDS, NotebookError, Problem
 from imgexp_tui.notebook.recover import parse
 from imgexp_tui.notebook.save import add_version, save_note
 
@@ -220,6 +220,33 @@ def test_a_disk_that_takes_no_more_leaves_the_file_whole(lab: Path) -> None:
     assert "the file is as it was" in done.stdout, done.stderr
     assert (lab / "experiments.toml").read_text() == NOTEBOOK
     assert not list(lab.glob(".experiments*"))
+
+
+def test_a_saver_that_is_killed_leaves_a_whole_file_and_every_acknowledged_edit(lab: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from imgexp_tui.notebook.save import save_note\n"
+        "lab, seen = Path(sys.argv[1]), sys.argv[2]\n"
+        "for i in range(10000):\n"
+        "    text = f'{seen}{i}.'\n"
+        "    save_note(lab, 'v0', 'summary', text, seen=seen); print(text, flush=True); seen = text[-200:]\n"
+        "    save_note(lab, 'v0', 'summary', seen, seen=text)\n"
+    )
+    for acknowledged in (1, 4, 9):
+        seen = notes(lab)["v0", "summary"]
+        saver = subprocess.Popen([sys.executable, "-c", code, str(lab), seen], stdout=subprocess.PIPE, text=True)
+        assert saver.stdout
+        told = [saver.stdout.readline() for _ in range(acknowledged)]
+        saver.kill()
+        told += saver.stdout.read().splitlines()
+        saver.wait()
+        notebook = load(lab)
+        assert notebook.problems == load_problems(NOTEBOOK)
+        last = told[-1].strip().rsplit(".", 2)[-2]
+        assert f"{last}." in notebook.versions["v0"].summary
+
+
+def load_problems(text: str) -> tuple[Problem, ...]:
+    return read(text, Path("lab")).problems
 
 
 def test_no_edit_is_lost_among_several_writers(lab: Path) -> None:

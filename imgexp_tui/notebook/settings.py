@@ -6,7 +6,6 @@ so that a name or a default stands in one place. It imports nothing of the train
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -83,6 +82,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
     `lr` means learning_rate, by its initials; anything else goes by difflib's ratio over lower case.
     """
+    import difflib  # late: only mistakes need it, and every start of the app imports this module
+
     folded = {n.lower(): n for n in names}
     initials = {"".join(part[:1] for part in n.split("_")): n for n in folded if "_" in n}
     if name.lower() in initials:
