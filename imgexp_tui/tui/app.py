@@ -1,0 +1,70 @@
+"""The terminal app. It owns the screens' order and nothing else: data comes from the main screen's watcher."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+from textual.binding import Binding
+from textual.screen import Screen
+
+from imgexp_tui.tui import themes
+from imgexp_tui.tui.drafts import flushed_on_signals
+from imgexp_tui.tui.screens.main import MainScreen
+
+if TYPE_CHECKING:
+    from textual.app import SystemCommand
+
+
+class LabApp(App[None]):
+    """The app on one lab."""
+
+    TITLE = "imgexp-tui"
+    # Textual loads a screen's own style sheet when it is pushed, which the default screen never is.
+    CSS_PATH = "screens/main.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS = [
+        Binding("ctrl+p", "command_palette", "Commands", show=False, tooltip="Every command by its name"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True, tooltip="Quit; runs go on"),
+    ]
+
+    def __init__(self, lab: Path) -> None:
+        super().__init__()
+        self._lab = lab
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.register_theme(themes.DARK)
+        self.register_theme(themes.LIGHT)
+        self.set_reactive(App.theme, themes.first(few=themes.few_colours(self.console.color_system)))
+
+    def get_default_screen(self) -> Screen[Any]:
+        return MainScreen(self._lab)
+
+    def on_mount(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
+        from imgexp_tui.tui.commands import commands_of
+
+        yield from commands_of(screen)
+        yield from super().get_system_commands(screen)
+
+    def action_toggle_theme(self) -> None:
+        """Dark to light or back, remembered for the next start."""
+        self.theme = themes.other(self.theme, dark=self.current_theme.dark)
+        themes.leave(dark=self.current_theme.dark)
+
+    def leave(self) -> None:
+        """End the app from a signal handler, giving the terminal back."""
+        if self._loop:
+            self._loop.call_soon_threadsafe(self.exit, None, 143)
+
+
+def run(lab: Path) -> int:
+    """Open the app on a lab; the exit code."""
+    app = LabApp(lab)
+    with flushed_on_signals(app.leave):
+        app.run()
+    return app.return_code or 0

@@ -1,0 +1,58 @@
+"""The end of a run's output, read in small pieces: the file may be huge, or on a slow disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from imgexp_tui.text import clean_log
+
+_PIECE = 64 << 10
+
+
+class LogTail:
+    """The last lines of one file.
+
+    Args:
+        piece: bytes from the end that are looked at.
+    """
+
+    def __init__(self, path: Path, piece: int = _PIECE) -> None:
+        self.path = path
+        self._piece = piece
+        self._seen = (-1, -1)
+        self._lines: tuple[str, ...] = ()
+
+    def look(self) -> tuple[str, ...]:
+        """The lines now, cleaned; the same object where the file has not changed."""
+        try:
+            found = self.path.stat()
+            if (found.st_size, found.st_mtime_ns) == self._seen:
+                return self._lines
+            with self.path.open("rb") as file:
+                start = max(0, found.st_size - self._piece)
+                file.seek(start)
+                data = file.read(self._piece)
+        except OSError:
+            self._seen, self._lines = (-1, -1), ()
+            return self._lines
+        self._seen = (found.st_size, found.st_mtime_ns)
+        lines = data.decode("utf-8", "replace").split("\n")
+        if start and len(lines) > 1:  # the first is a torn one
+            del lines[0]
+        if lines and not lines[-1]:
+            del lines[-1]
+        self._lines = tuple(clean_log(line) for line in lines)
+        return self._lines
+
+
+def whole_lines(path: Path, most: int) -> tuple[str, ...]:
+    """The last `most` bytes of a file as lines; () where it is missing."""
+    return LogTail(path, min(most, _size(path) or 1)).look()
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - one call
+    except OSError:
+        return 0

@@ -1,0 +1,124 @@
+"""What the main screen shows, as immutable plain data: the polling thread makes it, the screen draws it.
+
+Two equal looks draw the same, so that comparing them tells whether anything is to be sent to the terminal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgexp_tui.notebook.model import Notebook
+    from imgexp_tui.tui.curves import Curve
+    from imgexp_tui.tui.machine import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A version's runs in one line of the table.
+
+    Attributes:
+        state: of its latest run; "" where it has none.
+        metric, best, accuracy: the best of all its runs and the accuracy of that same line; "" and None without.
+        spark: the latest run's valid/loss (train/loss without), thinned.
+        latest: id of the latest run; ids sort by time.
+        written: when its notes last changed, seconds since the epoch.
+    """
+
+    state: str = ""
+    live: bool = False
+    metric: str = ""
+    best: float | None = None
+    accuracy: float | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    spark: tuple[float, ...] = ()
+    runs: int = 0
+    latest: str = ""
+    written: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Something under way. `total` and `left` (seconds) are None where they are unknown."""
+
+    label: str
+    done: int
+    total: int | None
+    unit: str = ""
+    left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a live run takes of its machine: % of a core, bytes, number of processes, bytes of GPU memory."""
+
+    cpu: float
+    memory: float
+    processes: int
+    gpu_memory: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as it stands.
+
+    Attributes:
+        resumable: it ended before its end.
+        curves: those that are drawn, losses first.
+        chance: metric and the value that guessing reaches.
+        remark: the latest warning of the trainer or the supervisor; "" without.
+        measured: label and text of what was measured.
+    """
+
+    version: str
+    run: str
+    state: str
+    live: bool
+    resumable: bool
+    evidence: str
+    attempt: int
+    epoch: int | None
+    epochs: int | None
+    step: int
+    bars: tuple[Bar, ...]
+    curves: tuple[Curve, ...]
+    best: tuple[str, float, int | None, int] | None
+    chance: dict[str, float]
+    steps_per_epoch: int | None
+    remark: str
+    share: Share | None
+    measured: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The last lines of a run's output, cleaned."""
+
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the lab.
+
+    Attributes:
+        notebook: as it was last read; None where it cannot be read, which `trouble` then tells.
+        trouble: a sentence; "" where all is well.
+        rows: version → its row; versions that were not looked at yet are missing.
+        live: the versions with a live run.
+        shown: the version that `run` and `log` belong to.
+        run: its latest run; None without.
+        drafts: versions with unsaved drafts.
+    """
+
+    notebook: Notebook | None
+    trouble: str = ""
+    rows: dict[str, Row] = field(default_factory=dict)
+    live: tuple[str, ...] = ()
+    shown: str = ""
+    run: Run | None = None
+    log: Log = Log()
+    machine: Machine | None = None
+    drafts: frozenset[str] = frozenset()

@@ -1,0 +1,346 @@
+"""The main screen: the versions, and notes, run, log and machine of the one under the cursor.
+
+It draws what the watching thread found and never reads a file itself. On a large terminal all panes stand side by side;
+on a small one the current pane stands alone below the table, the run first while it is live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from imgexp_tui.notebook.model import Version
+from imgexp_tui.text import clean_line, listed
+from imgexp_tui.tui.lines import line
+from imgexp_tui.tui.looks import Look
+from imgexp_tui.tui.opening import opened
+from imgexp_tui.tui.table_lines import header
+from imgexp_tui.tui.watch import Watcher
+from imgexp_tui.tui.widgets.line_view import LineView, Pane
+from imgexp_tui.tui.widgets.panes import GaugeLine, LogPane, MachinePane, NotesPane, RunPane
+from imgexp_tui.tui.widgets.trouble_view import TroubleView
+from imgexp_tui.tui.widgets.version_table import VersionTable
+
+_PANES = ("run", "notes", "log")
+
+
+class Looked(Message):
+    """The watcher has something new."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Looked)
+
+
+class MainScreen(Screen[None]):
+    """The first screen.
+
+    Args:
+        lab: the folder with `experiments.toml`.
+    """
+
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (38, "-tall")]
+    BINDINGS = [
+        Binding("e,enter", "edit('takeaways')", "Takeaways", tooltip="Write takeaways; also while it runs"),
+        Binding("s", "edit('summary')", "Summary", tooltip="Write the summary"),
+        Binding("r", "run", "Run", tooltip="Start a run of this version"),
+        Binding("S", "stop", "Stop", tooltip="Stop this version's run; asks first"),
+        Binding("R", "resume", "Resume", tooltip="Resume the latest run from its last checkpoint"),
+        Binding("n", "new", "New", tooltip="New version from this one"),
+        Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
+        Binding("x", "export", "Export", show=False, tooltip="Export the notebook as markdown"),
+        Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
+        Binding("shift+tab", "pane(-1)", "Previous pane", show=False),
+        Binding("question_mark,f1", "help", "Keys", tooltip="Every key", key_display="?"),
+        Binding("q", "leave", "Quit", tooltip="Quit; runs go on"),
+        Binding("t", "app.toggle_theme", "Theme", show=False, tooltip="Dark or light"),
+        Binding("j,down", "move(1)", "Next version", show=False),
+        Binding("k,up", "move(-1)", "Previous version", show=False),
+        Binding("g,home", "move(-1000000)", "First version", show=False),
+        Binding("G,end", "move(1000000)", "Last version", show=False),
+        Binding("J,ctrl+down", "scroll(3)", "Scroll the pane down", show=False),
+        Binding("K,ctrl+up", "scroll(-3)", "Scroll the pane up", show=False),
+        Binding("pagedown,space", "page(1)", "Scroll the pane a page down", show=False),
+        Binding("pageup,b", "page(-1)", "Scroll the pane a page up", show=False),
+    ]
+
+    def __init__(self, lab: Path) -> None:
+        super().__init__()
+        self._lab = lab
+        notebook, trouble = opened(lab)
+        self._look = Look(notebook, trouble)
+        self._watcher = Watcher(lab, notebook, trouble, lambda: self.post_message(Looked()))
+        self._chosen = ""
+        self._settled = False
+        self._able: tuple[bool, bool] = (False, False)
+
+    def compose(self) -> ComposeResult:
+        yield LineView(id="header")
+        yield TroubleView(id="trouble")
+        head = LineView(id="head")
+        yield head
+        yield VersionTable(head, id="versions")
+        with Vertical(id="panes"):
+            with Horizontal(id="upper"):
+                yield NotesPane(id="notes")
+                yield RunPane(id="run")
+            with Horizontal(id="lower"):
+                yield LogPane(id="log")
+                yield MachinePane(id="machine")
+        yield GaugeLine(id="gauges")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._table = self.query_one(VersionTable)
+        self._draw()
+        # After the first frame: reading runs and sampling gauges must not delay it.
+        self.call_after_refresh(self._watcher.start)
+
+    def on_unmount(self) -> None:
+        self._watcher.stop()
+
+    def on_resize(self) -> None:
+        self._draw_header()
+        self._arrange()
+
+    # What was seen
+
+    def on_looked(self) -> None:
+        first, self._look = not self._look.rows, self._watcher.take()
+        if first and not self._settled and self._look.rows:
+            self._settled = True
+            self._begin()
+        with self.app.batch_update():
+            self._draw()
+
+    def _begin(self) -> None:
+        """Put the cursor on the run that is under way, or else on the latest one, unless it was moved already."""
+        rows = self._look.rows
+        ran = [name for name in rows if rows[name].latest]
+        if ran and self._table.picked == next(iter(rows), ""):
+            self._table.pick(max(ran, key=lambda name: (rows[name].live, rows[name].latest)))
+
+    def _draw(self) -> None:
+        look = self._look
+        self._draw_header()
+        self.query_one(TroubleView).tell(look.notebook, look.trouble)
+        self._table.fill(look.notebook.versions if look.notebook else {}, look.rows, look.drafts)
+        self._draw_picked()
+
+    def _draw_header(self) -> None:
+        book = self._look.notebook
+        title, count = (book.title, len(book.versions)) if book else (self._lab.absolute().name, 0)
+        self.query_one("#header", LineView).show([header(title, self._look.live, count, self.size.width)])
+
+    def _draw_picked(self) -> None:
+        """Show the version under the cursor. Its run follows when the watcher has looked at it."""
+        look, name = self._look, self._table.picked
+        self._watcher.show(name)
+        known = look.shown == name
+        run = look.run if known else None
+        version = self._version()
+        self.query_one(NotesPane).tell(
+            version, self._changes(version), run.measured if run else (), draft=name in look.drafts
+        )
+        self.query_one(RunPane).tell(name, run, known=known)
+        if known:
+            self.query_one(LogPane).tell(look.log)
+        share = run.share if run else None
+        self.query_one(MachinePane).tell(look.machine, share)
+        self.query_one(GaugeLine).tell(look.machine, share)
+        self._arrange()
+        self._offer()
+
+    def _version(self) -> Version | None:
+        return self._look.notebook.versions.get(self._table.picked) if self._look.notebook else None
+
+    def _changes(self, version: Version | None):  # type: ignore[no-untyped-def]
+        if version is None or self._look.notebook is None:
+            return ()
+        from imgexp_tui.notebook.compare import changes
+
+        return changes(self._look.notebook, version.name)
+
+    def _offer(self) -> None:
+        """Show the keys that do something now."""
+        row = self._look.rows.get(self._table.picked)
+        able = (bool(row and row.live), bool(row and row.state and not row.live and row.state != "finished"))
+        if able != self._able:
+            self._able = able
+            self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "stop":
+            return self._able[0]
+        if action == "resume":
+            return self._able[1]
+        return True
+
+    # Panes
+
+    @property
+    def _pane(self) -> str:
+        """The current pane: the one that was chosen, else the run while it is live and the notes otherwise."""
+        row = self._look.rows.get(self._table.picked)
+        return self._chosen or ("run" if row and row.live else "notes")
+
+    def _arrange(self) -> None:
+        """Mark the current pane, and say in its frame what it shows."""
+        current, version = self._pane, clean_line(self._table.picked)
+        for name in _PANES:
+            pane = self.query_one(f"#{name}", Pane)
+            pane.set_class(name == current, "-current")
+            self.set_class(name == current, f"-{name}")
+            pane.border_title = self._title(name, version)
+        self.query_one("#machine").border_title = Content("machine")
+
+    def _title(self, name: str, version: str) -> Content:
+        if self.has_class("-narrow") and self.has_class("-short"):
+            tabs = [(f" {pane} ", "bold reverse" if pane == name else "") for pane in _PANES]
+            return Content.assemble((f"{version}", "bold"), " ", *tabs)
+        return Content(f"{version} {name}".strip())
+
+    def action_pane(self, way: int) -> None:
+        self._chosen = _PANES[(_PANES.index(self._pane) + way) % len(_PANES)]
+        self._arrange()
+
+    def action_move(self, rows: int) -> None:
+        self._table.move(rows)
+
+    def action_scroll(self, rows: int) -> None:
+        self.query_one(f"#{self._pane}").scroll_relative(y=rows, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        pane = self.query_one(f"#{self._pane}")
+        pane.scroll_relative(y=pages * max(1, pane.size.height - 1), animate=False)
+
+    def on_version_table_picked(self) -> None:
+        with self.app.batch_update():
+            self._draw_picked()
+
+    def on_version_table_opened(self) -> None:
+        self.action_edit("takeaways")
+
+    # Keys
+
+    def action_edit(self, field: str) -> None:
+        name = self._table.picked
+        if not name:
+            return
+        from imgexp_tui.tui.screens.editor import EditorScreen
+
+        self.app.push_screen(EditorScreen(self._lab, name, field), lambda _: self._watcher.hurry())
+
+    def action_new(self) -> None:
+        if self._look.notebook is None:
+            self._say(self._look.trouble, "error")
+            return
+        from imgexp_tui.tui.screens.new_version import NewVersionScreen
+
+        screen = NewVersionScreen(self._lab, self._look.notebook, self._table.picked)
+        self.app.push_screen(screen, self._made)
+
+    def _made(self, name: str | None) -> None:
+        if name:
+            self._wanted = name
+            self._watcher.hurry()
+
+    @work(group="run")
+    async def action_run(self) -> None:
+        """Start a run of the version under the cursor."""
+        book, name = self._look.notebook, self._table.picked
+        if book is None or not name:
+            return
+        row = self._look.rows.get(name)
+        if row and row.live and not await self._confirm(f"{name} is running. Start another run of it?", "Start", "No"):
+            return
+        from imgexp_tui.tui import deeds
+
+        await self._do(partial(deeds.start, book, name))
+
+    @work(group="run")
+    async def action_stop(self) -> None:
+        run = self._look.run
+        if run is None or not run.live or run.version != self._table.picked:
+            return
+        if not await self._confirm(f"Stop {run.version}? It saves a checkpoint and can be resumed.", "Stop", "Go on"):
+            return
+        from imgexp_tui.tui import deeds
+
+        await self._do(partial(deeds.stop, self._lab, run.version, run.run))
+
+    @work(group="run")
+    async def action_resume(self) -> None:
+        run = self._look.run
+        if run is None or run.version != self._table.picked:
+            return
+        from imgexp_tui.tui import deeds
+
+        await self._do(partial(deeds.resume, self._lab, run.version, run.run))
+
+    @work(group="export")
+    async def action_export(self) -> None:
+        book = self._look.notebook
+        if book is None:
+            return
+        from imgexp_tui.tui import deeds
+
+        if await asyncio.to_thread(deeds.would_replace, self._lab) and not await self._confirm(
+            f"{deeds.EXPORT} is there already and no export made it. Replace it?", "Replace", "Keep it"
+        ):
+            return
+        await self._do(partial(deeds.export, book))
+
+    async def _do(self, deed: Callable[[], str]) -> None:
+        """Do something in a thread, say how it went, and look at once."""
+        from imgexp_tui.tui.deeds import DeedError
+
+        try:
+            self._say(await asyncio.to_thread(deed))
+        except DeedError as error:
+            self._say(str(error), "error")
+        self._watcher.hurry()
+
+    async def _confirm(self, question: str, yes: str, no: str) -> bool:
+        from imgexp_tui.tui.screens.confirm import ConfirmScreen
+
+        answer: bool = await self.app.push_screen_wait(ConfirmScreen(question, yes, no))
+        return answer
+
+    def action_log(self) -> None:
+        run = self._look.run
+        if run is None or run.version != self._table.picked:
+            self._say(f"{self._table.picked} has no run yet.")
+            return
+        from imgexp_tui.tui.screens.log import LogScreen
+
+        self.app.push_screen(LogScreen(self._lab, run.version, run.run))
+
+    def action_help(self) -> None:
+        from imgexp_tui.tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen())
+
+    def action_leave(self) -> None:
+        """Quit. What is under way is named on the terminal that one comes back to."""
+        live = list(self._look.live)
+        if live:
+            go = "goes" if len(live) == 1 else "go"
+            self.app.exit(message=f"{listed(live)} {go} on; open the app again to watch.")
+        else:
+            self.app.exit()
+
+    def _say(self, sentence: str, severity: str = "information") -> None:
+        self.app.notify(clean_line(sentence), severity=severity, markup=False)  # type: ignore[arg-type]

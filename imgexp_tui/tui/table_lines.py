@@ -1,0 +1,142 @@
+"""The table of versions as lines: which columns fit, and what stands in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from imgexp_tui.notebook.model import Version
+from imgexp_tui.text import age, clean_line, first_line, fit, number
+from imgexp_tui.tui.lines import Line, Span, cells, line, pad
+from imgexp_tui.tui.looks import Row
+from imgexp_tui.tui.spark import blocks
+
+GLYPHS = {
+    "queued": ("◌", "warn"),
+    "running": ("●", "live"),
+    "no heartbeat": ("◍", "warn"),
+    "finished": ("✓", "good"),
+    "stopped": ("■", "rest"),
+    "failed": ("✗", "bad"),
+    "killed": ("✗", "bad"),
+    "lost": ("?", "warn"),
+}
+"""State → its sign and role; the word always stands beside it."""
+_GAP = "  "
+_WIDE = 120
+_HEADS = ("name", "base", "state", "best loss", "accuracy", "epoch", "curve", "summary", "notes")
+_SHORT = {"best loss": "loss", "accuracy": "acc", "notes": "age"}
+_RIGHT = {"best loss", "accuracy", "epoch", "notes"}
+
+
+def state_span(state: str) -> Span:
+    """A state as sign and word."""
+    sign, role = GLYPHS.get(state, ("", ""))
+    return f"{sign} {state}".strip(), role
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a table that is `room` cells wide; equal ones lay out the same."""
+
+    room: int
+    widths: tuple[tuple[str, int], ...]
+    curve: int
+
+    def head(self) -> Line:
+        """The line above the versions."""
+        wide = self.room >= _WIDE
+        texts = {name: line((name if wide else _SHORT.get(name, name), "quiet")) for name, _ in self.widths}
+        return self._laid_out(line("  "), texts)
+
+    def row(self, version: Version, row: Row | None, *, draft: bool, here: bool, now: float | None = None) -> Line:
+        """A version's line; `row` is None while its runs are not known yet."""
+        mark = line(("▌" if here else " ", "mark"), ("!", "bad") if version.problems else " ")
+        return self._laid_out(mark, _texts(version, row, self, draft=draft, here=here, now=now))
+
+    def _laid_out(self, mark: Line, texts: dict[str, Line]) -> Line:
+        parts: list[Span | str] = [*mark]
+        for i, (name, width) in enumerate(self.widths):
+            text = pad(texts[name], width)
+            if name in _RIGHT and (short := width - cells(texts[name])) > 0:
+                text = line(" " * short, *texts[name])
+            parts += [*text, _GAP if i + 1 < len(self.widths) else ""]
+        return pad(line(*parts), self.room)
+
+
+def columns(room: int, versions: Iterable[Version], rows: dict[str, Row], drafts: frozenset[str]) -> Columns:
+    """The columns for these versions: as wide as their texts, the summary takes what is left."""
+    wide = room >= _WIDE
+    versions = list(versions)
+    known = [rows[v.name] for v in versions if v.name in rows]
+    sizes = {
+        "name": max([4, *(min(len(v.name), 24 if wide else 12) for v in versions)]),
+        "base": max([4, *(min(len(v.base or ""), 16) for v in versions)]) if wide else 0,
+        "state": max([10, *(len(row.state) + 2 for row in known)]),
+        "best loss": max([9 if wide else 6, *(len(_best(row)) for row in known)]),
+        "accuracy": 8 if wide else 4,
+        "epoch": max([5, *(len(_epoch(row)) for row in known)]),
+        "curve": 24 if wide else 8,
+        "summary": 0,
+        "notes": 5 if wide or drafts else 3,
+    }
+    if not any(row.accuracy is not None for row in known) and not wide:
+        sizes["accuracy"] = 0
+    names = [name for name in _HEADS if sizes[name] or name == "summary"]
+    taken = 2 + sum(sizes.values()) + len(_GAP) * (len(names) - 1)
+    sizes["summary"] = max(0, room - taken)
+    return Columns(room, tuple((name, sizes[name]) for name in names), sizes["curve"])
+
+
+def _texts(
+    version: Version, row: Row | None, at: Columns, *, draft: bool, here: bool, now: float | None
+) -> dict[str, Line]:
+    row = row or Row()
+    summary = first_line(version.summary)
+    curve_role = "train" if row.metric.startswith("train") else "valid"
+    return {
+        "name": line((fit(clean_line(version.name), 24), "strong" if here else "")),
+        "base": line((clean_line(version.base or ""), "quiet")),
+        "state": line(_state(version, row)),
+        "best loss": line((_best(row), "strong" if row.best is not None else "")),
+        "accuracy": line("" if row.accuracy is None else f"{row.accuracy * 100:.0f} %"),
+        "epoch": line((_epoch(row), "" if row.live else "quiet")),
+        "curve": line((blocks(row.spark, at.curve), curve_role)),
+        "summary": line((summary or "no summary yet", "" if summary else "quiet")),
+        "notes": line(("draft", "warn") if draft else (_age(row.written, now), "quiet")),
+    }
+
+
+def _state(version: Version, row: Row) -> Span:
+    if row.state:
+        return state_span(row.state)
+    if not version.runnable:
+        return "! broken", "bad"
+    return "– no run", "quiet"
+
+
+def _best(row: Row) -> str:
+    """The best loss; a training loss, which is no fair judge, says so."""
+    if row.best is None:
+        return ""
+    return f"train {number(row.best)}" if row.metric.startswith("train") else number(row.best)
+
+
+def _epoch(row: Row) -> str:
+    if row.epoch is None:
+        return ""
+    return f"{row.epoch}/{row.epochs}" if row.epochs else str(row.epoch)
+
+
+def _age(written: float | None, now: float | None) -> str:
+    return "" if written is None else age(max(0.0, (time.time() if now is None else now) - written))
+
+
+def header(title: str, live: Sequence[str], count: int, room: int) -> Line:
+    """The app's first line: what lab this is and what is under way."""
+    name = line((" imgexp-tui ", "title"), " ", (clean_line(title), "strong"))
+    under_way = (f"● {len(live)} running", "live") if live else ("nothing running", "quiet")
+    versions = "1 version" if count == 1 else f"{count:,} versions"
+    right = line(under_way, (f" · {versions} ", "quiet"))
+    return pad(name, room) if cells(right) > room // 2 else line(*pad(name, room - cells(right)), *right)

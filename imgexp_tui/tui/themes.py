@@ -1,0 +1,88 @@
+"""The app's own two themes, and which one to begin with.
+
+Where a terminal has 16 colours or none, its own palette is used: nearest matches of a designed palette fall on each
+other there, and the user has made the sixteen legible.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from textual.theme import Theme
+
+from imgexp_tui.paths import state_home
+
+DARK = Theme(
+    name="lab-dark",
+    primary="#7aa2d6",
+    secondary="#6fb3b8",
+    accent="#8fc7a0",
+    success="#8fc7a0",
+    warning="#dfb36c",
+    error="#e07a7a",
+    foreground="#d6d9df",
+    background="#15181d",
+    surface="#1b1f26",
+    panel="#20252d",
+    dark=True,
+    variables={"block-cursor-foreground": "#15181d", "footer-background": "#1b1f26", "border-blurred": "#39404b"},
+)
+LIGHT = Theme(
+    name="lab-light",
+    primary="#2f62a3",
+    secondary="#18727a",
+    accent="#2c7a44",
+    success="#2c7a44",
+    warning="#94610a",
+    error="#b3363c",
+    foreground="#24282e",
+    background="#fbfaf7",
+    surface="#f2f0eb",
+    panel="#eae7e0",
+    dark=False,
+    variables={"block-cursor-foreground": "#fbfaf7", "footer-background": "#f2f0eb", "border-blurred": "#c9c5bb"},
+)
+_TWINS = {"lab-dark": "lab-light", "lab-light": "lab-dark", "ansi-dark": "ansi-light", "ansi-light": "ansi-dark"}
+
+
+def other(theme: str, *, dark: bool) -> str:
+    """The light theme for a dark one and the other way round."""
+    return _TWINS.get(theme, "lab-light" if dark else "lab-dark")
+
+
+def few_colours(color_system: str | None) -> bool:
+    """Whether the terminal's own palette is all there is. `color_system` is Rich's name for what it has."""
+    return color_system in (None, "standard") or "NO_COLOR" in os.environ
+
+
+def first(*, few: bool) -> str:
+    """The theme to begin with: as it was left, else as the terminal says that its background is."""
+    left = _left()
+    dark = left != "light" if left else not _says_light(os.environ.get("COLORFGBG", ""))
+    return ("ansi-" if few else "lab-") + ("dark" if dark else "light")
+
+
+def leave(*, dark: bool) -> None:
+    """Remember for the next start. What cannot be remembered is let go."""
+    try:
+        _file().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _file().write_text("dark\n" if dark else "light\n")
+    except OSError:
+        return
+
+
+def _left() -> str:
+    try:
+        return _file().read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _file() -> Path:
+    return state_home() / "theme"
+
+
+def _says_light(colours: str) -> bool:
+    """`COLORFGBG` is `foreground;background` (rxvt, Konsole and others set it); 7 and 15 are white."""
+    return colours.rpartition(";")[2] in ("7", "15")

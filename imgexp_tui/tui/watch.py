@@ -1,0 +1,165 @@
+"""Watches a lab from a thread of its own: the notebook, its runs, the shown run's log, the machine.
+
+The thread reads; the screen is told that there is something new and takes the newest look when it gets to it, so that
+looks never pile up behind a slow terminal. What has not changed is neither read again nor told.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgexp_tui.notebook.model import Notebook, NotebookError
+from imgexp_tui.paths import NOTEBOOK
+from imgexp_tui.tui.looks import Log, Look, Row
+
+if TYPE_CHECKING:
+    from imgexp_tui.tui.lab_runs import LabRuns
+    from imgexp_tui.tui.machine import Machine
+
+LIVE_PACE = 0.5
+"""Seconds between two looks while a run is live."""
+STILL_PACE = 1.0
+_MACHINE_PACE = 1.0
+
+
+class Watcher:
+    """Looks at one lab until it is stopped.
+
+    Args:
+        notebook: as it was read already; None where it could not be, for the reason `trouble`.
+        told: called from the thread when `take` has something new; not again before `take` was called.
+    """
+
+    def __init__(self, lab: Path, notebook: Notebook | None, trouble: str, told: Callable[[], object]) -> None:
+        self._lab = lab
+        self._told = told
+        self._look = Look(notebook, trouble)
+        self._read = (notebook, trouble)
+        self._stamp = _stamp(lab / NOTEBOOK)
+        self._taken = True
+        self._version = ""
+        self._news = threading.Condition()
+        self._hurry = True
+        self._ending = False
+        self._machine: Machine | None = None
+        self._machine_due = 0.0
+        self._machine_watch: Callable[[], Machine] | None = None
+
+    # For the screen
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def stop(self) -> None:
+        with self._news:
+            self._ending = True
+            self._news.notify()
+
+    def show(self, version: str) -> None:
+        """Look at this version's latest run from now on."""
+        with self._news:
+            if version != self._version:
+                self._version = version
+                self._hurry = True
+                self._news.notify()
+
+    def hurry(self) -> None:
+        """Look now: something was done that will show."""
+        with self._news:
+            self._hurry = True
+            self._news.notify()
+
+    def take(self) -> Look:
+        """The newest look."""
+        with self._news:
+            self._taken = True
+            return self._look
+
+    # The thread
+
+    def _run(self) -> None:
+        from imgexp_tui.tui.lab_runs import LabRuns
+
+        runs = LabRuns(self._lab)
+        while True:
+            try:
+                look, settled = self._next(runs)
+            except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave a screen that lies
+                look, settled = replace(self._look, trouble=f"Cannot look at the runs: {error}"), True
+            self._tell(look)
+            pace = LIVE_PACE if look.live else STILL_PACE
+            with self._news:
+                if settled:
+                    self._news.wait_for(lambda: self._hurry or self._ending, pace)
+                self._hurry = False
+                if self._ending:
+                    return
+
+    def _next(self, runs: LabRuns) -> tuple[Look, bool]:
+        notebook, trouble = self._notebook()
+        names = list(notebook.versions) if notebook else []
+        version = self._version
+        settled = runs.look(names, version)
+        written = runs.written(notebook)
+        rows = {name: replace(row, written=written.get(name)) for name, row in runs.rows.items()}
+        run = runs.shown(version)
+        look = Look(
+            notebook=notebook,
+            trouble=trouble,
+            rows=rows | {n: Row(written=written.get(n)) for n in names if n not in rows and settled},
+            live=tuple(name for name, row in rows.items() if row.live),
+            shown=version,
+            run=run,
+            log=runs.log(version) if run else Log(),
+            machine=self._gauges() if settled else self._machine,
+            drafts=runs.drafts(),
+        )
+        return look, settled
+
+    def _notebook(self) -> tuple[Notebook | None, str]:
+        """The notebook, read again only when the file has changed."""
+        stamp = _stamp(self._lab / NOTEBOOK)
+        if stamp == self._stamp:
+            return self._read
+        from imgexp_tui.notebook.load import load
+
+        try:
+            self._read = (load(self._lab), "")
+        except NotebookError as error:
+            self._read = (None, str(error))
+        self._stamp = stamp
+        return self._read
+
+    def _gauges(self) -> Machine:
+        now = time.monotonic()
+        if self._machine_watch is None:
+            from imgexp_tui.tui.machine import MachineWatch
+
+            self._machine_watch = MachineWatch(self._lab).look
+        if self._machine is None or now >= self._machine_due:
+            self._machine_due = now + _MACHINE_PACE - 0.05
+            self._machine = self._machine_watch()
+        return self._machine
+
+    def _tell(self, look: Look) -> None:
+        with self._news:
+            if look == self._look:
+                return
+            self._look = look
+            tell, self._taken = self._taken, False
+        if tell:
+            self._told()
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Changes when a file is edited, replaced or gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino

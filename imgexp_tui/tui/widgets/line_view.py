@@ -1,0 +1,123 @@
+"""Draws lines of cells, and sends only the cells that changed.
+
+Textual repaints a whole widget for one changed digit. Over SSH that is most of the traffic of a live screen, so this
+widget compares each line with the one that stands there and repaints from the first changed cell to the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from imgexp_tui.tui.lines import ROLES, Line, cells, changed
+
+
+class LineView(ScrollView):
+    """Shows lines, one a row, and scrolls where they do not fit. Takes no focus of its own."""
+
+    COMPONENT_CLASSES = {f"line--{role}" for role in ROLES}
+    ALLOW_SELECT = False
+    can_focus = False
+    DEFAULT_CSS = """
+    LineView {
+        height: auto;
+        width: 1fr;
+        overflow-x: hidden;
+        scrollbar-size-vertical: 1;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+        scrollbar-color: $foreground 20%;
+        scrollbar-color-hover: $foreground 35%;
+        scrollbar-color-active: $primary;
+
+        & > .line--quiet { color: $foreground 55%; }
+        & > .line--strong { text-style: bold; }
+        & > .line--title { color: $primary; }
+        & > .line--key { color: $primary; text-style: bold; }
+        & > .line--good { color: $success; }
+        & > .line--warn { color: $warning; }
+        & > .line--bad { color: $error; text-style: bold; }
+        & > .line--live { color: $accent; }
+        & > .line--train { color: $secondary; }
+        & > .line--valid { color: $warning; }
+        & > .line--chance { color: $foreground 45%; }
+        & > .line--rest { color: $foreground 25%; }
+        & > .line--mark { color: $primary; text-style: bold; }
+
+        &:ansi > .line--quiet { color: ansi_default; text-style: dim; }
+        &:ansi > .line--title { color: ansi_default; text-style: bold; }
+        &:ansi > .line--chance { color: ansi_default; text-style: dim; }
+        &:ansi > .line--rest { color: ansi_default; text-style: dim; }
+        &:ansi > .line--live { color: ansi_cyan; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: list[Line] = []
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """What is shown."""
+        return self._lines
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show `lines` in place of those before."""
+        old, self._lines = self._lines, list(lines)
+        if len(old) != len(self._lines):
+            self.virtual_size = Size(self.size.width, len(self._lines))
+            self.refresh(layout=self.styles.is_auto_height)
+            return
+        for y, (before, after) in enumerate(zip(old, self._lines, strict=True)):
+            if span := changed(before, after):
+                self.refresh_cells(y, *span)
+
+    def refresh_cells(self, y: int, start: int, end: int) -> None:
+        """Draw cells of one line anew, if it is in sight."""
+        row = y - self.scroll_offset.y
+        if 0 <= row < self.size.height:
+            self.refresh(Region(start, row, end - start, 1))
+
+    def render_line(self, y: int) -> Strip:
+        # Textual collects what is dirty for widgets that render as a whole; this one does not.
+        self._dirty_regions.clear()
+        at = y + self.scroll_offset.y
+        width, base = self.size.width, self.visual_style.rich_style
+        if not 0 <= at < len(self._lines):
+            return Strip.blank(width, base)
+        return self.strip_of(self._lines[at], width)
+
+    def strip_of(self, what: Line, width: int, under: Style | None = None) -> Strip:
+        """A line as Textual draws it, with the style `under` it, such as a cursor's background."""
+        base = self.visual_style.rich_style + (under or Style.null())
+        segments = []
+        for text, role in what:
+            style = self.get_visual_style(f"line--{role}").rich_style if role else base
+            segments.append(Segment(text, style + under if role and under else style))
+        return Strip(segments, cells(what)).adjust_cell_length(width, base)
+
+
+class Pane(LineView):
+    """A view whose lines follow from its data and its size."""
+
+    def build(self, width: int, height: int) -> list[Line]:
+        """The lines for a size; `height` is what is in sight."""
+        raise NotImplementedError
+
+    def rebuild(self) -> None:
+        """Draw what has changed."""
+        size = self.scrollable_content_region.size
+        if size.width > 0 and self.display:
+            self.show(self.build(size.width, size.height))
+
+    def on_resize(self) -> None:
+        self.rebuild()
+
+    def on_show(self) -> None:
+        self.rebuild()

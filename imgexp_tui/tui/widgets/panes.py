@@ -1,0 +1,115 @@
+"""The panes around the table: notes, run, log and machine of the version under the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imgexp_tui.notebook.compare import Change
+from imgexp_tui.notebook.model import Version
+from imgexp_tui.text import fit
+from imgexp_tui.tui import gauge_lines
+from imgexp_tui.tui.lines import Line, line
+from imgexp_tui.tui.looks import Log, Run, Share
+from imgexp_tui.tui.machine import Machine
+from imgexp_tui.tui.note_lines import note_lines
+from imgexp_tui.tui.run_lines import run_lines
+from imgexp_tui.tui.widgets.line_view import Pane
+
+
+class NotesPane(Pane):
+    """What is noted of a version."""
+
+    _version: Version | None = None
+    _changes: Sequence[Change] = ()
+    _measured: Sequence[tuple[str, str]] = ()
+    _draft = False
+
+    def tell(
+        self,
+        version: Version | None,
+        changes: Sequence[Change],
+        measured: Sequence[tuple[str, str]],
+        *,
+        draft: bool,
+    ) -> None:
+        """Show a version; None empties the pane. Another version is shown from its top."""
+        if version is None or self._version is None or version.name != self._version.name:
+            self.scroll_home(animate=False)
+        self._version, self._changes, self._measured, self._draft = version, changes, measured, draft
+        self.rebuild()
+
+    def build(self, width: int, height: int) -> list[Line]:
+        if self._version is None:
+            return []
+        return note_lines(self._version, self._changes, self._measured, width, draft=self._draft)
+
+
+class RunPane(Pane):
+    """A version's latest run. `known` is False until its runs were looked at."""
+
+    _run: Run | None = None
+    _version = ""
+    _known = False
+
+    def tell(self, version: str, run: Run | None, *, known: bool) -> None:
+        """Show a run, or that there is none."""
+        self._version, self._run, self._known = version, run, known
+        self.rebuild()
+
+    def build(self, width: int, height: int) -> list[Line]:
+        if self._run is not None:
+            return run_lines(self._run, width, height)
+        if not self._known or not self._version:
+            return []
+        return [line((f"{self._version} has not run yet: ", "quiet"), ("r", "key"), (" starts it.", "quiet"))]
+
+
+class LogPane(Pane):
+    """The last lines that a run printed; stays at the end unless one scrolls back."""
+
+    _log = Log()
+
+    def tell(self, log: Log) -> None:
+        """Show the log's end."""
+        if log.lines is self._log.lines:
+            return
+        at_end = self.scroll_offset.y >= self.max_scroll_y - 1
+        self._log = log
+        self.rebuild()
+        if at_end:
+            self.to_end()
+
+    def to_end(self) -> None:
+        """Scroll to the latest line."""
+        self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
+
+    def build(self, width: int, height: int) -> list[Line]:
+        if not self._log.lines:
+            return [line(("nothing printed yet", "quiet"))]
+        return [line(fit(text, width)) for text in self._log.lines]
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.to_end()
+
+
+class MachinePane(Pane):
+    """The machine's gauges with bars."""
+
+    _machine: Machine | None = None
+    _share: Share | None = None
+
+    def tell(self, machine: Machine | None, share: Share | None) -> None:
+        """Show the gauges, and what the run takes of them."""
+        self._machine, self._share = machine, share
+        self.rebuild()
+
+    def build(self, width: int, height: int) -> list[Line]:
+        return gauge_lines.panel(self._machine, self._share, width)
+
+
+class GaugeLine(MachinePane):
+    """The same in one line."""
+
+    def build(self, width: int, height: int) -> list[Line]:
+        return [gauge_lines.one_line(self._machine, self._share, width)]
