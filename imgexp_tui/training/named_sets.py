@@ -20,7 +20,7 @@ from torchvision import datasets
 from torchvision.datasets import utils as download_utils
 
 from imgexp_tui.paths import cache_home
-from imgexp_tui.training.decode import Unreadable, from_pil, square
+from imgexp_tui.training.decode import Unreadable, from_pil
 from imgexp_tui.training.errors import TrainingError
 from imgexp_tui.training.images import DecodedImages
 from imgexp_tui.training.report import Report
@@ -168,6 +168,6 @@ class _Reader:
 
     def __call__(self, index: int) -> Tensor:
         try:
-            return square(from_pil(self._dataset[index][0]), self._side)
+            return from_pil(self._dataset[index][0], self._side)
         except Exception as error:  # noqa: BLE001  # Pillow tells of damage by many kinds of exceptions
             raise Unreadable(str(error) or type(error).__name__) from None

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 _TRAIN = ("train", "training")
 _VALID = ("valid", "val", "validation", "test")
@@ -39,8 +40,9 @@ def split(names: Sequence[str], valid_fraction: float) -> NamedSplit:
     `validation` or `test`) is kept. Without one, the hash of a name decides its side, so that adding images
     later moves none of the others. The first folder below is the class.
     """
-    shared = len(os.path.commonpath([os.path.dirname("/" + name) for name in names]).split("/")[1:])  # noqa: PTH120
-    paths = {name: name.split("/")[shared if "/" in name else 0 :] for name in names}
+    folders = [PurePosixPath("/", name).parent.parts for name in names]
+    shared = len(os.path.commonprefix(folders)) - 1
+    paths = {name: name.split("/")[shared:] for name in names}
     train, valid = _ready_split(paths) or _split_by_hash(paths, valid_fraction)
     both = train | valid
     classes = sorted({p[0] for p in both.values()}) if all(len(p) > 1 for p in both.values()) else []

@@ -38,6 +38,8 @@ class LabApp(App[None]):
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
         self.set_reactive(App.theme, themes.first(few=themes.few_colours(self.console.color_system)))
+        # The style sheet took its colours from the default theme before ours was chosen.
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_default_screen(self) -> Screen[Any]:
         return MainScreen(self._lab)
