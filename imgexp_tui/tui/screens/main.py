@@ -158,8 +158,8 @@ class MainScreen(Screen[None]):
         if known:
             self.query_one(LogPane).tell(look.log)
         share = run.share if run else None
-        self.query_one(MachinePane).tell(look.machine, share)
-        self.query_one(GaugeLine).tell(look.machine, share)
+        self.query_one("#machine", MachinePane).tell(look.machine, share)
+        self.query_one("#gauges", GaugeLine).tell(look.machine, share)
         self._arrange()
         self._offer()
 
