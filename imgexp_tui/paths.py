@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -34,5 +33,7 @@ def cache_home() -> Path:
 
 def lab_state(lab: Path) -> Path:
     """The state folder of one lab: a readable name and a hash of its real path."""
+    import hashlib  # late: the first frame does without
+
     real = os.fspath(lab.resolve())
     return state_home() / "labs" / f"{Path(real).name or 'root'}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}"

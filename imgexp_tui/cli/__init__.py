@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable, Container, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.parser import COMMANDS, parser
-from imgexp_tui.text import clean
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except CommandError as error:
+        from imgexp_tui.text import clean
+
         print(f"imgexp-tui: {clean(str(error))}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
@@ -30,17 +33,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    arguments = parser().parse_args(_with_command(words))
+    if not words or (len(words) == 1 and (words[0] == "." or words[0].startswith("/"))):
+        # The most common call goes without the grammar, which would delay the app's first frame. No command looks
+        # like a path; a folder such as `runs` could have a command's name.
+        from imgexp_tui.cli.opening import open_in
+
+        return open_in(Path(*words))
+    from importlib import import_module
+
+    from imgexp_tui.cli.parser import COMMANDS, parser
+
+    arguments = parser().parse_args(_with_command(words, COMMANDS))
     module, function = COMMANDS[arguments.command].split(":")
     run: Callable[[Namespace], int] = getattr(import_module(f"imgexp_tui.cli.{module}"), function)
     return run(arguments)
 
 
-def _with_command(words: list[str]) -> list[str]:
+def _with_command(words: list[str], commands: Container[str]) -> list[str]:
     """The words with `open` put in where no command is named: `imgexp-tui [-C DIR] [DIR]` opens the app."""
     at = 0
     while at < len(words) and words[at].startswith("-"):
         if words[at] in ("-h", "--help", "--version"):
             return words
         at += 2 if words[at] == "-C" else 1
-    return words if at < len(words) and words[at] in COMMANDS else [*words[:at], "open", *words[at:]]
+    return words if at < len(words) and words[at] in commands else [*words[:at], "open", *words[at:]]

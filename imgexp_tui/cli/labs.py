@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.parser import COMMANDS
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import Notebook, NotebookError, Version
 from imgexp_tui.notebook.settings import nearest
 from imgexp_tui.paths import NOTEBOOK, find_lab
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.text import clean_line, fit, width
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from imgexp_tui.records.follow import RunView
 
 
 def lab_of(arguments: Namespace) -> Path:
-    """The lab's folder: the one given, or the nearest one above it.
+    """The lab that the command line names."""
+    return lab_in(arguments.lab)
+
+
+def lab_in(folder: Path) -> Path:
+    """The lab's folder: `folder` or the nearest one above it.
 
     Raises:
         CommandError: there is no such folder, or no `experiments.toml` in or above it.
     """
-    given: Path = getattr(arguments, "dir", None) or arguments.lab
-    given = given.expanduser()
+    given = folder.expanduser()
     if not given.is_dir():
+        from imgexp_tui.cli.parser import COMMANDS
+
         near = nearest(str(given), COMMANDS)
         hint = f"did you mean {near}?" if near else f"give the folder that holds {NOTEBOOK}, or see: imgexp-tui --help"
         raise CommandError(f"{given} is neither a command nor a folder; {hint}", 2)
@@ -56,6 +64,9 @@ def version_of(notebook: Notebook, name: str) -> Version:
 
 def views_of(lab: Path, version: str | None = None) -> list[RunView]:
     """The runs of a lab or of one version, read to their present end, newest first."""
+    from imgexp_tui.records.follow import RunView
+    from imgexp_tui.records.rundir import find_runs
+
     views = [RunView(run) for run in find_runs(lab, version)]
     for view in views:
         view.poll()

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.labs import lab_of
+from imgexp_tui.cli.labs import lab_in
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 
 def open_app(arguments: Namespace) -> int:
-    """Open the app on a lab; it needs a terminal."""
-    lab = lab_of(arguments)
+    """Open the app on the lab that the command line names."""
+    return open_in(arguments.dir or arguments.lab)
+
+
+def open_in(folder: Path) -> int:
+    """Open the app on the lab in or above `folder`; it needs a terminal."""
+    lab = lab_in(folder)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("the app needs a terminal; in a script use the commands, such as: imgexp-tui list", 2)
+    # Nothing that is loaded for the first frame is garbage; the app collects again when that stands.
+    gc.disable()
     from imgexp_tui.tui.app import run
 
     return run(lab)

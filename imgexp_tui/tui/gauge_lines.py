@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from imgexp_tui.text import clean_line, fit
 from imgexp_tui.tui.lines import Line, cells, fitting, line
-from imgexp_tui.tui.looks import Share
 from imgexp_tui.tui.machine import Card, Machine
+from imgexp_tui.tui.shown_run import Share
 
 _GIGA = 1024**3
 _BETWEEN = ("  ", "")

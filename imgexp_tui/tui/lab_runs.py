@@ -19,8 +19,9 @@ from imgexp_tui.records.follow import WATCHED, Best, RunView
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.tui.curves import CurveBuilder
 from imgexp_tui.tui.log_tail import LogTail
-from imgexp_tui.tui.looks import Log, Row, Run
+from imgexp_tui.tui.looks import Log, Row
 from imgexp_tui.tui.run_look import CURVES, run_look
+from imgexp_tui.tui.shown_run import Run
 
 if TYPE_CHECKING:
     from imgexp_tui.notebook.model import Notebook

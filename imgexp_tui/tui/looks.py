@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imgexp_tui.notebook.model import Notebook
-    from imgexp_tui.tui.curves import Curve
     from imgexp_tui.tui.machine import Machine
+    from imgexp_tui.tui.shown_run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,59 +37,6 @@ class Row:
     runs: int = 0
     latest: str = ""
     written: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """Something under way. `total` and `left` (seconds) are None where they are unknown."""
-
-    label: str
-    done: int
-    total: int | None
-    unit: str = ""
-    left: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What a live run takes of its machine: % of a core, bytes, number of processes, bytes of GPU memory."""
-
-    cpu: float
-    memory: float
-    processes: int
-    gpu_memory: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run as it stands.
-
-    Attributes:
-        resumable: it ended before its end.
-        curves: those that are drawn, losses first.
-        chance: metric and the value that guessing reaches.
-        remark: the latest warning of the trainer or the supervisor; "" without.
-        measured: label and text of what was measured.
-    """
-
-    version: str
-    run: str
-    state: str
-    live: bool
-    resumable: bool
-    evidence: str
-    attempt: int
-    epoch: int | None
-    epochs: int | None
-    step: int
-    bars: tuple[Bar, ...]
-    curves: tuple[Curve, ...]
-    best: tuple[str, float, int | None, int] | None
-    chance: dict[str, float]
-    steps_per_epoch: int | None
-    remark: str
-    share: Share | None
-    measured: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from imgexp_tui.tui import spark
 from imgexp_tui.tui.curves import Curve
 from imgexp_tui.tui.gauge_lines import bar
 from imgexp_tui.tui.lines import Line, Span, cells, fitting, line, pad
-from imgexp_tui.tui.looks import Bar, Run
+from imgexp_tui.tui.shown_run import Bar, Run
 from imgexp_tui.tui.table_lines import state_span
 
 _LABEL = 12

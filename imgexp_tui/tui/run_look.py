@@ -10,7 +10,7 @@ from imgexp_tui.records.state import State
 from imgexp_tui.records.stats import measured
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.curves import Curve
-from imgexp_tui.tui.looks import Bar, Run, Share
+from imgexp_tui.tui.shown_run import Bar, Run, Share
 
 CURVES = ("train/loss", "valid/loss", "train/accuracy", "valid/accuracy")
 """What is drawn, in this order."""

@@ -6,6 +6,7 @@ is not finite leaves a gap with a ×. Colours are not needed to read them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -28,7 +29,7 @@ def blocks(values: Sequence[float], room: int) -> str:
     """
     if len(values) > room:
         edges = [i * len(values) // room for i in range(room + 1)]
-        values = [_highest(values[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        values = [_highest(values[a:b]) for a, b in itertools.pairwise(edges)]
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
         return _GAP * len(values)
@@ -74,12 +75,12 @@ def placing(steps: int, columns: int, *, live: bool) -> Callable[[int], int]:
     return lambda step: step // size
 
 
-def columns_of(curve: Curve, count: int, column: Callable[[int], int]) -> list[Reach | None | str]:
+def columns_of(curve: Curve, count: int, column: Callable[[int], int]) -> list[Reach | str | None]:
     """What each of `count` columns shows: lowest and highest value, × for a gap, None for nothing.
 
     Between two values that stand apart, such as one an epoch, the line is drawn straight.
     """
-    out: list[Reach | None | str] = [None] * count
+    out: list[Reach | str | None] = [None] * count
     before: tuple[int, float] | None = None
     for i, (low, high) in enumerate(zip(curve.lows, curve.highs, strict=True)):
         broken, nothing = curve.broken[i], math.isnan(low)
@@ -98,13 +99,13 @@ def columns_of(curve: Curve, count: int, column: Callable[[int], int]) -> list[R
     return out
 
 
-def _straight(out: list[Reach | None | str], a: tuple[int, float], b: tuple[int, float]) -> None:
+def _straight(out: list[Reach | str | None], a: tuple[int, float], b: tuple[int, float]) -> None:
     for at in range(a[0] + 1, b[0]):
         value = a[1] + (b[1] - a[1]) * (at - a[0]) / (b[0] - a[0])
         out[at] = (value, value)
 
 
-def draw(columns: list[Reach | None | str], height: int, limits: Reach, chance: float | None, role: str) -> list[Line]:
+def draw(columns: list[Reach | str | None], height: int, limits: Reach, chance: float | None, role: str) -> list[Line]:
     """`height` lines of braille, two columns a cell, with a dotted line where chance lies."""
     wide = (len(columns) + 1) // 2
     grid = [[0] * wide for _ in range(height)]

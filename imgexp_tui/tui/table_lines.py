@@ -10,7 +10,6 @@ from imgexp_tui.notebook.model import Version
 from imgexp_tui.text import age, clean_line, first_line, fit, number
 from imgexp_tui.tui.lines import Line, Span, cells, line, pad
 from imgexp_tui.tui.looks import Row
-from imgexp_tui.tui.spark import blocks
 
 GLYPHS = {
     "queued": ("◌", "warn"),
@@ -102,7 +101,7 @@ def _texts(
         "best loss": line((_best(row), "strong" if row.best is not None else "")),
         "accuracy": line("" if row.accuracy is None else f"{row.accuracy * 100:.0f} %"),
         "epoch": line((_epoch(row), "" if row.live else "quiet")),
-        "curve": line((blocks(row.spark, at.curve), curve_role)),
+        "curve": line((_curve(row, at.curve), curve_role)),
         "summary": line((summary or "no summary yet", "" if summary else "quiet")),
         "notes": line(("draft", "warn") if draft else (_age(row.written, now), "quiet")),
     }
@@ -140,3 +139,11 @@ def header(title: str, live: Sequence[str], count: int, room: int) -> Line:
     versions = "1 version" if count == 1 else f"{count:,} versions"
     right = line(under_way, (f" · {versions} ", "quiet"))
     return pad(name, room) if cells(right) > room // 2 else line(*pad(name, room - cells(right)), *right)
+
+
+def _curve(row: Row, room: int) -> str:
+    if not row.spark:
+        return ""
+    from imgexp_tui.tui.spark import blocks  # late: the first frame has no curves
+
+    return blocks(row.spark, room)

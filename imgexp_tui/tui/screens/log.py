@@ -8,14 +8,13 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.text import fit
 from imgexp_tui.tui.lines import Line, line, pad
 from imgexp_tui.tui.log_tail import LogTail
-from imgexp_tui.tui.widgets.line_view import LineView, Pane
+from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 
 _PIECE = 2 << 20
 _PACE = 0.5
@@ -48,7 +47,7 @@ class LogView(Pane):
         return [line(text[i : i + width]) for text in self._texts for i in range(0, max(1, len(text)), width)]
 
 
-class LogScreen(Screen[None]):
+class LogScreen(LineScreen[None]):
     """Closed by the usual keys.
 
     Args:

@@ -7,32 +7,30 @@ on a small one the current pane stands alone below the table, the run first whil
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
-from textual.widgets import Footer
 
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.text import clean_line, listed
-from imgexp_tui.tui.lines import line
 from imgexp_tui.tui.looks import Look
 from imgexp_tui.tui.opening import opened
 from imgexp_tui.tui.table_lines import header
-from imgexp_tui.tui.watch import Watcher
-from imgexp_tui.tui.widgets.line_view import LineView, Pane
-from imgexp_tui.tui.widgets.panes import GaugeLine, LogPane, MachinePane, NotesPane, RunPane
+from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
 from imgexp_tui.tui.widgets.trouble_view import TroubleView
 from imgexp_tui.tui.widgets.version_table import VersionTable
 
-_PANES = ("run", "notes", "log")
+if TYPE_CHECKING:
+    from imgexp_tui.notebook.compare import Change
+    from imgexp_tui.tui.watch import Watcher
+    from imgexp_tui.tui.widgets.desk import Desk
 
 
 class Looked(Message):
@@ -42,7 +40,7 @@ class Looked(Message):
         return isinstance(message, Looked)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(LineScreen[None]):
     """The first screen.
 
     Args:
@@ -79,37 +77,45 @@ class MainScreen(Screen[None]):
     def __init__(self, lab: Path) -> None:
         super().__init__()
         self._lab = lab
-        notebook, trouble = opened(lab)
-        self._look = Look(notebook, trouble)
-        self._watcher = Watcher(lab, notebook, trouble, lambda: self.post_message(Looked()))
+        self._look = Look(*opened(lab))
+        self._desk: Desk | None = None
+        self._watcher: Watcher | None = None
         self._chosen = ""
         self._settled = False
         self._able: tuple[bool, bool] = (False, False)
 
     def compose(self) -> ComposeResult:
+        """What the first frame shows; `_furnish` brings the rest, so that the versions stand there at once."""
         yield LineView(id="header")
         yield TroubleView(id="trouble")
         head = LineView(id="head")
         yield head
         yield VersionTable(head, id="versions")
-        with Vertical(id="panes"):
-            with Horizontal(id="upper"):
-                yield NotesPane(id="notes")
-                yield RunPane(id="run")
-            with Horizontal(id="lower"):
-                yield LogPane(id="log")
-                yield MachinePane(id="machine")
-        yield GaugeLine(id="gauges")
-        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self._table = self.query_one(VersionTable)
         self._draw()
-        # After the first frame: reading runs and sampling gauges must not delay it.
-        self.call_after_refresh(self._watcher.start)
+        self.call_after_refresh(self._furnish)
+
+    async def _furnish(self) -> None:
+        """Bring the panes and the keys, then begin to watch: reading runs must not delay the first frame."""
+        from textual.widgets import Footer
+
+        from imgexp_tui.tui.watch import Watcher
+        from imgexp_tui.tui.widgets.desk import Desk
+
+        desk = Desk(id="panes")
+        await self.mount(desk, Footer(show_command_palette=False))
+        look = self._look
+        self._desk = desk
+        self._watcher = Watcher(self._lab, look.notebook, look.trouble, lambda: self.post_message(Looked()))
+        self._draw()
+        self._watcher.start()
+        gc.enable()
 
     def on_unmount(self) -> None:
-        self._watcher.stop()
+        if self._watcher:
+            self._watcher.stop()
 
     def on_resize(self) -> None:
         self._draw_header()
@@ -118,6 +124,8 @@ class MainScreen(Screen[None]):
     # What was seen
 
     def on_looked(self) -> None:
+        if not self._watcher:
+            return
         first, self._look = not self._look.rows, self._watcher.take()
         if first and not self._settled and self._look.rows:
             self._settled = True
@@ -146,27 +154,17 @@ class MainScreen(Screen[None]):
 
     def _draw_picked(self) -> None:
         """Show the version under the cursor. Its run follows when the watcher has looked at it."""
-        look, name = self._look, self._table.picked
-        self._watcher.show(name)
-        known = look.shown == name
-        run = look.run if known else None
-        version = self._version()
-        self.query_one(NotesPane).tell(
-            version, self._changes(version), run.measured if run else (), draft=name in look.drafts
-        )
-        self.query_one(RunPane).tell(name, run, known=known)
-        if known:
-            self.query_one(LogPane).tell(look.log)
-        share = run.share if run else None
-        self.query_one("#machine", MachinePane).tell(look.machine, share)
-        self.query_one("#gauges", GaugeLine).tell(look.machine, share)
+        if self._desk and self._watcher:
+            name, version = self._table.picked, self._version()
+            self._watcher.show(name)
+            self._desk.tell(name, version, self._changes(version), self._look)
         self._arrange()
         self._offer()
 
     def _version(self) -> Version | None:
         return self._look.notebook.versions.get(self._table.picked) if self._look.notebook else None
 
-    def _changes(self, version: Version | None):  # type: ignore[no-untyped-def]
+    def _changes(self, version: Version | None) -> Sequence[Change]:
         if version is None or self._look.notebook is None:
             return ()
         from imgexp_tui.notebook.compare import changes
@@ -182,6 +180,8 @@ class MainScreen(Screen[None]):
             self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("pane", "scroll", "page"):
+            return self._desk is not None
         if action == "stop":
             return self._able[0]
         if action == "resume":
@@ -197,34 +197,31 @@ class MainScreen(Screen[None]):
         return self._chosen or ("run" if row and row.live else "notes")
 
     def _arrange(self) -> None:
-        """Mark the current pane, and say in its frame what it shows."""
-        current, version = self._pane, clean_line(self._table.picked)
-        for name in _PANES:
-            pane = self.query_one(f"#{name}", Pane)
-            pane.set_class(name == current, "-current")
+        """Let the current pane stand out, or alone where there is little room."""
+        current = self._pane
+        for name in ("run", "notes", "log"):
             self.set_class(name == current, f"-{name}")
-            pane.border_title = self._title(name, version)
-        self.query_one("#machine").border_title = Content("machine")
-
-    def _title(self, name: str, version: str) -> Content:
-        if self.has_class("-narrow") and self.has_class("-short"):
-            tabs = [(f" {pane} ", "bold reverse" if pane == name else "") for pane in _PANES]
-            return Content.assemble((f"{version}", "bold"), " ", *tabs)
-        return Content(f"{version} {name}".strip())
+        if self._desk:
+            alone = self.has_class("-narrow") and self.has_class("-short")
+            self._desk.set_current(current, clean_line(self._table.picked), alone=alone)
 
     def action_pane(self, way: int) -> None:
-        self._chosen = _PANES[(_PANES.index(self._pane) + way) % len(_PANES)]
+        from imgexp_tui.tui.widgets.desk import PANES
+
+        self._chosen = PANES[(PANES.index(self._pane) + way) % len(PANES)]
         self._arrange()
 
     def action_move(self, rows: int) -> None:
         self._table.move(rows)
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(f"#{self._pane}").scroll_relative(y=rows, animate=False)
+        if self._desk:
+            self._desk.pane(self._pane).scroll_relative(y=rows, animate=False)
 
     def action_page(self, pages: int) -> None:
-        pane = self.query_one(f"#{self._pane}")
-        pane.scroll_relative(y=pages * max(1, pane.size.height - 1), animate=False)
+        if self._desk:
+            pane = self._desk.pane(self._pane)
+            pane.scroll_relative(y=pages * max(1, pane.size.height - 1), animate=False)
 
     def on_version_table_picked(self) -> None:
         with self.app.batch_update():
@@ -241,7 +238,7 @@ class MainScreen(Screen[None]):
             return
         from imgexp_tui.tui.screens.editor import EditorScreen
 
-        self.app.push_screen(EditorScreen(self._lab, name, field), lambda _: self._watcher.hurry())
+        self.app.push_screen(EditorScreen(self._lab, name, field), lambda _: self._hurry())
 
     def action_new(self) -> None:
         if self._look.notebook is None:
@@ -255,7 +252,7 @@ class MainScreen(Screen[None]):
     def _made(self, name: str | None) -> None:
         if name:
             self._wanted = name
-            self._watcher.hurry()
+            self._hurry()
 
     @work(group="run")
     async def action_run(self) -> None:
@@ -311,7 +308,11 @@ class MainScreen(Screen[None]):
             self._say(await asyncio.to_thread(deed))
         except DeedError as error:
             self._say(str(error), "error")
-        self._watcher.hurry()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        if self._watcher:
+            self._watcher.hurry()
 
     async def _confirm(self, question: str, yes: str, no: str) -> bool:
         from imgexp_tui.tui.screens.confirm import ConfirmScreen

@@ -10,32 +10,21 @@ from collections.abc import Sequence
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.css.styles import RenderStyles
 from textual.geometry import Region, Size
+from textual.screen import Screen, ScreenResultType
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from imgexp_tui.tui.lines import ROLES, Line, cells, changed
 
 
-class LineView(ScrollView):
-    """Shows lines, one a row, and scrolls where they do not fit. Takes no focus of its own."""
+class LineScreen(Screen[ScreenResultType]):
+    """A screen that holds the colours of its line views: once, because Textual looks up each anew for each widget."""
 
     COMPONENT_CLASSES = {f"line--{role}" for role in ROLES}
-    ALLOW_SELECT = False
-    can_focus = False
     DEFAULT_CSS = """
-    LineView {
-        height: auto;
-        width: 1fr;
-        overflow-x: hidden;
-        scrollbar-size-vertical: 1;
-        scrollbar-background: $background;
-        scrollbar-background-hover: $background;
-        scrollbar-background-active: $background;
-        scrollbar-color: $foreground 20%;
-        scrollbar-color-hover: $foreground 35%;
-        scrollbar-color-active: $primary;
-
+    LineScreen {
         & > .line--quiet { color: $foreground 55%; }
         & > .line--strong { text-style: bold; }
         & > .line--title { color: $primary; }
@@ -58,9 +47,34 @@ class LineView(ScrollView):
     }
     """
 
+
+class LineView(ScrollView):
+    """Shows lines, one a row, and scrolls where they do not fit. Takes no focus; stands on a `LineScreen`."""
+
+    ALLOW_SELECT = False
+    can_focus = False
+    DEFAULT_CSS = """
+    LineView {
+        height: auto;
+        width: 1fr;
+        overflow-x: hidden;
+        scrollbar-size-vertical: 1;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+        scrollbar-color: $foreground 20%;
+        scrollbar-color-hover: $foreground 35%;
+        scrollbar-color-active: $primary;
+    }
+    """
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: list[Line] = []
+
+    def get_component_styles(self, *names: str) -> RenderStyles:
+        of_lines = isinstance(self.screen, LineScreen) and all(name.startswith("line--") for name in names)
+        return self.screen.get_component_styles(*names) if of_lines else super().get_component_styles(*names)
 
     @property
     def lines(self) -> Sequence[Line]:

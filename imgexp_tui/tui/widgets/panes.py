@@ -9,10 +9,11 @@ from imgexp_tui.notebook.model import Version
 from imgexp_tui.text import fit
 from imgexp_tui.tui import gauge_lines
 from imgexp_tui.tui.lines import Line, line
-from imgexp_tui.tui.looks import Log, Run, Share
+from imgexp_tui.tui.looks import Log
 from imgexp_tui.tui.machine import Machine
 from imgexp_tui.tui.note_lines import note_lines
 from imgexp_tui.tui.run_lines import run_lines
+from imgexp_tui.tui.shown_run import Run, Share
 from imgexp_tui.tui.widgets.line_view import Pane
 
 
