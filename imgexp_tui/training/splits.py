@@ -40,8 +40,8 @@ def split(names: Sequence[str], valid_fraction: float) -> NamedSplit:
     `validation` or `test`) is kept. Without one, the hash of a name decides its side, so that adding images
     later moves none of the others. The first folder below is the class.
     """
-    folders = [PurePosixPath("/", name).parent.parts for name in names]
-    shared = len(os.path.commonprefix(folders)) - 1
+    folders = [PurePosixPath("/", name).parent for name in names]
+    shared = len(PurePosixPath(os.path.commonpath(folders)).parts) - 1
     paths = {name: name.split("/")[shared:] for name in names}
     train, valid = _ready_split(paths) or _split_by_hash(paths, valid_fraction)
     both = train | valid

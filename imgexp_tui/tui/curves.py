@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,7 @@ class CurveBuilder:
         self._broken = bytearray(a | b for a, b in zip(self._broken[::2], self._broken[1::2], strict=True))
 
 
-def _pairs(values: array[float], choose: type[min] | type[max]) -> list[float]:  # type: ignore[valid-type]
+def _pairs(values: array[float], choose: Callable[[Iterable[float]], float]) -> list[float]:
     out = []
     for i in range(0, len(values), 2):
         pair = [v for v in values[i : i + 2] if not math.isnan(v)]

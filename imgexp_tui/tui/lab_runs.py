@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -200,8 +200,8 @@ def _thinned(view: RunView) -> tuple[float, ...]:
     return tuple(_highest(values[i : i + power]) for i in range(0, count, power))
 
 
-def _highest(values: Iterator[float] | object) -> float:
-    finite = [v for v in values if math.isfinite(v)]  # type: ignore[attr-defined]
+def _highest(values: Iterable[float]) -> float:
+    finite = [v for v in values if math.isfinite(v)]
     return max(finite, default=math.nan)
 
 

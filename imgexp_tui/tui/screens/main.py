@@ -109,6 +109,7 @@ class MainScreen(LineScreen[None]):
         look = self._look
         self._desk = desk
         self._watcher = Watcher(self._lab, look.notebook, look.trouble, lambda: self.post_message(Looked()))
+        self.refresh_bindings()
         self._draw()
         self._watcher.start()
         gc.enable()
