@@ -127,7 +127,7 @@ def test_a_dropped_connection_leaves_the_run_and_the_note(ssh: list[str], lab: P
     session.type(b"r")
     _until(lambda: any(status(run).state is State.RUNNING for run in find_runs(lab)), "the run is running")
     session.type(b"e")
-    session.shows(b"first")
+    session.shows(b"Dated mark")
     session.type(b"written on the train ")
     _until(lambda: "written on the train" in _drafts(state), "the draft is journaled")
     session.drop()

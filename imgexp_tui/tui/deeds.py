@@ -24,7 +24,7 @@ def start(notebook: Notebook, version: str) -> str:
     try:
         launch(notebook, version)
     except LaunchError as error:
-        raise DeedError(_sentence(str(error))) from None
+        raise DeedError(str(error)) from None
     return f"{version} is under way; it goes on when you leave."
 
 
@@ -35,7 +35,7 @@ def stop(lab: Path, version: str, run: str) -> str:
     try:
         control.stop(_run_dir(lab, version, run))
     except control.ControlError as error:
-        raise DeedError(_sentence(str(error))) from None
+        raise DeedError(str(error)) from None
     return f"{version} was asked to stop; it saves a checkpoint first."
 
 
@@ -46,7 +46,7 @@ def resume(lab: Path, version: str, run: str) -> str:
     try:
         control.resume(_run_dir(lab, version, run))
     except control.ControlError as error:
-        raise DeedError(_sentence(str(error))) from None
+        raise DeedError(str(error)) from None
     return f"{version} goes on from its last checkpoint."
 
 
@@ -85,7 +85,3 @@ def _run_dir(lab: Path, version: str, run: str):  # type: ignore[no-untyped-def]
     from imgexp_tui.records.rundir import RunDir
 
     return RunDir(lab / RUNS / version / run)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", ")")) else ".")

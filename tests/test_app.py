@@ -1,0 +1,259 @@
+"""The app on real labs, through Textual's pilot: what stands on the screen, and what the keys do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from imgexp_tui.records import events
+from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.identity import identity
+from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
+from imgexp_tui.records.state import State, status
+from imgexp_tui.tui.app import LabApp
+
+from .conftest import ROOT, stop_all
+
+NOTEBOOK = """\
+[lab]
+title = "A lab"
+
+[versions.v0]
+summary = '''First [/] try [bold]of[/bold] it.'''
+takeaways = '''
+-learns [/]
+'''
+command = ["sh", "-c", "echo up; exec sleep {seconds}"]
+[versions.v0.train]
+seconds = 600
+
+[versions.v1]
+base = "v0"
+summary = '''Shorter.'''
+[versions.v1.train]
+seconds = 1
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
+    yield tmp_path
+    stop_all(tmp_path)
+
+
+def text_of(pilot: Pilot[None]) -> str:
+    """What stands on the screen."""
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{text_of(pilot)}"
+        await pilot.pause(0.05)
+
+
+async def shows(pilot: Pilot[None], *words: str) -> None:
+    for word in words:
+        await until(pilot, lambda word=word: word in text_of(pilot), f"{word!r} on the screen")
+
+
+def a_run(lab: Path, version: str = "v0", *, ended: bool = True, metrics: list[dict[str, Any]] | None = None) -> RunDir:
+    """A run directory as the runner and a trainer write it; a live one belongs to a process that only sleeps."""
+    run, now, key = create_run_dir(lab, version), time.time(), str(uuid.uuid4())
+    Request(key, run.run, version, None, {"epochs": 4}, ["true"], "command", 0, str(lab), "here", "me", now).write(run)
+    sleeper = subprocess.Popen(["sleep", "0" if ended else "600"], start_new_session=True)
+    known = identity(sleeper.pid)
+    Process(key, 1, known, known, now).write(run)
+    events.log(run, "started")
+    plan = {"epochs": 4, "steps_per_epoch": 2, "chance": {"valid/loss": 0.6931, "train/loss": 0.6931}}
+    events.log(run, "plan", **plan)
+    writer = LineWriter(run.metrics)
+    for line in metrics or [{"step": s, "epoch": (s + 1) // 2, "time": now, "train/loss": 1 / s} for s in (1, 2, 3, 4)]:
+        writer.write(line)
+    writer.close()
+    run.log.write_text("a line of the log\n")
+    if ended:
+        Exit(key, 1, 0, None, "finished", "exit code 0", now).write(run)
+    return run
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 30), (200, 50)])
+async def test_the_shipped_notebook_stands_on_the_first_screen(size: tuple[int, int], tmp_path: Path) -> None:
+    (tmp_path / "experiments.toml").write_bytes((ROOT / "experiments.toml").read_bytes())
+    async with LabApp(tmp_path).run_test(size=size) as pilot:
+        await shows(pilot, "Patchwork pretext task", "Pretrained encoder", "Takeaways")
+        names = [line.split()[0].lstrip("▌") or line.split()[1] for line in text_of(pilot).splitlines()[2:8]]
+        assert names == ["v0", "v1", "v2", "v3", "V4", "V5"]
+        assert all(len(line) <= size[0] for line in text_of(pilot).splitlines())
+
+
+async def test_markup_in_notes_is_text(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "First [/] try [bold]of[/bold] it.", "-learns [/]")
+
+
+async def test_a_live_run_shows_curves_chance_and_time_left(lab: Path) -> None:
+    now = time.time()
+    lines: list[dict[str, Any]] = [
+        {"step": s, "epoch": (s + 1) // 2, "time": now + s, "train/loss": 1 / s} for s in range(1, 5)
+    ]
+    lines.append({"step": 4, "epoch": 2, "time": now + 4, "valid/loss": 0.5, "valid/accuracy": 0.75})
+    run = a_run(lab, ended=False, metrics=lines)
+    async with LabApp(lab).run_test(size=(160, 48)) as pilot:
+        await shows(pilot, "running", "train loss", "valid loss", "chance 0.6931", "4/8", "left", "a line of the log")
+        assert "0.5000" in text_of(pilot)
+        writer = LineWriter(run.metrics)
+        writer.write({"step": 5, "epoch": 3, "time": now + 5, "train/loss": 0.1234})
+        writer.close()
+        await shows(pilot, "0.1234", "5/8")
+
+
+async def test_values_that_are_not_finite_are_drawn_as_gaps(lab: Path) -> None:
+    values = [1.0, float("nan"), float("inf"), 0.5, float("-inf"), 0.4]
+    a_run(lab, metrics=[{"step": i, "epoch": 1, "time": 0.0, "train/loss": v} for i, v in enumerate(values, 1)])
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "finished", "train loss", "0.4000", "×")
+
+
+async def test_escape_sequences_of_a_run_do_not_reach_the_terminal(lab: Path) -> None:
+    evil = "\x1b]52;c;ZXZpbA==\x07\x1b[2J"
+    run = a_run(lab, metrics=[{"step": 1, "epoch": 1, "time": 0.0, "train/loss": 1.0, f"x{evil}[/]": 1.0}])
+    run.log.write_text(f"before{evil}after [/]\n")
+    events.log(run, "warning", f"careful{evil} [/]")
+    async with LabApp(lab).run_test(size=(160, 48)) as pilot:
+        await shows(pilot, "beforeafter [/]", "careful [/]")
+        assert "\x1b" not in text_of(pilot)
+        await pilot.press("l")
+        await shows(pilot, "beforeafter [/]")
+        assert "\x1b" not in text_of(pilot)
+
+
+async def test_a_broken_version_never_hides_the_others(lab: Path) -> None:
+    (lab / "experiments.toml").write_text(NOTEBOOK + "\n[versions.bad.train]\nhaed = 'linear'\n")
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "v0", "v1", "bad")
+        await pilot.press("G")
+        await shows(pilot, "haed", "head")
+
+
+async def test_a_notebook_that_does_not_parse_shows_the_line_and_recovers(lab: Path) -> None:
+    (lab / "experiments.toml").write_text(NOTEBOOK + "\n[versions.v2\nsummary = 'x'\n")
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "experiments.toml:19", "v0", "v1")
+        (lab / "experiments.toml").write_text(NOTEBOOK + "\n[versions.v2]\nsummary = 'mended by hand'\n")
+        await shows(pilot, "mended by hand")
+        assert "experiments.toml:19" not in text_of(pilot)
+
+
+async def test_an_edit_from_outside_shows_and_the_cursor_stays(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "v1")
+        await pilot.press("j")
+        await shows(pilot, "v1 notes")
+        (lab / "experiments.toml").write_text("[versions.new]\nsummary = 'before them'\n" + NOTEBOOK)
+        await shows(pilot, "before them", "v1 notes")
+
+
+async def test_the_screen_reflows(lab: Path) -> None:
+    a_run(lab)
+    async with LabApp(lab).run_test(size=(200, 50)) as pilot:
+        await shows(pilot, "v0 notes", "v0 run", "v0 log", "machine")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "machine" not in text_of(pilot), "the small layout")
+        for pane, word in (("log", "a line of the log"), ("run", "train loss"), ("notes", "-learns")):
+            await until(pilot, lambda pane=pane: pane in text_of(pilot), pane)
+            while word not in text_of(pilot):
+                await pilot.press("tab")
+                await pilot.pause(0.05)
+        await pilot.resize_terminal(200, 50)
+        await shows(pilot, "v0 log", "machine", "train loss")
+
+
+async def test_run_stop_and_resume_by_key(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "Run")
+        await pilot.press("r")
+        await shows(pilot, "running   pid")
+        (run,) = find_runs(lab)
+        await pilot.press("S")
+        await shows(pilot, "Stop v0?")
+        await pilot.press("n")
+        await until(pilot, lambda: "Stop v0?" not in text_of(pilot), "the question is gone")
+        assert status(run).state is State.RUNNING
+        await pilot.press("S")
+        await shows(pilot, "Stop v0?")
+        await pilot.press("y")
+        await shows(pilot, "stopped")
+        await pilot.press("R")
+        await until(pilot, lambda: status(run).state is State.RUNNING, "the run is resumed")
+        assert status(run).attempt == 2
+
+
+async def test_quitting_leaves_the_run_and_the_next_start_finds_it(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "Run")
+        await pilot.press("r")
+        await shows(pilot, "● running")
+        await pilot.press("q")
+    (run,) = find_runs(lab)
+    assert status(run).state is State.RUNNING
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "● running")
+
+
+async def test_a_takeaway_is_written_while_the_run_goes_on(lab: Path) -> None:
+    a_run(lab, ended=False)
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "running")
+        await pilot.press("e")
+        await shows(pilot, "Dated mark", "-learns")
+        await pilot.press("ctrl+end", *"-fast [/]", "escape")
+        await shows(pilot, "v0 notes", "-fast [/]")
+    assert "-learns [/]\n-fast [/]" in (lab / "experiments.toml").read_text()
+
+
+async def test_export_by_key_says_where(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "Run")
+        await pilot.press("x")
+        await shows(pilot, "notebook.md")
+    assert "Shorter." in (lab / "notebook.md").read_text()
+
+
+async def test_what_cannot_be_started_is_one_sentence(lab: Path) -> None:
+    broken = NOTEBOOK.replace('base = "v0"', 'base = "v9"')
+    (lab / "experiments.toml").write_text(broken)
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "v1")
+        await pilot.press("j", "r")
+        await shows(pilot, "v1 cannot run")
+        assert not find_runs(lab)
+
+
+async def test_every_key_is_in_the_help(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(100, 120)) as pilot:
+        await shows(pilot, "Run")
+        await pilot.press("question_mark")
+        await shows(pilot, "Write takeaways", "Start a run", "asks first", "Export the notebook")
+        await pilot.press("end")
+        await shows(pilot, "your own editor")
+
+
+def test_python_runs_the_app_module(lab: Path) -> None:
+    """`python -m imgexp_tui` without a terminal says so and what to do."""
+    done = subprocess.run(
+        [sys.executable, "-m", "imgexp_tui", str(lab)], capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 2
+    assert "needs a terminal" in done.stderr
