@@ -32,12 +32,14 @@ class LabApp(App[None]):
     ]
 
     def __init__(self, lab: Path) -> None:
-        super().__init__()
+        few = themes.few_colours()
+        # Known before the app is made, because that decides whether the terminal's own colours are translated.
+        super().__init__(ansi_color=few or None)
         self._lab = lab
         self._loop: asyncio.AbstractEventLoop | None = None
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
-        self.set_reactive(App.theme, themes.first(few=themes.few_colours(self.console.color_system)))
+        self.set_reactive(App.theme, themes.first(few=few))
         # The style sheet took its colours from the default theme before ours was chosen.
         self.stylesheet.set_variables(self.get_css_variables())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rich.console import Console
 from textual.theme import Theme
 
 from imgexp_tui.paths import state_home
@@ -51,9 +52,11 @@ def other(theme: str, *, dark: bool) -> str:
     return _TWINS.get(theme, "lab-light" if dark else "lab-dark")
 
 
-def few_colours(color_system: str | None) -> bool:
-    """Whether the terminal's own palette is all there is. `color_system` is Rich's name for what it has."""
-    return color_system in (None, "standard") or "NO_COLOR" in os.environ
+def few_colours() -> bool:
+    """Whether the terminal has its own 16 colours at most, or none are wanted (https://no-color.org)."""
+    environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    system = Console(force_terminal=True, _environ=environment).color_system
+    return "NO_COLOR" in os.environ or system in (None, "standard")
 
 
 def first(*, few: bool) -> str:

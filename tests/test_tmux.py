@@ -1,0 +1,154 @@
+"""The shipped notebook in a real terminal (tmux), with a real training: the README's first minutes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from imgexp_tui.records.rundir import find_runs
+from imgexp_tui.records.state import State, status
+from imgexp_tui.runner.control import wait
+
+from .conftest import ROOT, stop_all
+
+pytestmark = [pytest.mark.tmux, pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")]
+
+SMALL = """
+# so that the test takes seconds
+[defaults]
+train_samples = 128
+valid_samples = 64
+image_size = 32
+epochs = 4
+encoder = "small_conv"
+head = "fastai"
+"""
+
+
+class Tmux:
+    """The app in a tmux server of its own."""
+
+    def __init__(self, name: str, lab: Path, columns: int, lines: int, **environment: str) -> None:
+        self._tmux = ["tmux", "-L", name, "-f", os.devnull]
+        words = [f"{k}={v}" for k, v in environment.items()]
+        # A test runner may claim a size of its own, which would count for more than the terminal's.
+        app = ["env", "-u", "COLUMNS", "-u", "LINES", *words, sys.executable, "-m", "imgexp_tui", str(lab)]
+        self._call("new-session", "-d", "-x", str(columns), "-y", str(lines), *app)
+
+    def screen(self, *, styled: bool = False) -> str:
+        return self._call("capture-pane", "-p", *(["-e"] if styled else []))
+
+    def keys(self, *names: str) -> None:
+        self._call("send-keys", *names)
+
+    def pid(self) -> int:
+        return int(self._call("display-message", "-p", "#{pane_pid}"))
+
+    def until(self, true: Callable[[str], bool], what: str, seconds: float = 90) -> str:
+        deadline = time.monotonic() + seconds
+        while not true(screen := self.screen()):
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{screen}"
+            time.sleep(0.1)
+        return screen
+
+    def shows(self, *words: str) -> str:
+        return self.until(lambda screen: all(word in screen for word in words), f"{words} on the screen")
+
+    def end(self) -> None:
+        subprocess.run([*self._tmux, "kill-server"], check=False, stderr=subprocess.DEVNULL)
+
+    def _call(self, *words: str) -> str:
+        return subprocess.run([*self._tmux, *words], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Path]:
+    shipped = (ROOT / "experiments.toml").read_text()
+    head, versions = shipped.split("[versions.v0]", 1)
+    small = head[: head.index("[defaults]")] + SMALL + "\n[versions.v0]" + versions
+    # v0's own encoder would take its time on a busy machine; everything else of the notebook stays as it ships.
+    small = small.replace('encoder = "mobilenetv2_100"\npretrained = true', "pretrained = false", 1)
+    (tmp_path / "experiments.toml").write_text(small.replace("epochs = 10", "epochs = 4", 1))
+    yield tmp_path
+    stop_all(tmp_path)
+
+
+@pytest.fixture
+def tmux(lab: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Tmux]]:
+    opened: list[Tmux] = []
+
+    def start(columns: int, lines: int, **environment: str) -> Tmux:
+        opened.append(Tmux(f"test-{os.getpid()}-{len(opened)}", lab, columns, lines, **environment))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.end()
+
+
+def test_start_kill_come_back_and_finish(lab: Path, tmux: Callable[..., Tmux]) -> None:
+    app = tmux(80, 24)
+    screen = app.shows("v0", "v1", "v2", "v3", "V4", "V5", "Run")
+    assert all(len(line) <= 80 for line in screen.splitlines())
+    app.keys("r")
+    app.shows("● running", "train loss  ")
+    os.kill(app.pid(), signal.SIGKILL)
+    (run,) = find_runs(lab)
+    again = tmux(200, 50)
+    again.shows("v0 run", "train loss  ", "valid loss  ", "chance")
+    assert wait(run).state is State.FINISHED
+    again.shows("✓ finished", "4/4")
+    best = json.loads(_cli(lab, "list", "--json"))[0]["best"]
+    assert f"{best['value']:.4f}" in again.screen()
+
+
+def test_quitting_says_that_the_run_goes_on(lab: Path, tmux: Callable[..., Tmux]) -> None:
+    app = tmux(80, 24)
+    app.shows("V5", "Run")
+    app.keys("r")
+    app.shows("● running")
+    app.keys("q")
+    _until(lambda: not _alive(app), "the app has ended")
+    (run,) = find_runs(lab)
+    assert wait(run).state is State.FINISHED
+    assert status(run).attempt == 1
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "screen"}, {"TERM": "screen-256color"}])
+def test_it_is_legible_with_few_colours_and_none(environment: dict[str, str], tmux: Callable[..., Tmux]) -> None:
+    app = tmux(80, 24, **environment)
+    app.shows("v0", "V5", "no run", "Run")
+    app.keys("j")
+    app.until(lambda screen: "▌ v1" in screen, "the cursor on v1, marked without colour")
+    if "NO_COLOR" in environment:
+        assert "38;5;" not in app.screen(styled=True)
+        assert "38;2;" not in app.screen(styled=True)
+
+
+def _alive(app: Tmux) -> bool:
+    try:
+        app.pid()
+    except (subprocess.CalledProcessError, ValueError):
+        return False
+    return True
+
+
+def _until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def _cli(lab: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "imgexp_tui", "-C", str(lab), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
