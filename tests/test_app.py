@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from terminal import record
 from textual.pilot import Pilot
 
 from imgexp_tui.records import events
@@ -248,6 +250,17 @@ async def test_every_key_is_in_the_help(lab: Path) -> None:
         await shows(pilot, "Write takeaways", "Start a run", "asks first", "Export the notebook")
         await pilot.press("end")
         await shows(pilot, "your own editor")
+
+
+def test_a_still_screen_sends_nothing(lab: Path) -> None:
+    """In a real pseudo-terminal, seconds after all has settled; only the line of gauges may move on a busy machine."""
+    a_run(lab)
+    command = [sys.executable, "-m", "imgexp_tui", str(lab)]
+    found = record(command, until=b"finished", columns=80, lines=24, settle=8, environment={"TERM": "xterm-256color"})
+    late = b"".join(data for moment, data in found.chunks if moment > found.chunks[-1][0] - 3 and moment > 5)
+    rows = {int(row) for row in re.findall(rb"\x1b\[(\d+);\d+H", late)}
+    assert rows <= {1, 23}, "the cursor's home and the gauges"
+    assert len(late) < 2000
 
 
 def test_python_runs_the_app_module(lab: Path) -> None:

@@ -222,9 +222,7 @@ print(found.sum().item(), tuple(found.shape))
 """
 
 
-def test_two_runs_that_make_the_shapes_at_once(
-    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_runs_that_make_the_shapes_at_once(run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     both = [
         subprocess.Popen([sys.executable, "-c", _MAKE, str(run.path)], stdout=subprocess.PIPE, text=True)
@@ -236,9 +234,7 @@ def test_two_runs_that_make_the_shapes_at_once(
     assert [p.name for p in (tmp_path / "imgexp-tui" / "shapes").iterdir()] == ["shapes-1.npy"]
 
 
-def test_a_damaged_shapes_file_is_made_anew(
-    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_shapes_file_is_made_anew(run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name, value in (("TRAIN", 20), ("VALID", 10), ("SIDE", 16)):
         monkeypatch.setattr(shapes, name, value)

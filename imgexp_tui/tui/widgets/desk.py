@@ -25,13 +25,17 @@ PANES = ("run", "notes", "log")
 class Desk(Vertical):
     """Shows one version at a time."""
 
+    _titled: tuple[str, str, bool] | None = None
+
     def compose(self) -> ComposeResult:
         with Horizontal(id="upper"):
             yield NotesPane(id="notes")
             yield RunPane(id="run")
         with Horizontal(id="lower"):
             yield LogPane(id="log")
-            yield MachinePane(id="machine")
+            machine = MachinePane(id="machine")
+            machine.border_title = Content("machine")
+            yield machine
         yield GaugeLine(id="gauges")
 
     def tell(self, name: str, version: Version | None, changes: Sequence[Change], look: Look) -> None:
@@ -53,11 +57,13 @@ class Desk(Vertical):
         Args:
             alone: whether the current pane is the only one in sight.
         """
+        if (current, version, alone) == self._titled:
+            return  # a title that is set again is drawn again, with all of its pane
+        self._titled = (current, version, alone)
         for name in PANES:
             pane = self.query_one(f"#{name}", Pane)
             pane.set_class(name == current, "-current")
             pane.border_title = _tabs(name, version) if alone else Content(f"{version} {name}".strip())
-        self.query_one("#machine").border_title = Content("machine")
 
     def pane(self, name: str) -> Pane:
         """One of `PANES`."""
