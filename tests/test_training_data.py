@@ -147,7 +147,7 @@ def test_data_that_are_none_are_a_sentence(make: str, run: RunDir, tmp_path: Pat
         path.write_text("hello")
     elif make == "no zip":
         path.write_bytes(b"PK\x05\x06" + b"\0" * 4)
-    with pytest.raises(TrainingError, match="^data: "):
+    with pytest.raises(TrainingError, match=r"^data: "):
         _open(run, path)
 
 
