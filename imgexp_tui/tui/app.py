@@ -55,6 +55,11 @@ class LabApp(App[None]):
         yield from commands_of(screen)
         yield from super().get_system_commands(screen)
 
+    def action_help(self) -> None:
+        from imgexp_tui.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen())
+
     def action_toggle_theme(self) -> None:
         """Dark to light or back, remembered for the next start."""
         self.theme = themes.other(self.theme, dark=self.current_theme.dark)

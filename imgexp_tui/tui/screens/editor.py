@@ -75,7 +75,7 @@ class EditorScreen(Screen[str]):
         Binding("ctrl+n", "next_note", "Next note"),
         Binding("ctrl+t", "insert_update", "Dated mark", tooltip="Put in [UPDATE date: ] for a later remark"),
         Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
-        Binding("f1", "help", "Keys"),
+        Binding("f1", "app.help", "Keys"),
         Binding("escape", "leave", "Back", tooltip="Save and go back"),
     ]
 
@@ -335,11 +335,6 @@ class EditorScreen(Screen[str]):
 
     def on_editor_screen_draft_trouble(self, message: DraftTrouble) -> None:
         self._say(message.sentence, "error")
-
-    def action_help(self) -> None:
-        from imgexp_tui.tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen())
 
     @work(group="glance")
     async def _look(self) -> None:

@@ -17,7 +17,7 @@ _LEGEND = (
     ("chance", "the loss or accuracy that guessing reaches; a run that stays there learns nothing"),
     ("best", "the lowest valid/loss so far (train/loss where nothing is validated), and its epoch"),
     ("lost", "the run ended and nobody saw how; its record is whole up to there"),
-    ("no heartbeat", "its process is alive, but nothing was written for two minutes"),
+    ("no heartbeat", "its process is alive, but nothing was written for a while (heartbeat in [lab], seconds)"),
 )
 _STOLEN = ("super+", "alt+", "shift+ctrl")
 

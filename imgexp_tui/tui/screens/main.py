@@ -61,7 +61,7 @@ class MainScreen(LineScreen[None]):
         Binding("x", "export", "Export", show=False, tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
         Binding("shift+tab", "pane(-1)", "Previous pane", show=False),
-        Binding("question_mark,f1", "help", "Keys", tooltip="Every key", key_display="?"),
+        Binding("question_mark,f1", "app.help", "Keys", tooltip="Every key", key_display="?"),
         Binding("q", "leave", "Quit", tooltip="Quit; runs go on"),
         Binding("t", "app.toggle_theme", "Theme", show=False, tooltip="Dark or light"),
         Binding("j,down", "move(1)", "Next version", show=False),
@@ -329,11 +329,6 @@ class MainScreen(LineScreen[None]):
         from imgexp_tui.tui.screens.log import LogScreen
 
         self.app.push_screen(LogScreen(self._lab, run.version, run.run))
-
-    def action_help(self) -> None:
-        from imgexp_tui.tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen())
 
     def action_leave(self) -> None:
         """Quit. What is under way is named on the terminal that one comes back to."""

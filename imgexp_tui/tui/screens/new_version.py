@@ -44,7 +44,7 @@ class NewVersionScreen(Screen[str | None]):
         Binding("ctrl+s", "create", "Create"),
         Binding("tab", "app.focus_next", "Next field"),
         Binding("shift+tab", "app.focus_previous", "Previous field", show=False),
-        Binding("f1", "help", "Keys"),
+        Binding("f1", "app.help", "Keys"),
         Binding("escape", "cancel", "Cancel"),
     ]
 
@@ -223,11 +223,6 @@ class NewVersionScreen(Screen[str | None]):
             if not await self.app.push_screen_wait(ConfirmScreen(question, "Throw away", "Go on")):
                 return
         self.dismiss(None)
-
-    def action_help(self) -> None:
-        from imgexp_tui.tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen())
 
 
 def _checks(typed: list[Typed], changes: list[compare.Change], current: int) -> Content:
