@@ -270,3 +270,15 @@ def test_python_runs_the_app_module(lab: Path) -> None:
     )
     assert done.returncode == 2
     assert "needs a terminal" in done.stderr
+
+
+async def test_the_cursor_begins_behind_an_empty_bullet(lab: Path) -> None:
+    (lab / "experiments.toml").write_text("[versions.v0]\ntakeaways = '''\n-\n'''\n")
+    async with LabApp(lab).run_test(size=(100, 30), notifications=True) as pilot:
+        await shows(pilot, "Quit")
+        await pilot.press("e")
+        await shows(pilot, "Dated mark")
+        await until(pilot, lambda: "-" in text_of(pilot), "the note")
+        await pilot.press(*"learns", "escape")
+        await shows(pilot, "v0 notes", "-learns")
+    assert (lab / "experiments.toml").read_text() == "[versions.v0]\ntakeaways = '''\n-learns\n'''\n"

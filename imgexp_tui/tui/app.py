@@ -24,7 +24,7 @@ class LabApp(App[None]):
 
     TITLE = "imgexp-tui"
     # Textual loads a screen's own style sheet when it is pushed, which the default screen never is.
-    CSS_PATH = "screens/main.tcss"
+    CSS_PATH = Path(__file__).parent / "screens" / "main.tcss"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [
         Binding("ctrl+p", "command_palette", "Commands", show=False, tooltip="Every command by its name"),

@@ -150,7 +150,7 @@ class EditorScreen(Screen[str]):
 
     def _show(self, note: Note, text: str, *, editable: bool) -> None:
         note.area.load_text(text)
-        note.area.move_cursor(note.area.document.end)
+        note.area.move_cursor(_begin_at(text) or note.area.document.end)
         note.seen, note.kept = text, note.area.text
         note.area.read_only = not editable
         if note is not self._current:
@@ -350,3 +350,9 @@ class EditorScreen(Screen[str]):
             self._looking = False
         for shown in self.query(RunGlance):
             shown.tell(glance)
+
+
+def _begin_at(text: str) -> tuple[int, int] | None:
+    """Behind an empty bullet that ends the note, which is there to be filled; None without one."""
+    lines = text.rstrip().split("\n")
+    return (len(lines) - 1, len(lines[-1])) if lines[-1].strip() in ("-", "*", "+") else None
