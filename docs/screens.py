@@ -59,7 +59,7 @@ def _runs(lab: Path) -> list[dict[str, Any]]:
 
 def _terminal(lab: Path, columns: int, lines: int) -> str:
     """The app's first screen in tmux, once the live curves stand on it."""
-    tmux = ["tmux", "-L", f"screens-{os.getpid()}"]
+    tmux = ["tmux", "-L", f"screens-{os.getpid()}-{columns}"]
     app = f"{sys.executable} -m imgexp_tui {lab}"
     subprocess.run([*tmux, "new-session", "-d", "-x", str(columns), "-y", str(lines), app], check=True)
 
@@ -67,7 +67,7 @@ def _terminal(lab: Path, columns: int, lines: int) -> str:
         return subprocess.run([*tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True).stdout
 
     try:
-        _wait(lambda: "running" in screen() and "train" in screen(), "the live curves")
+        _wait(lambda: "● running" in screen() and "valid loss  " in screen() and "CPU" in screen(), "the live curves")
         return screen()
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
@@ -78,7 +78,8 @@ async def _picture(lab: Path, size: tuple[int, int]) -> None:
 
     app = LabApp(lab)
     async with app.run_test(size=size) as pilot:
-        await pilot.pause(3)
+        app.theme = "lab-dark"
+        await pilot.pause(4)
         app.save_screenshot("screen.svg", path=str(DOCS))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from terminal import record
 from textual.pilot import Pilot
+from textual.widgets import TextArea
 
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
@@ -278,7 +279,7 @@ async def test_the_cursor_begins_behind_an_empty_bullet(lab: Path) -> None:
         await shows(pilot, "Quit")
         await pilot.press("e")
         await shows(pilot, "Dated mark")
-        await until(pilot, lambda: "-" in text_of(pilot), "the note")
+        await until(pilot, lambda: not pilot.app.screen.query_one("#takeaways", TextArea).read_only, "the note")
         await pilot.press(*"learns", "escape")
-        await shows(pilot, "v0 notes", "-learns")
+        await shows(pilot, "Quit", "-learns")
     assert (lab / "experiments.toml").read_text() == "[versions.v0]\ntakeaways = '''\n-learns\n'''\n"

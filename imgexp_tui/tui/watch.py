@@ -135,13 +135,15 @@ class Watcher:
         self._stamp = stamp
         return self._read
 
-    def _gauges(self) -> Machine:
+    def _gauges(self) -> Machine | None:
         now = time.monotonic()
         if self._machine_watch is None:
             from imgexp_tui.tui.machine import MachineWatch
 
             self._machine_watch = MachineWatch(self._lab).look
-        if self._machine is None or now >= self._machine_due:
+            # Loads are taken between two looks; the first would say 0 %, whatever the machine does.
+            self._machine_due = now + _MACHINE_PACE
+        if now >= self._machine_due:
             self._machine_due = now + _MACHINE_PACE - 0.05
             self._machine = self._machine_watch()
         return self._machine
