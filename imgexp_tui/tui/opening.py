@@ -1,16 +1,42 @@
-"""Reads the notebook for the first frame: no run, no gauge, nothing that is slow."""
+"""Reads the notebook, for the first frame and for every later look: no run, no gauge, nothing that is slow."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import Notebook, NotebookError
+from imgexp_tui.paths import NOTEBOOK
 
 
-def opened(lab: Path) -> tuple[Notebook | None, str]:
-    """The notebook, or None and why it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A notebook as it was read.
+
+    Attributes:
+        notebook: None where it cannot be read, for the reason `trouble`.
+        stamp: of the file, from before it was read, so that a change in between shows as one.
+    """
+
+    notebook: Notebook | None
+    trouble: str
+    stamp: tuple[int, int, int]
+
+
+def opened(lab: Path) -> Opened:
+    """The notebook of a lab as it stands now."""
+    stamp = stamp_of(lab)
     try:
-        return load(lab), ""
+        return Opened(load(lab), "", stamp)
     except NotebookError as error:
-        return None, str(error)
+        return Opened(None, str(error), stamp)
+
+
+def stamp_of(lab: Path) -> tuple[int, int, int]:
+    """Changes when the notebook's file is edited, replaced or gone."""
+    try:
+        found = (lab / NOTEBOOK).stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino

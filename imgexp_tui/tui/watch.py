@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgexp_tui.notebook.model import Notebook, NotebookError
-from imgexp_tui.paths import NOTEBOOK
+from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.tui.looks import Log, Look, Row
+from imgexp_tui.tui.opening import Opened, opened, stamp_of
 
 if TYPE_CHECKING:
     from imgexp_tui.tui.lab_runs import LabRuns
@@ -31,16 +31,15 @@ class Watcher:
     """Looks at one lab until it is stopped.
 
     Args:
-        notebook: as it was read already; None where it could not be, for the reason `trouble`.
+        read: the notebook as it was read already.
         told: called from the thread when `take` has something new; not again before `take` was called.
     """
 
-    def __init__(self, lab: Path, notebook: Notebook | None, trouble: str, told: Callable[[], object]) -> None:
+    def __init__(self, lab: Path, read: Opened, told: Callable[[], object]) -> None:
         self._lab = lab
         self._told = told
-        self._look = Look(notebook, trouble)
-        self._read = (notebook, trouble)
-        self._stamp = _stamp(lab / NOTEBOOK)
+        self._look = Look(read.notebook, read.trouble)
+        self._read = read
         self._taken = True
         self._version = ""
         self._news = threading.Condition()
@@ -123,17 +122,9 @@ class Watcher:
 
     def _notebook(self) -> tuple[Notebook | None, str]:
         """The notebook, read again only when the file has changed."""
-        stamp = _stamp(self._lab / NOTEBOOK)
-        if stamp == self._stamp:
-            return self._read
-        from imgexp_tui.notebook.load import load
-
-        try:
-            self._read = (load(self._lab), "")
-        except NotebookError as error:
-            self._read = (None, str(error))
-        self._stamp = stamp
-        return self._read
+        if stamp_of(self._lab) != self._read.stamp:
+            self._read = opened(self._lab)
+        return self._read.notebook, self._read.trouble
 
     def _gauges(self) -> Machine | None:
         now = time.monotonic()
@@ -156,12 +147,3 @@ class Watcher:
             tell, self._taken = self._taken, False
         if tell:
             self._told()
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    """Changes when a file is edited, replaced or gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0, 0
-    return found.st_mtime_ns, found.st_size, found.st_ino

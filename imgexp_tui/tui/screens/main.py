@@ -77,7 +77,8 @@ class MainScreen(LineScreen[None]):
     def __init__(self, lab: Path) -> None:
         super().__init__()
         self._lab = lab
-        self._look = Look(*opened(lab))
+        self._read = opened(lab)
+        self._look = Look(self._read.notebook, self._read.trouble)
         self._desk: Desk | None = None
         self._watcher: Watcher | None = None
         self._chosen = ""
@@ -106,9 +107,8 @@ class MainScreen(LineScreen[None]):
 
         desk = Desk(id="panes")
         await self.mount(desk, Footer(show_command_palette=False))
-        look = self._look
         self._desk = desk
-        self._watcher = Watcher(self._lab, look.notebook, look.trouble, lambda: self.post_message(Looked()))
+        self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()))
         self.refresh_bindings()
         self._draw()
         self._watcher.start()
