@@ -53,6 +53,7 @@ if mode not in ("code", "quick"):
 NOTEBOOK = """
 [lab]
 grace = {grace}
+slots = 20
 [defaults]
 command = ["python", "trainer.py", "{{mode}}", "{{code}}"]
 mode = "hold"
@@ -139,7 +140,7 @@ def test_a_run_to_its_end(lab: Path) -> None:
     until(lambda: not process(run)[0].alive())
     # Nothing but the record is left in the folder.
     assert {p.name for p in run.path.iterdir()} == {
-        *("request.json", "process.json", "exit.json", "events.jsonl", "system.jsonl", "output.log", "ready")
+        *("request.json", "process.json", "exit.json", "events.jsonl", "system.jsonl", "output.log", "source", "ready")
     }
 
 

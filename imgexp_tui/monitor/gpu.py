@@ -45,6 +45,11 @@ class GpuSampler:
         """Card → pid → bytes."""
         return {index: self._processes_of(index) for index in range(self._count())}
 
+    def uuids(self) -> dict[int, str]:
+        """Card → the driver's UUID of it, such as "GPU-8f6a…", for the cards that tell."""
+        found = {i: self._ask("nvmlDeviceGetUUID", self._handle(i)) for i in range(self._count())}
+        return {index: str(uuid) for index, uuid in found.items() if uuid}
+
     def _processes_of(self, index: int) -> dict[int, int]:
         found: dict[int, int] = {}
         handle = self._handle(index)

@@ -13,14 +13,17 @@ from typing import Any
 
 from imgexp_tui.notebook import command as commands
 from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version
+from imgexp_tui.notebook.needs import NEEDS, count_fault, needs_of, options_fault
+from imgexp_tui.notebook.needs import fault as need_fault
 from imgexp_tui.notebook.recover import parse
 from imgexp_tui.notebook.scan import KeyPath, join_key
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
 from imgexp_tui.paths import NOTEBOOK
 
 _TOP = ("lab", "defaults", "versions")
-_LAB = ("title", "heartbeat", "grace")
-_VERSION = ("base", *FIELDS, "command", "group", "train")
+_LAB = ("title", "heartbeat", "grace", "slots", *NEEDS, "slurm")
+_VERSION = ("base", *FIELDS, "command", "group", *NEEDS, "train")
+_MOST_SLOTS = 1024
 _HARMLESS = (*FIELDS, "group")
 """Keys whose problems do not stop a run."""
 
@@ -83,7 +86,7 @@ class _Reader:
             title=lab.pop("title", self._lab.absolute().name),
             settings=lab,
             defaults=common,
-            versions={name: self._version(name, family, own[name], train[name], argv[name]) for name in tables},
+            versions={name: self._version(name, family, own[name], train[name], argv[name], lab) for name in tables},
             problems=tuple(sorted((p for _, p in self._found), key=lambda p: p.line)),
         )
 
@@ -139,6 +142,8 @@ class _Reader:
                 self._problem(("lab", key), "must be a text in quotes")
             elif key in ("heartbeat", "grace") and not (_is_number(value) and value >= 0):
                 self._problem(("lab", key), "must be a number of seconds, such as 60")
+            elif key in ("slots", "slurm", *NEEDS) and (wrong := _lab_fault(key, value)):
+                self._problem(("lab", key), wrong)
             elif key in _LAB:
                 lab[key] = value
         return lab
@@ -153,6 +158,9 @@ class _Reader:
         for key in ("base", *_HARMLESS):
             if not isinstance(table.get(key, ""), str):
                 self._problem((*path, key), "must be a text in quotes")
+        for key in NEEDS:
+            if key in table and (wrong := need_fault(key, table[key])):
+                self._problem((*path, key), wrong)
         return table
 
     def _bases(self, family: _Family) -> None:
@@ -215,13 +223,21 @@ class _Reader:
         own: dict[str, Value],
         train: dict[str, Value],
         argv: tuple[str, ...] | None,
+        lab: Mapping[str, Any],
     ) -> Version:
         table = family.tables[name]
         texts = {key: value for key in ("base", *_HARMLESS) if isinstance(value := table.get(key), str)}
         problems, runnable = self._problems_of(name, family)
-        line = self._scan.line(("versions", name))
         return Version(
-            name, own=own, train=train, command=argv, line=line, problems=problems, runnable=runnable, **texts
+            name,
+            own=own,
+            train=train,
+            command=argv,
+            needs=needs_of(*(family.tables[n] for n in family.line(name)), lab),
+            line=self._scan.line(("versions", name)),
+            problems=problems,
+            runnable=runnable,
+            **texts,
         )
 
 
@@ -248,6 +264,12 @@ class _Family:
     def _base(self, name: str) -> str | None:
         base = self.tables[name].get("base")
         return base if isinstance(base, str) and base in self.tables else None
+
+
+def _lab_fault(key: str, value: object) -> str | None:
+    if key == "slots":
+        return count_fault(value, 1, _MOST_SLOTS)
+    return options_fault(value) if key == "slurm" else need_fault(key, value)
 
 
 def _free_fault(value: object) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from imgexp_tui.notebook.needs import Needs
 from imgexp_tui.notebook.settings import Value, defaults
 
 VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -46,6 +47,7 @@ class Version:
         own: its `[train]`, without what is wrong in it.
         train: `[defaults]` ← bases ← own.
         command: argv with {placeholders} that runs in place of the shipped trainer, maybe inherited; None without.
+        needs: what its run needs of a machine, its own or inherited.
         group: the banner under which it was imported; "" without.
         line: of its header.
         problems: its own, and those of `[defaults]` and of its bases, which it inherits.
@@ -60,6 +62,7 @@ class Version:
     own: dict[str, Value] = field(default_factory=dict)
     train: dict[str, Value] = field(default_factory=dict)
     command: tuple[str, ...] | None = None
+    needs: Needs = field(default_factory=Needs)
     group: str = ""
     line: int = 1
     problems: tuple[Problem, ...] = ()

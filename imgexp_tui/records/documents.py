@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Self, TypeVar
@@ -13,6 +13,9 @@ from imgexp_tui import durable
 from imgexp_tui.records.encoding import dumps
 from imgexp_tui.records.identity import Identity
 from imgexp_tui.records.rundir import RunDir
+
+GRACE, HEARTBEAT = 60.0, 120.0
+"""Seconds, where `[lab]` says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,13 @@ class Request:
         created: seconds since the epoch.
         grace: seconds between SIGTERM and SIGKILL when the run is stopped.
         heartbeat: seconds without a new line in any of the live run's files before it is called out.
+        launcher: "local" or "slurm".
+        gpus: how many it takes; 0 keeps to the CPU.
+        gpu_memory: bytes that must be free on each of them; 0 where nothing was said.
+        slots: runs that may share a GPU, or a machine without one.
+        group: id that runs launched together for their seeds share; "" for a run by itself.
+        source: name of the folder with the lab's own source as it was then; "" where none of it is run.
+        slurm: sbatch's long options.
     """
 
     uuid: str
@@ -47,8 +57,15 @@ class Request:
     overrides: dict[str, Any] = field(default_factory=dict)
     git: dict[str, Any] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
-    grace: float = 60.0
-    heartbeat: float = 120.0
+    grace: float = GRACE
+    heartbeat: float = HEARTBEAT
+    launcher: str = "local"
+    gpus: int = 1
+    gpu_memory: int = 0
+    slots: int = 1
+    group: str = ""
+    source: str = ""
+    slurm: dict[str, Any] = field(default_factory=dict)
 
     def write(self, run: RunDir) -> None:
         durable.create(run.request, _dump(asdict(self)))
@@ -66,6 +83,9 @@ class Process:
         attempt: 1 for the first, one more for each resume.
         supervisor, trainer: identities; the trainer's is None until it has been started.
         started: when this attempt began, seconds since the epoch.
+        launcher: "local", or the Slurm job that carries it, such as "slurm 12".
+        waiting: why the trainer is not started yet, for people; "" once it is.
+        gpus: indices of the GPUs that it was given, in the driver's order.
     """
 
     uuid: str
@@ -74,6 +94,8 @@ class Process:
     trainer: Identity | None
     started: float
     launcher: str = "local"
+    waiting: str = ""
+    gpus: list[int] = field(default_factory=list)
 
     def write(self, run: RunDir) -> None:
         durable.replace(run.process, _dump(asdict(self)))
@@ -84,7 +106,7 @@ class Process:
         if found is None:
             return None
         supervisor, trainer = (Identity.from_json(p) for p in (found.supervisor, found.trainer))
-        return cls(found.uuid, found.attempt, supervisor, trainer, found.started, found.launcher)
+        return replace(found, supervisor=supervisor, trainer=trainer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +148,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "int | None": (int, NoneType),
     "float": (int, float),
     "list[str]": (list,),
+    "list[int]": (list,),
     "dict[str, Any]": (dict,),
     "dict[str, str]": (dict,),
 }

@@ -6,13 +6,11 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.documents import HEARTBEAT, Exit, Process, Request
 from imgexp_tui.records.identity import Identity, boot_id
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.text import duration
+from imgexp_tui.text import clean_line, duration
 
-_HEARTBEAT = 120.0
-"""Seconds of silence before a live run is called out, where no request says otherwise."""
 START_LIMIT = 30.0
 """Seconds that a supervisor may take between the request and `process.json`."""
 
@@ -84,7 +82,7 @@ def _live(run: RunDir, process: Process, request: Request | None, now: float) ->
     else:
         state, evidence = _with_process(process, one)
         silent = now - _heartbeat(run, process)
-        if silent > (request.heartbeat if request else _HEARTBEAT):
+        if state is State.RUNNING and silent > (request.heartbeat if request else HEARTBEAT):
             state, evidence = State.NO_HEARTBEAT, f"{evidence}; nothing written for {duration(silent)}"
     return Status(state, evidence, process.attempt, process=process)
 
@@ -94,7 +92,7 @@ def _with_process(process: Process, one: Identity) -> tuple[State, str]:
     if not one.here:
         return State.RUNNING, f"on {one.host}, pid {one.pid}"
     if process.trainer is None:
-        return State.QUEUED, "its trainer is not started yet"
+        return State.QUEUED, clean_line(process.waiting) or "its trainer is not started yet"
     alone = process.supervisor is None or not process.supervisor.alive()
     return State.RUNNING, f"pid {one.pid}" + (
         "; its supervisor is gone, so that how it ends will not be known" if alone else ""
@@ -105,6 +103,9 @@ def _without_trainer(process: Process, one: Identity) -> tuple[State, str]:
     """`one` was a process of this machine, and is gone."""
     if process.supervisor and process.supervisor.alive():
         return State.RUNNING, "its trainer has ended; its supervisor is writing how"
+    if process.trainer is None and process.waiting:
+        why = "the machine was started anew since" if one.boot_id != boot_id() else "its supervisor is gone"
+        return State.LOST, f"ended while it was queued: {why}"
     if one.boot_id != boot_id():
         return State.LOST, "ended, exit unknown: the machine was started anew since"
     return State.LOST, "ended, exit unknown: its supervisor is gone too"

@@ -18,6 +18,8 @@ LOG = "supervisor.log"
 """What such a process itself has to complain about; gone where that is nothing."""
 STARTED = "started"
 """What it says on standard output when it is at work."""
+QUEUED = "queued"
+"""What it says instead when its run has to wait."""
 _PATIENCE = 120.0
 """Seconds for a start: Python on a slow network file system."""
 
@@ -27,7 +29,7 @@ class NotStarted(Exception):
 
 
 def start(module: str, run: RunDir) -> None:
-    """Run `python -m module RUN_DIR` in a session of its own, with files for stdio, and wait for its "started".
+    """Run `python -m module RUN_DIR` in a session of its own, with files for stdio, and wait for its first word.
 
     The module forks once, so that its process is a child of nobody's; what it says stands in `supervisor.log`.
 
@@ -52,7 +54,7 @@ def start(module: str, run: RunDir) -> None:
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
         raise NotStarted(f"its supervisor did not come up within {_PATIENCE:g} s") from None
-    if said != STARTED:
+    if said not in (STARTED, QUEUED):
         raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / LOG)}")
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import getpass
 import math
 import os
+import secrets
 import shutil
 import socket
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from imgexp_tui.notebook.command import fill
 from imgexp_tui.notebook.model import Notebook, Version
+from imgexp_tui.notebook.needs import Needs, fault, needs_of
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
-from imgexp_tui.records.documents import Request
+from imgexp_tui.records.documents import GRACE, HEARTBEAT, Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
-from imgexp_tui.runner import detached, frozen
+from imgexp_tui.runner import detached, frozen, source
 
 _TRAINER = "imgexp_tui.training"
 _PATHS = ("data", "weights")
@@ -31,15 +34,24 @@ class LaunchError(Exception):
 
 
 def launch(
-    notebook: Notebook, version: str, *, overrides: Mapping[str, Value] | None = None, seed: int | None = None
+    notebook: Notebook,
+    version: str,
+    *,
+    overrides: Mapping[str, Value] | None = None,
+    seed: int | None = None,
+    needs: Mapping[str, Any] | None = None,
+    group: str = "",
 ) -> RunDir:
-    """Start a run of `version`; it goes on when this process ends.
+    """Start a run of `version`, or put it into the queue; it goes on when this process ends.
 
-    Returns when its supervisor has started the trainer, or has written down why it could not.
+    Returns when its supervisor has started the trainer, has taken its place in the queue, or has written down why
+    neither could be done.
 
     Args:
         overrides: settings in place of the notebook's.
         seed: in place of the notebook's.
+        needs: some of `NEEDS`, as the notebook spells them, in place of the notebook's.
+        group: id that it shares with the runs that differ in their seed only.
 
     Raises:
         LaunchError: nothing was started, and no run is left behind.
@@ -48,17 +60,64 @@ def launch(
     given = dict(overrides or {}) | ({"seed": seed} if seed is not None else {})
     _check(wanted, given)
     config = _with_paths(wanted.config | given, notebook.lab)
+    asked = _needs(wanted, needs or {}, config)
     try:
         run = create_run_dir(notebook.lab.absolute(), wanted.name)
     except OSError as error:
         raise LaunchError(f"cannot make a folder for the run: {_reason(error)}") from None
     try:
-        _request(notebook, wanted, run, config, given).write(run)
+        request = _request(notebook, wanted, run, config, given)
+        request = replace(request, **asdict(asked), group=group, source=_freeze(notebook.lab, wanted, run, config))
+        request.write(run)
         detached.start(detached.SUPERVISOR, run)
     except (OSError, detached.NotStarted) as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise LaunchError(f"cannot start {wanted.name}: {_reason(error)}") from None
     return run
+
+
+def launch_seeds(
+    notebook: Notebook,
+    version: str,
+    count: int,
+    *,
+    overrides: Mapping[str, Value] | None = None,
+    seed: int | None = None,
+    needs: Mapping[str, Any] | None = None,
+) -> Iterator[RunDir]:
+    """Start `count` runs that differ in their seed only, counted up from the notebook's (or `seed`).
+
+    Raises:
+        LaunchError: this one and those after it were not started.
+    """
+    first = seed if seed is not None else _version(notebook, version).config.get("seed", 0)
+    group = secrets.token_hex(4)
+    for number in range(int(first), int(first) + count):
+        yield launch(notebook, version, overrides=overrides, seed=number, needs=needs, group=group)
+
+
+def _needs(version: Version, given: Mapping[str, Any], config: Mapping[str, Value]) -> Needs:
+    """What the run needs. The shipped trainer on the CPU needs no GPU, whatever the notebook says."""
+    for key, value in given.items():
+        if wrong := fault(key, value):
+            raise LaunchError(f"{key}: {wrong}")
+    ours = asdict(needs_of(given))
+    found = replace(version.needs, **{key: ours[key] for key in given})
+    device = str(config.get("device", "")) if version.command is None else ""
+    if device == "cpu" and found.gpus == 1:
+        return replace(found, gpus=0)
+    if device.startswith("cuda:") and found.gpus > 1:
+        raise LaunchError(
+            f'{version.name} asks for {found.gpus} GPUs and for device = "{device}"; take device = "auto"'
+        )
+    return found
+
+
+def _freeze(lab: Path, version: Version, run: RunDir, config: Mapping[str, Value]) -> str:
+    """Copy the lab's source where any of it is run; the name of its folder, "" without."""
+    if version.command is None and ":" not in str(config.get("encoder", "")):
+        return ""
+    return source.FOLDER if source.freeze(lab.absolute(), run) else ""
 
 
 def _version(notebook: Notebook, name: str) -> Version:
@@ -118,7 +177,10 @@ def _request(
         overrides=dict(given),
         git=frozen.git_state(notebook.lab),
         packages=frozen.packages(),
-        **_seconds(notebook),
+        slots=notebook.settings.get("slots", 1),
+        slurm=dict(notebook.settings.get("slurm", {})),
+        grace=_seconds(notebook, "grace", GRACE),
+        heartbeat=_seconds(notebook, "heartbeat", HEARTBEAT),
     )
 
 
@@ -128,14 +190,10 @@ def _argv(version: Version, run: RunDir, config: Mapping[str, Value]) -> list[st
     return fill(version.command, config)
 
 
-def _seconds(notebook: Notebook) -> dict[str, float]:
-    """What `[lab]` says of the run's times; what it leaves open is the request's default."""
-    found = {name: notebook.settings.get(name) for name in ("grace", "heartbeat")}
-    return {name: float(value) for name, value in found.items() if _is_finite(value)}
-
-
-def _is_finite(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _seconds(notebook: Notebook, name: str, default: float) -> float:
+    """What `[lab]` says of one of the run's times."""
+    value = notebook.settings.get(name)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else default
 
 
 def _user() -> str:

@@ -52,6 +52,10 @@ class Outcome:
     detail: str
 
 
+CANCELLED = Outcome(None, None, "stopped", "as asked, before it was started")
+"""Of a run that was stopped while it stood in the queue."""
+
+
 def judge(seen: Seen) -> Outcome:
     """The outcome that `seen` stands for."""
     code = os.waitstatus_to_exitcode(seen.wait_status)

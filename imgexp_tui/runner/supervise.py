@@ -5,7 +5,7 @@ that neither the app's end nor a dropped connection touches it. If it is killed 
 
     python -m imgexp_tui.runner.supervise RUN_DIR
 
-What it says on standard output is for the launcher alone: "started", or one sentence that says why not.
+What it says on standard output is for the launcher alone: "started", "queued", or one sentence that says why not.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import out_of_memory, trainer
 from imgexp_tui.runner.claim import Taken, take
-from imgexp_tui.runner.detached import LOG, STARTED
-from imgexp_tui.runner.outcome import Outcome, Seen, judge
+from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
+from imgexp_tui.runner.outcome import CANCELLED, Outcome, Seen, judge
+from imgexp_tui.runner.place import PACE, Place
+from imgexp_tui.runner.queue import WAKE, QueueError
 from imgexp_tui.runner.recorder import SystemRecorder
 from imgexp_tui.runner.signals import become_subreaper, send
 from imgexp_tui.runner.sweep import below, of_run, sweep
@@ -56,7 +58,7 @@ class Bell:
             os.set_blocking(end, False)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
-        for signum in (signal.SIGHUP, signal.SIGCHLD):
+        for signum in (signal.SIGHUP, signal.SIGCHLD, WAKE):
             signal.signal(signum, lambda *_: None)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._ask_to_stop)
@@ -83,44 +85,90 @@ class Supervisor:
         self._request = self._read_request()
         self._memory = out_of_memory.counter()
         self._attempt = self._claim()
-        self._recorder = SystemRecorder(run, trainer.lab_of(run))
+        self._place: Place | None = None
+        self._began = time.time()
+        self._recorder: SystemRecorder | None = None
         self._log_start = run.log.stat().st_size if run.log.exists() else 0
         self._wait_status: int | None = None
         self._deadline: float | None = None
         self._forced = False
 
-    def begin(self) -> bool:
-        """Start the trainer; False where that could not be done and the run has ended with it.
+    def begin(self) -> str:
+        """Start the trainer, or stand in the queue for it. What came of it: `STARTED`, `QUEUED` or "" where it ended.
 
         Raises:
             OSError: the run's files cannot be written; no process is left.
+            Refused: the queue cannot be used.
         """
         become_subreaper()
         self._sweep_what_an_earlier_attempt_left()
         durable.replace(self._room, bytes(_ROOM))
-        started = time.time()
-        self._write_process(None, started)
+        self._write_process(None, "its supervisor is starting")
         try:
-            events.log(self._run, *self._greeting(), attempt=self._attempt)
-            self._child = trainer.start(self._run, self._request)
+            self._place = Place(self._run, self._request, self._me)
+            waiting = self._place.ask()
+        except QueueError as error:
+            self._end(Outcome(None, None, "failed", str(error)), tries=1)
+            raise Refused(str(error)) from None
+        if not waiting:
+            return STARTED if self._start(tries=1) else ""
+        self._tell_waiting("", waiting)
+        return QUEUED
+
+    def wait(self) -> bool:
+        """Wait in the queue. True where the trainer was started; False where the run has ended instead."""
+        waiting = ""
+        while self._place is not None and not self._bell.stop_asked:
+            try:
+                if not (now := self._place.ask()):
+                    return self._start(tries=_LAST_TRIES)
+            except QueueError as error:
+                now = str(error)
+            self._tell_waiting(waiting, now)
+            waiting = now
+            self._bell.wait(PACE)
+        self._end(CANCELLED)
+        return False
+
+    def _tell_waiting(self, before: str, now: str) -> None:
+        """Say why the run waits, where that has changed. A full disk may keep it from being said."""
+        if now != before:
+            with contextlib.suppress(OSError):
+                self._write_process(None, now)
+            if not before:
+                self._log("queued", now)
+
+    def _start(self, *, tries: int) -> bool:
+        """Start the trainer; False where that could not be done and the run has ended with it.
+
+        Raises:
+            OSError: its identity could not be written down; it was ended.
+        """
+        self._began = time.time()
+        gpus = self._place.gpus if self._place else ()
+        try:
+            events.log(self._run, *self._greeting(), attempt=self._attempt, gpus=list(gpus))
+            self._child = trainer.start(self._run, self._request, gpus)
         except OSError as error:
-            self._end(_not_started(self._request, error), tries=1)
+            self._end(_not_started(self._request, error), tries=tries)
             return False
         self._trainer = _known(self._child)
         try:
-            self._write_process(self._trainer, started)
+            self._write_process(self._trainer)
         except OSError as error:  # a trainer that no file names could not be stopped by anybody
             sweep(self._strays, gently=False)
-            self._end(_not_started(self._request, error), tries=1)
+            self._end(_not_started(self._request, error), tries=tries)
             raise
+        self._recorder = SystemRecorder(self._run, trainer.lab_of(self._run))
         return True
 
     def watch(self) -> None:
         """Sample and wait until the trainer has ended, then leave no process behind and write down the end."""
+        assert self._recorder is not None
         while self._wait_status is None:
             self._recorder.take()
             self._mind_the_stop()
-            self._bell.wait(self._next_look() - time.monotonic())
+            self._bell.wait(self._next_look(self._recorder.due) - time.monotonic())
             self._reap()
         if told := sweep(self._strays, gently=not self._forced):
             left = "a process" if len(told) == 1 else f"{len(told)} processes"
@@ -156,11 +204,14 @@ class Supervisor:
         if former := Process.read(self._run):
             sweep(lambda: of_run(self._request.uuid, former.trainer), gently=False)
 
-    def _write_process(self, trainer_: Identity | None, started: float) -> None:
-        Process(self._request.uuid, self._attempt, self._me, trainer_, started).write(self._run)
+    def _write_process(self, trainer_: Identity | None, waiting: str = "") -> None:
+        gpus = list(self._place.gpus) if self._place else []
+        Process(self._request.uuid, self._attempt, self._me, trainer_, self._began, waiting=waiting, gpus=gpus).write(
+            self._run
+        )
 
-    def _next_look(self) -> float:
-        return self._recorder.due if self._deadline is None else min(self._recorder.due, self._deadline)
+    def _next_look(self, due: float) -> float:
+        return due if self._deadline is None else min(due, self._deadline)
 
     def _mind_the_stop(self) -> None:
         """Pass a request to stop on, once; kill everything when the grace period is over."""
@@ -204,6 +255,8 @@ class Supervisor:
 
     def _end(self, how: Outcome, tries: int = _LAST_TRIES) -> None:
         """The event first, `exit.json` last: whoever sees that finds everything else in place."""
+        if self._place:
+            self._place.give_back()
         self._tidy()
         self._log("ended", f"{how.cause}: {how.detail}", cause=how.cause)
         last = Exit(self._request.uuid, self._attempt, how.exit_code, how.signal, how.cause, how.detail, time.time())
@@ -266,12 +319,12 @@ def main() -> int:
         os._exit(0)  # so that the supervisor is nobody's child
     try:
         supervisor = Supervisor(RunDir(Path(sys.argv[1]).absolute()))
-        running = supervisor.begin()
+        begun = supervisor.begin()
     except (Refused, OSError) as error:
         _tell_launcher(_sentence(error))
         return 1
-    _tell_launcher(STARTED)
-    if running:
+    _tell_launcher(begun or STARTED)
+    if begun == STARTED or (begun == QUEUED and supervisor.wait()):
         supervisor.watch()
     return 0
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.source import frozen_environment, frozen_words
 from imgexp_tui.runner.sweep import MARK
 
 _MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
@@ -20,8 +22,11 @@ def lab_of(run: RunDir) -> Path:
     return run.path.parent.parent.parent
 
 
-def start(run: RunDir, request: Request) -> subprocess.Popen[bytes]:
+def start(run: RunDir, request: Request, gpus: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Start the trainer in a session of its own, its output appended to the run's log.
+
+    Args:
+        gpus: the GPUs that it was given.
 
     Raises:
         OSError: the program is not there or may not be run.
@@ -30,7 +35,7 @@ def start(run: RunDir, request: Request) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             words(run, request),
             cwd=lab_of(run),
-            env=environment(run, request),
+            env=environment(run, request) | visible(request, gpus),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -40,17 +45,32 @@ def start(run: RunDir, request: Request) -> subprocess.Popen[bytes]:
 
 def words(run: RunDir, request: Request) -> list[str]:
     """The command line. The shipped trainer's last word is the run's folder, wherever that lies by now."""
-    return [*request.argv[:-1], os.fspath(run.path)] if request.trainer == "shipped" else list(request.argv)
+    if request.trainer == "shipped":
+        return [*request.argv[:-1], os.fspath(run.path)]
+    return frozen_words(request.argv, lab_of(run), run.path / request.source) if request.source else list(request.argv)
 
 
 def environment(run: RunDir, request: Request) -> dict[str, str]:
-    """The trainer's environment: ours, its run's folder and mark, and output that is not held back."""
+    """The trainer's environment: ours, its run's folder and mark, its source, and output that is not held back."""
     found = dict(os.environ)
     found |= {"IMGEXP_RUN_DIR": os.fspath(run.path), MARK: request.uuid, "PYTHONUNBUFFERED": "1"}
+    if request.source:
+        found |= frozen_environment(words(run, request), found, lab_of(run), run.path / request.source)
     if request.trainer == "shipped":
         return _MALLOC | found if sys.platform == "linux" else found
     found["PATH"] = _path(found)
     return found
+
+
+def visible(request: Request, gpus: Sequence[int]) -> dict[str, str]:
+    """The variables that show the trainer the GPUs that it was given, and no others.
+
+    Drivers count cards in the order of the bus; CUDA does so where it is asked to.
+    """
+    if gpus:
+        given = ",".join(map(str, gpus))
+        return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": given, "IMGEXP_GPUS": given}
+    return {} if request.gpus else {"CUDA_VISIBLE_DEVICES": ""}
 
 
 def _path(found: dict[str, str]) -> str:

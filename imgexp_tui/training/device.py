@@ -28,7 +28,7 @@ def choose_device(config: Config) -> torch.device:
     """
     name = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
+        device = torch.device(_as_given(name))
     except RuntimeError:
         raise TrainingError(f"device: {name!r} is unknown; take auto, cpu, cuda or cuda:N") from None
     count = torch.cuda.device_count()
@@ -37,6 +37,13 @@ def choose_device(config: Config) -> torch.device:
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
     return device
+
+
+def _as_given(name: str) -> str:
+    """`cuda:N` in the numbers of this process, which sees only the GPUs that the run was given."""
+    given = os.environ.get("IMGEXP_GPUS", "").split(",")
+    kind, _, index = name.partition(":")
+    return f"cuda:{given.index(index)}" if kind == "cuda" and index in given else name
 
 
 def choose_precision(config: Config, device: torch.device) -> torch.dtype:

@@ -1,0 +1,132 @@
+"""The lab's own source, copied into a run when it is asked for: what was submitted is what runs, hours later too.
+
+Python files, shell scripts and small configuration files are copied. Everything else of the folders that hold them,
+data above all, is linked, so that a script finds beside its copy what it finds beside itself. The working directory
+stays the lab: what a script writes lands where it always did.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from imgexp_tui.paths import NOTEBOOK, RUNS
+from imgexp_tui.records.rundir import RunDir
+
+FOLDER = "source"
+_CODE = (".py", ".pyi", ".sh")
+_SETTINGS = (".toml", ".yaml", ".yml", ".json", ".cfg", ".ini")
+_SETTINGS_LIMIT = 256 << 10
+"""Bytes up to which a configuration file is copied; more is data."""
+_FOLDER_LIMIT, _LOOK_LIMIT = 2_000, 20_000
+"""Entries of one folder, and in all, that are looked at; what is beyond is data and is linked."""
+_SKIPPED = (RUNS, "__pycache__", "node_modules", "site-packages", "build", "dist")
+
+
+def freeze(lab: Path, run: RunDir) -> int:
+    """Copy the lab's source into `run`. How many files were copied; without any, nothing is made.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    plan = _Plan(lab)
+    found = plan.of(lab)
+    if found is None:
+        return 0
+    target = run.path / FOLDER
+    for folder, files, links in found:
+        at = target / folder.relative_to(lab)
+        at.mkdir(parents=True, mode=0o700, exist_ok=True)
+        for file in files:
+            shutil.copy2(file, at / file.name)
+        for link in links:
+            (at / link.name).symlink_to(link)
+    return sum(len(files) for _, files, _ in found)
+
+
+_Folder = tuple[Path, list[Path], list[Path]]
+
+
+class _Plan:
+    """Which folders hold source, and what of them is copied or linked."""
+
+    def __init__(self, lab: Path) -> None:
+        self._lab = lab
+        self._left = _LOOK_LIMIT
+
+    def of(self, folder: Path) -> list[_Folder] | None:
+        """`folder` and those below it that hold source, with the files to copy and to link; None where none does."""
+        entries = self._entries(folder)
+        if entries is None:
+            return None
+        files, links, below = [], [], list[_Folder]()
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                inner = self.of(path)
+                if inner is None:
+                    links.append(path)
+                else:
+                    below += inner
+            elif _is_source(entry):
+                files.append(path)
+            elif path != self._lab / NOTEBOOK:
+                links.append(path)
+        if not any(f.suffix in _CODE for f in files) and not below:
+            return None
+        return [(folder, files, links), *below]
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]] | None:
+        """What is in a folder, hidden and made things left out; None where that is too much to be source."""
+        found: list[os.DirEntry[str]] = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self._left -= 1
+                if self._left < 0 or len(found) >= _FOLDER_LIMIT or entry.name == "pyvenv.cfg":
+                    return None
+                if not entry.name.startswith(".") and entry.name not in _SKIPPED:
+                    found.append(entry)
+        return sorted(found, key=lambda e: e.name)
+
+
+def _is_source(entry: os.DirEntry[str]) -> bool:
+    suffix = Path(entry.name).suffix
+    if not entry.is_file():
+        return False
+    return suffix in _CODE or (suffix in _SETTINGS and entry.stat().st_size <= _SETTINGS_LIMIT)
+
+
+def frozen_words(words: Sequence[str], lab: Path, source: Path) -> list[str]:
+    """A command line with the copies in place of the lab's files that it names."""
+    return [os.fspath(copy) if (copy := _copy_of(word, lab, source)) and copy.is_file() else word for word in words]
+
+
+def frozen_environment(words: Sequence[str], environ: Mapping[str, str], lab: Path, source: Path) -> dict[str, str]:
+    """Variables that make Python import the copies: of the script's folder, the lab's, and what PYTHONPATH names.
+
+    PYTHONSAFEPATH keeps Python from looking in the working directory first (`python -m module`).
+    """
+    theirs = [p for p in environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    path = dict.fromkeys([*_script_folders(words, source), os.fspath(source), *_with_copies(theirs, lab, source)])
+    return {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
+
+
+def _script_folders(words: Sequence[str], source: Path) -> Iterator[str]:
+    for word in words:
+        if word.endswith(".py") and Path(word).is_relative_to(source):
+            yield os.fspath(Path(word).parent)
+
+
+def _with_copies(theirs: Sequence[str], lab: Path, source: Path) -> Iterator[str]:
+    for word in theirs:
+        if (copy := _copy_of(word, lab, source)) and copy.is_dir() and not copy.is_symlink():
+            yield os.fspath(copy)
+        yield word
+
+
+def _copy_of(word: str, lab: Path, source: Path) -> Path | None:
+    """Where the copy of a file or folder of the lab would lie; None for what lies elsewhere."""
+    path = Path(os.path.normpath(lab / word))
+    return source / path.relative_to(lab) if word and path.is_relative_to(lab) else None
