@@ -250,3 +250,44 @@ def test_a_pipe_that_closes_early_is_no_error(lab: Path) -> None:
     listing.stdout.close()
     assert listing.stderr.read() == b""
     assert listing.wait(30) == 0
+
+
+def test_the_queue_from_the_command_line(lab: Path) -> None:
+    assert "nothing waits" in cli(lab, "queue")
+    cli(lab, "run", "slow")
+    told = cli(lab, "run", "slow", "--seeds", "2", "--set", "seconds=1")
+    (running,) = (r for r in rows(lab, "runs") if r["state"] == "running")
+    queued = [line for line in told.splitlines() if "queued" in line]
+    assert len(queued) == 2
+    assert queued[0].endswith(f"queued: this machine busy with slow/{running['run']}")
+    assert queued[1].endswith(", 1 ahead")
+
+    first, second, third = rows(lab, "queue")
+    assert [r["waiting"] for r in (first, second, third)] == [False, True, True]
+    assert cli(lab, "queue", third["run"], "--first").count("queued") == 2
+    assert [r["run"] for r in rows(lab, "queue")] == [first["run"], third["run"], second["run"]]
+    groups = {r["group"] for r in rows(lab, "runs") if r["run"] != running["run"]}
+    assert len(groups) == 1 and None not in groups
+    assert sorted(r["seed"] for r in rows(lab, "runs") if r["group"]) == [0, 1]
+
+    assert "as asked, before it was started" in cli(lab, "stop", second["run"])
+    cli(lab, "stop", first["run"])
+    finished = cli(lab, "logs", third["run"], "-f")
+    assert finished == "up\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("queue", "v0"), 2, "where to?"),
+        (("queue", "--first"), 2, "which run"),
+        (("queue", "v0", "--first"), 1, "no run v0 waits"),
+        (("run", "v0", "--seeds", "0"), 2, "--seeds 0"),
+        (("run", "v0", "--gpus", "-1"), 1, "gpus: must be a whole number"),
+        (("run", "v0", "--gpu-memory", "much"), 1, "gpu_memory: must be a size"),
+        (("run", "v0", "--launcher", "slurp"), 1, "did you mean 'slurm'?"),
+    ],
+)
+def test_mistakes_with_the_queue_are_one_sentence(lab: Path, words: tuple[str, ...], code: int, told: str) -> None:
+    said = cli(lab, *words, code=code)
+    assert told in said and said.count("\n") == 1

@@ -24,6 +24,7 @@ COMMANDS = {
     "list": "notes:list_versions",
     "run": "runs:run",
     "runs": "runs:list_runs",
+    "queue": "queue:queue",
     "stop": "runs:stop",
     "resume": "runs:resume",
     "logs": "runs:logs",
@@ -101,17 +102,30 @@ def _notebook_commands(command: Any) -> None:
 def _run_commands(command: Any) -> None:
     one = command(
         "run",
-        "start training; it goes on when you log out",
-        "imgexp-tui run v0\nimgexp-tui run v0 v1 v2 --wait\nimgexp-tui run v0 --set epochs=2 --set data=~/photos.zip\n",
+        "start training, or put it into the queue; it goes on when you log out",
+        "imgexp-tui run v0\nimgexp-tui run v0 v1 v2 --wait\nimgexp-tui run v0 --seeds 3\n"
+        "imgexp-tui run v0 --set epochs=2 --set data=~/photos.zip\nimgexp-tui run V5 --gpus 2 --launcher slurm\n",
     )
     one.add_argument("versions", nargs="+", metavar="V")
     one.add_argument("--set", dest="set", action="append", default=[], metavar="KEY=VALUE", help="a setting to change")
     one.add_argument("--seed", type=int, metavar="N", help="the seed, in place of the notebook's")
-    one.add_argument(
-        "--wait", action="store_true", help="one after another, until all have ended; exit 1 if one failed"
-    )
+    one.add_argument("--seeds", type=int, metavar="N", help="N runs of each that differ in their seed, as one group")
+    one.add_argument("--gpus", type=int, metavar="N", help="GPUs that each run takes, in place of the notebook's")
+    one.add_argument("--gpu-memory", metavar="SIZE", help='memory that must be free on each, such as "8 GB"')
+    one.add_argument("--launcher", metavar="NAME", help="local or slurm, in place of the notebook's")
+    one.add_argument("--wait", action="store_true", help="until all have ended; exit 1 if one failed")
     one = command("runs", "list runs, newest first")
     one.add_argument("version", nargs="?", metavar="V", help="of this version only")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command(
+        "queue",
+        "list what runs and what waits on this machine, or move a run that waits",
+        "imgexp-tui queue\nimgexp-tui queue v3 --first\n",
+    )
+    one.add_argument("run", nargs="?", metavar="RUN", help="a run that waits: an id, the start of one, or a version")
+    where = one.add_mutually_exclusive_group()
+    for word, places in (("first", -(10**6)), ("up", -1), ("down", 1), ("last", 10**6)):
+        where.add_argument(f"--{word}", dest="places", action="store_const", const=places, help=f"move it {word}")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command("stop", "stop a run: checkpoint, then end", "imgexp-tui stop v0\n")
     one.add_argument("run", metavar="RUN", help="a run id, the start of one, or a version (its latest run)")

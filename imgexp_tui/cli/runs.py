@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.cli.labs import lab_of, notebook_of, table, version_of, views_of
-from imgexp_tui.notebook.model import Version
+from imgexp_tui.notebook.model import Notebook, Version
+from imgexp_tui.notebook.needs import NEEDS
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
 from imgexp_tui.records.follow import RunView
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.state import State, Status
+from imgexp_tui.records.state import State, Status, status
 from imgexp_tui.text import clean_line, clean_log, duration, number
 
 _POLL = 0.25
@@ -21,22 +24,37 @@ _POLL = 0.25
 
 
 def run(arguments: Namespace) -> int:
-    """Launch versions: all at once, or with `--wait` one after another."""
-    from imgexp_tui.runner.launch import LaunchError, launch
-
+    """Launch versions; what finds its place taken waits in the queue. With `--wait` until all have ended."""
     notebook = notebook_of(arguments)
     versions = [version_of(notebook, name) for name in arguments.versions]
+    if arguments.seeds is not None and arguments.seeds < 1:
+        raise CommandError(f"--seeds {arguments.seeds}: it takes a whole number from 1 on", 2)
     plans = [(v, _overrides(v, arguments.set)) for v in versions]
-    well = True
-    for version, overrides in plans:
-        try:
-            started = launch(notebook, version.name, overrides=overrides, seed=arguments.seed)
-        except LaunchError as error:
-            raise CommandError(str(error)) from None
-        well = _announce(started, "started", wait=arguments.wait) and well
-    if not arguments.wait:
-        print("It goes on when you log out. Watch it: imgexp-tui, or: imgexp-tui logs -f " + versions[-1].name)
-    return 0 if well else 1
+    started = [run for version, overrides in plans for run in _launched(arguments, notebook, version, overrides)]
+    if arguments.wait:
+        return 0 if _wait_for(started) else 1
+    print("It goes on when you log out. Watch it: imgexp-tui, or: imgexp-tui logs -f " + versions[-1].name)
+    return 0
+
+
+def _launched(
+    arguments: Namespace, notebook: Notebook, version: Version, overrides: dict[str, Value]
+) -> Iterator[RunDir]:
+    """Start one run of a version, or one a seed; each is announced as it is under way."""
+    from imgexp_tui.runner.launch import LaunchError, launch, launch_seeds
+
+    needs = {key: value for key in NEEDS if (value := getattr(arguments, key)) is not None}
+    more: dict[str, Any] = {"overrides": overrides, "seed": arguments.seed, "needs": needs}
+    try:
+        if arguments.seeds is None:
+            runs: Iterable[RunDir] = [launch(notebook, version.name, **more)]
+        else:
+            runs = launch_seeds(notebook, version.name, arguments.seeds, **more)
+        for started in runs:
+            _announce(started, "started")
+            yield started
+    except LaunchError as error:
+        raise CommandError(str(error)) from None
 
 
 def list_runs(arguments: Namespace) -> int:
@@ -65,10 +83,10 @@ def stop(arguments: Namespace) -> int:
     try:
         control.stop(target)
         print(f"{_name(target)}: asked to save a checkpoint and stop", flush=True)
-        status = control.wait(target)
+        how = control.wait(target)
     except control.ControlError as error:
         raise CommandError(str(error)) from None
-    print(f"{_name(target)}: {_told(status)}")
+    print(f"{_name(target)}: {_told(how)}")
     return 0
 
 
@@ -81,7 +99,8 @@ def resume(arguments: Namespace) -> int:
         control.resume(target)
     except control.ControlError as error:
         raise CommandError(str(error)) from None
-    return 0 if _announce(target, "resumed", wait=arguments.wait) else 1
+    _announce(target, "resumed")
+    return 0 if not arguments.wait or _wait_for([target]) else 1
 
 
 def logs(arguments: Namespace) -> int:
@@ -155,28 +174,41 @@ def _find(arguments: Namespace) -> RunDir:
         raise CommandError(str(error)) from None
 
 
-def _announce(target: RunDir, word: str, *, wait: bool) -> bool:
-    """Say that a run is under way; wait for its end where that is asked. Whether all is well."""
+def _announce(target: RunDir, word: str) -> None:
+    """Say that a run is under way, or why it has to wait."""
+    found = status(target)
+    waits = found.state is State.QUEUED
+    print(f"{_name(target)} {f'queued: {clean_line(found.evidence)}' if waits else word}", flush=True)
+
+
+def _wait_for(targets: list[RunDir]) -> bool:
+    """Wait for the end of each; whether all finished."""
+    left = list(targets)
+    well = True
     try:
-        print(f"{_name(target)} {word}", flush=True)
-        return not wait or _wait(target)
+        for target in targets:
+            well = _wait(target) and well
+            left.remove(target)
     except KeyboardInterrupt:
-        print(f"\n{_name(target)} goes on; stop it with: imgexp-tui stop {target.run}", file=sys.stderr)
+        told = [f"{_name(target)} goes on; stop it with: imgexp-tui stop {target.run}" for target in left]
+        print("", *told, sep="\n", file=sys.stderr)
         raise
+    return well
 
 
 def _wait(target: RunDir) -> bool:
     """Wait for a run's end and say how it ended; whether it finished."""
     from imgexp_tui.runner.control import wait
 
-    status = wait(target)
+    how = wait(target)
     view = RunView(target)
     view.poll()
     best = view.best()
-    took = f" after {duration(status.exit.ended - view.request.created)}" if status.exit and view.request else ""
+    began = view.started or (view.request.created if view.request else None)
+    took = f" after {duration(how.exit.ended - began)}" if how.exit and began is not None else ""
     reached = f", best {best.metric} {number(best.value)}" if best else ""
-    print(f"{_name(target)}: {_told(status)}{took}{reached}", flush=True)
-    return status.state is State.FINISHED
+    print(f"{_name(target)}: {_told(how)}{took}{reached}", flush=True)
+    return how.state is State.FINISHED
 
 
 def _row(view: RunView) -> list[str]:
@@ -195,9 +227,7 @@ def _name(target: RunDir) -> str:
     return f"{target.version}/{target.run}"
 
 
-def _told(status: Status) -> str:
+def _told(how: Status) -> str:
     """State and evidence, without saying the same word twice."""
-    evidence = clean_line(status.evidence)
-    return (
-        evidence if evidence.startswith(status.state) else f"{status.state}, {evidence}" if evidence else status.state
-    )
+    evidence = clean_line(how.evidence)
+    return evidence if evidence.startswith(how.state) else f"{how.state}, {evidence}" if evidence else how.state

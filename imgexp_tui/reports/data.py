@@ -41,9 +41,13 @@ def run_row(view: RunView) -> Row:
         "run": view.run,
         "version": view.version,
         "state": view.status.state.value,
+        "evidence": view.status.evidence,
         "exit_code": exit_.exit_code if exit_ else None,
         "signal": exit_.signal if exit_ else None,
         "attempt": view.status.attempt,
+        "seed": view.request.seed if view.request else None,
+        "group": (view.request.group or None) if view.request else None,
+        "gpus": view.status.process.gpus if view.status.process else [],
         "epoch": _number(view.epoch),
         "step": view.step,
         "metrics": {name: _number(value) for name, value in sorted(view.metrics().items())},
@@ -91,6 +95,7 @@ _FIRST = (
     "epoch",
     "step",
     "seed",
+    "group",
     "best metric",
     "best value",
     "best epoch",
@@ -110,8 +115,7 @@ def _csv_run(view: RunView) -> Row:
     row, request = run_row(view), view.request
     best = row["best"] or {}
     return {
-        **{key: row[key] for key in ("version", "run", "state", "attempt", "epoch", "step")},
-        "seed": request.seed if request else None,
+        **{key: row[key] for key in ("version", "run", "state", "attempt", "epoch", "step", "seed", "group")},
         **{f"best {key}": best.get(key) for key in ("metric", "value", "epoch")},
         **_named("metric", row["metrics"]),
         **_named("setting", request.config if request else {}),

@@ -68,13 +68,17 @@ def decide(me: Ticket, queue: Sequence[Ticket], cards: Sequence[Card]) -> tuple[
         free, busy = desk.sorted_out(me)
         if len(free) >= me.gpus:
             return tuple(sorted(free[: me.gpus]))
-        why = "; ".join(f"GPU{'s' if len(on) > 1 else ''} {listed(on)} {reason}" for reason, on in busy.items())
+        why = "; ".join(_clause(on, reason) for reason, on in busy.items())
     else:
         here = desk.on_machine()
         if len(here) < _limit(me, here):
             return ()
         why = f"this machine {desk.occupied_by(here)}"
     return f"{why}, {ahead} ahead" if ahead else why
+
+
+def _clause(on: list[str], reason: str) -> str:
+    return f"GPU{'s' if len(on) > 1 else ''} {listed(on)} {reason}"
 
 
 def _wanted(ticket: Ticket, cards: Sequence[Card]) -> list[Card]:
@@ -143,7 +147,7 @@ def _too_full(me: Ticket, card: Card, here: Sequence[Ticket]) -> str:
     if me.gpu_memory:
         taken = max(card.used or 0, card.foreign + sum(h.gpu_memory for h in here))
         free = max(0, card.total - taken)
-        return "" if free >= me.gpu_memory else f"has {memory(free)} free of the {memory(me.gpu_memory)} that it needs"
+        return "" if free >= me.gpu_memory else f"too full: {memory(free)} free of {memory(me.gpu_memory)}"
     if card.foreign > _FULL * card.total:
         return f"busy with other people's processes ({memory(card.foreign, card.total)})"
     return ""

@@ -64,6 +64,8 @@ class _Plan:
         files, links, below = [], [], list[_Folder]()
         for entry in entries:
             path = Path(entry.path)
+            if path == self._lab / NOTEBOOK:
+                continue
             if entry.is_dir(follow_symlinks=False):
                 inner = self.of(path)
                 if inner is None:
@@ -72,7 +74,7 @@ class _Plan:
                     below += inner
             elif _is_source(entry):
                 files.append(path)
-            elif path != self._lab / NOTEBOOK:
+            else:
                 links.append(path)
         if not any(f.suffix in _CODE for f in files) and not below:
             return None

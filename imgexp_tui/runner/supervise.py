@@ -86,6 +86,7 @@ class Supervisor:
         self._memory = out_of_memory.counter()
         self._attempt = self._claim()
         self._place: Place | None = None
+        self._waiting = ""
         self._began = time.time()
         self._recorder: SystemRecorder | None = None
         self._log_start = run.log.stat().st_size if run.log.exists() else 0
@@ -112,31 +113,30 @@ class Supervisor:
             raise Refused(str(error)) from None
         if not waiting:
             return STARTED if self._start(tries=1) else ""
-        self._tell_waiting("", waiting)
+        self._tell_waiting(waiting)
         return QUEUED
 
     def wait(self) -> bool:
         """Wait in the queue. True where the trainer was started; False where the run has ended instead."""
-        waiting = ""
         while self._place is not None and not self._bell.stop_asked:
             try:
-                if not (now := self._place.ask()):
+                if not (why := self._place.ask()):
                     return self._start(tries=_LAST_TRIES)
             except QueueError as error:
-                now = str(error)
-            self._tell_waiting(waiting, now)
-            waiting = now
+                why = str(error)
+            self._tell_waiting(why)
             self._bell.wait(PACE)
         self._end(CANCELLED)
         return False
 
-    def _tell_waiting(self, before: str, now: str) -> None:
+    def _tell_waiting(self, why: str) -> None:
         """Say why the run waits, where that has changed. A full disk may keep it from being said."""
-        if now != before:
+        if why != self._waiting:
             with contextlib.suppress(OSError):
-                self._write_process(None, now)
-            if not before:
-                self._log("queued", now)
+                self._write_process(None, why)
+            if not self._waiting:
+                self._log("queued", why)
+            self._waiting = why
 
     def _start(self, *, tries: int) -> bool:
         """Start the trainer; False where that could not be done and the run has ended with it.

@@ -1,0 +1,76 @@
+"""`queue`: what runs and what waits on this machine, in every lab of this user, and who comes next."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from imgexp_tui.cli.errors import CommandError
+from imgexp_tui.cli.labs import lab_of, table
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.state import status
+from imgexp_tui.runner.queue import Queue, QueueError
+from imgexp_tui.runner.slots import Ticket
+from imgexp_tui.runner.trainer import lab_of as lab_of_run
+
+
+def queue(arguments: Namespace) -> int:
+    """List the queue, or move one run in it."""
+    if arguments.run is None and arguments.places is not None:
+        raise CommandError("which run is to be moved? Such as: imgexp-tui queue v3 --first", 2)
+    try:
+        if arguments.run is not None:
+            _move(arguments)
+        tickets = Queue().tickets()
+    except QueueError as error:
+        raise CommandError(str(error)) from None
+    rows = [_row(place, ticket) for place, ticket in enumerate(_in_order(tickets), 1)]
+    if arguments.json:
+        from imgexp_tui.cli.output import print_json
+
+        return print_json(rows)
+    if not rows:
+        print("nothing runs and nothing waits; start something with: imgexp-tui run VERSION")
+        return 0
+    texts = [[str(r["place"]), f"{r['version']}/{r['run']}", r["state"], r["lab"], r["evidence"]] for r in rows]
+    print(table([["", "run", "state", "lab", "evidence"], *texts], last=120))
+    return 0
+
+
+def _move(arguments: Namespace) -> None:
+    if arguments.places is None:
+        raise CommandError(f"where to? Such as: imgexp-tui queue {arguments.run} --first", 2)
+    tickets = [t for t in Queue().tickets() if t.held is None]
+    named = [t for t in tickets if arguments.run in (t.run, t.name)]
+    if not named:
+        lab = lab_of(arguments).resolve()
+        here = [t for t in tickets if lab_of_run(RunDir(Path(t.path))).resolve() == lab]
+        named = [t for t in here if t.version == arguments.run] or [t for t in here if t.run.startswith(arguments.run)]
+    if not named:
+        raise CommandError(f"no run {arguments.run} waits; see the queue with: imgexp-tui queue")
+    if len({t.uuid for t in named}) > 1:
+        names = ", ".join(t.name for t in named)
+        raise CommandError(f"{arguments.run} could mean {names}; give more of the id")
+    Queue().move(named[0].uuid, arguments.places)
+
+
+def _in_order(tickets: list[Ticket]) -> list[Ticket]:
+    """Those that run before those that wait, each in the queue's order."""
+    return sorted(tickets, key=lambda ticket: ticket.held is None)
+
+
+def _row(place: int, ticket: Ticket) -> dict[str, Any]:
+    run = RunDir(Path(ticket.path))
+    found = status(run)
+    return {
+        "place": place,
+        "run": ticket.run,
+        "version": ticket.version,
+        "lab": str(lab_of_run(run)),
+        "state": found.state.value,
+        "evidence": found.evidence,
+        "gpus": list(ticket.held or ()),
+        "waiting": ticket.held is None,
+        "path": ticket.path,
+    }
