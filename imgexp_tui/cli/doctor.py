@@ -114,23 +114,10 @@ def _folders(start: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _logout() -> tuple[str, str, str]:
-    """Whether systemd-logind ends a user's processes at logout (man 5 logind.conf, KillUserProcesses)."""
-    shown = shutil.which("loginctl") and Path("/run/systemd/system").is_dir()
-    if not shown:
-        return _OK, "logout", "no systemd here; runs go on after logout"
-    command = ["busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1"]
-    command += ["org.freedesktop.login1.Manager", "KillUserProcesses"]
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        said = ""
-    if said.strip() == "b true":
-        return (
-            _NOTE,
-            "logout",
-            (
-                "systemd ends your processes at logout here; mend: loginctl enable-linger, "
-                "then start with: systemd-run --user --scope imgexp-tui"
-            ),
-        )
-    return _OK, "logout", "runs go on after logout"
+    from imgexp_tui.runner import logout
+
+    if not logout.ends_processes():
+        return _OK, "logout", "runs go on after logout"
+    if logout.scope():
+        return _OK, "logout", "systemd ends your processes at logout here; runs get a scope of their own and go on"
+    return _NOTE, "logout", f"systemd ends your processes at logout here, runs among them; {logout.MEND}"

@@ -14,6 +14,7 @@ from imgexp_tui.cli.labs import lab_of, notebook_of, table, version_of, views_of
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.notebook.needs import NEEDS
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
+from imgexp_tui.records import lines
 from imgexp_tui.records.follow import RunView
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.state import State, Status, status
@@ -175,7 +176,15 @@ def _find(arguments: Namespace) -> RunDir:
 
 
 def _announce(target: RunDir, word: str) -> None:
-    """Say that a run is under way, or why it has to wait."""
+    """Say that a run is under way, or why it has to wait, and what it was warned of."""
+    told: list[str] = []
+    for event in lines.read(target.events):
+        if event.get("kind") == "warning":
+            told.append(clean_line(str(event.get("message", ""))))
+        elif event.get("kind") in ("queued", "started", "resumed"):
+            told.clear()  # of an earlier attempt
+    for sentence in told:
+        print(f"{_name(target)}: {sentence}", file=sys.stderr)
     found = status(target)
     waits = found.state is State.QUEUED
     print(f"{_name(target)} {f'queued: {clean_line(found.evidence)}' if waits else word}", flush=True)

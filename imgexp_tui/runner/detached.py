@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner import logout
 from imgexp_tui.text import clean_line
 
 SUPERVISOR = "imgexp_tui.runner.supervise"
@@ -37,9 +38,20 @@ def start(module: str, run: RunDir) -> None:
         NotStarted: with what it said instead.
         OSError: its log cannot be written.
     """
+    words = [sys.executable, "-P", "-m", module, os.fspath(run.path.absolute())]
+    before = logout.scope()
+    said = _first_word([*before, *words], run)
+    if not said and before:  # there is no manager of the user's to ask; the supervisor says what that means
+        said = _first_word(words, run)
+    if said not in (STARTED, QUEUED):
+        raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / LOG)}")
+
+
+def _first_word(words: list[str], run: RunDir) -> str:
+    """Start a process and read what it says before it lets go of its standard output."""
     with (run.path / LOG).open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, os.fspath(run.path.absolute())],
+            words,
             cwd="/",
             env={k: v for k, v in os.environ.items() if not k.startswith("IMGEXP_RUN_")},
             stdin=subprocess.DEVNULL,
@@ -48,14 +60,12 @@ def start(module: str, run: RunDir) -> None:
             start_new_session=True,
         )
     try:
-        said = child.communicate(timeout=_PATIENCE)[0].decode("utf-8", "replace").strip()
+        return child.communicate(timeout=_PATIENCE)[0].decode("utf-8", "replace").strip()
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
         raise NotStarted(f"its supervisor did not come up within {_PATIENCE:g} s") from None
-    if said not in (STARTED, QUEUED):
-        raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / LOG)}")
 
 
 def _last_line(log: Path) -> str:

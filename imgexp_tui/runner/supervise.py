@@ -25,7 +25,7 @@ from imgexp_tui.records import events, state
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner import out_of_memory, trainer
+from imgexp_tui.runner import logout, out_of_memory, trainer
 from imgexp_tui.runner.claim import Taken, take
 from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
 from imgexp_tui.runner.outcome import CANCELLED, Outcome, Seen, judge
@@ -159,6 +159,8 @@ class Supervisor:
             sweep(self._strays, gently=False)
             self._end(_not_started(self._request, error), tries=tries)
             raise
+        if told := logout.threat():
+            self._log("warning", told)
         self._recorder = SystemRecorder(self._run, trainer.lab_of(self._run))
         return True
 
