@@ -6,9 +6,13 @@ Each returns a sentence for the user, or raises `DeedError` with one.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgexp_tui import durable
 from imgexp_tui.notebook.model import Notebook
+
+if TYPE_CHECKING:
+    from imgexp_tui.records.rundir import RunDir
 
 EXPORT = "notebook.md"
 
@@ -22,32 +26,45 @@ def start(notebook: Notebook, version: str) -> str:
     from imgexp_tui.runner.launch import LaunchError, launch
 
     try:
-        launch(notebook, version)
+        run = launch(notebook, version)
     except LaunchError as error:
         raise DeedError(str(error)) from None
-    return f"{version} is under way; it goes on when you leave."
+    return _under_way(run, f"{version} is under way; it goes on when you leave.")
 
 
 def stop(lab: Path, version: str, run: str) -> str:
-    """Ask a run to stop."""
-    from imgexp_tui.runner import control
+    """Ask a run to stop, or take it out of the queue."""
+    return _stop(_run_dir(lab, version, run))
+
+
+def stop_at(path: str) -> str:
+    """The same for the run whose folder is `path`, maybe of another lab."""
+    from imgexp_tui.records.rundir import RunDir
+
+    return _stop(RunDir(Path(path)))
+
+
+def move_in_queue(uuid: str, places: int) -> str:
+    """Let a run that waits start earlier (less than 0) or later. Nothing is said: it shows."""
+    from imgexp_tui.runner.queue import Queue, QueueError
 
     try:
-        control.stop(_run_dir(lab, version, run))
-    except control.ControlError as error:
+        Queue().move(uuid, places)
+    except QueueError as error:
         raise DeedError(str(error)) from None
-    return f"{version} was asked to stop; it saves a checkpoint first."
+    return ""
 
 
 def resume(lab: Path, version: str, run: str) -> str:
     """Start a run that has ended once more."""
     from imgexp_tui.runner import control
 
+    found = _run_dir(lab, version, run)
     try:
-        control.resume(_run_dir(lab, version, run))
+        control.resume(found)
     except control.ControlError as error:
         raise DeedError(str(error)) from None
-    return f"{version} goes on from its last checkpoint."
+    return _under_way(found, f"{version} goes on from its last checkpoint.")
 
 
 def would_replace(lab: Path) -> bool:
@@ -80,7 +97,27 @@ def export(notebook: Notebook) -> str:
     return f"Written: {path}"
 
 
-def _run_dir(lab: Path, version: str, run: str):  # type: ignore[no-untyped-def]  # imported late
+def _stop(run: RunDir) -> str:
+    from imgexp_tui.records.state import State, status
+    from imgexp_tui.runner import control
+
+    waited = status(run).state is State.QUEUED
+    try:
+        control.stop(run)
+    except control.ControlError as error:
+        raise DeedError(str(error)) from None
+    return f"{run.version} leaves the queue." if waited else f"{run.version} was asked to stop; it saves first."
+
+
+def _under_way(run: RunDir, otherwise: str) -> str:
+    """What a run that was started waits for, if it does."""
+    from imgexp_tui.records.state import State, status
+
+    found = status(run)
+    return f"{run.version} waits: {found.evidence}." if found.state is State.QUEUED else otherwise
+
+
+def _run_dir(lab: Path, version: str, run: str) -> RunDir:
     from imgexp_tui.paths import RUNS
     from imgexp_tui.records.rundir import RunDir
 

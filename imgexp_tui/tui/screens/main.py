@@ -57,6 +57,7 @@ class MainScreen(LineScreen[None]):
         Binding("S", "stop", "Stop", tooltip="Stop this version's run; asks first"),
         Binding("R", "resume", "Resume", tooltip="Resume the latest run from its last checkpoint"),
         Binding("n", "new", "New", tooltip="New version from this one"),
+        Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("x", "export", "Export", show=False, tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
@@ -224,11 +225,11 @@ class MainScreen(LineScreen[None]):
             pane = self._desk.pane(self._pane)
             pane.scroll_relative(y=pages * max(1, pane.size.height - 1), animate=False)
 
-    def on_version_table_picked(self) -> None:
+    def on_cursor_pane_moved(self) -> None:
         with self.app.batch_update():
             self._draw_picked()
 
-    def on_version_table_opened(self) -> None:
+    def on_cursor_pane_opened(self) -> None:
         self.action_edit("takeaways")
 
     # Keys
@@ -329,6 +330,16 @@ class MainScreen(LineScreen[None]):
         from imgexp_tui.tui.screens.log import LogScreen
 
         self.app.push_screen(LogScreen(self._lab, run.version, run.run))
+
+    def action_queue(self) -> None:
+        from imgexp_tui.tui.screens.queue import QueueScreen
+
+        self.app.push_screen(QueueScreen(self._lab), self._from_queue)
+
+    def _from_queue(self, version: str | None) -> None:
+        if version:
+            self._table.pick(version)
+        self._hurry()
 
     def action_leave(self) -> None:
         """Quit. What is under way is named on the terminal that one comes back to."""

@@ -1,0 +1,195 @@
+"""The queue of this machine: what runs, what waits and for what, and who comes next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widgets import Footer
+
+from imgexp_tui.text import clean_line
+from imgexp_tui.tui import deeds, queue_look
+from imgexp_tui.tui.lines import Line, line, plain, spread
+from imgexp_tui.tui.queue_look import Queued
+from imgexp_tui.tui.screens.confirm import ConfirmScreen
+from imgexp_tui.tui.widgets.cursor_pane import CursorPane
+from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.wrap import wrap
+
+_PACE = 1.0
+
+
+class QueueRows(CursorPane):
+    """One run a row; the cursor stays on its run when the order changes."""
+
+    rows: tuple[Queued, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+    @property
+    def picked(self) -> Queued | None:
+        """The run under the cursor."""
+        return self.rows[self.cursor] if self.rows else None
+
+    def fill(self, rows: tuple[Queued, ...]) -> None:
+        """Show these runs."""
+        picked = self.picked
+        self.rows = rows
+        uuids = [one.uuid for one in rows]
+        if picked and picked.uuid in uuids:
+            self.cursor = uuids.index(picked.uuid)
+        self.cursor = max(0, min(self.cursor, len(rows) - 1))
+        self.rebuild()
+        self.keep_in_sight()
+        self.post_message(self.Moved())
+
+    def build(self, width: int, height: int) -> list[Line]:
+        return [queue_look.row(one, width) for one in self.rows]
+
+
+class Detail(Pane):
+    """The whole sentence about the run under the cursor."""
+
+    sentence = ""
+
+    def tell(self, sentence: str) -> None:
+        """Show it."""
+        if sentence != self.sentence:
+            self.sentence = sentence
+            self.rebuild()
+
+    def build(self, width: int, height: int) -> list[Line]:
+        return [line(text) for text in wrap(self.sentence, max(10, width))] or [()]
+
+
+class QueueScreen(LineScreen[str | None]):
+    """Dismissed with the version to show on the main screen, or None.
+
+    Args:
+        lab: the lab that is open.
+    """
+
+    CSS_PATH = "queue.tcss"
+    AUTO_FOCUS = ""
+    BINDINGS = [
+        Binding("escape,q,Q", "close", "Back"),
+        Binding("enter", "show_version", "Show", tooltip="Show this run's version"),
+        Binding("K,ctrl+up", "shift(-1)", "Earlier", tooltip="Let a run that waits start earlier"),
+        Binding("J,ctrl+down", "shift(1)", "Later", tooltip="Let a run that waits start later"),
+        Binding("S", "stop", "Stop", tooltip="Stop a run, or take one that waits out of the queue; asks first"),
+        Binding("j,down", "move(1)", "Next run", show=False),
+        Binding("k,up", "move(-1)", "Previous run", show=False),
+        Binding("g,home", "move(-1000000)", "First run", show=False),
+        Binding("G,end", "move(1000000)", "Last run", show=False),
+        Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
+    ]
+
+    def __init__(self, lab: Path) -> None:
+        super().__init__()
+        self._lab = lab
+
+    def compose(self) -> ComposeResult:
+        yield LineView(id="title")
+        yield LineView(id="head")
+        yield QueueRows(id="rows")
+        yield Detail(id="detail")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._rows = self.query_one(QueueRows)
+        self._look()
+        self.set_interval(_PACE, self._look)
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    @work(exclusive=True, group="look")
+    async def _look(self) -> None:
+        from imgexp_tui.runner.queue import QueueError
+
+        try:
+            rows = await asyncio.to_thread(queue_look.look, self._lab)
+        except QueueError as error:
+            self.query_one(Detail).tell(clean_line(str(error)))
+            return
+        if rows != self._rows.rows:
+            self._rows.fill(rows)
+        self._draw()
+
+    def _draw(self) -> None:
+        room, rows = self.size.width, self.query_one(QueueRows).rows
+        waiting = sum(one.waiting for one in rows)
+        left = line((" Queue ", "title"), ("of this machine", "quiet"))
+        right = line((f"● {len(rows) - waiting} running", "live"), (f" · {waiting} waiting ", "quiet"))
+        self.query_one("#title", LineView).show([spread(left, right, room)])
+        self.query_one("#head", LineView).show([queue_look.head(room)])
+        self.query_one(Detail).tell(self._sentence())
+
+    def _sentence(self) -> str:
+        one = self.query_one(QueueRows).picked
+        if one is None:
+            return "Nothing runs and nothing waits. Start a run of a version with r on the main screen."
+        name = f"{one.version}/{one.run}" + ("" if one.here else f" of the lab {one.lab}")
+        return f"{name}: {one.evidence}" if one.waiting else f"{name}: {plain(queue_look.what(one))}, {one.evidence}"
+
+    def on_cursor_pane_moved(self) -> None:
+        self._draw()
+        self.refresh_bindings()
+
+    def on_cursor_pane_opened(self) -> None:
+        self.action_show_version()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        one = self._rows.picked if self.is_mounted and hasattr(self, "_rows") else None
+        if action == "shift":
+            return one is not None and one.waiting
+        if action == "stop":
+            return one is not None
+        if action == "show_version":
+            return one is not None and one.here
+        return True
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_show_version(self) -> None:
+        one = self._rows.picked
+        if one and one.here:
+            self.dismiss(one.version)
+
+    def action_move(self, rows: int) -> None:
+        self._rows.move(rows)
+
+    @work(group="deed")
+    async def action_shift(self, places: int) -> None:
+        one = self._rows.picked
+        if one and one.waiting:
+            await self._do(partial(deeds.move_in_queue, one.uuid, places))
+
+    @work(group="deed")
+    async def action_stop(self) -> None:
+        one = self._rows.picked
+        if one is None:
+            return
+        question, yes = f"Stop {one.version}? It saves a checkpoint and can be resumed.", "Stop"
+        if one.waiting:
+            question, yes = f"Take {one.version} out of the queue? R puts it back.", "Take it out"
+        if await self.app.push_screen_wait(ConfirmScreen(question, yes, "Keep it")):
+            await self._do(partial(deeds.stop_at, one.path))
+
+    async def _do(self, deed: Callable[[], str]) -> None:
+        try:
+            said = await asyncio.to_thread(deed)
+        except deeds.DeedError as error:
+            self.app.notify(clean_line(str(error)), severity="error", markup=False)
+        else:
+            if said:
+                self.app.notify(clean_line(said), markup=False)
+        self._look()
