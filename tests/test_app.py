@@ -156,7 +156,7 @@ async def test_a_notebook_that_does_not_parse_shows_the_line_and_recovers(lab: P
         await shows(pilot, "experiments.toml:19", "v0", "v1")
         (lab / "experiments.toml").write_text(NOTEBOOK + "\n[versions.v2]\nsummary = 'mended by hand'\n")
         await shows(pilot, "mended by hand")
-        assert "experiments.toml:19" not in text_of(pilot)
+        await until(pilot, lambda: "experiments.toml:19" not in text_of(pilot), "no trouble any more")
 
 
 async def test_an_edit_from_outside_shows_and_the_cursor_stays(lab: Path) -> None:

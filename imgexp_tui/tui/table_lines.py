@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imgexp_tui.notebook.model import Version
@@ -132,10 +132,10 @@ def _age(written: float | None, now: float | None) -> str:
     return "" if written is None else age(max(0.0, (time.time() if now is None else now) - written))
 
 
-def header(title: str, live: Sequence[str], count: int, room: int) -> Line:
-    """The app's first line: what lab this is and what is under way."""
+def header(title: str, live: int, count: int, room: int) -> Line:
+    """The app's first line: what lab this is, how many runs are under way, how many versions there are."""
     name = line((" imgexp-tui ", "title"), " ", (clean_line(title), "strong"))
-    under_way = (f"● {len(live)} running", "live") if live else ("nothing running", "quiet")
+    under_way = (f"● {live:,} running", "live") if live else ("nothing running", "quiet")
     versions = "1 version" if count == 1 else f"{count:,} versions"
     right = line(under_way, (f" · {versions} ", "quiet"))
     return pad(name, room) if cells(right) > room // 2 else line(*pad(name, room - cells(right)), *right)

@@ -66,6 +66,7 @@ class EditorScreen(Screen[str]):
         lab: the lab's folder.
         version: whose notes.
         field: the note to start in, one of `FIELDS`.
+        run: whose numbers stand beside; "" for the newest run.
     """
 
     CSS_PATH = "editor.tcss"
@@ -86,14 +87,14 @@ class EditorScreen(Screen[str]):
             super().__init__()
             self.sentence = sentence
 
-    def __init__(self, lab: Path, version: str, field: str = "takeaways") -> None:
+    def __init__(self, lab: Path, version: str, field: str = "takeaways", run: str = "") -> None:
         super().__init__()
         self._lab = lab
         self._version = version
         self._notes = {name: Note(name, NoteArea(id=name, placeholder=_HINTS[name])) for name in FIELDS}
         self._current = self._notes[field]
         self._keeper = DraftKeeper(lab, lambda sentence: self.post_message(self.DraftTrouble(sentence)))
-        self._glancer = RunGlancer(lab, version)
+        self._glancer = RunGlancer(lab, version, run)
         self._looking = False
         self._saving = asyncio.Lock()
         self._saved_at = ""

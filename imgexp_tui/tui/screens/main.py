@@ -55,7 +55,7 @@ class MainScreen(LineScreen[None]):
         Binding("s", "edit('summary')", "Summary", tooltip="Write the summary"),
         Binding("r", "run", "Run", tooltip="Start a run of this version"),
         Binding("S", "stop", "Stop", tooltip="Stop this version's run; asks first"),
-        Binding("R", "resume", "Resume", tooltip="Resume the latest run from its last checkpoint"),
+        Binding("R", "resume", "Resume", tooltip="Resume the run that is shown from its last checkpoint"),
         Binding("n", "new", "New", tooltip="New version from this one"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("x", "export", "Export", show=False, tooltip="Export the notebook as markdown"),
@@ -135,11 +135,11 @@ class MainScreen(LineScreen[None]):
             self._draw()
 
     def _begin(self) -> None:
-        """Put the cursor on the run that is under way, or else on the latest one, unless it was moved already."""
+        """Put the cursor on the run that is under way, or else on the newest one, unless it was moved already."""
         rows = self._look.rows
-        ran = [name for name in rows if rows[name].latest]
+        ran = [name for name in rows if rows[name].shown]
         if ran and self._table.picked == next(iter(rows), ""):
-            self._table.pick(max(ran, key=lambda name: (rows[name].live, rows[name].latest)))
+            self._table.pick(max(ran, key=lambda name: (rows[name].live > 0, rows[name].shown)))
 
     def _draw(self) -> None:
         look = self._look
@@ -151,7 +151,8 @@ class MainScreen(LineScreen[None]):
     def _draw_header(self) -> None:
         book = self._look.notebook
         title, count = (book.title, len(book.versions)) if book else (self._lab.absolute().name, 0)
-        self.query_one("#header", LineView).show([header(title, self._look.live, count, self.size.width)])
+        live = sum(row.live for row in self._look.rows.values())
+        self.query_one("#header", LineView).show([header(title, live, count, self.size.width)])
 
     def _draw_picked(self) -> None:
         """Show the version under the cursor. Its run follows when the watcher has looked at it."""
@@ -239,7 +240,9 @@ class MainScreen(LineScreen[None]):
             return
         from imgexp_tui.tui.screens.editor import EditorScreen
 
-        self.app.push_screen(EditorScreen(self._lab, name, field), lambda _: self._hurry())
+        row = self._look.rows.get(name)
+        editor = EditorScreen(self._lab, name, field, row.shown if row else "")
+        self.app.push_screen(editor, lambda _: self._hurry())
 
     def action_new(self) -> None:
         if self._look.notebook is None:
