@@ -215,6 +215,21 @@ async def test_quitting_leaves_the_run_and_the_next_start_finds_it(lab: Path) ->
         await shows(pilot, "● running")
 
 
+async def test_the_curves_stay_when_a_watched_run_ends(lab: Path) -> None:
+    run = a_run(lab, ended=False)
+    async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "● running", "train loss")
+        stop_all(lab)
+        await until(pilot, lambda: "● running" not in text_of(pilot), "the end")
+        await pilot.pause(0.2)
+        assert "train loss" in text_of(pilot)
+        await pilot.press("tab")
+        await shows(pilot, "-learns")
+    assert not status(run).state.live
+    async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "nothing running", "-learns")
+
+
 async def test_a_takeaway_is_written_while_the_run_goes_on(lab: Path) -> None:
     a_run(lab, ended=False)
     async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:

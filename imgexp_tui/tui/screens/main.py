@@ -1,7 +1,8 @@
 """The main screen: the versions, and notes, run, log and machine of the one under the cursor.
 
 It draws what the watching thread found and never reads a file itself. On a large terminal all panes stand side by side;
-on a small one the current pane stands alone below the table, the run first while it is live.
+on a small one the current pane stands alone below the table: the run of a version that was live since the app was
+opened, so that its last curves stay, and the notes of another.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class MainScreen(LineScreen[None]):
         self._desk: Desk | None = None
         self._watcher: Watcher | None = None
         self._chosen = ""
+        self._were_live: set[str] = set()
         self._settled = False
         self._able: tuple[bool, bool] = (False, False)
 
@@ -128,6 +130,7 @@ class MainScreen(LineScreen[None]):
         if not self._watcher:
             return
         first, self._look = not self._look.rows, self._watcher.take()
+        self._were_live.update(self._look.live)
         if first and not self._settled and self._look.rows:
             self._settled = True
             self._begin()
@@ -194,9 +197,8 @@ class MainScreen(LineScreen[None]):
 
     @property
     def _pane(self) -> str:
-        """The current pane: the one that was chosen, else the run while it is live and the notes otherwise."""
-        row = self._look.rows.get(self._table.picked)
-        return self._chosen or ("run" if row and row.live else "notes")
+        """The current pane: the one that was chosen, else the run where one was live, and the notes otherwise."""
+        return self._chosen or ("run" if self._table.picked in self._were_live else "notes")
 
     def _arrange(self) -> None:
         """Let the current pane stand out, or alone where there is little room."""
@@ -269,7 +271,8 @@ class MainScreen(LineScreen[None]):
             return
         from imgexp_tui.tui import deeds
 
-        await self._do(partial(deeds.start, book, name))
+        if await self._do(partial(deeds.start, book, name)):
+            self._were_live.add(name)  # it may have ended before it is looked at
 
     @work(group="run")
     async def action_stop(self) -> None:
@@ -304,15 +307,18 @@ class MainScreen(LineScreen[None]):
             return
         await self._do(partial(deeds.export, book))
 
-    async def _do(self, deed: Callable[[], str]) -> None:
-        """Do something in a thread, say how it went, and look at once."""
+    async def _do(self, deed: Callable[[], str]) -> bool:
+        """Do something in a thread, say how it went, and look at once. Whether it was done."""
         from imgexp_tui.tui.deeds import DeedError
 
         try:
             self._say(await asyncio.to_thread(deed))
         except DeedError as error:
             self._say(str(error), "error")
-        self._hurry()
+            return False
+        finally:
+            self._hurry()
+        return True
 
     def _hurry(self) -> None:
         if self._watcher:
