@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from imgexp_tui.notebook.load import read
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.identity import Identity, identity
@@ -18,6 +19,8 @@ from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.tui import lab_runs
 from imgexp_tui.tui.glance import RunGlancer
 from imgexp_tui.tui.lab_runs import LabRuns
+from imgexp_tui.tui.looks import Row
+from imgexp_tui.tui.table_lines import columns
 
 FIRST, SECOND, THIRD = (f"2026010{day}-000000-aaaaaa" for day in (1, 2, 3))
 
@@ -116,6 +119,31 @@ def test_an_older_run_that_is_resumed_from_outside_is_found(lab: Lab) -> None:
     lab.resume(older)
     settle(runs)
     assert (runs.rows["v0"].live, runs.rows["v0"].shown) == (1, older.run)
+
+
+def test_a_row_is_of_one_run_and_borrows_a_best_only_while_that_has_none(lab: Lab) -> None:
+    lab.run(FIRST, 0.2)
+    lab.run(SECOND, 0.3)
+    newest = lab.run(THIRD, live=True)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    row = runs.rows["v0"]
+    assert (row.best, row.accuracy, row.borrowed, row.epoch) == (0.2, 0.8, True, None)
+    assert roles(row)["0.2000"] == roles(row)["80 %"] == "quiet"
+    writer = LineWriter(newest.metrics)
+    writer.write({"step": 1, "epoch": 1, "time": 0.0, "valid/loss": 0.5, "valid/accuracy": 0.5})
+    writer.close()
+    settle(runs)
+    row = runs.rows["v0"]
+    assert (row.best, row.accuracy, row.borrowed, row.epoch) == (0.5, 0.5, False, 1)
+    assert roles(row)["0.5000"] == "strong"
+
+
+def roles(row: Row) -> dict[str, str]:
+    """The texts of a version's line and their roles."""
+    version = read("[versions.v0]\n", Path()).versions["v0"]
+    layout = columns(120, [version], {"v0": row}, frozenset())
+    return dict(layout.row(version, row, draft=False, here=False))
 
 
 def test_many_runs_that_have_ended_cost_a_look_only_a_few_stats(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

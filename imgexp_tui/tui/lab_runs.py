@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,20 +201,27 @@ def _row(runs: _Runs) -> Row:
     view = runs.shown
     if view is None:
         return Row()
-    ended = [best for _, best in runs.ended.values()]
-    best = _least([b for b in (*(followed.best() for followed in runs.followed.values()), *ended) if b])
+    own = view.best()
+    best = own or _least([b for b in _others(runs, view) if b])
     return Row(
         state=view.status.state.value,
         live=sum(followed.status.state.live for followed in runs.followed.values()),
         metric=best.metric if best else "",
         best=best.value if best else None,
         accuracy=_accuracy(best),
+        borrowed=own is None and best is not None,
         epoch=None if view.epoch is None or not math.isfinite(view.epoch) else int(view.epoch),
         epochs=view.epochs,
         spark=_thinned(view),
         runs=len(runs.found),
         shown=view.run,
     )
+
+
+def _others(runs: _Runs, view: RunView) -> Iterator[Best | None]:
+    """The best of each run but the shown one."""
+    yield from (best for _, best in runs.ended.values())
+    yield from (followed.best() for followed in runs.followed.values() if followed is not view)
 
 
 def _least(found: list[Best]) -> Best | None:

@@ -21,7 +21,8 @@ class Row:
     Attributes:
         state: of its shown run, which is the newest live one, or else the newest; "" where it has none.
         live: how many of its runs are live.
-        metric, best, accuracy: the best of all its runs and the accuracy of that same line; "" and None without.
+        metric, best, accuracy: the best of the shown run and the accuracy of that same line; "" and None without.
+        borrowed: the shown run has none yet, so that these are of another run, the best of them.
         epoch, epochs: where the shown run stands.
         spark: the shown run's valid/loss (train/loss without), thinned.
         shown: id of the shown run; ids sort by time.
@@ -33,6 +34,7 @@ class Row:
     metric: str = ""
     best: float | None = None
     accuracy: float | None = None
+    borrowed: bool = False
     epoch: int | None = None
     epochs: int | None = None
     spark: tuple[float, ...] = ()

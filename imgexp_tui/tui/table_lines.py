@@ -93,13 +93,14 @@ def _texts(
 ) -> dict[str, Line]:
     row = row or Row()
     summary = first_line(version.summary)
+    borrowed = "quiet" if row.borrowed else ""
     curve_role = "train" if row.metric.startswith("train") else "valid"
     return {
         "name": line((fit(clean_line(version.name), 24), "strong" if here else "")),
         "base": line((clean_line(version.base or ""), "quiet")),
         "state": line(_state(version, row)),
-        "best loss": line((_best(row), "strong" if row.best is not None else "")),
-        "accuracy": line("" if row.accuracy is None else f"{row.accuracy * 100:.0f} %"),
+        "best loss": line((_best(row), "quiet" if row.borrowed else "strong")),
+        "accuracy": line(("" if row.accuracy is None else f"{row.accuracy * 100:.0f} %", borrowed)),
         "epoch": line((_epoch(row), "" if row.live else "quiet")),
         "curve": line((_curve(row, at.curve), curve_role)),
         "summary": line((summary or "no summary yet", "" if summary else "quiet")),
