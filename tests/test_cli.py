@@ -213,6 +213,13 @@ def test_importing_again_never_overwrites(tmp_path: Path, notes_file: Path) -> N
     assert (tmp_path / "experiments.toml").read_bytes() == before
 
 
+@pytest.mark.parametrize("text", ["", "only words\nand more\n"])
+def test_a_file_without_a_version_is_not_imported(tmp_path: Path, text: str) -> None:
+    (tmp_path / "notes.txt").write_text(text)
+    assert "holds no version" in cli(tmp_path, "import", str(tmp_path / "notes.txt"), code=1)
+    assert not (tmp_path / "experiments.toml").exists()
+
+
 def test_escape_sequences_of_a_log_do_not_reach_the_terminal(lab: Path) -> None:
     notebook = (lab / "experiments.toml").read_text()
     notebook += r"""
