@@ -179,6 +179,12 @@ def test_init_makes_a_lab_that_checks_and_never_overwrites(tmp_path: Path) -> No
     assert (lab / "experiments.toml").read_text() == "[versions.mine]\n"
 
 
+def test_notes_come_into_a_new_lab_beside_its_first_version(tmp_path: Path, notes_file: Path) -> None:
+    cli(tmp_path, "init", str(tmp_path / "new"))
+    cli(tmp_path / "new", "import", str(notes_file))
+    assert [v["name"] for v in rows(tmp_path / "new", "list")] == ["first", "v0", "v1", "v2", "v3", "V4", "V5"]
+
+
 def test_check_reports_every_problem_with_its_line(lab: Path) -> None:
     (lab / "experiments.toml").write_text(
         "[defaults]\nepoch = 3\n[versions.v0.train]\nhead = 'lineer'\n[versions.v1]\nbase = 'v9'\n[versions.v2]\n"
