@@ -66,8 +66,12 @@ def _terminal(lab: Path, columns: int, lines: int) -> str:
     def screen() -> str:
         return subprocess.run([*tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True).stdout
 
+    def whole() -> bool:
+        # "GB" is said by the gauges alone, which come last; the notes speak of CPU memory too.
+        return all(words in screen() for words in ("● running", "valid loss  ", " GB"))
+
     try:
-        _wait(lambda: "● running" in screen() and "valid loss  " in screen() and "CPU" in screen(), "the live curves")
+        _wait(whole, "the live curves and the gauges")
         return screen()
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)

@@ -156,7 +156,7 @@ async def test_a_notebook_that_does_not_parse_shows_the_line_and_recovers(lab: P
         await shows(pilot, "experiments.toml:19", "v0", "v1")
         (lab / "experiments.toml").write_text(NOTEBOOK + "\n[versions.v2]\nsummary = 'mended by hand'\n")
         await shows(pilot, "mended by hand")
-        assert "experiments.toml:19" not in text_of(pilot)
+        await until(pilot, lambda: "experiments.toml:19" not in text_of(pilot), "no trouble any more")
 
 
 async def test_an_edit_from_outside_shows_and_the_cursor_stays(lab: Path) -> None:
@@ -213,6 +213,21 @@ async def test_quitting_leaves_the_run_and_the_next_start_finds_it(lab: Path) ->
     assert status(run).state is State.RUNNING
     async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "● running")
+
+
+async def test_the_curves_stay_when_a_watched_run_ends(lab: Path) -> None:
+    run = a_run(lab, ended=False)
+    async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "● running", "train loss")
+        stop_all(lab)
+        await until(pilot, lambda: "● running" not in text_of(pilot), "the end")
+        await pilot.pause(0.2)
+        assert "train loss" in text_of(pilot)
+        await pilot.press("tab")
+        await shows(pilot, "-learns")
+    assert not status(run).state.live
+    async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "nothing running", "-learns")
 
 
 async def test_a_takeaway_is_written_while_the_run_goes_on(lab: Path) -> None:

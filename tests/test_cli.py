@@ -179,6 +179,12 @@ def test_init_makes_a_lab_that_checks_and_never_overwrites(tmp_path: Path) -> No
     assert (lab / "experiments.toml").read_text() == "[versions.mine]\n"
 
 
+def test_notes_come_into_a_new_lab_beside_its_first_version(tmp_path: Path, notes_file: Path) -> None:
+    cli(tmp_path, "init", str(tmp_path / "new"))
+    cli(tmp_path / "new", "import", str(notes_file))
+    assert [v["name"] for v in rows(tmp_path / "new", "list")] == ["first", "v0", "v1", "v2", "v3", "V4", "V5"]
+
+
 def test_check_reports_every_problem_with_its_line(lab: Path) -> None:
     (lab / "experiments.toml").write_text(
         "[defaults]\nepoch = 3\n[versions.v0.train]\nhead = 'lineer'\n[versions.v1]\nbase = 'v9'\n[versions.v2]\n"
@@ -211,6 +217,13 @@ def test_importing_again_never_overwrites(tmp_path: Path, notes_file: Path) -> N
     before = (tmp_path / "experiments.toml").read_bytes()
     assert "v0" in cli(tmp_path, "import", str(notes_file), code=1)
     assert (tmp_path / "experiments.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "only words\nand more\n"])
+def test_a_file_without_a_version_is_not_imported(tmp_path: Path, text: str) -> None:
+    (tmp_path / "notes.txt").write_text(text)
+    assert "holds no version" in cli(tmp_path, "import", str(tmp_path / "notes.txt"), code=1)
+    assert not (tmp_path / "experiments.toml").exists()
 
 
 def test_escape_sequences_of_a_log_do_not_reach_the_terminal(lab: Path) -> None:

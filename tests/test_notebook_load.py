@@ -70,6 +70,8 @@ def test_versions_inherit_from_defaults_and_bases() -> None:
         ("[defaults]\nlr = 0.1\n", "2: defaults.lr: unknown setting; did you mean learning_rate?"),
         ("[lab]\ntitel = 'x'\n", "2: lab.titel: unknown key; did you mean title?"),
         ("[version.v0]\n", "1: version: unknown table; did you mean versions?"),
+        ("[lab]\n\n# the seventh\n[version.v7]\n", "4: version: unknown table; did you mean versions?"),
+        ("[lab]\n[default.train]\n[default]\n", "3: default: unknown table; did you mean defaults?"),
         ("[versions.v0]\nsumary = ''\n", "2: versions.v0.sumary: unknown key; did you mean summary?"),
         ("[versions.v0]\nepochs = 1\n", "2: versions.v0.epochs: unknown key; settings stand under [versions.v0.train]"),
         (
@@ -77,6 +79,22 @@ def test_versions_inherit_from_defaults_and_bases() -> None:
             "3: versions.v0.train.summary: unknown setting; it belongs above [versions.v0.train]",
         ),
         ("[versions.v0.train]\nepochs = 1.5\n", "2: versions.v0.train.epochs: 1.5 is not a whole number"),
+        (
+            "[defaults]\nbatch_size = 'big'\n",
+            "2: defaults.batch_size: 'big' is not a whole number; write one such as 64",
+        ),
+        ("[defaults]\nepochs = '12'\n", "2: defaults.epochs: '12' is not a whole number; write it without quotes"),
+        (
+            "[defaults]\nlearning_rate = '1e-3'\n",
+            "2: defaults.learning_rate: '1e-3' is not a number; write it without quotes",
+        ),
+        (
+            "[defaults]\npretrained = 'true'\n",
+            "2: defaults.pretrained: 'true' is not true or false; write it without quotes",
+        ),
+        ("[defaults]\npretrained = 1\n", "2: defaults.pretrained: 1 is not true or false; write true or false"),
+        ("[defaults]\nhead = 5\n", '2: defaults.head: 5 is not a text in quotes; write it as in head = "linear"'),
+        ("[defaults]\ndropout = nan\n", "2: defaults.dropout: nan is not a finite number; write one such as 0.0"),
         ("[versions.v0]\ntrain = {dropout = 2}\n", "2: versions.v0.train.dropout: 2 is out of range"),
         ("versions.v0.train.dropout = 2\n", "1: versions.v0.train.dropout: 2 is out of range"),
         (

@@ -100,6 +100,43 @@ async def test_typing_is_saved_and_the_rest_of_the_file_stays(lab: Path) -> None
     assert journal.drafts(lab) == []
 
 
+async def test_the_first_takeaway_that_one_types_is_a_bullet(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        assert "unsaved" not in app.told("#state")
+        await pilot.press(*"new", "enter", *"two", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-new\n-two")
+
+
+@pytest.mark.parametrize("keys", [[], ["x", "backspace"], ["minus"], ["enter"]])
+async def test_a_bullet_that_was_offered_and_not_filled_changes_nothing(lab: Path, keys: list[str]) -> None:
+    before = (lab / paths.NOTEBOOK).stat()
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        assert app.area.text.endswith("bigger\n-") and "●" not in str(app.area.border_title)
+        await pilot.press(*keys)
+        assert "unsaved" not in app.told("#state")
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert file(lab) == NOTEBOOK and (lab / paths.NOTEBOOK).stat().st_ino == before.st_ino
+    assert journal.drafts(lab) == []
+
+
+async def test_an_edit_elsewhere_leaves_no_empty_bullet_behind(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press("up", "end", "exclamation_mark", "ctrl+s")
+        await until(pilot, lambda: "saved " in app.told("#state"), "the save")
+        assert app.area.text.endswith("bigger!\n-"), "it is still there to be filled"
+        await pilot.press("down", *"new", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger!\n-new")
+
+
 async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
     app = Host(lab, field="summary")
     async with app.run_test() as pilot:
@@ -151,7 +188,7 @@ async def test_a_draft_is_offered_beside_the_file(lab: Path, key: str, text: str
         assert journal.drafts(lab) == [draft]
         await pilot.press(key)
         await opened(pilot, app)
-        assert app.area.text == text.removeprefix("\n")
+        assert app.area.text.removesuffix("-") == text.removeprefix("\n")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
     assert load(lab).versions["v0"].takeaways == text.removeprefix("\n")

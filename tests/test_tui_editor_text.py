@@ -49,6 +49,26 @@ def test_enter_before_the_words_only_breaks_the_line() -> None:
     assert bullet_keys.enter("- [ ] a", 3) == bullet_keys.Enter(3, "\n")
 
 
+@pytest.mark.parametrize(
+    ("note", "bullet"),
+    [
+        ("- a\n", "- "),
+        ("-a", "-"),
+        ("-a\r\n-b\r\n", "-"),
+        ("* a\n    - nested\n", "* "),
+        ("- a\n  goes on\n\n", "- "),
+        ("1. a\n2. b\n", "3. "),
+        ("- [x] a\n", "- [ ] "),
+        ("- a\n\nProse.\n", ""),
+        ("- a\n-\n", ""),
+        ("    prose\n", ""),
+        ("", ""),
+    ],
+)
+def test_a_list_at_the_end_gives_the_next_bullet(note: str, bullet: str) -> None:
+    assert bullet_keys.next_bullet(note) == bullet
+
+
 def test_nesting_follows_the_author() -> None:
     assert bullet_keys.nesting(["-a", "\t-b"]) == "\t"
     assert bullet_keys.nesting(["- a", "      - c", "  - b"]) == "  "

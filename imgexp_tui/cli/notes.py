@@ -122,6 +122,9 @@ def import_file(arguments: Namespace) -> int:
         report = import_notes(lab, text, source)
     except NotebookError as error:
         raise CommandError(str(error)) from None
+    if not (report.added or report.unchanged or report.conflicts):
+        mend = "a version is a name on a line of its own with -- under it"
+        raise CommandError(f"{source} holds no version, so that nothing was imported; {mend}")
     for remark in report.remarks:
         print(clean(str(remark)))
     for word, names in (

@@ -60,7 +60,7 @@ def options_fault(table: object) -> str | None:
         return "must be a table; write [lab.slurm]"
     for name, value in table.items():
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
-            return f"{name!r} is no option of sbatch"
+            return f"{name!r} is no option of sbatch; write its long name, such as partition"
         if not isinstance(value, str | int) or (isinstance(value, str) and "\n" in value):
             return f"{name} must be a text, a whole number or true"
     return None

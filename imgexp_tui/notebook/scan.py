@@ -68,6 +68,12 @@ class Scan:
         self._first: dict[KeyPath, int] = {}
         for entry in self.entries:
             self._first.setdefault(entry.path, entry.start)
+        # A table that has no header of its own begins with the first key or table in it.
+        within: dict[KeyPath, int] = {}
+        for entry in self.entries:
+            for length in range(1, len(entry.path)):
+                within.setdefault(entry.path[:length], entry.start)
+        self._first = within | self._first
 
     def line_at(self, offset: int) -> int:
         """The 1-based line of an offset."""

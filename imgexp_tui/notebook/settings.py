@@ -32,12 +32,12 @@ class Setting:
         """What is wrong with `value` and the mend, as one clause; None where it is right."""
         kind = self.kind
         if isinstance(value, int) and abs(value) >= 2**63:
-            return "this number is too large"
+            return "this number is too large; take one below 2 to the power of 63"
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             word = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}[kind]
-            return f"{value!r} is not {word}"
+            return f"{value!r} is not {word}; {self._mend(value)}"
         if self.choices and value not in self.choices:
             near = nearest(str(value), self.choices)
             return f"{value!r} is unknown; take one of {', '.join(self.choices)}" + (
@@ -45,7 +45,7 @@ class Setting:
             )
         if isinstance(value, int | float) and not isinstance(value, bool):
             if not math.isfinite(value):
-                return f"{value} is not a finite number"
+                return f"{value} is not a finite number; {self._mend(value)}"
             if not self.low <= value <= self.high:
                 limits = (
                     f"at least {self.low:g}"
@@ -56,6 +56,25 @@ class Setting:
                 )
                 return f"{value:g} is out of range; it must be {limits}"
         return None
+
+    def _mend(self, value: object) -> str:
+        """What to write in place of a value of another kind."""
+        if isinstance(value, str) and self.kind is not str and self._reads(value):
+            return "write it without quotes"
+        if self.kind is bool:
+            return "write true or false"
+        return (
+            f'write it as in {self.name} = "{self.default}"'
+            if self.kind is str
+            else f"write one such as {self.default}"
+        )
+
+    def _reads(self, text: str) -> bool:
+        """Whether `text` would be right as it stands, were it not a text."""
+        try:
+            return text in ("true", "false") if self.kind is bool else math.isfinite(self.kind(text))  # type: ignore[arg-type]
+        except ValueError:
+            return False
 
     def parse(self, text: str) -> Value:
         """The value that a command line's `text` stands for.

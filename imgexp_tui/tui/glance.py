@@ -1,4 +1,4 @@
-"""A version's latest run in a few numbers, for the column beside the text that is being written."""
+"""A version's run in a few numbers, for the column beside the text that is being written."""
 
 from __future__ import annotations
 
@@ -39,21 +39,30 @@ class Glance:
 
 
 class RunGlancer:
-    """Follows the latest run of one version. For one thread at a time."""
+    """Follows one run of a version: `run` while it is live, the newest otherwise. For one thread at a time."""
 
-    def __init__(self, lab: Path, version: str) -> None:
+    def __init__(self, lab: Path, version: str, run: str = "") -> None:
         self._lab = lab
         self._version = version
+        self._first = run
+        self._newest: RunView | None = None
         self._view: RunView | None = None
 
     def look(self) -> Glance | None:
-        """The latest run's numbers now; None where the version has no run."""
-        newest = next(iter(find_runs(self._lab, self._version)), None)
-        if newest is None:
+        """The run's numbers now; None where the version has no run."""
+        found = find_runs(self._lab, self._version)
+        if not found:
             return None
-        if self._view is None or self._view.dir != newest:
-            self._view = RunView(newest)
-        self._view.poll()
+        if self._newest is None or self._newest.dir != found[0]:
+            self._newest = RunView(found[0])
+        newest = self._newest
+        newest.poll()
+        if self._view is None:
+            self._view = next((RunView(run) for run in found[1:] if run.run == self._first), newest)
+        if self._view is not newest:
+            self._view.poll()
+            if newest.status.state.live or not self._view.status.state.live:
+                self._view = newest
         return _glance(self._view)
 
 

@@ -1,7 +1,7 @@
 """The runs of a lab as the main screen wants them. For the watching thread alone; it blocks on files.
 
 A folder is listed again only when its modification time has moved, a run that has ended costs two `stat` calls a
-look, and of a version's older runs only the best value is kept.
+look, and of a version's older runs only the live ones are followed: of the others, their best value is kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,17 +34,26 @@ _DRAFT_PACE = 5.0
 
 @dataclass(slots=True)
 class _Runs:
-    """The runs of one version."""
+    """The runs of one version.
+
+    Attributes:
+        found: newest first.
+        unread: those that were not looked at yet.
+        followed: run id → the newest run and every live one.
+        ended: run id → when an older run that has ended was last started, and its best.
+        shown: the newest live run, or else the newest.
+        turn: which of the older runs is asked next whether it was resumed.
+    """
 
     stamp: int = -1
-    latest: RunView | None = None
-    older: list[RunDir] = field(default_factory=list)
-    best: dict[str, Best | None] = field(default_factory=dict)
+    found: list[RunDir] = field(default_factory=list)
+    unread: list[RunDir] = field(default_factory=list)
+    followed: dict[str, RunView] = field(default_factory=dict)
+    ended: dict[str, tuple[int, Best | None]] = field(default_factory=dict)
+    shown: RunView | None = None
     curves: dict[str, CurveBuilder] = field(default_factory=dict)
+    turn: int = 0
     looked: bool = False
-
-    def views(self) -> int:
-        return len(self.older) + (self.latest is not None)
 
 
 class LabRuns:
@@ -74,11 +83,11 @@ class LabRuns:
         return len(done) == len(order)
 
     def shown(self, version: str) -> Run | None:
-        """A version's latest run; None without."""
+        """A version's newest live run, or else its newest; None without."""
         runs = self._versions.get(version)
-        if runs is None or runs.latest is None:
+        if runs is None or runs.shown is None:
             return None
-        view = runs.latest
+        view = runs.shown
         for metric in CURVES:
             series = view.series.get(metric)
             if series and series.values:
@@ -87,11 +96,11 @@ class LabRuns:
         return run_look(view, tuple(curves))
 
     def log(self, version: str) -> Log:
-        """The last lines that a version's latest run printed."""
+        """The last lines that a version's shown run printed."""
         runs = self._versions.get(version)
-        if runs is None or runs.latest is None:
+        if runs is None or runs.shown is None:
             return Log()
-        path = runs.latest.dir.log
+        path = runs.shown.dir.log
         if self._log is None or self._log.path != path:
             self._log = LogTail(path)
         return Log(self._log.look())
@@ -115,7 +124,7 @@ class LabRuns:
 
     def _is_live(self, name: str) -> bool:
         row = self.rows.get(name)
-        return row is not None and row.live
+        return row is not None and row.live > 0
 
     def _poll(self, name: str, end: float) -> bool:
         """Look at one version; False where the time is up and it has to wait, as long as it was looked at before."""
@@ -123,58 +132,96 @@ class LabRuns:
         if time.monotonic() > end and not self._is_live(name):
             return runs.looked
         self._find(name, runs)
-        if runs.latest is None:
-            self.rows[name] = Row()
-        elif runs.latest.poll() or not runs.looked or runs.latest.status.state.live:
-            self.rows[name] = self._row(runs, runs.latest)
+        changed = self._read(runs, end)
+        changed = self._follow(runs) or changed
+        if changed or not runs.looked:
+            self.rows[name] = _row(runs)
         runs.looked = True
-        return self._judge_older(name, runs, end)
+        return not runs.unread
 
     def _find(self, name: str, runs: _Runs) -> None:
-        stamp = _modified(self._lab / RUNS / name)
+        """List the version's folder again where it has changed."""
+        folder = self._lab / RUNS / name
+        stamp = _modified(folder)
         if stamp == runs.stamp:
             return
-        found = find_runs(self._lab, name)
+        runs.found = find_runs(self._lab, name)
         # A folder whose request is still being written is no run yet, so that the look at it is not settled.
-        runs.stamp = stamp if len(found) >= _folders(self._lab / RUNS / name) else -1
-        if not found:
-            runs.latest, runs.older = None, []
-            return
-        if runs.latest is None or runs.latest.dir != found[0]:
-            runs.latest, runs.curves = RunView(found[0]), {}
-            runs.looked = False
-        runs.older = found[1:]
+        runs.stamp = stamp if len(runs.found) >= _folders(folder) else -1
+        there = {run.run for run in runs.found}
+        runs.followed = {run: view for run, view in runs.followed.items() if run in there}
+        runs.ended = {run: end for run, end in runs.ended.items() if run in there}
+        if runs.found and (newest := runs.found[0]).run not in runs.followed:
+            runs.followed[newest.run] = RunView(newest)
+            runs.ended.pop(newest.run, None)
+        known = runs.followed.keys() | runs.ended.keys()
+        runs.unread = [run for run in runs.found if run.run not in known]
+        runs.looked = False
 
-    def _judge_older(self, name: str, runs: _Runs, end: float) -> bool:
-        """Read the older runs once, for their best values; False while some are left."""
-        unread = [run for run in runs.older if run.run not in runs.best]
-        for run in unread:
-            if time.monotonic() > end:
-                return False
-            view = RunView(run)
+    def _read(self, runs: _Runs, end: float) -> bool:
+        """Read the older runs that were not read yet, as long as there is time; True where there were any."""
+        self._ask_one(runs)
+        some = bool(runs.unread)
+        while runs.unread and time.monotonic() <= end:
+            run = runs.unread.pop(0)
+            view = runs.followed[run.run] = RunView(run)
             view.poll()
-            if not view.status.state.live:
-                runs.best[run.run] = view.best()
-            if runs.latest:
-                self.rows[name] = self._row(runs, runs.latest)
-        return True
+            _settle(runs, view)
+        return some
 
-    def _row(self, runs: _Runs, view: RunView) -> Row:
-        older = [runs.best.get(run.run) for run in runs.older]
-        best = _least([b for b in (view.best(), *older) if b])
-        state = view.status.state
-        return Row(
-            state=state.value,
-            live=state.live,
-            metric=best.metric if best else "",
-            best=best.value if best else None,
-            accuracy=_accuracy(best),
-            epoch=None if view.epoch is None or not math.isfinite(view.epoch) else int(view.epoch),
-            epochs=view.epochs,
-            spark=_thinned(view),
-            runs=runs.views(),
-            latest=view.run,
-        )
+    def _ask_one(self, runs: _Runs) -> None:
+        """Look whether an older run that has ended was resumed: one in each look, so that many cost nothing."""
+        if len(runs.found) > 1:
+            runs.turn = runs.turn % (len(runs.found) - 1) + 1
+            run = runs.found[runs.turn]
+            if (known := runs.ended.get(run.run)) and known[0] != _modified(run.process):
+                del runs.ended[run.run]
+                runs.unread.append(run)
+
+    def _follow(self, runs: _Runs) -> bool:
+        """Read what is new in the followed runs, and choose the one that is shown; True where a row may differ."""
+        changed = False
+        for view in list(runs.followed.values()):
+            changed = view.poll() or view.status.state.live or changed
+            _settle(runs, view)
+        shown = max(runs.followed.values(), key=lambda view: (view.status.state.live, view.run), default=None)
+        if shown is not runs.shown:
+            runs.shown, runs.curves, changed = shown, {}, True
+        return changed
+
+
+def _settle(runs: _Runs, view: RunView) -> None:
+    """Let go of an older run that has ended, but for its best value."""
+    if view.run != runs.found[0].run and not view.status.state.live:
+        runs.ended[view.run] = (_modified(view.dir.process), view.best())
+        del runs.followed[view.run]
+
+
+def _row(runs: _Runs) -> Row:
+    view = runs.shown
+    if view is None:
+        return Row()
+    own = view.best()
+    best = own or _least([b for b in _others(runs, view) if b])
+    return Row(
+        state=view.status.state.value,
+        live=sum(followed.status.state.live for followed in runs.followed.values()),
+        metric=best.metric if best else "",
+        best=best.value if best else None,
+        accuracy=_accuracy(best),
+        borrowed=own is None and best is not None,
+        epoch=None if view.epoch is None or not math.isfinite(view.epoch) else int(view.epoch),
+        epochs=view.epochs,
+        spark=_thinned(view),
+        runs=len(runs.found),
+        shown=view.run,
+    )
+
+
+def _others(runs: _Runs, view: RunView) -> Iterator[Best | None]:
+    """The best of each run but the shown one."""
+    yield from (best for _, best in runs.ended.values())
+    yield from (followed.best() for followed in runs.followed.values() if followed is not view)
 
 
 def _least(found: list[Best]) -> Best | None:

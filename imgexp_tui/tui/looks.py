@@ -19,23 +19,27 @@ class Row:
     """A version's runs in one line of the table.
 
     Attributes:
-        state: of its latest run; "" where it has none.
-        metric, best, accuracy: the best of all its runs and the accuracy of that same line; "" and None without.
-        spark: the latest run's valid/loss (train/loss without), thinned.
-        latest: id of the latest run; ids sort by time.
+        state: of its shown run, which is the newest live one, or else the newest; "" where it has none.
+        live: how many of its runs are live.
+        metric, best, accuracy: the best of the shown run and the accuracy of that same line; "" and None without.
+        borrowed: the shown run has none yet, so that these are of another run, the best of them.
+        epoch, epochs: where the shown run stands.
+        spark: the shown run's valid/loss (train/loss without), thinned.
+        shown: id of the shown run; ids sort by time.
         written: when its notes last changed, seconds since the epoch.
     """
 
     state: str = ""
-    live: bool = False
+    live: int = 0
     metric: str = ""
     best: float | None = None
     accuracy: float | None = None
+    borrowed: bool = False
     epoch: int | None = None
     epochs: int | None = None
     spark: tuple[float, ...] = ()
     runs: int = 0
-    latest: str = ""
+    shown: str = ""
     written: float | None = None
 
 
@@ -56,7 +60,7 @@ class Look:
         rows: version → its row; versions that were not looked at yet are missing.
         live: the versions with a live run.
         shown: the version that `run` and `log` belong to.
-        run: its latest run; None without.
+        run: its newest live run, or else its newest; None without.
         drafts: versions with unsaved drafts.
     """
 

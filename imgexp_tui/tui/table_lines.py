@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imgexp_tui.notebook.model import Version
@@ -93,13 +93,14 @@ def _texts(
 ) -> dict[str, Line]:
     row = row or Row()
     summary = first_line(version.summary)
+    borrowed = "quiet" if row.borrowed else ""
     curve_role = "train" if row.metric.startswith("train") else "valid"
     return {
         "name": line((fit(clean_line(version.name), 24), "strong" if here else "")),
         "base": line((clean_line(version.base or ""), "quiet")),
         "state": line(_state(version, row)),
-        "best loss": line((_best(row), "strong" if row.best is not None else "")),
-        "accuracy": line("" if row.accuracy is None else f"{row.accuracy * 100:.0f} %"),
+        "best loss": line((_best(row), "quiet" if row.borrowed else "strong")),
+        "accuracy": line(("" if row.accuracy is None else f"{row.accuracy * 100:.0f} %", borrowed)),
         "epoch": line((_epoch(row), "" if row.live else "quiet")),
         "curve": line((_curve(row, at.curve), curve_role)),
         "summary": line((summary or "no summary yet", "" if summary else "quiet")),
@@ -132,10 +133,10 @@ def _age(written: float | None, now: float | None) -> str:
     return "" if written is None else age(max(0.0, (time.time() if now is None else now) - written))
 
 
-def header(title: str, live: Sequence[str], count: int, room: int) -> Line:
-    """The app's first line: what lab this is and what is under way."""
+def header(title: str, live: int, count: int, room: int) -> Line:
+    """The app's first line: what lab this is, how many runs are under way, how many versions there are."""
     name = line((" imgexp-tui ", "title"), " ", (clean_line(title), "strong"))
-    under_way = (f"● {len(live)} running", "live") if live else ("nothing running", "quiet")
+    under_way = (f"● {live:,} running", "live") if live else ("nothing running", "quiet")
     versions = "1 version" if count == 1 else f"{count:,} versions"
     right = line(under_way, (f" · {versions} ", "quiet"))
     return pad(name, room) if cells(right) > room // 2 else line(*pad(name, room - cells(right)), *right)

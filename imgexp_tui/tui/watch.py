@@ -60,7 +60,7 @@ class Watcher:
             self._news.notify()
 
     def show(self, version: str) -> None:
-        """Look at this version's latest run from now on."""
+        """Look at this version's run from now on."""
         with self._news:
             if version != self._version:
                 self._version = version

@@ -27,8 +27,9 @@ from imgexp_tui.text import listed
 from imgexp_tui.tui import note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
+from imgexp_tui.tui.widgets.bullet_keys import next_bullet
 from imgexp_tui.tui.widgets.note_area import NoteArea
-from imgexp_tui.tui.widgets.note_document import has_unsafe
+from imgexp_tui.tui.widgets.note_document import has_unsafe, newline_of
 from imgexp_tui.tui.widgets.run_glance import RunGlance
 
 _HINTS = {
@@ -44,8 +45,10 @@ class Note:
 
     Attributes:
         seen: the file's text that this edit started from.
-        kept: what the area says while nothing is unsaved.
+        kept: what the note says while nothing is unsaved.
         drafted: whether a draft may stand in the state folder.
+        offer: what the area has at its end beyond the file's text: a new bullet, ready to be filled.
+        ending: what the file's text has there.
     """
 
     field: str
@@ -53,10 +56,18 @@ class Note:
     seen: str = ""
     kept: str = ""
     drafted: bool = False
+    offer: str = ""
+    ending: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is saved: the area's text without a bullet that was offered and not filled."""
+        text = self.area.text
+        return text.removesuffix(self.offer) + self.ending if self.offer and text.endswith(self.offer) else text
 
     @property
     def dirty(self) -> bool:
-        return self.area.text != self.kept
+        return self.text != self.kept
 
 
 class EditorScreen(Screen[str]):
@@ -66,6 +77,7 @@ class EditorScreen(Screen[str]):
         lab: the lab's folder.
         version: whose notes.
         field: the note to start in, one of `FIELDS`.
+        run: whose numbers stand beside; "" for the newest run.
     """
 
     CSS_PATH = "editor.tcss"
@@ -86,14 +98,14 @@ class EditorScreen(Screen[str]):
             super().__init__()
             self.sentence = sentence
 
-    def __init__(self, lab: Path, version: str, field: str = "takeaways") -> None:
+    def __init__(self, lab: Path, version: str, field: str = "takeaways", run: str = "") -> None:
         super().__init__()
         self._lab = lab
         self._version = version
         self._notes = {name: Note(name, NoteArea(id=name, placeholder=_HINTS[name])) for name in FIELDS}
         self._current = self._notes[field]
         self._keeper = DraftKeeper(lab, lambda sentence: self.post_message(self.DraftTrouble(sentence)))
-        self._glancer = RunGlancer(lab, version)
+        self._glancer = RunGlancer(lab, version, run)
         self._looking = False
         self._saving = asyncio.Lock()
         self._saved_at = ""
@@ -126,7 +138,7 @@ class EditorScreen(Screen[str]):
         async with self._saving:
             for note in self._notes.values():
                 if note.dirty and not self._left:
-                    outcome = await self._write(note, note.area.text)
+                    outcome = await self._write(note, note.text)
                     if outcome.kind != "failed":
                         self._keeper.drop(self._version, note.field)
         await asyncio.to_thread(self._keeper.close)
@@ -149,9 +161,15 @@ class EditorScreen(Screen[str]):
                 await self._offer(self._notes[name], draft)
 
     def _show(self, note: Note, text: str, *, editable: bool) -> None:
+        bullet = next_bullet(text) if editable and note.field == "takeaways" else ""
+        if bullet:
+            body, newline = text.rstrip(), newline_of(text)
+            note.offer, note.ending = newline + bullet, text[len(body) :]
+            text = body + note.offer
         note.area.load_text(text)
+        note.area.offered = bullet
         note.area.move_cursor(_begin_at(text) or note.area.document.end)
-        note.seen, note.kept = text, note.area.text
+        note.seen = note.kept = note.text
         note.area.read_only = not editable
         if note is not self._current:
             self.call_after_refresh(note.area.scroll_home, animate=False)
@@ -192,7 +210,7 @@ class EditorScreen(Screen[str]):
         """Keep the draft in step with the text."""
         if note.dirty:
             note.drafted = True
-            self._keeper.keep(Draft(self._version, note.field, note.area.text, note.seen, time.time()))
+            self._keeper.keep(Draft(self._version, note.field, note.text, note.seen, time.time()))
         elif note.drafted:
             note.drafted = False
             self._keeper.drop(self._version, note.field)
@@ -254,15 +272,16 @@ class EditorScreen(Screen[str]):
             return [await self._save_note(note) for note in self._notes.values() if note.dirty]
 
     async def _save_note(self, note: Note) -> note_files.Outcome:
-        text = note.area.text
+        text = note.text
         outcome = await self._write(note, text)
         if outcome.kind == "failed":
             return outcome
         # What was typed during the save starts from the text that was being saved.
         note.seen = note.kept = text
-        if note.area.text == text:
-            note.area.change_to(outcome.text)
-            note.seen, note.kept = outcome.text, note.area.text
+        if note.text == text:
+            if outcome.text != text:
+                note.area.change_to(outcome.text)
+            note.seen, note.kept = outcome.text, note.text
         self._follow(note)
         return outcome
 
@@ -297,7 +316,7 @@ class EditorScreen(Screen[str]):
         note = self._current
         if note.area.read_only:
             return
-        text = note.area.text
+        text = note.text
         try:
             argv = outside.command()
             await asyncio.to_thread(self._keeper.flush)

@@ -16,6 +16,7 @@ _LEGEND = (
     ("●", "beside a note: not saved yet; it is kept as a draft all the same, and offered if the app should end"),
     ("chance", "the loss or accuracy that guessing reaches; a run that stays there learns nothing"),
     ("best", "the lowest valid/loss so far (train/loss where nothing is validated), and its epoch"),
+    ("best, pale", "in the table: the best of the version's other runs, while the shown one has none"),
     ("lost", "the run ended and nobody saw how; its record is whole up to there"),
     ("no heartbeat", "its process is alive, but nothing was written for a while (heartbeat in [lab], seconds)"),
 )

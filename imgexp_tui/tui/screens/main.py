@@ -1,7 +1,8 @@
 """The main screen: the versions, and notes, run, log and machine of the one under the cursor.
 
 It draws what the watching thread found and never reads a file itself. On a large terminal all panes stand side by side;
-on a small one the current pane stands alone below the table, the run first while it is live.
+on a small one the current pane stands alone below the table: the run of a version that was live since the app was
+opened, so that its last curves stay, and the notes of another.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class MainScreen(LineScreen[None]):
         Binding("s", "edit('summary')", "Summary", tooltip="Write the summary"),
         Binding("r", "run", "Run", tooltip="Start a run of this version"),
         Binding("S", "stop", "Stop", tooltip="Stop this version's run; asks first"),
-        Binding("R", "resume", "Resume", tooltip="Resume the latest run from its last checkpoint"),
+        Binding("R", "resume", "Resume", tooltip="Resume the run that is shown from its last checkpoint"),
         Binding("n", "new", "New", tooltip="New version from this one"),
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
@@ -83,6 +84,7 @@ class MainScreen(LineScreen[None]):
         self._desk: Desk | None = None
         self._watcher: Watcher | None = None
         self._chosen = ""
+        self._were_live: set[str] = set()
         self._settled = False
         self._able: tuple[bool, bool] = (False, False)
 
@@ -129,6 +131,7 @@ class MainScreen(LineScreen[None]):
         if not self._watcher:
             return
         first, self._look = not self._look.rows, self._watcher.take()
+        self._were_live.update(self._look.live)
         if first and not self._settled and self._look.rows:
             self._settled = True
             self._begin()
@@ -136,11 +139,11 @@ class MainScreen(LineScreen[None]):
             self._draw()
 
     def _begin(self) -> None:
-        """Put the cursor on the run that is under way, or else on the latest one, unless it was moved already."""
+        """Put the cursor on the run that is under way, or else on the newest one, unless it was moved already."""
         rows = self._look.rows
-        ran = [name for name in rows if rows[name].latest]
+        ran = [name for name in rows if rows[name].shown]
         if ran and self._table.picked == next(iter(rows), ""):
-            self._table.pick(max(ran, key=lambda name: (rows[name].live, rows[name].latest)))
+            self._table.pick(max(ran, key=lambda name: (rows[name].live > 0, rows[name].shown)))
 
     def _draw(self) -> None:
         look = self._look
@@ -152,7 +155,8 @@ class MainScreen(LineScreen[None]):
     def _draw_header(self) -> None:
         book = self._look.notebook
         title, count = (book.title, len(book.versions)) if book else (self._lab.absolute().name, 0)
-        self.query_one("#header", LineView).show([header(title, self._look.live, count, self.size.width)])
+        live = sum(row.live for row in self._look.rows.values())
+        self.query_one("#header", LineView).show([header(title, live, count, self.size.width)])
 
     def _draw_picked(self) -> None:
         """Show the version under the cursor. Its run follows when the watcher has looked at it."""
@@ -194,9 +198,8 @@ class MainScreen(LineScreen[None]):
 
     @property
     def _pane(self) -> str:
-        """The current pane: the one that was chosen, else the run while it is live and the notes otherwise."""
-        row = self._look.rows.get(self._table.picked)
-        return self._chosen or ("run" if row and row.live else "notes")
+        """The current pane: the one that was chosen, else the run where one was live, and the notes otherwise."""
+        return self._chosen or ("run" if self._table.picked in self._were_live else "notes")
 
     def _arrange(self) -> None:
         """Let the current pane stand out, or alone where there is little room."""
@@ -240,7 +243,9 @@ class MainScreen(LineScreen[None]):
             return
         from imgexp_tui.tui.screens.editor import EditorScreen
 
-        self.app.push_screen(EditorScreen(self._lab, name, field), lambda _: self._hurry())
+        row = self._look.rows.get(name)
+        editor = EditorScreen(self._lab, name, field, row.shown if row else "")
+        self.app.push_screen(editor, lambda _: self._hurry())
 
     def action_new(self) -> None:
         if self._look.notebook is None:
@@ -267,7 +272,8 @@ class MainScreen(LineScreen[None]):
             return
         from imgexp_tui.tui import deeds
 
-        await self._do(partial(deeds.start, book, name))
+        if await self._do(partial(deeds.start, book, name)):
+            self._were_live.add(name)  # it may have ended before it is looked at
 
     @work(group="run")
     async def action_stop(self) -> None:
@@ -302,15 +308,18 @@ class MainScreen(LineScreen[None]):
             return
         await self._do(partial(deeds.export, book))
 
-    async def _do(self, deed: Callable[[], str]) -> None:
-        """Do something in a thread, say how it went, and look at once."""
+    async def _do(self, deed: Callable[[], str]) -> bool:
+        """Do something in a thread, say how it went, and look at once. Whether it was done."""
         from imgexp_tui.tui.deeds import DeedError
 
         try:
             self._say(await asyncio.to_thread(deed))
         except DeedError as error:
             self._say(str(error), "error")
-        self._hurry()
+            return False
+        finally:
+            self._hurry()
+        return True
 
     def _hurry(self) -> None:
         if self._watcher:

@@ -43,6 +43,15 @@ def enter(line: str, column: int) -> Enter:
     return Enter(column, "\n" + _next(found))
 
 
+def next_bullet(note: str) -> str:
+    """A new bullet for a note that ends in a list, in the manner of its last top-level one; "" where there is none."""
+    lines = note.rstrip().splitlines()
+    if not lines or not (is_bullet(lines[-1]) or lines[-1][:1].isspace()):
+        return ""
+    last = next((line for line in reversed(lines) if is_bullet(line) and not line[0].isspace()), "")
+    return enter(last, len(last)).text.removeprefix("\n")
+
+
 def _next(found: re.Match[str]) -> str:
     mark = found["mark"]
     if mark[0].isdigit():

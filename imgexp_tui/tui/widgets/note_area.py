@@ -29,7 +29,11 @@ _UNDO_STEPS = 1000
 
 
 class NoteArea(TextArea):
-    """The text of one note. Where `nests` is False, Tab goes to the next field instead."""
+    """The text of one note. Where `nests` is False, Tab goes to the next field instead.
+
+    Attributes:
+        offered: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one only.
+    """
 
     # The cursor and the selection are set in reverse, so that they show on a terminal without colours too.
     DEFAULT_CSS = """
@@ -71,6 +75,7 @@ class NoteArea(TextArea):
     def __init__(self, *, id: str | None = None, placeholder: str = "", nests: bool = True) -> None:
         super().__init__(id=id, placeholder=Content(placeholder), max_checkpoints=_UNDO_STEPS)
         self._nests = nests
+        self.offered = ""
         self.cursor_blink = False
         self.match_cursor_bracket = False
 
@@ -169,7 +174,19 @@ class NoteArea(TextArea):
             end = (row, column) if made.text else (row, len(self.document.get_line(row)))
             self._replace_via_keyboard(made.text, (row, made.start), end)
             return
+        if event.character and self._is_offered(event.character):
+            event.stop()
+            event.prevent_default()
+            return
         await super()._on_key(event)
+
+    def _is_offered(self, typed: str) -> bool:
+        """Whether what was typed behind the offered bullet is that bullet once more."""
+        row, column = self.cursor_location
+        bare = bool(self.offered) and self.document.get_line(row) == self.offered
+        if self.read_only or not bare or (row, column) != self.document.end:
+            return False
+        return typed == " " or (typed == self.offered[0] and typed in "-*+")
 
     async def _on_paste(self, event: events.Paste) -> None:
         """Terminals send a paste's newlines as carriage returns; escape sequences of copied output are dropped."""

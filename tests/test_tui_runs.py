@@ -1,0 +1,169 @@
+"""What the main screen knows of a lab's runs: which run of a version is shown, and what many of them cost."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imgexp_tui.notebook.load import read
+from imgexp_tui.paths import RUNS
+from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.identity import Identity, identity
+from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.tui import lab_runs
+from imgexp_tui.tui.glance import RunGlancer
+from imgexp_tui.tui.lab_runs import LabRuns
+from imgexp_tui.tui.looks import Row
+from imgexp_tui.tui.table_lines import columns
+
+FIRST, SECOND, THIRD = (f"2026010{day}-000000-aaaaaa" for day in (1, 2, 3))
+
+
+class Lab:
+    """A lab whose runs are files; the live ones belong to one process that only sleeps."""
+
+    def __init__(self, path: Path, sleeper: Identity | None) -> None:
+        self.path = path
+        self._sleeper = sleeper
+
+    def run(self, run: str, *losses: float, live: bool = False) -> RunDir:
+        found, key, now = RunDir(self.path / RUNS / "v0" / run), str(uuid.uuid4()), time.time()
+        found.path.mkdir(parents=True)
+        Request(key, run, "v0", None, {"epochs": 4}, ["true"], "command", 0, str(self.path), "here", "me", now).write(
+            found
+        )
+        Process(key, 1, self._sleeper, self._sleeper, now).write(found)
+        writer = LineWriter(found.metrics)
+        for step, loss in enumerate(losses, 1):
+            line = {"step": step, "epoch": step, "time": now, "valid/loss": loss, "valid/accuracy": 1 - loss}
+            writer.write(line)
+        writer.close()
+        if not live:
+            self.end(found)
+        return found
+
+    def end(self, run: RunDir) -> None:
+        process = Process.read(run)
+        assert process
+        Exit(process.uuid, process.attempt, 0, None, "finished", "exit code 0", time.time()).write(run)
+
+    def resume(self, run: RunDir) -> None:
+        process = Process.read(run)
+        assert process
+        Process(process.uuid, process.attempt + 1, self._sleeper, self._sleeper, time.time()).write(run)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    yield Lab(tmp_path, identity(sleeper.pid))
+    sleeper.kill()
+    sleeper.wait()
+
+
+def settle(runs: LabRuns) -> None:
+    while not runs.look(["v0"], "v0"):
+        pass
+
+
+def test_a_live_run_is_shown_before_a_newer_one_that_has_ended(lab: Lab) -> None:
+    older, newer = lab.run(FIRST, 0.5, live=True), lab.run(SECOND, 0.4, 0.3)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    assert (runs.rows["v0"].state, runs.rows["v0"].live, runs.rows["v0"].shown) == ("running", 1, older.run)
+    shown = runs.shown("v0")
+    assert shown and (shown.run, shown.live, shown.step) == (older.run, True, 1)
+    lab.end(older)
+    settle(runs)
+    assert (runs.rows["v0"].state, runs.rows["v0"].live, runs.rows["v0"].shown) == ("finished", 0, newer.run)
+
+
+def test_the_newest_of_several_live_runs_is_shown_and_all_are_counted(lab: Lab) -> None:
+    lab.run(FIRST, 0.5, live=True)
+    second = lab.run(SECOND, 0.4, live=True)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    third = lab.run(THIRD, live=True)
+    settle(runs)
+    assert (runs.rows["v0"].live, runs.rows["v0"].shown, runs.rows["v0"].runs) == (3, third.run, 3)
+    lab.end(third)
+    settle(runs)
+    assert (runs.rows["v0"].live, runs.rows["v0"].shown) == (2, second.run)
+
+
+def test_a_live_older_run_is_not_read_anew_at_every_look(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    older = lab.run(FIRST, 0.5, live=True)
+    lab.run(SECOND, 0.4)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    monkeypatch.setattr(lab_runs, "RunView", None)  # a second view would start from the files' beginning
+    writer = LineWriter(older.metrics)
+    writer.write({"step": 2, "epoch": 2, "time": 0.0, "valid/loss": 0.25})
+    writer.close()
+    settle(runs)
+    assert runs.rows["v0"].epoch == 2
+
+
+def test_an_older_run_that_is_resumed_from_outside_is_found(lab: Lab) -> None:
+    older = lab.run(FIRST, 0.5)
+    lab.run(SECOND, 0.4)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    assert runs.rows["v0"].live == 0
+    lab.resume(older)
+    settle(runs)
+    assert (runs.rows["v0"].live, runs.rows["v0"].shown) == (1, older.run)
+
+
+def test_a_row_is_of_one_run_and_borrows_a_best_only_while_that_has_none(lab: Lab) -> None:
+    lab.run(FIRST, 0.2)
+    lab.run(SECOND, 0.3)
+    newest = lab.run(THIRD, live=True)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    row = runs.rows["v0"]
+    assert (row.best, row.accuracy, row.borrowed, row.epoch) == (0.2, 0.8, True, None)
+    assert roles(row)["0.2000"] == roles(row)["80 %"] == "quiet"
+    writer = LineWriter(newest.metrics)
+    writer.write({"step": 1, "epoch": 1, "time": 0.0, "valid/loss": 0.5, "valid/accuracy": 0.5})
+    writer.close()
+    settle(runs)
+    row = runs.rows["v0"]
+    assert (row.best, row.accuracy, row.borrowed, row.epoch) == (0.5, 0.5, False, 1)
+    assert roles(row)["0.5000"] == "strong"
+
+
+def roles(row: Row) -> dict[str, str]:
+    """The texts of a version's line and their roles."""
+    version = read("[versions.v0]\n", Path()).versions["v0"]
+    layout = columns(120, [version], {"v0": row}, frozenset())
+    return dict(layout.row(version, row, draft=False, here=False))
+
+
+def test_many_runs_that_have_ended_cost_a_look_only_a_few_stats(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(200):
+        lab.run(f"20260101-000000-{number:06x}", 0.5)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    asked: list[object] = []
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path, **how: (asked.append(path), stat(path, **how))[1])
+    settle(runs)
+    assert runs.rows["v0"].runs == 200
+    assert len(asked) < 10
+
+
+def test_the_editor_s_glance_stays_with_the_live_run(lab: Lab) -> None:
+    older, newer = lab.run(FIRST, 0.5, live=True), lab.run(SECOND, 0.4)
+    glancer = RunGlancer(lab.path, "v0", older.run)
+    glance = glancer.look()
+    assert glance and (glance.run, glance.live) == (older.run, True)
+    lab.end(older)
+    glance = glancer.look()
+    assert glance and (glance.run, glance.live) == (newer.run, False)
