@@ -240,3 +240,38 @@ def test_the_best_of_several_runs_is_judged_by_one_metric(tmp_path: Path) -> Non
     found = best_of(views)
     assert found and found[0] is views[2] and found[1].value == 0.4
     assert best_of([]) is None
+
+
+@pytest.mark.parametrize("polls", ["once", "as it grows"])
+def test_an_attempt_is_marked_where_it_begins(run: RunDir, polls: str) -> None:
+    view = RunView(run)
+
+    def happened(kind: str, second: float, **more: int) -> None:
+        lines.append(run.events, {"time": BEGAN + second, "kind": kind, "message": "", **more})
+        if polls != "once":
+            view.poll()
+
+    happened("started", 0, attempt=1)
+    for step in range(1, 9):
+        log(run, step, train__loss=0.7)
+    happened("resumed", 8.5, attempt=2)
+    for step in (6, 7, 8, 9):  # from the checkpoint of step 5, later
+        lines.append(run.metrics, {"step": step, "time": BEGAN + 10 + step, "train/loss": 0.6})
+    view.poll()
+    assert view.attempts == {2: 6}
+    happened("resumed", 30, attempt=3)
+    lines.append(run.metrics, {"step": 10, "time": BEGAN + 31, "train/loss": 0.6})
+    view.poll()
+    assert view.attempts == {2: 6, 3: 10}
+    happened("resumed", 40, attempt=4)
+    lines.append(run.metrics, {"step": 4, "time": BEGAN + 41, "train/loss": 0.6})
+    view.poll()
+    assert view.attempts == {4: 4}  # it does again what the others did
+
+
+def test_an_attempt_is_marked_though_the_clock_was_set_back(run: RunDir) -> None:
+    for step in (1, 2, 3):
+        log(run, step, train__loss=0.7)
+    lines.append(run.events, {"time": BEGAN + 100, "kind": "resumed", "message": "", "attempt": 2})
+    log(run, 2, train__loss=0.6)
+    assert seen(run).attempts == {2: 2}

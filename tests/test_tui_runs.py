@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from imgexp_tui.notebook.load import read
 from imgexp_tui.paths import RUNS
+from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.lines import LineWriter
@@ -19,7 +22,9 @@ from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.tui import lab_runs
 from imgexp_tui.tui.glance import RunGlancer
 from imgexp_tui.tui.lab_runs import LabRuns
+from imgexp_tui.tui.lines import plain
 from imgexp_tui.tui.looks import Row
+from imgexp_tui.tui.run_lines import run_lines
 from imgexp_tui.tui.table_lines import columns
 
 FIRST, SECOND, THIRD = (f"2026010{day}-000000-aaaaaa" for day in (1, 2, 3))
@@ -31,20 +36,24 @@ class Lab:
     def __init__(self, path: Path, sleeper: Identity | None) -> None:
         self.path = path
         self._sleeper = sleeper
+        self.seeds = -1
 
-    def run(self, run: str, *losses: float, live: bool = False) -> RunDir:
+    def run(self, run: str, *losses: float, live: bool = False, waits: bool = False, group: str = "") -> RunDir:
         found, key, now = RunDir(self.path / RUNS / "v0" / run), str(uuid.uuid4()), time.time()
         found.path.mkdir(parents=True)
-        Request(key, run, "v0", None, {"epochs": 4}, ["true"], "command", 0, str(self.path), "here", "me", now).write(
-            found
+        seed = self.seeds = self.seeds + 1
+        request = Request(
+            key, run, "v0", None, {"epochs": 4}, ["true"], "command", seed, str(self.path), "here", "me", now
         )
-        Process(key, 1, self._sleeper, self._sleeper, now).write(found)
+        replace(request, group=group).write(found)
+        trainer, waiting = (None, "this machine busy with v9/x") if waits else (self._sleeper, "")
+        Process(key, 1, self._sleeper, trainer, now, waiting=waiting).write(found)
         writer = LineWriter(found.metrics)
         for step, loss in enumerate(losses, 1):
             line = {"step": step, "epoch": step, "time": now, "valid/loss": loss, "valid/accuracy": 1 - loss}
             writer.write(line)
         writer.close()
-        if not live:
+        if not live and not waits:
             self.end(found)
         return found
 
@@ -167,3 +176,69 @@ def test_the_editor_s_glance_stays_with_the_live_run(lab: Lab) -> None:
     lab.end(older)
     glance = glancer.look()
     assert glance and (glance.run, glance.live) == (newer.run, False)
+
+
+def drawn(runs: LabRuns, width: int = 100) -> str:
+    shown = runs.shown("v0")
+    assert shown
+    return "\n".join(map(plain, run_lines(shown, width, 24)))
+
+
+def test_what_is_under_way_is_shown_before_what_waits(lab: Lab) -> None:
+    running = lab.run(FIRST, 0.5, live=True)
+    lab.run(SECOND, waits=True)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    row = runs.rows["v0"]
+    assert (row.shown, row.state, row.live, row.queued) == (running.run, "running", 2, 1)
+
+
+def test_a_run_that_waits_says_for_what(lab: Lab) -> None:
+    lab.run(FIRST, waits=True)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    assert "◌ queued   this machine busy with v9/x" in drawn(runs)
+
+
+def test_seeds_are_shown_as_one_group(lab: Lab) -> None:
+    lab.run("20260101-000000-000000", 0.9)  # of no group
+    lab.run(FIRST, 0.4, 0.3, group="g")
+    lab.run(SECOND, 0.5, live=True, group="g")
+    lab.run(THIRD, waits=True, group="g")
+    runs = LabRuns(lab.path)
+    settle(runs)
+    assert runs.rows["v0"].group == (1, 3)
+    assert "seeds       ✓ 1 0.3000   ● 2 0.5000   ◌ 3" in drawn(runs)
+    version = read("[versions.v0]", lab.path).versions["v0"]
+    layout = columns(100, [version], runs.rows, frozenset())
+    assert "● running 1/3" in plain(layout.row(version, runs.rows["v0"], draft=False, here=False))
+
+
+def test_a_stop_counts_down(lab: Lab) -> None:
+    run = lab.run(FIRST, 0.5, live=True)
+    events.log(run, "started", attempt=1)
+    events.log(run, "stopping", "asked to stop", grace=60.0)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    assert re.search(r"stopping .* [012]/60 +(1m 00s|59s|58s) left", drawn(runs))
+    events.log(run, "resumed", attempt=2)
+    settle(runs)
+    assert "stopping" not in drawn(runs)
+
+
+def test_an_attempt_is_marked_on_the_curves(lab: Lab) -> None:
+    run = lab.run(FIRST, *([0.9] * 40), live=True)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    assert "┊" not in drawn(runs)
+    lab.resume(run)
+    events.log(run, "resumed", attempt=2)
+    writer = LineWriter(run.metrics)
+    for step in range(41, 81):
+        writer.write({"step": step, "epoch": step, "time": time.time() + 1, "valid/loss": 0.5})
+    writer.close()
+    settle(runs)
+    first, *rest = drawn(runs).splitlines()
+    assert "attempt 2 ┊ from step 41" in first
+    marked = [line.index("┊") for line in rest if "┊" in line]
+    assert len(marked) > 3 and len(set(marked)) == 1

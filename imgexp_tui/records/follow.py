@@ -84,6 +84,7 @@ class RunView:
         peaks: the highest value of everything in it.
         gauges: how each `…/utilization` spent its time since training began, without what came before the first step.
         epoch, step, time: of the latest line; None before one.
+        attempts: attempt → its first step, for the attempts after the first.
     """
 
     def __init__(self, run: RunDir) -> None:
@@ -100,9 +101,11 @@ class RunView:
         self.epoch: float | None = None
         self.step: int | None = None
         self.time: float | None = None
+        self.attempts: dict[int, int] = {}
+        self._resumed: list[tuple[int, float]] = []
         self._tails = (
-            (self._metrics, LineTail(run.metrics)),
             (self._event, LineTail(run.events)),
+            (self._metrics, LineTail(run.metrics)),
             (self._system, LineTail(run.system)),
         )
         self._epoch_series = Series()
@@ -166,7 +169,7 @@ class RunView:
         self.status = states.status(self.dir, self.request)
         self._mark_attempt()
         changed = self.status != before
-        # Metrics come first: when training began decides which of the system's samples count.
+        # Each tells what to make of the next: a resumption of metrics, the first step of the system's samples.
         for take, tail in self._tails:
             while batch := tail.poll():
                 changed = True
@@ -190,9 +193,10 @@ class RunView:
         if path == self.dir.metrics:
             self.series.clear()
             self._epoch_series = Series()
+            self.attempts = {}
             self._begun = self._first = self.step = self.epoch = self.time = None
         elif path == self.dir.events:
-            self.events, self.plan, self.progress = [], {}, None
+            self.events, self.plan, self.progress, self._resumed = [], {}, None, []
         else:
             self.system = {}
             self.peaks.clear()
@@ -228,8 +232,10 @@ class RunView:
         step = record.get("step")
         if not isinstance(step, int) or not 0 <= step < 1 << 63:
             return
-        if self.step is not None and step < self.step:
+        went_back = self.step is not None and step < self.step
+        if went_back:
             self._go_back(step)
+        self._mark_resumed(step, record.get("time"), went_back=went_back)
         self.step = step
         self._note_time(step, record.get("time"))
         if _is_number(epoch := record.get("epoch")):
@@ -252,6 +258,12 @@ class RunView:
         """A resumed run does steps again: what any metric had at or after `step` is void."""
         for series in self.series.values():
             series.cut(step)
+        self.attempts = {attempt: first for attempt, first in self.attempts.items() if first < step}
+
+    def _mark_resumed(self, step: int, moment: Any, *, went_back: bool) -> None:
+        """Note the first step of an attempt: the first line after it was resumed, or the one that does a step again."""
+        while self._resumed and (went_back or (_is_number(moment) and moment >= self._resumed[0][1])):
+            self.attempts[self._resumed.pop(0)[0]] = step
 
     def _event(self, record: dict[str, Any]) -> None:
         kind = record.get("kind")
@@ -272,6 +284,9 @@ class RunView:
             return
         if kind == "plan":
             self.plan, self.progress = record, None
+        attempt, moment = record.get("attempt"), record.get("time")
+        if kind == "resumed" and isinstance(attempt, int) and _is_number(moment):
+            self._resumed.append((attempt, moment))
         self.events = [*self.events[-499:], record]
 
     def _system(self, record: dict[str, Any]) -> None:

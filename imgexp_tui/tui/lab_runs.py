@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.follow import WATCHED, Best, RunView
 from imgexp_tui.records.rundir import RunDir, find_runs
+from imgexp_tui.records.state import State
 from imgexp_tui.tui.curves import CurveBuilder
 from imgexp_tui.tui.log_tail import LogTail
 from imgexp_tui.tui.looks import Log, Row
 from imgexp_tui.tui.run_look import CURVES, run_look
-from imgexp_tui.tui.shown_run import Run
+from imgexp_tui.tui.shown_run import Member, Run
 
 if TYPE_CHECKING:
     from imgexp_tui.notebook.model import Notebook
@@ -30,6 +31,17 @@ _SLICE = 0.15
 """Seconds of reading after which what is known so far is shown."""
 _SPARK = 24
 _DRAFT_PACE = 5.0
+_ENDS = {state.value for state in State if not state.live}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What is kept of an older run that has ended: when it was last started, its best, and its place in a group."""
+
+    stamp: int
+    best: Best | None
+    group: str
+    member: Member
 
 
 @dataclass(slots=True)
@@ -40,8 +52,8 @@ class _Runs:
         found: newest first.
         unread: those that were not looked at yet.
         followed: run id → the newest run and every live one.
-        ended: run id → when an older run that has ended was last started, and its best.
-        shown: the newest live run, or else the newest.
+        ended: run id → an older run that has ended.
+        shown: the newest run that is under way, or else that waits, or else the newest.
         turn: which of the older runs is asked next whether it was resumed.
     """
 
@@ -49,7 +61,7 @@ class _Runs:
     found: list[RunDir] = field(default_factory=list)
     unread: list[RunDir] = field(default_factory=list)
     followed: dict[str, RunView] = field(default_factory=dict)
-    ended: dict[str, tuple[int, Best | None]] = field(default_factory=dict)
+    ended: dict[str, _Ended] = field(default_factory=dict)
     shown: RunView | None = None
     curves: dict[str, CurveBuilder] = field(default_factory=dict)
     turn: int = 0
@@ -83,7 +95,7 @@ class LabRuns:
         return len(done) == len(order)
 
     def shown(self, version: str) -> Run | None:
-        """A version's newest live run, or else its newest; None without."""
+        """A version's newest run under way, or else its newest; None without."""
         runs = self._versions.get(version)
         if runs is None or runs.shown is None:
             return None
@@ -93,7 +105,7 @@ class LabRuns:
             if series and series.values:
                 runs.curves.setdefault(metric, CurveBuilder(metric)).follow(series)
         curves = [b.curve for metric in CURVES if (b := runs.curves.get(metric)) and b.curve]
-        return run_look(view, tuple(curves))
+        return run_look(view, tuple(curves), _members(runs, view))
 
     def log(self, version: str) -> Log:
         """The last lines that a version's shown run printed."""
@@ -174,7 +186,7 @@ class LabRuns:
         if len(runs.found) > 1:
             runs.turn = runs.turn % (len(runs.found) - 1) + 1
             run = runs.found[runs.turn]
-            if (known := runs.ended.get(run.run)) and known[0] != _modified(run.process):
+            if (known := runs.ended.get(run.run)) and known.stamp != _modified(run.process):
                 del runs.ended[run.run]
                 runs.unread.append(run)
 
@@ -184,7 +196,7 @@ class LabRuns:
         for view in list(runs.followed.values()):
             changed = view.poll() or view.status.state.live or changed
             _settle(runs, view)
-        shown = max(runs.followed.values(), key=lambda view: (view.status.state.live, view.run), default=None)
+        shown = max(runs.followed.values(), key=lambda view: (_rank(view.status.state), view.run), default=None)
         if shown is not runs.shown:
             runs.shown, runs.curves, changed = shown, {}, True
         return changed
@@ -193,8 +205,30 @@ class LabRuns:
 def _settle(runs: _Runs, view: RunView) -> None:
     """Let go of an older run that has ended, but for its best value."""
     if view.run != runs.found[0].run and not view.status.state.live:
-        runs.ended[view.run] = (_modified(view.dir.process), view.best())
+        group = view.request.group if view.request else ""
+        runs.ended[view.run] = _Ended(_modified(view.dir.process), view.best(), group, _member(view))
         del runs.followed[view.run]
+
+
+def _rank(state: State) -> int:
+    """What is under way is shown before what waits, and that before what has ended."""
+    return 2 if state.live and state is not State.QUEUED else int(state.live)
+
+
+def _members(runs: _Runs, view: RunView) -> tuple[Member, ...]:
+    """The runs that were started together with this one for their seeds, by seed; () for one by itself."""
+    group = view.request.group if view.request else ""
+    if not group:
+        return ()
+    ended = (one.member for one in runs.ended.values() if one.group == group)
+    live = (_member(one) for one in runs.followed.values() if one.request and one.request.group == group)
+    return tuple(sorted((*ended, *live), key=lambda one: (one.seed, one.run)))
+
+
+def _member(view: RunView) -> Member:
+    best = view.best()
+    seed = view.request.seed if view.request else 0
+    return Member(view.run, seed, view.status.state.value, best.value if best else None)
 
 
 def _row(runs: _Runs) -> Row:
@@ -203,9 +237,13 @@ def _row(runs: _Runs) -> Row:
         return Row()
     own = view.best()
     best = own or _least([b for b in _others(runs, view) if b])
+    states = [followed.status.state for followed in runs.followed.values()]
+    members = _members(runs, view)
     return Row(
         state=view.status.state.value,
-        live=sum(followed.status.state.live for followed in runs.followed.values()),
+        live=sum(state.live for state in states),
+        queued=states.count(State.QUEUED),
+        group=(sum(one.state in _ENDS for one in members), len(members)) if len(members) > 1 else None,
         metric=best.metric if best else "",
         best=best.value if best else None,
         accuracy=_accuracy(best),
@@ -220,7 +258,7 @@ def _row(runs: _Runs) -> Row:
 
 def _others(runs: _Runs, view: RunView) -> Iterator[Best | None]:
     """The best of each run but the shown one."""
-    yield from (best for _, best in runs.ended.values())
+    yield from (one.best for one in runs.ended.values())
     yield from (followed.best() for followed in runs.followed.values() if followed is not view)
 
 

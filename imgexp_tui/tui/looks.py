@@ -19,8 +19,9 @@ class Row:
     """A version's runs in one line of the table.
 
     Attributes:
-        state: of its shown run, which is the newest live one, or else the newest; "" where it has none.
-        live: how many of its runs are live.
+        state: of its shown run, the newest that is under way or else waits, or else the newest; "" where it has none.
+        live, queued: how many of its runs are live, and how many of those wait.
+        group: where the shown run is one of several seeds: how many of those have ended, and how many there are.
         metric, best, accuracy: the best of the shown run and the accuracy of that same line; "" and None without.
         borrowed: the shown run has none yet, so that these are of another run, the best of them.
         epoch, epochs: where the shown run stands.
@@ -31,6 +32,8 @@ class Row:
 
     state: str = ""
     live: int = 0
+    queued: int = 0
+    group: tuple[int, int] | None = None
     metric: str = ""
     best: float | None = None
     accuracy: float | None = None

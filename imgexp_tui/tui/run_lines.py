@@ -10,7 +10,7 @@ from imgexp_tui.tui import spark
 from imgexp_tui.tui.curves import Curve
 from imgexp_tui.tui.gauge_lines import bar
 from imgexp_tui.tui.lines import Line, Span, cells, fitting, line, pad
-from imgexp_tui.tui.shown_run import Bar, Run
+from imgexp_tui.tui.shown_run import Bar, Member, Run
 from imgexp_tui.tui.table_lines import state_span
 
 _LABEL = 12
@@ -21,7 +21,7 @@ _ROLES = {"train": "train", "valid": "valid"}
 
 def run_lines(run: Run, room: int, height: int) -> list[Line]:
     """The run in lines of `room` cells; the curves share what is left of `height`, two lines each at least."""
-    top = [*_state(run, room), *(_bar(b, room) for b in run.bars)]
+    top = [*_state(run, room), *_group(run, room), *(_bar(b, room) for b in run.bars)]
     if run.remark:
         top.append(line(("! ", "warn"), run.remark))
     curves = [c for c in run.curves if c.metric.endswith("loss")]
@@ -44,8 +44,23 @@ def _state(run: Run, room: int) -> Iterator[Line]:
     sign, role = state_span(run.state)
     more = [line((run.evidence, "quiet"))]
     if run.attempt > 1:
-        more.append(line((f"attempt {run.attempt}", "quiet")))
+        since = dict(run.attempts).get(run.attempt)
+        began = f" ┊ from step {since:,}" if since else ""
+        more.append(line((f"attempt {run.attempt}{began}", "quiet")))
     yield fitting([line((sign, role)), *_where(run), *reversed(more)], ("   ", ""), room)
+
+
+def _group(run: Run, room: int) -> Iterator[Line]:
+    """The runs that differ from this one in their seed only, this one among them."""
+    if len(run.members) > 1:
+        parts = [_member(one, here=one.run == run.run) for one in run.members]
+        yield line(*pad(line(("seeds", "quiet")), _LABEL), *fitting(parts, ("   ", ""), max(0, room - _LABEL)))
+
+
+def _member(one: Member, *, here: bool) -> Line:
+    sign, role = state_span(one.state)
+    best = "" if one.best is None else f" {number(one.best)}"
+    return line((sign[:1], role), (f" {one.seed}", "strong" if here else ""), (best, "" if here else "quiet"))
 
 
 def _where(run: Run) -> list[Line]:
@@ -120,7 +135,8 @@ def _curve(run: Run, curve: Curve, room: int, rows: int) -> list[Line]:
     limits = _limits(found, chance := run.chance.get(curve.metric))
     count = 2 * max(8, room - _GUTTER)
     column = spark.placing(max(run.step, curve.steps), count, live=run.live)
-    drawn = spark.draw(spark.columns_of(curve, count, column), rows, limits, chance, _ROLES[curve.metric[:5]])
+    role, marks = _ROLES[curve.metric[:5]], {min(count - 1, column(step - 1)) // 2 for _, step in run.attempts}
+    drawn = spark.draw(spark.columns_of(curve, count, column), rows, limits, chance, role, marks)
     return [line(*_axis(row, rows, limits, chance, curve), *body) for row, body in enumerate(drawn)]
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
+from typing import Any
 
 from imgexp_tui.records.follow import RunView
 from imgexp_tui.records.state import State
 from imgexp_tui.records.stats import measured
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.curves import Curve
-from imgexp_tui.tui.shown_run import Bar, Run, Share
+from imgexp_tui.tui.shown_run import Bar, Member, Run, Share
 
 CURVES = ("train/loss", "valid/loss", "train/accuracy", "valid/accuracy")
 """What is drawn, in this order."""
 _REMARKS = ("warning",)
 
 
-def run_look(view: RunView, curves: tuple[Curve, ...]) -> Run:
-    """The run as it stands; equal ones look the same."""
+def run_look(view: RunView, curves: tuple[Curve, ...], members: tuple[Member, ...] = ()) -> Run:
+    """The run as it stands, and the group that it belongs to; equal ones look the same."""
     state, best = view.status.state, view.best()
     per_epoch = view.plan.get("steps_per_epoch")
     return Run(
@@ -40,6 +42,8 @@ def run_look(view: RunView, curves: tuple[Curve, ...]) -> Run:
         remark=_remark(view),
         share=_share(view) if state.live else None,
         measured=tuple((clean_line(label), clean_line(text)) for label, text in measured(view)),
+        attempts=tuple(view.attempts.items()),
+        members=members,
     )
 
 
@@ -47,6 +51,8 @@ def _bars(view: RunView) -> Iterator[Bar]:
     """What is under way, each with the time left: a download or cache, the epoch, the run."""
     if not view.status.state.live:
         return
+    if stopping := _stopping(view):
+        yield stopping
     if going := view.progress:
         yield Bar(clean_line(going.what), going.done, going.total, clean_line(going.unit), _left_of_progress(view))
     left, total = view.eta(), view.total_steps
@@ -56,6 +62,17 @@ def _bars(view: RunView) -> Iterator[Bar]:
         yield Bar("epoch", done, steps, "steps", None if left is None else left * (steps - done) / behind)
     if total and view.step:
         yield Bar("run", view.step, total, "steps", left)
+
+
+def _stopping(view: RunView) -> Bar | None:
+    """The grace period running out, where the run was asked to stop."""
+    kinds = ("stopping", "started", "resumed")
+    latest: dict[str, Any] = next((e for e in reversed(view.events) if e.get("kind") in kinds), {})
+    grace, moment = latest.get("grace"), latest.get("time")
+    if not (isinstance(grace, int | float) and isinstance(moment, int | float)):
+        return None
+    passed = min(grace, max(0.0, time.time() - moment))
+    return Bar("stopping", int(passed), max(1, int(grace)), "s", float(round(grace - passed)))
 
 
 def _left_of_progress(view: RunView) -> float | None:

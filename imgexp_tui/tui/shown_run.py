@@ -31,11 +31,23 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One run of a group, in a word: `best` is None before it has one."""
+
+    run: str
+    seed: int
+    state: str
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run as it stands.
 
     Attributes:
         resumable: it ended before its end.
+        members: where it is one of a group that differs in the seed only, all of that group, by seed.
+        attempts: attempt → its first step, for the attempts after the first.
         curves: those that are drawn, losses first.
         chance: metric and the value that guessing reaches.
         remark: the latest warning of the trainer or the supervisor; "" without.
@@ -60,3 +72,5 @@ class Run:
     remark: str
     share: Share | None
     measured: tuple[tuple[str, str], ...]
+    attempts: tuple[tuple[int, int], ...] = ()
+    members: tuple[Member, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from imgexp_tui.tui.curves import Curve
 from imgexp_tui.tui.lines import Line, Span
@@ -18,6 +18,7 @@ _BRAILLE = 0x2800
 # Bits of a braille cell's dots, from the bottom up, left and right column (Unicode, "Braille Patterns").
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 _GAP = "×"
+_MARK = "┊"
 
 Reach = tuple[float, float]
 
@@ -105,8 +106,19 @@ def _straight(out: list[Reach | str | None], a: tuple[int, float], b: tuple[int,
         out[at] = (value, value)
 
 
-def draw(columns: list[Reach | str | None], height: int, limits: Reach, chance: float | None, role: str) -> list[Line]:
-    """`height` lines of braille, two columns a cell, with a dotted line where chance lies."""
+def draw(
+    columns: list[Reach | str | None],
+    height: int,
+    limits: Reach,
+    chance: float | None,
+    role: str,
+    marks: Container[int] = (),
+) -> list[Line]:
+    """`height` lines of braille, two columns a cell, with a dotted line where chance lies.
+
+    Args:
+        marks: cells in which a dotted line stands upright, behind the curve.
+    """
     wide = (len(columns) + 1) // 2
     grid = [[0] * wide for _ in range(height)]
     gaps: set[int] = set()
@@ -127,7 +139,7 @@ def draw(columns: list[Reach | str | None], height: int, limits: Reach, chance: 
     rows = []
     for row, codes in enumerate(grid):
         level = dot % 4 if dot is not None and height - 1 - dot // 4 == row else None
-        rows.append(_row(codes, gaps if row == height - 1 else set(), level, role))
+        rows.append(_row(codes, gaps if row == height - 1 else set(), level, role, marks))
     return rows
 
 
@@ -142,7 +154,7 @@ def _dot(value: float, limits: Reach, height: int) -> int:
     return round(min(1.0, max(0.0, share)) * (4 * height - 1))
 
 
-def _row(codes: list[int], gaps: set[int], level: int | None, role: str) -> Line:
+def _row(codes: list[int], gaps: set[int], level: int | None, role: str, marks: Container[int]) -> Line:
     """One row, neighbours of one role in one span."""
     spans: list[Span] = []
     for x, code in enumerate(codes):
@@ -150,6 +162,8 @@ def _row(codes: list[int], gaps: set[int], level: int | None, role: str) -> Line
             span = (chr(_BRAILLE + code), role)
         elif x in gaps:
             span = (_GAP, "bad")
+        elif x in marks:
+            span = (_MARK, "quiet")
         elif level is not None:
             span = (chr(_BRAILLE + _DOTS[0][level]), "chance")
         else:

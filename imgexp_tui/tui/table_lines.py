@@ -72,7 +72,7 @@ def columns(room: int, versions: Iterable[Version], rows: dict[str, Row], drafts
     sizes = {
         "name": max([4, *(min(len(v.name), 24 if wide else 12) for v in versions)]),
         "base": max([4, *(min(len(v.base or ""), 16) for v in versions)]) if wide else 0,
-        "state": max([10, *(len(row.state) + 2 for row in known)]),
+        "state": max([10, *(len(row.state) + 2 + len(_group(row)) for row in known)]),
         "best loss": max([9 if wide else 6, *(len(_best(row)) for row in known)]),
         "accuracy": 8 if wide else 4,
         "epoch": max([5, *(len(_epoch(row)) for row in known)]),
@@ -110,10 +110,16 @@ def _texts(
 
 def _state(version: Version, row: Row) -> Span:
     if row.state:
-        return state_span(row.state)
+        text, role = state_span(row.state)
+        return text + _group(row), role
     if not version.runnable:
         return "! broken", "bad"
     return "– no run", "quiet"
+
+
+def _group(row: Row) -> str:
+    """How many of the seeds that were started together have ended."""
+    return f" {row.group[0]}/{row.group[1]}" if row.group else ""
 
 
 def _best(row: Row) -> str:
@@ -133,12 +139,14 @@ def _age(written: float | None, now: float | None) -> str:
     return "" if written is None else age(max(0.0, (time.time() if now is None else now) - written))
 
 
-def header(title: str, live: int, count: int, room: int) -> Line:
+def header(title: str, live: int, queued: int, count: int, room: int) -> Line:
     """The app's first line: what lab this is, how many runs are under way, how many versions there are."""
     name = line((" imgexp-tui ", "title"), " ", (clean_line(title), "strong"))
-    under_way = (f"● {live:,} running", "live") if live else ("nothing running", "quiet")
+    running = live - queued
+    under_way = (f"● {running:,} running", "live") if running else ("nothing running", "quiet")
+    waiting = (f" · {queued:,} queued", "warn") if queued else ("", "")
     versions = "1 version" if count == 1 else f"{count:,} versions"
-    right = line(under_way, (f" · {versions} ", "quiet"))
+    right = line(under_way, waiting, (f" · {versions} ", "quiet"))
     return pad(name, room) if cells(right) > room // 2 else line(*pad(name, room - cells(right)), *right)
 
 

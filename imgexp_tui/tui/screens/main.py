@@ -155,8 +155,9 @@ class MainScreen(LineScreen[None]):
     def _draw_header(self) -> None:
         book = self._look.notebook
         title, count = (book.title, len(book.versions)) if book else (self._lab.absolute().name, 0)
-        live = sum(row.live for row in self._look.rows.values())
-        self.query_one("#header", LineView).show([header(title, live, count, self.size.width)])
+        rows = self._look.rows.values()
+        live, queued = sum(row.live for row in rows), sum(row.queued for row in rows)
+        self.query_one("#header", LineView).show([header(title, live, queued, count, self.size.width)])
 
     def _draw_picked(self) -> None:
         """Show the version under the cursor. Its run follows when the watcher has looked at it."""
@@ -268,7 +269,8 @@ class MainScreen(LineScreen[None]):
         if book is None or not name:
             return
         row = self._look.rows.get(name)
-        if row and row.live and not await self._confirm(f"{name} is running. Start another run of it?", "Start", "No"):
+        under_way = f"{name} is {row.state}. Start another run of it?" if row and row.live else ""
+        if under_way and not await self._confirm(under_way, "Start", "No"):
             return
         from imgexp_tui.tui import deeds
 
@@ -280,7 +282,10 @@ class MainScreen(LineScreen[None]):
         run = self._look.run
         if run is None or not run.live or run.version != self._table.picked:
             return
-        if not await self._confirm(f"Stop {run.version}? It saves a checkpoint and can be resumed.", "Stop", "Go on"):
+        question, yes = f"Stop {run.version}? It saves a checkpoint and can be resumed.", "Stop"
+        if run.state == "queued":
+            question, yes = f"Take {run.version} out of the queue? R puts it back.", "Take it out"
+        if not await self._confirm(question, yes, "Go on"):
             return
         from imgexp_tui.tui import deeds
 
