@@ -14,9 +14,9 @@ from imgexp_tui.records.identity import Identity
 from imgexp_tui.runner.cards import Card
 from imgexp_tui.text import listed, memory
 
-_FULL = 0.1
-"""Share of a GPU's memory from which it counts as filled by other people's processes, where no `gpu_memory` is asked.
-A desktop's few hundred megabytes are below it on any card that trains."""
+_FULL = 0.25
+"""Share of a GPU's memory from which it counts as filled by other people's processes, where no `gpu_memory` is asked:
+a desktop with its browser stays below it on a card that trains, a training does not."""
 
 
 @dataclass(frozen=True, slots=True)
