@@ -241,6 +241,15 @@ async def test_a_takeaway_is_written_while_the_run_goes_on(lab: Path) -> None:
     assert "-learns [/]\n-fast [/]" in (lab / "experiments.toml").read_text()
 
 
+@pytest.mark.parametrize(("columns", "shown"), [(80, False), (110, True)])
+async def test_the_footer_shows_the_keys_that_it_has_room_for(lab: Path, columns: int, shown: bool) -> None:
+    run = a_run(lab)
+    Exit(str(uuid.uuid4()), 1, 1, None, "failed", "exit code 1", time.time()).write(run)
+    async with LabApp(lab).run_test(size=(columns, 24), notifications=True) as pilot:
+        await shows(pilot, "R Resume", "q Quit")
+        assert ("x Export" in text_of(pilot).splitlines()[-1]) is shown
+
+
 async def test_export_by_key_says_where(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "Run")
