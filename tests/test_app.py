@@ -241,6 +241,15 @@ async def test_a_takeaway_is_written_while_the_run_goes_on(lab: Path) -> None:
     assert "-learns [/]\n-fast [/]" in (lab / "experiments.toml").read_text()
 
 
+@pytest.mark.parametrize(("columns", "shown"), [(80, False), (110, True)])
+async def test_the_footer_shows_the_keys_that_it_has_room_for(lab: Path, columns: int, shown: bool) -> None:
+    run = a_run(lab)
+    Exit(str(uuid.uuid4()), 1, 1, None, "failed", "exit code 1", time.time()).write(run)
+    async with LabApp(lab).run_test(size=(columns, 24), notifications=True) as pilot:
+        await shows(pilot, "R Resume", "q Quit")
+        assert ("x Export" in text_of(pilot).splitlines()[-1]) is shown
+
+
 async def test_export_by_key_says_where(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "Run")
@@ -266,6 +275,38 @@ async def test_every_key_is_in_the_help(lab: Path) -> None:
         await shows(pilot, "Write takeaways", "Start a run", "asks first", "Export the notebook")
         await pilot.press("end")
         await shows(pilot, "your own editor")
+
+
+async def test_the_help_names_a_key_once_begins_with_the_open_screen_and_says_that_there_is_more(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(100, 160)) as pilot:
+        await shows(pilot, "Run")
+        await pilot.press("question_mark")
+        await shows(pilot, "What is what")
+        everywhere = text_of(pilot).partition("Everywhere")[2].partition("Writing notes")[0]
+        assert everywhere.count("^q") == 1
+        await until(pilot, lambda: "more below" not in text_of(pilot), "all is in sight")
+    async with LabApp(lab).run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "Run")
+        await pilot.press("e")
+        await shows(pilot, "Dated mark")
+        await pilot.press("f1")
+        await shows(pilot, "Writing notes", "Put in [UPDATE", "more below")
+        assert text_of(pilot).index("Writing notes") < text_of(pilot).index("Versions and runs")
+        await pilot.press("end")
+        await until(pilot, lambda: "more below" not in text_of(pilot), "the end")
+
+
+async def test_the_palette_holds_the_app_s_own_commands(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(100, 60)) as pilot:
+        await shows(pilot, "Run")
+        titles = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
+        assert {"Start a run of this version", "Quit", "Every key", "Dark or light"} <= set(titles)
+        assert len(set(titles)) == len(titles)
+        assert not {"Keys", "Theme", "Screenshot", "Maximize"} & set(titles)
+        await pilot.press("e")
+        await shows(pilot, "Dated mark")
+        titles = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
+        assert {"Save", "Quit"} <= set(titles)
 
 
 def test_a_still_screen_sends_nothing(lab: Path) -> None:

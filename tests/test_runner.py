@@ -158,7 +158,11 @@ def test_what_was_asked_is_frozen(lab: Path) -> None:
     assert request.config == {"mode": "code", "code": 3}
     assert request.git["dirty"] and request.git["branch"] == "main" and len(request.git["sha"]) == 40
     assert "+# changed" in request.git["diff"] and "experiments.toml" in request.git["untracked"]
-    assert request.packages["python"] == sys.version.split()[0] and "torch" in request.packages
+    assert request.packages["python"] == sys.version.split()[0]
+    told = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.__version__)"], capture_output=True, check=True
+    )
+    assert request.packages["torch"] == told.stdout.decode().strip(), "with its local part, such as +cu130"
     assert ended(run).exit_code == 3
 
 

@@ -208,7 +208,7 @@ def test_seeds_are_shown_as_one_group(lab: Lab) -> None:
     runs = LabRuns(lab.path)
     settle(runs)
     assert runs.rows["v0"].group == (1, 3)
-    assert "seeds       ✓ 1 0.3000   ● 2 0.5000   ◌ 3" in drawn(runs)
+    assert "seeds         ✓ 1 0.3000   ● 2 0.5000   ◌ 3" in drawn(runs)
     version = read("[versions.v0]", lab.path).versions["v0"]
     layout = columns(100, [version], runs.rows, frozenset())
     assert "● running 1/3" in plain(layout.row(version, runs.rows["v0"], draft=False, here=False))

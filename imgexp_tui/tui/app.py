@@ -53,7 +53,6 @@ class LabApp(App[None]):
         from imgexp_tui.tui.commands import commands_of
 
         yield from commands_of(screen)
-        yield from super().get_system_commands(screen)
 
     def action_help(self) -> None:
         from imgexp_tui.tui.screens.help import HelpScreen

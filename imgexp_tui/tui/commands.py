@@ -1,4 +1,8 @@
-"""The command palette's entries: every key of the screen that is open, by its name."""
+"""The command palette's entries: every key of the screen that is open, and of the app, by its name.
+
+Textual's own commands are left out: its list of keys opens beside our panes and squeezes them, and its themes are not
+the two that are remembered.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,22 @@ from textual.screen import Screen
 
 
 def commands_of(screen: Screen[Any]) -> Iterator[SystemCommand]:
-    """A command for each of the screen's bindings that can be used now."""
-    for binding in screen.BINDINGS:
-        if isinstance(binding, Binding) and binding.description and not binding.system and _usable(screen, binding):
+    """A command for each binding that can be used now; what the screen has, the app's own does not repeat."""
+    said: set[str] = set()
+    for node in (screen, screen.app):
+        for binding in node.BINDINGS:
+            if not isinstance(binding, Binding) or not binding.description or not _usable(screen, binding):
+                continue
             title = binding.tooltip.partition(";")[0] if binding.tooltip else binding.description
-            yield SystemCommand(title, f"key: {_keys(screen, binding)}", partial(screen.run_action, binding.action))
+            if title not in said:
+                said.add(title)
+                yield SystemCommand(title, f"key: {_keys(screen, binding)}", partial(node.run_action, binding.action))
 
 
 def _usable(screen: Screen[Any], binding: Binding) -> bool:
     name = binding.action.partition("(")[0]
+    if binding.system or name == "command_palette":
+        return False
     return "." in name or bool(screen.check_action(name, ()))
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from imgexp_tui.text import clean_line, duration, number
+from imgexp_tui.text import clean_line, duration, fit, number, width
 from imgexp_tui.tui import spark
 from imgexp_tui.tui.curves import Curve
 from imgexp_tui.tui.gauge_lines import bar
-from imgexp_tui.tui.lines import Line, Span, cells, fitting, line, pad
+from imgexp_tui.tui.lines import Line, Span, cells, cut, fitting, line, pad
 from imgexp_tui.tui.shown_run import Bar, Member, Run
 from imgexp_tui.tui.table_lines import state_span
 
-_LABEL = 12
+_LABELS = (13, 20)
+"""The least and the most cells that the names of bars take; what stands to the right moves with them."""
 _GUTTER = 8
 _TALLEST = 8
 _ROLES = {"train": "train", "valid": "valid"}
@@ -21,9 +22,9 @@ _ROLES = {"train": "train", "valid": "valid"}
 
 def run_lines(run: Run, room: int, height: int) -> list[Line]:
     """The run in lines of `room` cells; the curves share what is left of `height`, two lines each at least."""
-    top = [*_state(run, room), *_group(run, room), *(_bar(b, room) for b in run.bars)]
+    top = [*_state(run, room), *_group(run, room), *_bars(run.bars, room)]
     if run.remark:
-        top.append(line(("! ", "warn"), run.remark))
+        top.append(cut(line(("! ", "warn"), run.remark), room))
     curves = [c for c in run.curves if c.metric.endswith("loss")]
     others = [c for c in run.curves if not c.metric.endswith("loss")]
     # Accuracy is drawn where each curve still gets three lines, and told in the loss's own line otherwise.
@@ -54,7 +55,8 @@ def _group(run: Run, room: int) -> Iterator[Line]:
     """The runs that differ from this one in their seed only, this one among them."""
     if len(run.members) > 1:
         parts = [_member(one, here=one.run == run.run) for one in run.members]
-        yield line(*pad(line(("seeds", "quiet")), _LABEL), *fitting(parts, ("   ", ""), max(0, room - _LABEL)))
+        label = _LABELS[0] + 1
+        yield line(*pad(line(("seeds", "quiet")), label), *fitting(parts, ("   ", ""), room - label))
 
 
 def _member(one: Member, *, here: bool) -> Line:
@@ -77,20 +79,30 @@ def _nothing_drawn(run: Run) -> list[Line]:
     return [(), line(("It measured nothing that could be drawn.", "quiet"))]
 
 
-def _bar(what: Bar, room: int) -> Line:
+def _bars(bars: tuple[Bar, ...], room: int) -> Iterator[Line]:
+    """What is under way, one below the other: label, bar and figures in columns of their own."""
+    least, most = _LABELS
+    label = min(most, max([least, *(width(b.label) for b in bars)])) + 1
+    figures = max((len(f"100 %  {_of_total(b.total, b)}") for b in bars if b.total), default=0) + 1
+    return (_bar(b, room, label, figures) for b in bars)
+
+
+def _bar(what: Bar, room: int, labels: int, figures: int) -> Line:
     """A label, a bar and the figures. Without a total there is nothing to draw, so that only the count stands."""
-    label = pad(line((what.label, "quiet")), _LABEL)
-    unit = f" {what.unit}" if what.unit else ""
+    label = pad(line((fit(what.label, labels - 1), "quiet")), labels)
     if not what.total:
-        return line(*label, f"{_count(what.done, what.unit)}{unit}")
+        return line(*label, f"{_count(what.done, what.unit)} {what.unit}".rstrip())
     left = "" if what.left is None else f"{duration(what.left)} left"
     share = min(1.0, what.done / what.total)
-    figures = line(
-        f"{share * 100:3.0f} %", (f"  {_count(what.done, what.unit)}/{_count(what.total, what.unit)}", "quiet")
-    )
+    told = line(f"{share * 100:3.0f} %", (f"  {_of_total(what.done, what)}", "quiet"))
     # The time left keeps its place while it shrinks from "1h 05m left" to "9s left".
-    size = max(8, room - _LABEL - 34)
-    return line(*label, *bar(share, size, "live"), " ", *pad(figures, 20), f" {left:<12}")
+    size = max(8, room - labels - figures - 14)
+    return line(*label, *bar(share, size, "live"), " ", *pad(told, figures), f" {left:<12}")
+
+
+def _of_total(done: int, what: Bar) -> str:
+    named = "step " if what.unit == "steps" else ""
+    return f"{named}{_count(done, what.unit)}/{_count(what.total or 0, what.unit)}"
 
 
 def _count(value: int, unit: str) -> str:

@@ -59,7 +59,9 @@ def _bars(view: RunView) -> Iterator[Bar]:
     if epoch := view.epoch_progress():
         done, steps = epoch
         behind = max(1, total - (view.step or 0)) if total else 1
-        yield Bar("epoch", done, steps, "steps", None if left is None else left * (steps - done) / behind)
+        yield Bar(
+            _epoch_of(view, steps), done, steps, "steps", None if left is None else left * (steps - done) / behind
+        )
     if total and view.step:
         yield Bar("run", view.step, total, "steps", left)
 
@@ -73,6 +75,12 @@ def _stopping(view: RunView) -> Bar | None:
         return None
     passed = min(grace, max(0.0, time.time() - moment))
     return Bar("stopping", int(passed), max(1, int(grace)), "s", float(round(grace - passed)))
+
+
+def _epoch_of(view: RunView, steps: int) -> str:
+    """The name of the epoch under way; as wide as that of the last one, so that the bar beside it keeps its place."""
+    now = ((view.step or 1) - 1) // steps + 1
+    return f"epoch {now:>{len(str(view.epochs))}}/{view.epochs}" if view.epochs else f"epoch {now}"
 
 
 def _left_of_progress(view: RunView) -> float | None:

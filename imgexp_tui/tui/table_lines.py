@@ -24,6 +24,7 @@ GLYPHS = {
 """State → its sign and role; the word always stands beside it."""
 _GAP = "  "
 _WIDE = 120
+_LOSS = len("train 0.7119")
 _HEADS = ("name", "base", "state", "best loss", "accuracy", "epoch", "curve", "summary", "notes")
 _SHORT = {"best loss": "loss", "accuracy": "acc", "notes": "age"}
 _RIGHT = {"best loss", "accuracy", "epoch", "notes"}
@@ -65,7 +66,10 @@ class Columns:
 
 
 def columns(room: int, versions: Iterable[Version], rows: dict[str, Row], drafts: frozenset[str]) -> Columns:
-    """The columns for these versions: as wide as their texts, the summary takes what is left."""
+    """The columns for these versions: as wide as their texts, the summary takes what is left.
+
+    What a run will measure has its place from the beginning: in its first epoch nothing moves sideways.
+    """
     wide = room >= _WIDE
     versions = list(versions)
     known = [rows[v.name] for v in versions if v.name in rows]
@@ -73,15 +77,13 @@ def columns(room: int, versions: Iterable[Version], rows: dict[str, Row], drafts
         "name": max([4, *(min(len(v.name), 24 if wide else 12) for v in versions)]),
         "base": max([4, *(min(len(v.base or ""), 16) for v in versions)]) if wide else 0,
         "state": max([10, *(len(row.state) + 2 + len(_group(row)) for row in known)]),
-        "best loss": max([9 if wide else 6, *(len(_best(row)) for row in known)]),
+        "best loss": max([_LOSS, *(len(_best(row)) for row in known)]),
         "accuracy": 8 if wide else 4,
-        "epoch": max([5, *(len(_epoch(row)) for row in known)]),
+        "epoch": max([5, *(max(len(_epoch(row)), 2 * len(str(row.epochs or 0)) + 1) for row in known)]),
         "curve": 24 if wide else 8,
         "summary": 0,
         "notes": 5 if wide or drafts else 3,
     }
-    if not any(row.accuracy is not None for row in known) and not wide:
-        sizes["accuracy"] = 0
     names = [name for name in _HEADS if sizes[name] or name == "summary"]
     taken = 2 + sum(sizes.values()) + len(_GAP) * (len(names) - 1)
     sizes["summary"] = max(0, room - taken)

@@ -1,14 +1,18 @@
-"""All keys of all screens, taken from the bindings themselves, and a few lines of what is what."""
+"""All keys of all screens, taken from the bindings themselves, and a few lines of what is what.
+
+The keys of the screen that one came from stand first.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Footer, Static, TextArea
 
@@ -37,6 +41,12 @@ class HelpScreen(ModalScreen[None]):
         super().__init__()
         self._said: set[tuple[str, str]] = set()
 
+    @property
+    def _from(self) -> type[Screen[Any]] | None:
+        """The screen that the help was opened from."""
+        below = self.app.screen_stack[: self.app.screen_stack.index(self)]
+        return type(below[-1]) if below else None
+
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="box"):
             yield from self._sections()
@@ -46,6 +56,16 @@ class HelpScreen(ModalScreen[None]):
         box = self.query_one("#box")
         box.border_title = "Keys"
         box.focus()
+        self.watch(box, "scroll_y", self._tell_more)
+        self.watch(box, "virtual_size", self._tell_more)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._tell_more)
+
+    def _tell_more(self) -> None:
+        """Say in the frame that there is more below."""
+        box = self.query_one("#box")
+        box.border_subtitle = "more below ↓" if box.scroll_y < box.max_scroll_y else ""
 
     def action_scroll(self, way: str) -> None:
         box = self.query_one("#box", VerticalScroll)
@@ -59,21 +79,26 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
-        yield from self._section("Versions and runs", MainScreen.BINDINGS)
-        yield from self._section("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette])
-        yield from self._section("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS])
-        yield from self._section("A run's log", LogScreen.BINDINGS)
-        yield from self._section("New version", NewVersionScreen.BINDINGS)
+        sections: list[tuple[str, list[BindingType], type[Screen[Any]] | None]] = [
+            ("Versions and runs", MainScreen.BINDINGS, MainScreen),
+            ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
+            ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
+            ("A run's log", LogScreen.BINDINGS, LogScreen),
+            ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),
+        ]
+        sections.sort(key=lambda section: section[2] is not self._from)
+        for title, bindings, _ in sections:
+            yield from self._section(title, bindings)
         yield from _rows("What is what", _LEGEND)
         yield from self._section("Moving and marking in a text", TextArea.BINDINGS)
 
     def _section(self, title: str, bindings: Iterable[BindingType]) -> Iterator[Widget]:
         """Keys and what they do; the keys of one action in one row, and none twice."""
-        rows = []
+        rows: list[tuple[str, str]] = []
         for binding in map(_binding, bindings):
             keys = [k for k in binding.key.split(",") if not k.startswith(_STOLEN)]
             row = (binding.key_display or " ".join(map(self._shown, keys)), binding.tooltip or binding.description)
-            if binding.description and keys and row not in self._said:
+            if binding.description and keys and row not in self._said and row[0] not in dict(rows):
                 self._said.add(row)
                 rows.append(row)
         yield from _rows(title, rows)

@@ -60,7 +60,7 @@ class MainScreen(LineScreen[None]):
         Binding("n", "new", "New", tooltip="New version from this one"),
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
-        Binding("x", "export", "Export", show=False, tooltip="Export the notebook as markdown"),
+        Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
         Binding("shift+tab", "pane(-1)", "Previous pane", show=False),
         Binding("question_mark,f1", "app.help", "Keys", tooltip="Every key", key_display="?"),
@@ -103,13 +103,12 @@ class MainScreen(LineScreen[None]):
 
     async def _furnish(self) -> None:
         """Bring the panes and the keys, then begin to watch: reading runs must not delay the first frame."""
-        from textual.widgets import Footer
-
         from imgexp_tui.tui.watch import Watcher
         from imgexp_tui.tui.widgets.desk import Desk
+        from imgexp_tui.tui.widgets.key_footer import KeyFooter
 
         desk = Desk(id="panes")
-        await self.mount(desk, Footer(show_command_palette=False))
+        await self.mount(desk, KeyFooter(show_command_palette=False))
         self._desk = desk
         self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()))
         self.refresh_bindings()
