@@ -278,7 +278,8 @@ class MainScreen(LineScreen[None]):
         run = self._look.run
         if run is None or not run.live or run.version != self._table.picked:
             return
-        if not await self._confirm(f"Stop {run.version}? It saves a checkpoint and can be resumed.", "Stop", "Go on"):
+        question = f"Stop {run.version}? It saves a checkpoint and can be resumed."
+        if not await self._confirm(question, "Stop", "Keep it running"):
             return
         from imgexp_tui.tui import deeds
 
