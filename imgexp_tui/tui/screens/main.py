@@ -349,4 +349,6 @@ class MainScreen(LineScreen[None]):
             self.app.exit()
 
     def _say(self, sentence: str, severity: str = "information") -> None:
-        self.app.notify(clean_line(sentence), severity=severity, markup=False)  # type: ignore[arg-type]
+        # What went wrong is longer to read than what was done.
+        seconds = None if severity == "information" else 8.0
+        self.app.notify(clean_line(sentence), severity=severity, timeout=seconds, markup=False)  # type: ignore[arg-type]
