@@ -203,6 +203,18 @@ async def test_run_stop_and_resume_by_key(lab: Path) -> None:
         assert status(run).attempt == 2
 
 
+async def test_a_live_run_is_offered_to_be_stopped_though_a_newer_one_has_ended(lab: Path) -> None:
+    older = a_run(lab, ended=False)
+    a_run(lab)
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "● 1 running", "S Stop", "● running")
+        a_run(lab, ended=False)
+        await shows(pilot, "● 2 running")
+        stop_all(lab)
+        await shows(pilot, "nothing running")
+    assert not status(older).state.live
+
+
 async def test_quitting_leaves_the_run_and_the_next_start_finds_it(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "Run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from imgexp_tui.cli.parser import COMMANDS, parser
 
 from .conftest import ROOT, stop_all
 
@@ -198,6 +201,7 @@ def test_check_reports_every_problem_with_its_line(lab: Path) -> None:
         assert expected in told
     assert "epochs" in told and "linear" in told
     assert [v["name"] for v in rows(lab, "list")] == ["v0", "v1", "v2"]
+    assert f"{lab / 'experiments.toml'} has problems" in listing(lab)
 
 
 def test_import_and_plain_export_are_a_fixed_point(tmp_path: Path, notes_file: Path) -> None:
@@ -245,6 +249,23 @@ def test_the_shipped_notebook_holds_the_notes_to_the_letter(notes_file: Path) ->
         for field in ("summary", "takeaways", "observed"):
             assert version[field].strip("\n") in source
     assert "no problems" in cli(ROOT, "check")
+
+
+def listing(lab: Path) -> str:
+    """What `list` says beside its table."""
+    done = subprocess.run(
+        [sys.executable, "-m", "imgexp_tui", "-C", str(lab), "list"], capture_output=True, text=True, timeout=60
+    )
+    return done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_help_of_a_command_has_an_example_and_describes_what_it_takes(name: str) -> None:
+    (commands,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    command = commands.choices[name]
+    assert f"imgexp-tui {name}" in (command.epilog or "")
+    for argument in command._actions:
+        assert argument.help, f"{name} {argument.metavar or argument.dest}"
 
 
 def test_list_is_readable_while_nothing_has_run(lab: Path) -> None:

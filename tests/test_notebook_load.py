@@ -144,6 +144,17 @@ def test_one_broken_version_hides_no_other_and_no_other_problem() -> None:
     assert [problem.line for problem in v1.problems] == [16]
 
 
+def test_a_circle_of_bases_is_told_once_and_stops_all_that_stand_on_it() -> None:
+    text = "".join(f"[versions.{v}]\nbase = '{b}'\n" for v, b in (("v0", "v1"), ("a", "c"), ("b", "a"), ("c", "b")))
+    notebook = read(text + "[versions.v1]\nbase = 'b'\n", Path("lab"))
+    (problem,) = notebook.problems
+    assert (problem.line, problem.path) == (
+        4,
+        "versions.a.base",
+    ) and "a → c → b → a goes in a circle" in problem.message
+    assert not any(version.runnable for version in notebook.versions.values())
+
+
 def test_a_problem_in_a_note_does_not_stop_a_run() -> None:
     notebook = read(WHOLE.replace("summary = '''First.'''", "summary = 3"), Path("lab"))
     v0, v1, _ = notebook.versions.values()

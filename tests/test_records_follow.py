@@ -194,6 +194,14 @@ def test_stats_speak_as_the_notes_do(run: RunDir) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("pace", "text"), [(8.5103, "~8.5"), (0.8561, "~0.86"), (85.12, "~85.1"), (228.4, "~228"), (1234.5, "~1,230")]
+)
+def test_a_pace_has_no_more_digits_than_it_is_worth(run: RunDir, pace: float, text: str) -> None:
+    log(run, 1, images_per_second=pace)
+    assert dict(measured(seen(run)))["Images per second"] == text
+
+
 def test_nothing_is_stated_that_was_not_measured(run: RunDir) -> None:
     assert measured(seen(run)) == []
     system(run, 1, gpu0__utilization=3.0, gpu0__memory=5.0)

@@ -209,4 +209,5 @@ def test_runs_are_found_newest_first_and_strangers_are_not(tmp_path: Path) -> No
 
 
 def test_run_folders_are_private(tmp_path: Path) -> None:
-    assert create_run_dir(tmp_path, "v0").path.stat().st_mode & 0o777 == 0o700
+    path = create_run_dir(tmp_path, "v0").path
+    assert [folder.stat().st_mode & 0o777 for folder in (path, path.parent, path.parent.parent)] == [0o700] * 3

@@ -12,8 +12,11 @@ import torch
 from imgexp_tui.records import lines
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training import weights
+from imgexp_tui.training.config import Config
 from imgexp_tui.training.images import Images
+from imgexp_tui.training.metrics import EpochMetrics
 from imgexp_tui.training.patchwork import Chances, PatchworkExamples
+from imgexp_tui.training.tasks import Patchwork
 
 from .training_runs import finish, folder_of_pictures, new_run, start, stop, wait_for_step
 
@@ -93,10 +96,21 @@ def test_workers_change_nothing_but_the_speed(pictures: Path, tmp_path: Path) ->
 def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(pictures: Path, tmp_path: Path) -> None:
     run, _, error = train(tmp_path, 1, data=str(pictures), learning_rate=1e30, optimizer="sgd", epochs=5)
     assert "at step" in error and "lower learning_rate" in error
+    assert "UserWarning" not in error
     assert not all(math.isfinite(v) for v in lines.read(run.metrics)[-1].values() if isinstance(v, float))
     if (run.checkpoints / "last").exists():
         model = torch.load(run.checkpoints / "last", weights_only=True)["model"]
         assert all(t.isfinite().all() for t in model.values())
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_mean_loss_weighs_by_image_and_is_nan_where_a_batch_s_is() -> None:
+    metrics = EpochMetrics(Patchwork(Config()), torch.device("cpu"))
+    for loss, images in ((1.0, 3), (2.0, 1)):
+        metrics.update(torch.tensor(loss), torch.full((images, 1), 0.9), torch.ones(images, 1))
+    assert metrics.compute() == (1.25, 1.0)
+    metrics.update(torch.tensor(math.nan), torch.full((2, 1), 0.9), torch.ones(2, 1))
+    assert math.isnan(metrics.compute()[0])
 
 
 def test_a_last_batch_of_one_image_does_not_break_batch_normalisation(pictures: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def init(arguments: Namespace) -> int:
     lab: Path = (arguments.dir or arguments.lab).expanduser()
     try:
         lab.mkdir(parents=True, exist_ok=True)
-        (lab / RUNS).mkdir(exist_ok=True)
+        (lab / RUNS).mkdir(mode=0o700, exist_ok=True)
         durable.create(lab / NOTEBOOK, (files("imgexp_tui.cli") / "starter.toml").read_bytes(), mode=0o644)
     except FileExistsError:
         raise CommandError(f"{lab / NOTEBOOK} is there already; nothing was changed") from None
@@ -76,7 +76,7 @@ def list_versions(arguments: Namespace) -> int:
         )
     print(table(rows))
     if notebook.problems:
-        print("it has problems; see them with: imgexp-tui check", file=sys.stderr)
+        print(f"{notebook.path} has problems; see them with: imgexp-tui check", file=sys.stderr)
     return 0
 
 

@@ -16,6 +16,9 @@ imgexp-tui list --json | jq '.[] | {name, best}'
 imgexp-tui note v0 --takeaway "bs of 64 could be much bigger"
 imgexp-tui export -o notebook.md
 """
+_CHECK = "imgexp-tui check\nimgexp-tui check && imgexp-tui run v0 v1\n"
+_LIST = "imgexp-tui list\nimgexp-tui list --json | jq '.[] | {name, best}'\n"
+_RUN = "a run id, the start of one, or a version (its latest run)"
 
 COMMANDS = {
     "open": "opening:open_app",
@@ -72,8 +75,8 @@ def _notebook_commands(command: Any) -> None:
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the lab's folder")
     one = command("init", "start a lab: a commented experiments.toml", "imgexp-tui init ~/labs/patchwork\n")
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the folder, made where it is missing")
-    command("check", "report every problem of experiments.toml at once, exit 1 where there is one")
-    one = command("list", "list the versions with state and best metric")
+    command("check", "report every problem of experiments.toml at once, exit 1 where there is one", _CHECK)
+    one = command("list", "list the versions with state and best metric", _LIST)
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
     one.add_argument("what", metavar="V|RUN", help="a version, a run id or the start of one")
@@ -83,7 +86,7 @@ def _notebook_commands(command: Any) -> None:
         "write a note without opening the app",
         'imgexp-tui note v0 --takeaway "try num_workers > 0"\n',
     )
-    one.add_argument("version", metavar="V")
+    one.add_argument("version", metavar="V", help="the version that it is about")
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--takeaway", metavar="TEXT", help="add one bullet to the takeaways")
     which.add_argument("--summary", metavar="TEXT", help="put this in place of the summary")
@@ -95,8 +98,10 @@ def _notebook_commands(command: Any) -> None:
     one.add_argument("file", type=Path, metavar="FILE", help="the notes; - reads standard input")
     one = command("export", "write the notebook out", "imgexp-tui export --format csv -o runs.csv\n")
     one.add_argument("-o", dest="output", type=Path, metavar="FILE", help="where to; standard output without it")
-    one.add_argument("--format", choices=("markdown", "plain", "json", "csv"), default="markdown")
-    command("doctor", "say what this machine has, and what would get in the way")
+    one.add_argument(
+        "--format", choices=("markdown", "plain", "json", "csv"), default="markdown", help="markdown without it"
+    )
+    command("doctor", "say what this machine has, and what would get in the way", "imgexp-tui doctor\n")
 
 
 def _run_commands(command: Any) -> None:
@@ -106,7 +111,7 @@ def _run_commands(command: Any) -> None:
         "imgexp-tui run v0\nimgexp-tui run v0 v1 v2 --wait\nimgexp-tui run v0 --seeds 3\n"
         "imgexp-tui run v0 --set epochs=2 --set data=~/photos.zip\nimgexp-tui run V5 --gpus 2 --launcher slurm\n",
     )
-    one.add_argument("versions", nargs="+", metavar="V")
+    one.add_argument("versions", nargs="+", metavar="V", help="the versions to train, in this order")
     one.add_argument("--set", dest="set", action="append", default=[], metavar="KEY=VALUE", help="a setting to change")
     one.add_argument("--seed", type=int, metavar="N", help="the seed, in place of the notebook's")
     one.add_argument("--seeds", type=int, metavar="N", help="N runs of each that differ in their seed, as one group")
@@ -114,7 +119,7 @@ def _run_commands(command: Any) -> None:
     one.add_argument("--gpu-memory", metavar="SIZE", help='memory that must be free on each, such as "8 GB"')
     one.add_argument("--launcher", metavar="NAME", help="local or slurm, in place of the notebook's")
     one.add_argument("--wait", action="store_true", help="until all have ended; exit 1 if one failed")
-    one = command("runs", "list runs, newest first")
+    one = command("runs", "list runs, newest first", "imgexp-tui runs\nimgexp-tui runs v0 --json\n")
     one.add_argument("version", nargs="?", metavar="V", help="of this version only")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command(
@@ -128,12 +133,12 @@ def _run_commands(command: Any) -> None:
         where.add_argument(f"--{word}", dest="places", action="store_const", const=places, help=f"move it {word}")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command("stop", "stop a run: checkpoint, then end", "imgexp-tui stop v0\n")
-    one.add_argument("run", metavar="RUN", help="a run id, the start of one, or a version (its latest run)")
-    one = command("resume", "go on from a run's last checkpoint")
-    one.add_argument("run", metavar="RUN")
+    one.add_argument("run", metavar="RUN", help=_RUN)
+    one = command("resume", "go on from a run's last checkpoint", "imgexp-tui resume v0\nimgexp-tui resume v0 --wait\n")
+    one.add_argument("run", metavar="RUN", help=_RUN)
     one.add_argument("--wait", action="store_true", help="until it has ended; exit 1 if it failed")
-    one = command("logs", "print what a run printed")
-    one.add_argument("run", metavar="RUN")
+    one = command("logs", "print what a run printed", "imgexp-tui logs v0\nimgexp-tui logs v0 -f\n")
+    one.add_argument("run", metavar="RUN", help=_RUN)
     one.add_argument("-f", dest="follow", action="store_true", help="and go on until the run ends")
 
 

@@ -170,7 +170,7 @@ class _Reader:
                 near = nearest(base, (v for v in family.tables if v != name))
                 mend = f"did you mean {near}?" if near else "take one that is in this file"
                 self._problem(path, f"there is no version {base!r}; {mend}")
-            elif circle := family.circle(name):
+            elif (circle := family.circle(name)) and name == next(v for v in family.tables if v in circle):
                 self._problem(path, f"{' → '.join(circle)} goes in a circle; give one of them another base")
 
     def _commands(self, defaults: Mapping[str, Any], family: _Family) -> dict[str, tuple[str, ...] | None]:

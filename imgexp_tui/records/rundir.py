@@ -71,12 +71,13 @@ class RunDir:
 
 
 def create_run_dir(lab: Path, version: str) -> RunDir:
-    """A new, empty run folder (mode 0700).
+    """A new, empty run folder. It and those above it, up to `runs`, are made for their owner only (mode 0700).
 
     Ids sort by time: date, time of day, 4096ths of the second, and three digits by chance to keep two apart.
     """
     parent = lab / RUNS / version
-    parent.mkdir(parents=True, exist_ok=True)
+    for folder in (parent.parent, parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         now = time.time()
         moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))

@@ -9,7 +9,7 @@ from statistics import median
 
 from imgexp_tui.records.follow import RunView
 from imgexp_tui.records.gauge import Gauge
-from imgexp_tui.text import clean_line, duration, memory, number
+from imgexp_tui.text import clean_line, duration, memory
 
 _RECENT = 1000
 """Steps that a pace is taken over: the latest ones."""
@@ -32,7 +32,7 @@ def measured(view: RunView) -> list[tuple[str, str]]:
         if (seconds := _typical(view, name)) is not None:
             rows.append((label, f"~{_seconds(seconds)}"))
     if (pace := _typical(view, "images_per_second")) is not None:
-        rows.append(("Images per second", f"~{number(float(f'{pace:.3g}'))}"))
+        rows.append(("Images per second", f"~{_rounded(pace)}"))
     if (share := _waiting(view)) is not None:
         rows.append(("Waiting for data", f"{100 * share:.0f} % of the time"))
     return rows
@@ -93,6 +93,11 @@ def _waiting(view: RunView) -> float | None:
 def _recent(view: RunView, name: str) -> list[float]:
     series = view.series.get(name)
     return [v for v in islice(reversed(series.values), _RECENT) if math.isfinite(v)] if series else []
+
+
+def _rounded(value: float) -> str:
+    """A pace to two or three digits: `8.5`, `85.1`, `1,230`."""
+    return f"{float(f'{value:.2g}' if value < 10 else f'{value:.3g}'):,g}"
 
 
 def _seconds(value: float) -> str:

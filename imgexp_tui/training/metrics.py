@@ -19,7 +19,8 @@ class EpochMetrics:
     """
 
     def __init__(self, task: Task, device: torch.device) -> None:
-        self._loss: Any = MeanMetric().to(device)
+        # By default nan is left out of the mean, with a warning; here it has to show, and the loop tells of it.
+        self._loss: Any = MeanMetric(nan_strategy=math.nan).to(device)
         self._accuracy: Any = task.accuracy().to(device)
         for metric in (self._loss, self._accuracy):
             metric.persistent(True)

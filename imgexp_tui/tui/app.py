@@ -26,6 +26,8 @@ class LabApp(App[None]):
     # Textual loads a screen's own style sheet when it is pushed, which the default screen never is.
     CSS_PATH = Path(__file__).parent / "screens" / "main.tcss"
     ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 3
+    """Seconds that a remark stands over what is below it."""
     BINDINGS = [
         Binding("ctrl+p", "command_palette", "Commands", show=False, tooltip="Every command by its name"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, tooltip="Quit; runs go on"),

@@ -281,10 +281,14 @@ class MainScreen(LineScreen[None]):
         run = self._look.run
         if run is None or not run.live or run.version != self._table.picked:
             return
-        question, yes = f"Stop {run.version}? It saves a checkpoint and can be resumed.", "Stop"
+        question, yes, no = f"Stop {run.version}? It saves a checkpoint and can be resumed.", "Stop", "Keep it running"
         if run.state == "queued":
-            question, yes = f"Take {run.version} out of the queue? R puts it back.", "Take it out"
-        if not await self._confirm(question, yes, "Go on"):
+            question, yes, no = (
+                f"Take {run.version} out of the queue? R puts it back.",
+                "Take it out",
+                "Keep it waiting",
+            )
+        if not await self._confirm(question, yes, no):
             return
         from imgexp_tui.tui import deeds
 
@@ -364,4 +368,6 @@ class MainScreen(LineScreen[None]):
             self.app.exit()
 
     def _say(self, sentence: str, severity: str = "information") -> None:
-        self.app.notify(clean_line(sentence), severity=severity, markup=False)  # type: ignore[arg-type]
+        # What went wrong is longer to read than what was done.
+        seconds = None if severity == "information" else 8.0
+        self.app.notify(clean_line(sentence), severity=severity, timeout=seconds, markup=False)  # type: ignore[arg-type]

@@ -136,6 +136,8 @@ class NewVersionScreen(Screen[str | None]):
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         if event.text_area.id == "changes":
             self._check()
+        elif event.text_area is self.focused:  # and not the draft of the summary, which follows the changes
+            self._tell_trouble()
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
         if event.text_area.id == "changes":
@@ -163,11 +165,15 @@ class NewVersionScreen(Screen[str | None]):
         """Say what is right and wrong, and draft the summary as long as it is not the user's own."""
         typed = self._typed()
         self._show_checks(typed)
-        self.query_one("#trouble", Static).update(Content(self._name_fault() or self._base_fault()))
+        self._tell_trouble()
         summary = self.query_one("#summary", NoteArea)
         if self._base and summary.text in ("", self._offered_summary):
             self._offered_summary = compare.draft_summary(self._base.name, self._changes(typed))
             summary.load_text(self._offered_summary)
+
+    def _tell_trouble(self) -> None:
+        """Say what stands in the way now; what an attempt to create was told before is void."""
+        self.query_one("#trouble", Static).update(Content(self._name_fault() or self._base_fault()))
 
     def _show_checks(self, typed: list[Typed]) -> None:
         row = self.query_one("#changes", SettingArea).cursor_location[0]
@@ -220,7 +226,7 @@ class NewVersionScreen(Screen[str | None]):
             from imgexp_tui.tui.screens.confirm import ConfirmScreen
 
             question = f"Throw away what you typed for {clean_line(self._new_name) or 'the new version'}?"
-            if not await self.app.push_screen_wait(ConfirmScreen(question, "Throw away", "Go on")):
+            if not await self.app.push_screen_wait(ConfirmScreen(question, "Throw away", "Keep writing")):
                 return
         self.dismiss(None)
 

@@ -178,10 +178,14 @@ class QueueScreen(LineScreen[str | None]):
         one = self._rows.picked
         if one is None:
             return
-        question, yes = f"Stop {one.version}? It saves a checkpoint and can be resumed.", "Stop"
+        question, yes, no = f"Stop {one.version}? It saves a checkpoint and can be resumed.", "Stop", "Keep it running"
         if one.waiting:
-            question, yes = f"Take {one.version} out of the queue? R puts it back.", "Take it out"
-        if await self.app.push_screen_wait(ConfirmScreen(question, yes, "Keep it")):
+            question, yes, no = (
+                f"Take {one.version} out of the queue? R puts it back.",
+                "Take it out",
+                "Keep it waiting",
+            )
+        if await self.app.push_screen_wait(ConfirmScreen(question, yes, no)):
             await self._do(partial(deeds.stop_at, one.path))
 
     async def _do(self, deed: Callable[[], str]) -> None:
