@@ -469,6 +469,7 @@ def test_runs_are_found_by_what_people_type(lab: Path) -> None:
     assert find_run(lab, f"hold/{second.run[:12]}") == second
     third = start(lab, "quick")
     assert find_run(lab, "quick") == third
+    assert find_run(lab, "hold") == second
     unique = next(third.run[:n] for n in range(1, 23) if not first.run.startswith(third.run[:n]))
     if not second.run.startswith(unique):
         assert find_run(lab, unique) == third
@@ -485,3 +486,12 @@ def test_an_event_of_another_process_does_not_disturb(lab: Path) -> None:
     events.log(run, "warning", "[/] \x1b]0;x\x07")
     wait(run)
     assert "warning" in kinds(run)
+
+
+def test_a_version_stands_for_its_run_that_is_under_way(lab: Path) -> None:
+    first = start(lab, "hold")
+    second = start(lab, "hold")
+    stop(second)
+    wait(second)
+    assert find_run(lab, "hold") == first
+    assert find_run(lab, "hold", live_first=False) == second

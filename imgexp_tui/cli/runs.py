@@ -95,7 +95,7 @@ def resume(arguments: Namespace) -> int:
     """Go on from a run's last checkpoint."""
     from imgexp_tui.runner import control
 
-    target = _find(arguments)
+    target = _find(arguments, live_first=False)
     try:
         control.resume(target)
     except control.ControlError as error:
@@ -165,12 +165,12 @@ def _typed(text: str, like: Value) -> Value:
     return type(like)(text)
 
 
-def _find(arguments: Namespace) -> RunDir:
+def _find(arguments: Namespace, *, live_first: bool = True) -> RunDir:
     from imgexp_tui.runner.control import ControlError
     from imgexp_tui.runner.find import find_run
 
     try:
-        return find_run(lab_of(arguments), arguments.run)
+        return find_run(lab_of(arguments), arguments.run, live_first=live_first)
     except ControlError as error:
         raise CommandError(str(error)) from None
 

@@ -32,6 +32,11 @@ class State(StrEnum):
         """Whether processes of the run are there, or are about to be."""
         return self in (State.QUEUED, State.RUNNING, State.NO_HEARTBEAT)
 
+    @property
+    def rank(self) -> int:
+        """What is under way comes before what waits, and that before what has ended."""
+        return 2 if self.live and self is not State.QUEUED else int(self.live)
+
 
 @dataclass(frozen=True, slots=True)
 class Status:

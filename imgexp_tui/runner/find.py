@@ -6,14 +6,20 @@ from pathlib import Path
 
 from imgexp_tui.notebook.settings import nearest
 from imgexp_tui.records.rundir import RunDir, find_runs
+from imgexp_tui.records.state import status
 from imgexp_tui.runner.control import ControlError
 from imgexp_tui.text import clean_line, listed
 
 _SHOWN = 5
 
 
-def find_run(lab: Path, text: str) -> RunDir:
-    """The run of `lab` that `text` names: a run id, a version (its latest run), `version/id`, or how an id begins.
+def find_run(lab: Path, text: str, *, live_first: bool = True) -> RunDir:
+    """The run of `lab` that `text` names: a run id, a version, `version/id`, or how an id begins.
+
+    A version stands for its newest run that is under way, or else that waits, or else its newest, as in the app.
+
+    Args:
+        live_first: False takes a version's newest run whatever its others do.
 
     Raises:
         ControlError: it names none, or more than one.
@@ -24,7 +30,7 @@ def find_run(lab: Path, text: str) -> RunDir:
         if exact := [r for r in runs if r.run == start]:
             return exact[0]
         if of_version := [r for r in runs if r.version == start]:
-            return of_version[0]
+            return max(of_version, key=lambda run: status(run).state.rank) if live_first else of_version[0]
     begins = [r for r in runs if start and r.run.startswith(start) and (not slash or r.version == version)]
     if len(begins) > 1:
         names = [f"{r.version}/{r.run}" for r in begins[:_SHOWN]]

@@ -196,7 +196,7 @@ class LabRuns:
         for view in list(runs.followed.values()):
             changed = view.poll() or view.status.state.live or changed
             _settle(runs, view)
-        shown = max(runs.followed.values(), key=lambda view: (_rank(view.status.state), view.run), default=None)
+        shown = max(runs.followed.values(), key=lambda view: (view.status.state.rank, view.run), default=None)
         if shown is not runs.shown:
             runs.shown, runs.curves, changed = shown, {}, True
         return changed
@@ -208,11 +208,6 @@ def _settle(runs: _Runs, view: RunView) -> None:
         group = view.request.group if view.request else ""
         runs.ended[view.run] = _Ended(_modified(view.dir.process), view.best(), group, _member(view))
         del runs.followed[view.run]
-
-
-def _rank(state: State) -> int:
-    """What is under way is shown before what waits, and that before what has ended."""
-    return 2 if state.live and state is not State.QUEUED else int(state.live)
 
 
 def _members(runs: _Runs, view: RunView) -> tuple[Member, ...]:
