@@ -18,7 +18,7 @@ imgexp-tui export -o notebook.md
 """
 _CHECK = "imgexp-tui check\nimgexp-tui check && imgexp-tui run v0 v1\n"
 _LIST = "imgexp-tui list\nimgexp-tui list --json | jq '.[] | {name, best}'\n"
-_RUN = "a run id, the start of one, or a version (its latest run)"
+_RUN = "a run id, the start of one, or a version (its run under way, or its newest)"
 
 COMMANDS = {
     "open": "opening:open_app",
