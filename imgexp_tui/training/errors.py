@@ -7,6 +7,10 @@ class TrainingError(Exception):
     """One sentence for the user: what went wrong and the mend."""
 
 
+class PeerLost(Exception):
+    """Another process of this run has ended; what it had to say is said by itself."""
+
+
 class Stopped(Exception):
     """Somebody asked the trainer to end.
 
