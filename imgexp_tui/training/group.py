@@ -61,7 +61,7 @@ class Group:
             return cls(stop)
         with _together():
             store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
-            _meet(store, rank, size)
+            _meet(store, rank, size, stop)
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
         found = cls(stop, rank, size)
@@ -192,10 +192,11 @@ def _together() -> Iterator[None]:
         raise PeerLost(str(error)) from None
 
 
-def _meet(store: Store, rank: int, size: int) -> None:
+def _meet(store: Store, rank: int, size: int, stop: StopSignal) -> None:
     """Wait for all ranks in Python, where a signal is heard; torch's own waiting hears none."""
     store.set(f"here/{rank}", "")
     while not store.check([f"here/{other}" for other in range(size)]):
+        stop.check()
         time.sleep(_PACE)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric
 
 from imgexp_tui.training.group import ALONE, Group
 from imgexp_tui.training.tasks import Task
@@ -50,10 +49,9 @@ class EpochMetrics:
     """
 
     def __init__(self, task: Task, device: torch.device, group: Group = ALONE) -> None:
-        self._loss: Any = MeanMetric(sync_on_compute=False)
-        self._loss.persistent(True)
         self._batch: Any = task.accuracy().to(device)
         self._group = group
+        self._loss = torch.zeros(())
         self._right = 0
         self.samples = 0
 
@@ -82,7 +80,7 @@ class EpochMetrics:
 
     def add(self, batch: Counted) -> None:
         """Take a measured batch in."""
-        self._loss.update(batch.mean_loss, weight=batch.images)
+        self._loss += torch.tensor(batch.mean_loss) * batch.images
         self._right += int(batch.right)
         self.samples += int(batch.images)
 
@@ -90,13 +88,13 @@ class EpochMetrics:
         """Mean loss and accuracy; nan before the first batch."""
         if not self.samples:
             return math.nan, math.nan
-        return float(self._loss.compute()), _share(self._right, self.samples)
+        return _share(self._loss.item(), self.samples), _share(self._right, self.samples)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"loss": self._loss.state_dict(), "right": self._right, "samples": self.samples}
+        return {"loss": self._loss.item(), "right": self._right, "samples": self.samples}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._loss.load_state_dict(state["loss"])
+        self._loss = torch.tensor(state["loss"])
         self._right = state["right"]
         self.samples = state["samples"]
 
@@ -141,5 +139,5 @@ def _likeliest(probabilities: Tensor) -> float:
 
 
 def _share(part: float, whole: float) -> float:
-    """In single precision, as torchmetrics has it."""
+    """In single precision, as torch has the losses."""
     return (torch.tensor(part, dtype=torch.float32) / torch.tensor(whole, dtype=torch.float32)).item()
