@@ -53,7 +53,7 @@ def folder_of_pictures(folder: Path, count: int, classes: Sequence[str] = ()) ->
     return folder
 
 
-def new_run(lab: Path, **config: Any) -> RunDir:
+def new_run(lab: Path, *, gpus: int = 1, **config: Any) -> RunDir:
     """A run that was asked for and not started."""
     run = create_run_dir(lab, "v0")
     settings = defaults() | SMALL | config
@@ -70,16 +70,17 @@ def new_run(lab: Path, **config: Any) -> RunDir:
         host="here",
         user="me",
         created=time.time(),
+        gpus=gpus,
     ).write(run)
     return run
 
 
-def start(run: RunDir, **environment: str) -> subprocess.Popen[str]:
+def start(run: RunDir, module: str = "imgexp_tui.training", **environment: str) -> subprocess.Popen[str]:
     """The trainer's process, as the runner starts it. No weight hub is reached."""
     # A port at which nobody listens, and a cache of its own: the same with and without a network.
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(run.path / "hub")}
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "imgexp_tui.training", str(run.path)],
+        [sys.executable, "-P", "-m", module, str(run.path)],
         cwd=run.path.parent.parent.parent,
         env=os.environ | offline | environment,
         stdout=subprocess.PIPE,

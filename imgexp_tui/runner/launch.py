@@ -24,7 +24,8 @@ from imgexp_tui.records.documents import GRACE, HEARTBEAT, Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import detached, frozen, source
 
-_TRAINER = "imgexp_tui.training"
+_TRAINER, _SEVERAL = "imgexp_tui.training", "imgexp_tui.training.ranks"
+"""The shipped trainer: one process, and several, one for each GPU."""
 _PATHS = ("data", "weights")
 """Settings that may name a file or folder, relative to the lab."""
 
@@ -66,7 +67,7 @@ def launch(
     except OSError as error:
         raise LaunchError(f"cannot make a folder for the run: {_reason(error)}") from None
     try:
-        request = _request(notebook, wanted, run, config, given)
+        request = _request(notebook, wanted, run, config, given, asked.gpus)
         request = replace(request, **asdict(asked), group=group, source=_freeze(notebook.lab, wanted, run, config))
         request.write(run)
         detached.start(detached.SUPERVISOR, run)
@@ -158,7 +159,12 @@ def _with_paths(config: dict[str, Value], lab: Path) -> dict[str, Value]:
 
 
 def _request(
-    notebook: Notebook, version: Version, run: RunDir, config: dict[str, Value], given: dict[str, Value]
+    notebook: Notebook,
+    version: Version,
+    run: RunDir,
+    config: dict[str, Value],
+    given: dict[str, Value],
+    gpus: int,
 ) -> Request:
     seed = config.get("seed", 0)
     return Request(
@@ -167,7 +173,7 @@ def _request(
         version=version.name,
         base=version.base,
         config=dict(config),
-        argv=_argv(version, run, config),
+        argv=_argv(version, run, config, gpus),
         trainer="shipped" if version.command is None else "command",
         seed=seed if isinstance(seed, int) else 0,
         lab=os.fspath(notebook.lab.absolute()),
@@ -184,9 +190,9 @@ def _request(
     )
 
 
-def _argv(version: Version, run: RunDir, config: Mapping[str, Value]) -> list[str]:
+def _argv(version: Version, run: RunDir, config: Mapping[str, Value], gpus: int) -> list[str]:
     if version.command is None:
-        return [sys.executable, "-P", "-m", _TRAINER, os.fspath(run.path)]
+        return [sys.executable, "-P", "-m", _SEVERAL if gpus > 1 else _TRAINER, os.fspath(run.path)]
     return fill(version.command, config)
 
 

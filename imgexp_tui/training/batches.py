@@ -16,15 +16,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from imgexp_tui.training.ending import end_with_parent
 from imgexp_tui.training.streams import Purpose, stream
 
 
 class Batch(NamedTuple):
-    """Inputs uint8 [n, 3, side, side]; targets as the task has them; a sentence for each unreadable image."""
+    """Inputs uint8 [n, 3, side, side]; targets as the task has them; a sentence for each unreadable image.
+
+    Of several processes each has its part of a step's images. One that gets none has an image of another's, so that
+    it can take part in the step; that `stands_in` and counts nothing.
+    """
 
     inputs: Tensor
     targets: Tensor
     faults: list[str]
+    stands_in: bool = False
+
+    @property
+    def images(self) -> int:
+        """How many images count."""
+        return 0 if self.stands_in else len(self.targets)
 
 
 class Examples(Protocol):
@@ -49,15 +60,21 @@ class _Places(Sampler[tuple[int, int]]):
 
 
 class _Batches(Dataset[Batch]):
-    def __init__(self, examples: Examples, batch_size: int, seed: int, shuffle: bool) -> None:
+    def __init__(
+        self, examples: Examples, batch_size: int, seed: int, shuffle: bool, part: tuple[int, int] = (0, 1)
+    ) -> None:
         self._examples, self._batch_size = examples, batch_size
         self._seed, self._shuffle = seed, shuffle
+        self._rank, self._ranks = part
         self._ordered: tuple[int, NDArray[np.int64]] | None = None
 
     def __getitem__(self, place: tuple[int, int]) -> Batch:
         epoch, number = place
         start = number * self._batch_size
-        return self._examples.batch(self._order(epoch)[start : start + self._batch_size].tolist(), epoch)
+        whole = self._order(epoch)[start : start + self._batch_size].tolist()
+        if own := whole[self._rank :: self._ranks]:
+            return self._examples.batch(own, epoch)
+        return self._examples.batch(whole[:1], epoch)._replace(stands_in=True)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if self._ordered is None or self._ordered[0] != epoch:
@@ -75,12 +92,25 @@ class Loader:
     """
 
     def __init__(
-        self, examples: Examples, batch_size: int, *, seed: int, shuffle: bool, workers: int, pin_memory: bool
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        seed: int,
+        shuffle: bool,
+        workers: int,
+        pin_memory: bool,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
+        """
+        Args:
+            part: number of this process, and how many share each batch.
+        """
+        self._count, self._batch_size = len(examples), batch_size
         self.steps = -(-len(examples) // batch_size)
         self._places = _Places(self.steps)
         self._loader = DataLoader(
-            _Batches(examples, batch_size, seed, shuffle),
+            _Batches(examples, batch_size, seed, shuffle, part),
             batch_size=None,
             sampler=self._places,
             num_workers=workers,
@@ -91,6 +121,10 @@ class Loader:
             generator=torch.Generator(),
         )
 
+    def images(self, number: int) -> int:
+        """How many images the batch of that number has, over all processes."""
+        return min(self._batch_size, self._count - number * self._batch_size)
+
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of `epoch`, counted from 0, from number `first` on."""
         self._places.epoch, self._places.first = epoch, first
@@ -98,7 +132,8 @@ class Loader:
 
 
 def _prepare_worker(_number: int) -> None:
-    """In a worker: one thread, and it is the trainer that is asked to stop, not its workers one by one."""
+    """In a worker: one thread, no life of its own, and it is the trainer that is asked to stop, not its workers."""
+    end_with_parent(signal.SIGKILL)
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,11 +14,11 @@ from imgexp_tui import durable
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.errors import TrainingError
 
-_FORMAT = 1
+_FORMAT = 2
 
 
-def save(run: RunDir, names: list[str], state: dict[str, Any]) -> None:
-    """Write `state`, with the random number generators', under each of `names`.
+def save(run: RunDir, names: list[str], state: dict[str, Any], random_states: list[dict[str, Any]]) -> None:
+    """Write `state`, with the random number generators' of every process, under each of `names`.
 
     torch writes to memory first: its own writer turns a full disk into an error that does not say so.
 
@@ -26,7 +26,7 @@ def save(run: RunDir, names: list[str], state: dict[str, Any]) -> None:
         OSError: the older file is still whole.
     """
     buffer = io.BytesIO()
-    torch.save(state | {"format": _FORMAT, "random": _random_state()}, buffer)
+    torch.save(state | {"format": _FORMAT, "random": random_states}, buffer)
     run.checkpoints.mkdir(exist_ok=True)
     for name in names:
         durable.replace(run.checkpoints / name, buffer.getvalue())
@@ -53,23 +53,23 @@ def load_last(run: RunDir) -> dict[str, Any] | None:
     return state
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Set every generator as it was when `state` was saved."""
-    found = state["random"]
+def restore_random_state(found: dict[str, Any], device: torch.device) -> None:
+    """Set every generator of this process as it was when `random_state` looked."""
     torch.set_rng_state(found["torch"])
-    if len(found["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(found["cuda"])
+    if device.type == "cuda" and found["cuda"] is not None:
+        torch.cuda.set_rng_state(found["cuda"], device)
     version, numbers, gauss = found["python"]
     random.setstate((version, tuple(numbers), gauss))
     name, keys, *rest = found["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
 
 
-def _random_state() -> dict[str, Any]:
+def random_state(device: torch.device) -> dict[str, Any]:
+    """The state of every generator that this process draws from."""
     name, keys, *rest = np.random.get_state(legacy=True)
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         "python": random.getstate(),
         "numpy": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *rest],
     }

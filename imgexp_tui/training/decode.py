@@ -11,7 +11,7 @@ import io
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2 import functional as v2
 
@@ -45,6 +45,9 @@ def decode(data: bytes, side: int) -> Tensor:
             return from_pil(image, side)
     except Unreadable:
         raise
+    # Pillow's own words have an address in memory, so that no two processes would say the same of one file.
+    except UnidentifiedImageError:
+        raise Unreadable("its head is damaged") from None
     # Pillow tells of damage by half a dozen kinds of exceptions, SyntaxError and struct.error among them.
     except Exception as error:  # noqa: BLE001
         raise Unreadable(str(error) or type(error).__name__) from None

@@ -11,17 +11,17 @@ from imgexp_tui.training.config import Config
 from imgexp_tui.training.errors import TrainingError
 
 
-def set_threads(config: Config) -> None:
-    """CPU threads: as many as asked; else torch's choice, but no more than this process has CPUs."""
+def set_threads(config: Config, ranks: int = 1) -> None:
+    """CPU threads: as many as asked; else torch's choice, but no more than this process has CPUs. Ranks share them."""
     wanted = config.threads
     if not wanted and "OMP_NUM_THREADS" not in os.environ:
         wanted = min(torch.get_num_threads(), machine.cpus())
     if wanted:
-        torch.set_num_threads(wanted)
+        torch.set_num_threads(max(1, wanted // ranks))
 
 
-def choose_device(config: Config) -> torch.device:
-    """The device that the settings name; `auto` takes a GPU where there is one.
+def choose_device(config: Config, rank: int = 0, ranks: int = 1) -> torch.device:
+    """The device that the settings name; `auto` takes a GPU where there is one, and of several processes each its own.
 
     Raises:
         TrainingError: there is no such device.
@@ -31,11 +31,14 @@ def choose_device(config: Config) -> torch.device:
         device = torch.device(_as_given(name))
     except RuntimeError:
         raise TrainingError(f"device: {name!r} is unknown; take auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and ranks > 1:
+        device = torch.device("cuda", rank)
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise TrainingError(f'device: {name} is not there; torch sees {count} GPUs; take device = "auto"')
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
+        torch.cuda.set_device(device)
     return device
 
 

@@ -7,8 +7,14 @@ class TrainingError(Exception):
     """One sentence for the user: what went wrong and the mend."""
 
 
-class Stopped(Exception):
+class PeerLost(Exception):
+    """Another process of this run has ended; what it had to say is said by itself."""
+
+
+class Stopped(BaseException):
     """Somebody asked the trainer to end.
+
+    It comes in the middle of anything, and is no `Exception`: libraries that pass over every one must not swallow it.
 
     Attributes:
         signum: the signal by which it was asked.

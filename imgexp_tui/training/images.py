@@ -16,6 +16,7 @@ from torch import Tensor
 from imgexp_tui.training import machine
 from imgexp_tui.training.decode import Unreadable, decode, square
 from imgexp_tui.training.files import Files
+from imgexp_tui.training.group import ALONE, Group
 from imgexp_tui.training.report import Report
 
 _CHUNK = 256
@@ -119,8 +120,8 @@ def fits_in_memory(count: int, side: int) -> bool:
     return count * 3 * side * side <= _SHARE_OF_MEMORY * machine.free_memory()
 
 
-def cached(images: DecodedImages, what: str, report: Report) -> tuple[ArrayImages, list[int]]:
-    """Decode all of `images` once, with progress.
+def cached(images: DecodedImages, what: str, report: Report, group: Group = ALONE) -> tuple[ArrayImages, list[int]]:
+    """Decode all of `images` once, with progress. Several processes share the work; each has all images then.
 
     Returns:
         The images that can be read, and their indices in `images`. The others are reported, one warning each.
@@ -136,11 +137,12 @@ def cached(images: DecodedImages, what: str, report: Report) -> tuple[ArrayImage
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for start in range(0, len(images), _CHUNK):
-            for index, found in enumerate(pool.map(load, range(start, min(start + _CHUNK, len(images)))), start):
+            numbers = range(start, min(start + _CHUNK, len(images)))
+            for index, found in zip(numbers, group.spread(numbers, lambda own: list(pool.map(load, own))), strict=True):
                 if isinstance(found, str):
                     report.warn(found)
                 else:
                     array[len(kept)] = found
                     kept.append(index)
-            report.progress(f"reading {what} images", min(start + _CHUNK, len(images)), len(images), "images")
+            report.progress(f"reading {what} images", numbers.stop, len(images), "images")
     return ArrayImages(array[: len(kept)]), kept

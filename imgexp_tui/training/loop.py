@@ -3,6 +3,9 @@
 Everything that moves on lives in `Position`, the model, the optimizer, the schedule and torch's generator; all five
 are in every checkpoint, and the data follow from (seed, epoch, batch number). So a resumed run goes on as if it had
 never been away.
+
+Several processes may do one run together (`group`): each takes its part of every batch, and DistributedDataParallel
+gives all of them the gradient that one process would have. The first one writes the record.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from imgexp_tui.training.config import Config
 from imgexp_tui.training.device import choose_device, choose_precision, set_threads
 from imgexp_tui.training.errors import Stopped, TrainingError
 from imgexp_tui.training.gradients import gradient_norms, layer_groups
-from imgexp_tui.training.metrics import EpochMetrics, Spread
+from imgexp_tui.training.group import Group
+from imgexp_tui.training.metrics import Counted, EpochMetrics, Spread
 from imgexp_tui.training.model import ImageModel, assemble
 from imgexp_tui.training.optim import make_optimizer, make_schedule
 from imgexp_tui.training.report import Report
@@ -60,17 +64,16 @@ class Position:
 class Training:
     """One run from its settings to its last epoch."""
 
-    def __init__(self, run: RunDir, config: Config, report: Report, stop: StopSignal) -> None:
-        self.run, self.config, self.report, self.stop = run, config, report, stop
-        set_threads(config)
+    def __init__(self, run: RunDir, config: Config, report: Report, stop: StopSignal, group: Group) -> None:
+        self.run, self.config, self.report, self.stop, self.group = run, config, report, stop, group
+        set_threads(config, group.size)
         torch.manual_seed(config.seed)
         np.random.seed(config.seed)  # for encoders of the user's
-        self.device = choose_device(config)
+        self.device = choose_device(config, group.rank, group.size)
         self.precision = choose_precision(config, self.device)
         saved = checkpoint.load_last(run)
-        # A resumed run keeps its encoder, also where a hub is reached by now that was not at its start.
-        self.encoder = encoders.again(saved["encoder"], config) if saved else encoders.build(config, report)
-        data = open_data(config, report)
+        self.encoder = self._encoder(saved)
+        data = open_data(config, report, group)
         self.task = make_task(config, data)
         self.train_loader, self.valid_loader = self._loader(data, True), self._loader(data, False)
         self.model = self._on_device(assemble(self.encoder, config, self.task.outputs))
@@ -78,7 +81,9 @@ class Training:
         self.optimizer = make_optimizer(self.model, config)
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.train_loader.steps)
         self.at = Position()
-        self.train_metrics = EpochMetrics(self.task, self.device)
+        self.train_metrics = EpochMetrics(self.task, self.device, group)
+        self._shared: nn.Module | None = None
+        group.seed_apart(config.seed)
         self._tell_plan(data)
         if saved:
             self._resume(saved)
@@ -102,53 +107,74 @@ class Training:
 
     def _train_epoch(self) -> None:
         frozen = self.at.epoch < self.config.freeze_epochs
-        self.model.encoder.requires_grad_(not frozen)
+        model = self._share(frozen)
         self.model.train()
         self.model.encoder.train(not frozen)  # a frozen encoder keeps its BatchNorm statistics too
         batches = self.train_loader.epoch(self.at.epoch, self.at.batch)
         for _ in range(self.at.batch, self.train_loader.steps):
-            self.stop.check()
+            self.group.check()
             start = time.perf_counter()
             batch = next(batches)
-            loaded = time.perf_counter()
+            waited = time.perf_counter() - start
             self._warn_of(batch)
-            measured = self._step(batch)
-            done = time.perf_counter()
+            counted, measured = self._step(model, batch, waited)
+            took = time.perf_counter() - start
             self.at.batch += 1
-            self.at.seconds += done - start
-            self._record_step(measured, len(batch.targets), loaded - start, done - loaded)
+            self.at.seconds += took
+            self._record_step(measured, counted, took)
 
-    def _step(self, batch: Batch) -> dict[str, float]:
-        """One step of the optimizer. Returns what was measured on its way."""
-        inputs, targets = self._moved(batch)
+    def _share(self, frozen: bool) -> nn.Module:
+        """The model as it is trained in this epoch: with or without its encoder, together with the other processes."""
+        parameters = list(self.model.encoder.parameters())
+        changed = any(p.requires_grad == frozen for p in parameters)
+        if self._shared is None or changed:
+            self.model.encoder.requires_grad_(not frozen)
+            side = self.config.image_size
+            image, _ = self._moved(torch.zeros(1, 3, side, side, dtype=torch.uint8), torch.zeros(1))
+            self._shared = None  # the former one lets go of the parameters
+            self._shared = self.group.parallel(self.model, image)
+        return self._shared
+
+    def _step(self, model: nn.Module, batch: Batch, waited: float) -> tuple[Counted, dict[str, float]]:
+        """One step of the optimizer. Returns what was counted of the whole batch, and measured on the way."""
+        inputs, targets = self._moved(batch.inputs, batch.targets)
         rates = {f"learning_rate/{g['name']}": float(g["lr"]) for g in self.optimizer.param_groups}
         with _statistics_kept(self.model, when=len(targets) == 1):
-            outputs, loss = self._forward(inputs, targets)
+            outputs, loss = self._forward(model, inputs, targets)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        # The mean over processes of what is weighted so is the mean over the images of the whole batch.
+        weight = batch.images * self.group.size / self.train_loader.images(self.at.batch)
+        (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
         self.at.step += 1
-        measured = {"train/loss": loss.item(), **rates, **gradient_norms(self.groups)}
+        probabilities = self.task.probabilities(outputs.detach())
+        counted = self.train_metrics.measure(
+            loss.detach(), probabilities, targets, counts=not batch.stands_in, waited=waited
+        )
+        measured = {"train/loss": counted.mean_loss, **rates, **gradient_norms(self.groups)}
         self._check_finite(measured)
         if self.config.gradient_clip:
             clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
         self.optimizer.step()
         self.schedule.step()
-        probabilities = self.task.probabilities(outputs.detach())
-        measured["train/accuracy"] = self.train_metrics.update(loss.detach(), probabilities, targets)
-        return measured
+        self.train_metrics.add(counted)
+        return counted, measured | {"train/accuracy": counted.accuracy}
 
     @torch.inference_mode()
     def _validate(self) -> dict[str, float]:
         start = time.perf_counter()
         self.model.eval()
-        metrics, spread = EpochMetrics(self.task, self.device), Spread()
+        self.group.share_buffers(self.model)
+        metrics, spread = EpochMetrics(self.task, self.device, self.group), Spread(self.group)
         for batch in self.valid_loader.epoch(self.at.epoch):
-            self.stop.check()
+            self.group.check()
             self._warn_of(batch)
-            inputs, targets = self._moved(batch)
-            outputs, loss = self._forward(inputs, targets)
+            if batch.stands_in:
+                metrics.add(metrics.together(Counted()))
+                continue
+            inputs, targets = self._moved(batch.inputs, batch.targets)
+            outputs, loss = self._forward(self.model, inputs, targets)
             probabilities = self.task.probabilities(outputs)
-            metrics.update(loss, probabilities, targets)
+            metrics.add(metrics.measure(loss, probabilities, targets))
             spread.update(probabilities)
         mean_loss, accuracy = metrics.compute()
         mean, std = spread.compute()
@@ -172,18 +198,18 @@ class Training:
             at.best, at.best_epoch = valid["valid/loss"], epoch
         self._tell_epoch(means, valid, better)
         self.at = Position(epoch, 0, at.step, at.best, at.best_epoch)
-        self.train_metrics = EpochMetrics(self.task, self.device)
+        self.train_metrics = EpochMetrics(self.task, self.device, self.group)
         self._save(["last", "best"] if better else ["last"])
 
-    def _forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-            outputs = self.model(inputs).float()
+            outputs = model(inputs).float()
         return outputs, self.task.loss(outputs, targets)
 
-    def _moved(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _moved(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
-        inputs = batch.inputs.to(self.device, non_blocking=True).to(memory_format=layout)
-        return inputs, batch.targets.to(self.device, non_blocking=True)
+        inputs = inputs.to(self.device, non_blocking=True).to(memory_format=layout)
+        return inputs, targets.to(self.device, non_blocking=True)
 
     def _check_finite(self, measured: dict[str, float]) -> None:
         """Raises TrainingError before weights of nan are saved; the last checkpoint stays good."""
@@ -195,17 +221,18 @@ class Training:
                     "Mend: a lower learning_rate, or gradient_clip = 1.0"
                 )
 
-    def _record_step(self, measured: dict[str, float], images: int, waited: float, computed: float) -> None:
-        at, steps = self.at, self.train_loader.steps
+    def _record_step(self, measured: dict[str, float], counted: Counted, took: float) -> None:
+        at, steps, pace = self.at, self.train_loader.steps, counted.images / took
         if at.step % self.config.log_every == 0 or at.batch == steps:
-            times = {"time/data": waited, "time/compute": computed, "images_per_second": images / (waited + computed)}
+            computed = max(0.0, took - counted.waited)
+            times = {"time/data": counted.waited, "time/compute": computed, "images_per_second": pace}
             self.report.metrics({"step": at.step, "epoch": at.epoch + 1, **measured, **times})
         if time.monotonic() - self._last_line >= _LINE_INTERVAL:
             self._last_line = time.monotonic()
             loss, accuracy = self.train_metrics.compute()
             self.report.line(
                 f"epoch {at.epoch + 1}/{self.config.epochs}, batch {at.batch}/{steps}: train loss {loss:.4f}, "
-                f"accuracy {accuracy:.3f}, {images / (waited + computed):,.0f} images/s"
+                f"accuracy {accuracy:.3f}, {pace:,.0f} images/s"
             )
 
     def _out_of_patience(self) -> bool:
@@ -228,7 +255,10 @@ class Training:
             "position": asdict(self.at),
             "train_metrics": self.train_metrics.state_dict(),
         }
-        checkpoint.save(self.run, names, state)
+        random_states = self.group.gather(checkpoint.random_state(self.device))
+        if self.group.leads:
+            checkpoint.save(self.run, names, state, random_states)
+        self.group.exchange()  # none goes on, or ends, before it is on the disk
         self.report.event(
             "checkpoint", f"saved {' and '.join(names)}", epoch=self.at.epoch, step=self.at.step, best="best" in names
         )
@@ -242,8 +272,29 @@ class Training:
         self.schedule.load_state_dict(saved["schedule"])
         self.train_metrics.load_state_dict(saved["train_metrics"])
         self.at = Position(**saved["position"])
-        checkpoint.restore_random_state(saved)
         self.report.line(f"going on from the checkpoint at epoch {self.at.epoch + 1}, step {self.at.step}")
+        self._resume_random(saved["random"])
+
+    def _resume_random(self, states: list[dict[str, Any]]) -> None:
+        rank, now, before = self.group.rank, self.group.size, len(states)
+        if rank < before:
+            checkpoint.restore_random_state(states[rank], self.device)
+        else:
+            self.group.seed_apart(self.config.seed, self.at.step)
+        if now != before:
+            new = f"; the random numbers of {now - before} of them are seeded anew" if now > before else ""
+            self.report.line(f"this run was done in {_processes(before)} and goes on in {_processes(now)}{new}")
+
+    def _encoder(self, saved: dict[str, Any] | None) -> encoders.Encoder:
+        """A resumed run keeps its encoder, also where a hub is reached by now that was not at its start.
+
+        Of several processes the first one loads the weights; `Group.parallel` gives them to the others.
+        """
+        if saved:
+            return encoders.again(saved["encoder"], self.config)
+        built = encoders.build(self.config, self.report) if self.group.leads else None
+        told = self.group.from_first(lambda: {"name": built.name, "origin": built.origin} if built else {})
+        return built or encoders.again(told, self.config)
 
     def _loader(self, data: Data, training: bool) -> Loader:
         c = self.config
@@ -254,6 +305,7 @@ class Training:
             shuffle=training,
             workers=c.num_workers,
             pin_memory=self.device.type == "cuda",
+            part=(self.group.rank, self.group.size),
         )
 
     def _on_device(self, model: ImageModel) -> ImageModel:
@@ -269,7 +321,10 @@ class Training:
 
     def _gpu_memory(self) -> dict[str, float]:
         """torch's own peak: in a container NVML may not tell which process is ours."""
-        return {"memory/gpu_peak": torch.cuda.max_memory_allocated(self.device)} if self.device.type == "cuda" else {}
+        if self.device.type != "cuda":
+            return {}
+        peaks = self.group.exchange([torch.cuda.max_memory_allocated(self.device)])
+        return {"memory/gpu_peak": int(max(peak for (peak,) in peaks))}
 
     def _tell_plan(self, data: Data) -> None:
         c, parameters = self.config, sum(p.numel() for p in self.model.parameters())
@@ -281,6 +336,8 @@ class Training:
             f"encoder {self.encoder.name} ({self.encoder.origin}), {c.head} head: {parameters:,} parameters "
             f"on {self.device}, {str(self.precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
         )
+        if self.group.size > 1:
+            self.report.line(f"{self.group.size} processes share each batch of {c.batch_size} images")
         self.report.event(
             "plan",
             epochs=c.epochs,
@@ -293,6 +350,7 @@ class Training:
             parameters=parameters,
             device=str(self.device),
             precision=str(self.precision).removeprefix("torch."),
+            processes=self.group.size,
         )
 
     def _tell_epoch(self, means: dict[str, float], valid: dict[str, float], better: bool) -> None:
@@ -303,6 +361,10 @@ class Training:
             f"accuracy {means['train/epoch_accuracy']:.3f}; valid loss {valid['valid/loss']:.4f}, "
             f"accuracy {valid['valid/accuracy']:.3f}; {seconds:.1f} s{' (best so far)' if better else ''}"
         )
+
+
+def _processes(count: int) -> str:
+    return "one process" if count == 1 else f"{count} processes"
 
 
 class _statistics_kept:

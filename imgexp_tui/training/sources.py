@@ -15,6 +15,7 @@ from imgexp_tui.training import shapes as shape_set
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.errors import TrainingError
 from imgexp_tui.training.files import image_names, open_files
+from imgexp_tui.training.group import ALONE, Group
 from imgexp_tui.training.images import DecodedImages, Images
 from imgexp_tui.training.report import Report
 from imgexp_tui.training.splits import split
@@ -41,26 +42,28 @@ class Data:
     classes: list[str]
 
 
-def open_data(config: Config, report: Report) -> Data:
+def open_data(config: Config, report: Report, group: Group = ALONE) -> Data:
     """The images that `config.data` names, at `config.image_size`, read into memory where that is asked and fits.
+
+    All processes of a run have the same: what is looked up or downloaded, the first one looks up for all.
 
     Raises:
         TrainingError: there is no such data, or not enough of it.
     """
     if config.data == "shapes":
-        data = _shapes(config, report)
+        data = _shapes(config, report, group)
     elif config.data in named_sets.NAMED:
-        data = _named(config, report)
+        data = _named(config, report, group)
     else:
-        data = _files(config, report)
+        data = _files(config, report, group)
     for side, what in ((data.train, "training"), (data.valid, "validation")):
         if len(side) < 2:
             raise TrainingError(f"data: {config.data} has {len(side)} readable {what} images; at least 2 are needed")
     return data
 
 
-def _shapes(config: Config, report: Report) -> Data:
-    array = shape_set.shapes(report)
+def _shapes(config: Config, report: Report, group: Group) -> Data:
+    array = group.in_turn(lambda: shape_set.shapes(report))
     labels = torch.arange(len(array)) % len(shape_set.SHAPES)
     sides = []
     for first, last, most in (
@@ -72,28 +75,30 @@ def _shapes(config: Config, report: Report) -> Data:
     return Data(sides[0], sides[1], list(shape_set.SHAPES))
 
 
-def _named(config: Config, report: Report) -> Data:
-    found = named_sets.open_named(config.data, config.image_size, report)
+def _named(config: Config, report: Report, group: Group) -> Data:
+    found = group.in_turn(lambda: named_sets.open_named(config.data, config.image_size, report))
     return Data(
-        _side(found.train, found.train_labels, config.train_samples, "training", config, report),
-        _side(found.valid, found.valid_labels, config.valid_samples, "validation", config, report),
+        _side(found.train, found.train_labels, config.train_samples, "training", config, report, group),
+        _side(found.valid, found.valid_labels, config.valid_samples, "validation", config, report, group),
         found.classes,
     )
 
 
-def _files(config: Config, report: Report) -> Data:
+def _files(config: Config, report: Report, group: Group) -> Data:
     path = Path(config.data).expanduser()
     if not path.exists():
         near = nearest(config.data, ["shapes", *named_sets.NAMED])
         hint = f"did you mean {near}?" if near else f"known names are shapes, {', '.join(named_sets.NAMED)}"
         raise TrainingError(f"data: there is no file or folder {config.data}, and no set of that name; {hint}")
     files = open_files(path)
-    names = image_names(files, report)
+    names = group.from_first(lambda: image_names(files, report))
     if len(names) < 2:
         raise TrainingError(f"data: {path} holds {len(names)} image files; at least 2 are needed")
     found = split(names, config.valid_fraction)
     train, valid = (
-        _side(images.from_files(files, s.names, s.labels, config.image_size), s.labels, most, what, config, report)
+        _side(
+            images.from_files(files, s.names, s.labels, config.image_size), s.labels, most, what, config, report, group
+        )
         for s, most, what in (
             (found.train, config.train_samples, "training"),
             (found.valid, config.valid_samples, "validation"),
@@ -102,15 +107,23 @@ def _files(config: Config, report: Report) -> Data:
     return Data(train, valid, found.classes)
 
 
-def _side(decoded: DecodedImages, labels: Sequence[int], most: int, what: str, config: Config, report: Report) -> Side:
+def _side(
+    decoded: DecodedImages,
+    labels: Sequence[int],
+    most: int,
+    what: str,
+    config: Config,
+    report: Report,
+    group: Group,
+) -> Side:
     chosen = _some(len(decoded), most)
     decoded, wanted = decoded.subset(chosen), torch.as_tensor(labels, dtype=torch.int64)[chosen]
     if not config.cache_images:
         return Side(decoded, wanted)
-    if not images.fits_in_memory(len(decoded), decoded.side):
+    if not group.every(images.fits_in_memory(len(decoded) * group.size, decoded.side)):
         report.warn(f"{len(decoded):,} {what} images do not fit in memory; each is read again at every visit")
         return Side(decoded, wanted)
-    array, kept = images.cached(decoded, what, report)
+    array, kept = images.cached(decoded, what, report, group)
     return Side(array, wanted[kept])
 
 

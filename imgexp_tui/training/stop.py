@@ -39,6 +39,8 @@ class StopSignal:
             raise Stopped(self.signum)
 
     def _came(self, signum: int, _frame: FrameType | None) -> None:
+        if self.signum is not None:  # a second one would tear what the first has begun
+            return
         self.signum = signum
         if not self._deferred:
             raise Stopped(signum)

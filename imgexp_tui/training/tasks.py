@@ -39,7 +39,7 @@ class Task(Protocol):
         ...
 
     def accuracy(self) -> Any:
-        """A new torchmetrics accuracy, to be updated with probabilities and targets."""
+        """A new torchmetrics accuracy of this process's own images, to be updated with probabilities and targets."""
         ...
 
     def chance(self) -> dict[str, float]:
@@ -67,7 +67,7 @@ class Patchwork:
         return outputs.sigmoid()
 
     def accuracy(self) -> Any:
-        return BinaryAccuracy()
+        return BinaryAccuracy(sync_on_compute=False)
 
     def chance(self) -> dict[str, float]:
         return {"loss": math.log(2), "accuracy": 0.5}
@@ -95,7 +95,7 @@ class Classification:
         return outputs.softmax(1)
 
     def accuracy(self) -> Any:
-        return MulticlassAccuracy(self.outputs, average="micro")
+        return MulticlassAccuracy(self.outputs, average="micro", sync_on_compute=False)
 
     def chance(self) -> dict[str, float]:
         shares = torch.bincount(self._valid_labels, minlength=self.outputs).double() / len(self._valid_labels)

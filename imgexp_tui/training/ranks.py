@@ -1,0 +1,192 @@
+"""`python -m imgexp_tui.training.ranks RUN_DIR`: train in several processes, one for each GPU, by torchrun's library.
+
+Without GPUs it is as many processes on the CPU as the run asked for GPUs. Each is `python -m imgexp_tui.training`; this
+one is their parent, and to the supervisor it is the trainer: it takes the signals, passes each on once, and gives the
+exit codes of a trainer of one process.
+
+torchrun would take the signals over, send them to data loader workers too, and kill what has not ended after 30
+seconds. It leaves them alone (in torch 2.9 and in 2.14) when it does not run in the main thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.training.config import Config, read_config
+from imgexp_tui.training.errors import Stopped, TrainingError
+from imgexp_tui.training.stop import StopSignal
+
+_TRAINER = ("-P", "-m", "imgexp_tui.training")
+_PACE = 0.1
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Failure(Protocol):
+    """As torch's `ProcessFailure` has it: how a process ended, and what it left in its file."""
+
+    exitcode: int
+    error_file_data: dict[str, Any]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the trainer's processes. Returns the exit code."""
+    stop = StopSignal()
+    stop.install()
+    if len(arguments) != 1:
+        print("usage: python -m imgexp_tui.training.ranks RUN_DIR", file=sys.stderr)
+        return 2
+    run = RunDir(Path(arguments[0]).absolute())
+    try:
+        config = read_config(run)
+        count = _processes(run, config)
+        if count < 2:
+            os.execv(sys.executable, [sys.executable, *_TRAINER, os.fspath(run.path)])
+        code, text = _train(run, count, stop)
+    except Stopped as stopped:
+        code, text = 128 + stopped.signum, ""
+    except TrainingError as error:
+        code, text = 1, f"error: {error}"
+    if text:
+        print(text, file=sys.stderr, flush=True)
+    elif code:
+        print("stopped as asked", flush=True)
+    return code
+
+
+def _processes(run: RunDir, config: Config) -> int:
+    """One for each GPU that is visible, and no more than were asked for; on the CPU as many as GPUs were asked for."""
+    request = Request.read(run)
+    asked = request.gpus if request else 1
+    if config.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        return asked
+    import torch
+
+    return min(torch.cuda.device_count() or asked, asked)
+
+
+def _train(run: RunDir, count: int, stop: StopSignal) -> tuple[int, str]:
+    """Start the processes and wait for their end: the exit code, and what there is to say."""
+    # Late, because torch takes seconds: a signal or a wrong setting is answered before.
+    import torch.distributed.launcher.api  # noqa: F401
+
+    stop.defer()
+    with tempfile.TemporaryDirectory(prefix="imgexp-ranks-") as folder:
+        agent = _Torchrun(run, count, Path(folder))
+        agent.start()
+        told: set[int] = set()
+        while agent.is_alive():
+            agent.join(_PACE)
+            if stop.signum is not None:
+                _pass_on(signal.Signals(stop.signum), told)
+    if agent.error:
+        return 1, f"error: torchrun cannot run the {count} processes: {agent.error}"
+    return verdict(agent.failures, count, stop.signum)
+
+
+def _pass_on(signum: signal.Signals, told: set[int]) -> None:
+    """Send `signum` to the processes below this one that have not had it. One may appear late."""
+    for child in psutil.Process().children():
+        if child.pid not in told:
+            told.add(child.pid)
+            with contextlib.suppress(psutil.Error):
+                child.send_signal(signum)
+
+
+class _Torchrun(threading.Thread):
+    """torchrun's agent on this machine, without restarts.
+
+    Attributes:
+        failures: the processes that did not end with 0, by rank.
+        error: why there are none, where it is torchrun that failed; "" else.
+    """
+
+    def __init__(self, run: RunDir, count: int, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self._words = (*_TRAINER, os.fspath(run.path))
+        self._count, self._folder = count, folder
+        self.failures: Mapping[int, Failure] = {}
+        self.error = ""
+
+    def run(self) -> None:
+        # It tells of every signal and every failure at length; `verdict` says what matters.
+        logging.disable(logging.CRITICAL)
+        if sys.platform == "linux":
+            # All are on this machine; without this, the name of the machine must resolve.
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+        from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+        from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=self._count,
+            run_id=str(uuid.uuid4()),
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            max_restarts=0,
+            monitor_interval=_PACE,
+            logs_specs=DefaultLogsSpecs(log_dir=os.fspath(self._folder)),
+        )
+        try:
+            elastic_launch(config, sys.executable)(*self._words)
+        except ChildFailedError as error:
+            self.failures = error.failures
+        # A port that cannot be had, no memory for a process: torch has many kinds of exceptions for it.
+        except Exception as error:  # noqa: BLE001
+            self.error = str(error) or type(error).__name__
+
+
+def verdict(failures: Mapping[int, Failure], count: int, asked: int | None) -> tuple[int, str]:
+    """The exit code of the whole, and what there is to say of it.
+
+    A failure has its own words, and others that follow from it: processes that lost it, and those that torchrun ended.
+
+    Args:
+        failures: the processes that did not end with 0, by rank.
+        count: how many there were.
+        asked: the signal by which this run was asked to stop.
+    """
+    if not failures:
+        return 0, ""
+    told = {rank: f.error_file_data for rank, f in failures.items() if "lost" in f.error_file_data}
+    own = [data for data in told.values() if not data["lost"]]
+    if own:
+        return 1, str(min(own, key=lambda data: float(data["time"]))["message"]["message"])
+    stopped = [s for s in _STOPS if any(f.exitcode in (128 + s, -s) for f in failures.values())]
+    killed = {rank: -f.exitcode for rank, f in failures.items() if f.exitcode < 0 and -f.exitcode not in _STOPS}
+    if stopped and (asked is not None or not killed):
+        return 128 + stopped[0], ""
+    for rank, signum in killed.items():
+        return 1, f"error: process {rank} of {count} was killed ({_name(signum)}); the others were ended"
+    for data in told.values():
+        return 1, f"error: the {count} processes of this run lost each other: {data['message']['message']}"
+    rank, failure = next(iter(failures.items()))
+    return 1, f"error: process {rank} of {count} ended with exit code {failure.exitcode}"
+
+
+def _name(signum: int) -> str:
+    try:
+        return signal.Signals(signum).name
+    except ValueError:
+        return f"signal {signum}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
