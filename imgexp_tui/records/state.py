@@ -132,23 +132,24 @@ def _in_slurm(run: RunDir, process: Process, now: float) -> tuple[State, str]:
     """
     told = Told.read(run, process.uuid)
     number = (told.job if told else "") or process.launcher.removeprefix("slurm").strip()
-    job = f"Slurm job {clean_line(number)}" if number else "its Slurm job"
-    state, evidence = _as_told(run, process, told if told and told.asked >= process.started else None, job, now)
+    current = told if told and told.asked >= process.started else None
+    state, evidence = _as_told(run, process, current, clean_line(number), now)
     if told and told.silent:
         since = time.strftime("%H:%M:%S", time.localtime(told.silent))
         evidence += f" (Slurm does not answer since {since})"
     return state, evidence
 
 
-def _as_told(run: RunDir, process: Process, told: Told | None, job: str, now: float) -> tuple[State, str]:
+def _as_told(run: RunDir, process: Process, told: Told | None, number: str, now: float) -> tuple[State, str]:
+    job = f"Slurm job {number}" if number else "its Slurm job"
     if told and told.state in WAITING:
         word, reason = told.state.lower().replace("_", " "), clean_line(told.reason)
         return State.QUEUED, f"{job} {word}" + (f": {reason}" if reason not in ("", "None") else "")
     if told and told.gone and now - max(told.asked, _heartbeat(run, process, run.system)) > GONE_LIMIT:
-        seen = f"Slurm calls {job} {told.state.lower().replace('_', ' ')}" if told.state else f"Slurm knows no {job}"
-        if process.supervisor is None:
-            return State.LOST, f"ended before it was started: {seen.replace('no its Slurm', 'no')}"
-        return State.LOST, f"ended, exit unknown: {seen}"
+        word = told.state.lower().replace("_", " ")
+        seen = f"Slurm calls job {number} {word}" if word else f"Slurm knows no job {number or 'of it'}"
+        when = "before it was started" if process.supervisor is None else "exit unknown"
+        return State.LOST, f"ended, {when}: {seen}"
     if process.supervisor is None:
         return State.QUEUED, f"{job} is starting" if told and not told.gone else f"waits for {job}"
     if process.trainer is None:

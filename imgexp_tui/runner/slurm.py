@@ -74,6 +74,7 @@ def jobs() -> dict[str, Job]:
     Raises:
         Silent: nothing is known.
     """
+    require_controller()  # where there is none, squeue takes nine seconds to say so
     found: dict[str, Job] = {}
     said = _ask("squeue", "--me", "--noheader", "--states=all", "--format=%j|%i|%T|%r")
     for line in said.splitlines():
@@ -138,7 +139,8 @@ def has_gpus(partition: str = "") -> bool:
 
 def require_controller(patience: float = PATIENCE) -> None:
     """Raises Silent where no controller is up; quick also where none is."""
-    if not re.search(r"\bis UP\b", _ask("scontrol", "ping", patience=patience)):
+    # It fails where any controller is down, and one is enough.
+    if not re.search(r"\bis UP\b", _ask("scontrol", "ping", patience=patience, heed=False)):
         raise Silent("Slurm's controller is down")
 
 
@@ -171,7 +173,8 @@ def is_silence(said: str) -> bool:
     return re.search(r"contact slurm controller|onnect|onfiguration source|timed out|authentication", said) is not None
 
 
-def _ask(*words: str, patience: float = PATIENCE) -> str:
+def _ask(*words: str, patience: float = PATIENCE, heed: bool = True) -> str:
+    """What a command says; also where it fails, unless that is to be heeded."""
     try:
         done = subprocess.run(
             words,
@@ -187,7 +190,7 @@ def _ask(*words: str, patience: float = PATIENCE) -> str:
     except OSError as error:
         raise Silent(f"{words[0]} cannot be run: {error.strerror}") from None
     out, complaint = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
-    if done.returncode:
+    if done.returncode and heed:
         if is_silence(complaint) or not complaint.strip():
             raise Silent(f"Slurm does not answer: {sentence(complaint)}")
         raise SlurmError(f"{words[0]}: {sentence(complaint)}")

@@ -141,7 +141,8 @@ class Supervisor:
         try:
             events.log(self._run, *self._greeting(), attempt=self._attempt, gpus=self._gpus())
             # In a job the trainer sees what Slurm lets it see.
-            self._child = trainer.start(self._run, self._request, () if self._job else self._gpus())
+            gpus = () if self._job else self._gpus()
+            self._child = trainer.start(self._run, self._request, gpus, bound=self._job is not None)
         except OSError as error:
             self._end(_not_started(self._request, error), tries=tries)
             return False
