@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.follow import WATCHED, Best, RunView
 from imgexp_tui.records.rundir import RunDir, find_runs
+from imgexp_tui.runner.slurm_watch import SlurmWatch
 from imgexp_tui.tui.curves import CurveBuilder
 from imgexp_tui.tui.log_tail import LogTail
 from imgexp_tui.tui.looks import Log, Row
@@ -62,6 +63,7 @@ class LabRuns:
         self._written: tuple[object, dict[str, float]] = (None, {})
         self._drafts: frozenset[str] = frozenset()
         self._drafts_due = 0.0
+        self._slurm = SlurmWatch()
 
     def look(self, names: list[str], first: str) -> bool:
         """Look at every version, `first` before the others. False where the time was up before all were looked at."""
@@ -71,6 +73,7 @@ class LabRuns:
             del self._versions[name]
             self.rows.pop(name, None)
         done = [name for name in order if self._poll(name, end)]
+        self._slurm.look(self._open())
         return len(done) == len(order)
 
     def shown(self, version: str) -> Run | None:
@@ -112,6 +115,13 @@ class LabRuns:
             self._drafts_due = time.monotonic() + _DRAFT_PACE
             self._drafts = frozenset(d.version for d in drafts(self._lab))
         return self._drafts
+
+    def _open(self) -> Iterator[RunDir]:
+        """The runs that may be live."""
+        for name, runs in self._versions.items():
+            if runs.latest and self._is_live(name):
+                yield runs.latest.dir
+            yield from (run for run in runs.older if run.run not in runs.best)
 
     def _is_live(self, name: str) -> bool:
         row = self.rows.get(name)
