@@ -1,4 +1,4 @@
-"""A real Slurm of one node, started by hand in folders and on ports of its own: no systemd, no root needed."""
+"""A real Slurm of one node, started by hand in folders and on ports of its own, without systemd."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from imgexp_tui.monitor.processes import descendants
+from imgexp_tui.monitor.processes import environment, pids
 
 CONF = """
 ClusterName=lab
@@ -142,14 +142,16 @@ class Cluster:
         """End what was started, and nothing else."""
         with contextlib.suppress(AssertionError, subprocess.SubprocessError):
             self.clear()
-        left = descendants(self._node.pid) if self._node else set()
         for daemon in (self._node, self._controller, self._munged):
             if daemon:
                 daemon.kill()
                 daemon.wait()
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # What the daemons left behind is known by the path of their configuration, which is nobody else's.
+        mark = f"SLURM_CONF={self.conf}".encode()
+        for pid in pids():
+            if pid != os.getpid() and mark in environment(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.base, ignore_errors=True)
 
     def _daemon(self, *words: str) -> subprocess.Popen[bytes]:

@@ -29,6 +29,7 @@ from tests.slurm_cluster import Cluster, missing, until
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="Slurm's daemons want to be root"),
 ]
 
 TRAINER = '''
@@ -272,6 +273,14 @@ def test_a_silent_controller_holds_nobody_up(cluster: Cluster, lab: Path, login_
     assert state.status(run).state is State.QUEUED
 
 
+def test_a_run_is_stopped_without_a_controller(cluster: Cluster, lab: Path, login_node: None) -> None:
+    run = launch(load(lab), "hold")
+    running(run)
+    cluster.kill_controller()
+    stop(run)
+    assert (wait(run).state, wait(run).evidence) == (State.STOPPED, "as asked, exit code 143")
+
+
 def test_another_job_with_the_same_number_is_not_ours(cluster: Cluster, lab: Path, login_node: None) -> None:
     run = launch(load(lab), "hold")
     running(run)
@@ -359,7 +368,7 @@ batch_size = 16
 num_workers = 0
 cache_images = false
 device = "cpu"
-epochs = 12
+epochs = 8
 [versions.v0]
 """
 
@@ -382,7 +391,7 @@ def test_the_shipped_trainer_from_submission_to_its_end(cluster: Cluster, tmp_pa
     found = wait(run)
     assert (found.state, found.attempt) == (State.FINISHED, 2), run.log.read_text()
     view.poll()
-    assert list(view.series["train/loss"].steps) == list(range(1, 49))
+    assert list(view.series["train/loss"].steps) == list(range(1, 33))
     process = Process.read(run)
     assert process and process.gpus == []  # a run on the CPU takes none from others
     end = Exit.read(run)

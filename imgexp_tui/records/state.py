@@ -145,18 +145,21 @@ def _as_told(run: RunDir, process: Process, told: Told | None, number: str, now:
     if told and told.state in WAITING:
         word, reason = told.state.lower().replace("_", " "), clean_line(told.reason)
         return State.QUEUED, f"{job} {word}" + (f": {reason}" if reason not in ("", "None") else "")
-    if told and told.gone and now - max(told.asked, _heartbeat(run, process, run.system)) > GONE_LIMIT:
+    gone = ""
+    if told and told.gone:
         word = told.state.lower().replace("_", " ")
-        seen = f"Slurm calls job {number} {word}" if word else f"Slurm knows no job {number or 'of it'}"
-        when = "before it was started" if process.supervisor is None else "exit unknown"
-        return State.LOST, f"ended, {when}: {seen}"
+        gone = f"Slurm calls job {number} {word}" if word else f"Slurm knows no job {number or 'of it'}"
+        if now - max(told.asked, _heartbeat(run, process, run.system)) > GONE_LIMIT:
+            when = "before it was started" if process.supervisor is None else "exit unknown"
+            return State.LOST, f"ended, {when}: {gone}"
+        gone = f"; {gone}"
     if process.supervisor is None:
-        return State.QUEUED, f"{job} is starting" if told and not told.gone else f"waits for {job}"
+        return State.QUEUED, f"{job} is starting" if told and not gone else f"waits for {job}{gone}"
     if process.trainer is None:
         return State.QUEUED, clean_line(process.waiting) or f"{job}: its trainer is not started yet"
     if process.trainer.here:
         return State.NO_HEARTBEAT, f"its processes are gone; what became of {job} is not known yet"
-    return State.RUNNING, f"{job} on {process.trainer.host}, pid {process.trainer.pid}"
+    return State.RUNNING, f"{job} on {process.trainer.host}, pid {process.trainer.pid}{gone}"
 
 
 def _heartbeat(run: RunDir, process: Process, *more: Path) -> float:

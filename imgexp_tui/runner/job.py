@@ -22,6 +22,7 @@ IN_JOB = "job"
 """The supervisor's second argument, where it is a job."""
 _TRIES, _PAUSE = 3, 5.0
 """How often Slurm is asked to queue the job again, and with how many seconds between."""
+_PREEMPTED = "Slurm needs its place for another job, or its node"
 _STARTING = 5.0
 """Seconds that the controller may take to say how often the job was started before."""
 
@@ -57,7 +58,7 @@ class SlurmJob:
         self._starts = 0
         request = Request.read(run)
         self._uuid = request.uuid if request else ""
-        self.number = environ.get("SLURM_JOB_ID", "")
+        self.number = environ["SLURM_JOB_ID"]
         words = environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         self.gpus = tuple(int(word) for word in words if word.isdecimal())
 
@@ -86,18 +87,21 @@ class SlurmJob:
 
     def taken(self, signum: int) -> Taken:
         """What the signal means that the job got without the app's doing."""
-        if signum == signal.SIGUSR2:
-            return Taken(Fate.ASK, "its time limit is near")
         try:
             facts = self._facts()
         except slurm.SlurmError:
+            facts = {}
+        preempted = facts.get("PreemptTime", "None") not in ("None", "N/A")
+        if signum == signal.SIGUSR2:
+            return Taken(Fate.ASK, _PREEMPTED if preempted else "its time limit is near")
+        if not facts:
             return Taken(Fate.UNKNOWN, "Slurm takes the job back and does not say why")
         if _whole(facts.get("Restarts", "")) > self._starts:
-            return Taken(Fate.AGAIN, "Slurm needs its place for another job, or its node")
+            return Taken(Fate.AGAIN, _PREEMPTED)
         if "TimeLimit" in facts.get("Reason", "") or facts.get("JobState") == "TIMEOUT":
             return Taken(Fate.ASK, "its time limit is over")
-        if facts.get("PreemptTime", "None") not in ("None", "N/A"):
-            return Taken(Fate.ASK, "Slurm needs its place for another job")
+        if preempted:
+            return Taken(Fate.ASK, _PREEMPTED)
         if facts.get("JobState") == "RUNNING":
             return Taken(Fate.ASK, "Slurm asks it to end")
         return Taken(Fate.CANCELLED, f"Slurm job {self.number} was cancelled, but not by this app")

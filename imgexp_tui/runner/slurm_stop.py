@@ -25,7 +25,7 @@ def stop(run: RunDir, process: Process) -> None:
     Never a bare `scancel` of a running job: Slurm would kill it after its own KillWait, whatever the run's grace.
 
     Raises:
-        SlurmError: it was not done; where Slurm does not answer the request stands.
+        SlurmError: it was not done; where Slurm does not answer about a job that waits, the request stands.
         OSError: the request cannot be written down.
     """
     mark = run.path / slurm.STOP_MARK
@@ -38,6 +38,8 @@ def stop(run: RunDir, process: Process) -> None:
             slurm.cancel(job, process.uuid)
             job = _settled(run, process, cancelled=True)
     except slurm.Silent as error:
+        if process.trainer:
+            return  # its supervisor looks for the mark by itself
         raise slurm.Silent(f"{error}; the request stands: the run ends when its job hears of it") from None
     if _under_other_hands(run, process):
         return

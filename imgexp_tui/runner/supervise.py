@@ -398,6 +398,8 @@ def main() -> int:
 def _main_in_job(run: RunDir) -> int:
     """In the foreground: the job ends with this process. What it has to say stands in the job's own log."""
     try:
+        if "SLURM_JOB_ID" not in os.environ:
+            raise Refused("this is no Slurm job")
         supervisor = Supervisor(run, SlurmJob(run, os.environ))
         if supervisor.begin():
             supervisor.watch()
