@@ -18,6 +18,7 @@ from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
 from imgexp_tui.records.state import State
+from imgexp_tui.records.told import Told
 
 
 @pytest.fixture
@@ -147,6 +148,103 @@ def test_an_end_written_while_one_looks_is_seen(run: RunDir, dead: Identity, mon
 
     monkeypatch.setattr(Identity, "alive", alive)
     assert state.status(run).state is State.FINISHED
+
+
+@pytest.fixture
+def there(dead: Identity) -> Identity:
+    return replace(dead, host="gpu-box")
+
+
+def in_slurm(
+    run: RunDir, one: Identity | None, *, started: float = 1000.0, waiting: str = "", attempt: int = 1
+) -> None:
+    Process("u", attempt, one, None if waiting else one, started, "slurm 12", waiting).write(run)
+
+
+def told(run: RunDir, state_: str, reason: str = "None", *, asked: float = 1010.0, silent: float = 0.0) -> None:
+    Told("u", "12", state_, reason, asked, silent).write(run)
+
+
+def old(run: RunDir) -> None:
+    """Nothing was written since 1005."""
+    for path in (run.metrics, run.system):
+        path.touch()
+        os.utime(path, (1005, 1005))
+
+
+def seen(run: RunDir, now: float) -> tuple[State, str]:
+    found = state.status(run, now=now)
+    return found.state, found.evidence
+
+
+def test_a_job_that_waits_is_queued_however_long(run: RunDir) -> None:
+    in_slurm(run, None, waiting="waits for its Slurm job")
+    assert seen(run, 1e9) == (State.QUEUED, "waits for Slurm job 12")
+    told(run, "PENDING", "Resources")
+    assert seen(run, 1e9) == (State.QUEUED, "Slurm job 12 pending: Resources")
+    told(run, "REQUEUE_HOLD", "job_requeued\x1b[31m_in_held_state")
+    assert seen(run, 1e9) == (State.QUEUED, "Slurm job 12 requeue hold: job_requeued_in_held_state")
+    told(run, "RUNNING")
+    assert seen(run, 1e9) == (State.QUEUED, "Slurm job 12 is starting")
+
+
+def test_the_files_of_a_running_job_are_believed_over_older_words(run: RunDir, there: Identity) -> None:
+    in_slurm(run, there, started=1020.0)
+    old(run)
+    told(run, "PENDING", "Resources", asked=1010.0)
+    assert seen(run, 1030.0) == (State.RUNNING, f"Slurm job 12 on gpu-box, pid {there.pid}")
+    told(run, "PENDING", "BeginTime", asked=1025.0)  # it was queued again since
+    assert seen(run, 1030.0) == (State.QUEUED, "Slurm job 12 pending: BeginTime")
+
+
+def test_a_job_that_slurm_calls_ended_is_lost_when_no_end_comes(run: RunDir, there: Identity) -> None:
+    in_slurm(run, there)
+    old(run)
+    for word, why in (("NODE_FAIL", "Slurm calls job 12 node fail"), ("", "Slurm knows no job 12")):
+        told(run, word)
+        assert seen(run, 1039.0)[0] is State.RUNNING
+        assert seen(run, 1041.0) == (State.LOST, f"ended, exit unknown: {why}")
+    os.utime(run.system, (1100, 1100))  # the run goes on, whatever a controller that lost it says
+    assert seen(run, 1115.0)[0] is State.RUNNING
+    ended(run)
+    told(run, "RUNNING", asked=1e6)
+    assert seen(run, 1e7)[0] is State.FINISHED
+
+
+def test_the_end_of_an_earlier_job_says_nothing_of_the_next(run: RunDir) -> None:
+    told(run, "COMPLETED", asked=990.0)
+    ended(run, "stopped")
+    in_slurm(run, None, waiting="waits for its Slurm job", attempt=2)
+    assert seen(run, 1e9) == (State.QUEUED, "waits for Slurm job 12")
+
+
+def test_a_silent_controller_leaves_the_state(run: RunDir, there: Identity) -> None:
+    since = time.strftime("%H:%M:%S", time.localtime(1050.0))
+    in_slurm(run, there)
+    told(run, "RUNNING", silent=1050.0)
+    assert seen(run, 1060.0)[1].endswith(f"pid {there.pid} (Slurm does not answer since {since})")
+    told(run, "PENDING", silent=1050.0)
+    assert seen(run, 1e9) == (State.QUEUED, f"Slurm job 12 pending (Slurm does not answer since {since})")
+
+
+def test_dead_processes_of_a_job_on_this_machine_are_not_running(run: RunDir, dead: Identity, alive: Identity) -> None:
+    in_slurm(run, dead)
+    told(run, "RUNNING")
+    assert seen(run, 1e9)[0] is State.NO_HEARTBEAT
+    in_slurm(run, dead, waiting="waits for Slurm job 12 to start again: its time limit is near")
+    assert seen(run, 1e9)[0] is State.QUEUED
+    in_slurm(run, alive)
+    told(run, "")
+    assert seen(run, 1010.0) == (State.RUNNING, f"pid {alive.pid}, Slurm job 12")
+
+
+def test_what_was_said_of_another_run_or_is_damaged_counts_for_nothing(run: RunDir) -> None:
+    in_slurm(run, None, waiting="w")
+    Told("another", "13", "CANCELLED", "", 1010.0).write(run)
+    assert seen(run, 1e9) == (State.QUEUED, "waits for Slurm job 12")
+    for content in (b"", b"{", b"[]", b'{"uuid":"u","job":"1","state":"X","reason":"","asked":"x","silent":0}'):
+        (run.cache / "slurm.json").write_bytes(content)
+        assert seen(run, 1e9) == (State.QUEUED, "waits for Slurm job 12")
 
 
 @pytest.mark.parametrize(

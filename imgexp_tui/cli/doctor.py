@@ -32,6 +32,7 @@ def _findings(start: Path) -> Iterator[tuple[str, str, str]]:
     yield from _packages()
     yield _torch()
     yield from _gpus()
+    yield _slurm()
     yield _terminal()
     yield from _tools()
     yield from _folders(start)
@@ -81,6 +82,13 @@ def _gpus() -> Iterator[tuple[str, str, str]]:
     for card in cards:
         size = memory(card.memory, card.memory_total) if card.memory is not None else "memory n/a"
         yield _OK, "gpu", f"{card.index}: {card.name}, {size}"
+
+
+def _slurm() -> tuple[str, str, str]:
+    from imgexp_tui.runner.slurm import finding
+
+    well, sentence = finding()
+    return _OK if well else _NOTE, "slurm", sentence
 
 
 def _terminal() -> tuple[str, str, str]:

@@ -66,8 +66,11 @@ def views_of(lab: Path, version: str | None = None) -> list[RunView]:
     """The runs of a lab or of one version, read to their present end, newest first."""
     from imgexp_tui.records.follow import RunView
     from imgexp_tui.records.rundir import find_runs
+    from imgexp_tui.runner.slurm_watch import SHORT, SlurmWatch
 
-    views = [RunView(run) for run in find_runs(lab, version)]
+    runs = find_runs(lab, version)
+    SlurmWatch().look(runs, SHORT)
+    views = [RunView(run) for run in runs]
     for view in views:
         view.poll()
     return views

@@ -6,6 +6,7 @@ Every event has `time` (seconds since the epoch), `kind` and, for people, `messa
   (metric name → value that guessing reaches), `encoder`, `parameters`, `device`.
 - `progress` (trainer, at most once a second): `what`, `done`, `total` (None where unknown), `unit`.
 - `checkpoint`: `epoch`, `step`, `best` (bool).
+- `requeued` (supervisor): Slurm took the job back, and starts it again; `message` says why.
 - `warning`, `queued`, `started`, `resumed`, `stopping`, `ended`: `message`.
 """
 

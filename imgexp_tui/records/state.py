@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from imgexp_tui.records.documents import HEARTBEAT, Exit, Process, Request
 from imgexp_tui.records.identity import Identity, boot_id
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.told import WAITING, Told
 from imgexp_tui.text import clean_line, duration
 
 START_LIMIT = 30.0
 """Seconds that a supervisor may take between the request and `process.json`."""
+GONE_LIMIT = 30.0
+"""Seconds after which a Slurm job that its controller does not know, or calls ended, and whose run writes nothing, is
+lost: a job is not known before it is submitted, and a shared file system may show an end late."""
 
 
 class State(StrEnum):
@@ -80,15 +85,17 @@ def _ended(exit_: Exit, process: Process | None) -> Status:
 
 def _live(run: RunDir, process: Process, request: Request | None, now: float) -> Status:
     one = process.trainer or process.supervisor
-    if one is None:
+    if process.launcher.startswith("slurm") and not _carried_here(process):
+        state, evidence = _in_slurm(run, process, now)
+    elif one is None:
         state, evidence = State.LOST, "process.json names no process"
     elif one.here and not one.alive():
-        state, evidence = _without_trainer(process, one)
+        return Status(*_without_trainer(process, one), process.attempt, process=process)
     else:
         state, evidence = _with_process(process, one)
-        silent = now - _heartbeat(run, process)
-        if state is State.RUNNING and silent > (request.heartbeat if request else HEARTBEAT):
-            state, evidence = State.NO_HEARTBEAT, f"{evidence}; nothing written for {duration(silent)}"
+    silent = now - _heartbeat(run, process)
+    if state is State.RUNNING and silent > (request.heartbeat if request else HEARTBEAT):
+        state, evidence = State.NO_HEARTBEAT, f"{evidence}; nothing written for {duration(silent)}"
     return Status(state, evidence, process.attempt, process=process)
 
 
@@ -99,7 +106,8 @@ def _with_process(process: Process, one: Identity) -> tuple[State, str]:
     if process.trainer is None:
         return State.QUEUED, clean_line(process.waiting) or "its trainer is not started yet"
     alone = process.supervisor is None or not process.supervisor.alive()
-    return State.RUNNING, f"pid {one.pid}" + (
+    job = process.launcher.removeprefix("slurm").strip()
+    return State.RUNNING, f"pid {one.pid}{f', Slurm job {clean_line(job)}' if job.isdecimal() else ''}" + (
         "; its supervisor is gone, so that how it ends will not be known" if alone else ""
     )
 
@@ -116,10 +124,53 @@ def _without_trainer(process: Process, one: Identity) -> tuple[State, str]:
     return State.LOST, "ended, exit unknown: its supervisor is gone too"
 
 
-def _heartbeat(run: RunDir, process: Process) -> float:
+def _carried_here(process: Process) -> bool:
+    """Whether a process of this machine carries the run: nobody need be asked then."""
+    return any(one is not None and one.here and one.alive() for one in (process.trainer, process.supervisor))
+
+
+def _in_slurm(run: RunDir, process: Process, now: float) -> tuple[State, str]:
+    """Of a run whose Slurm job waits, runs on another machine, or has ended.
+
+    What the controller said counts only where it said so after the processes were written down: a job that it called
+    pending may have started since.
+    """
+    told = Told.read(run, process.uuid)
+    number = (told.job if told else "") or process.launcher.removeprefix("slurm").strip()
+    current = told if told and told.asked >= process.started else None
+    state, evidence = _as_told(run, process, current, clean_line(number), now)
+    if told and told.silent:
+        since = time.strftime("%H:%M:%S", time.localtime(told.silent))
+        evidence += f" (Slurm does not answer since {since})"
+    return state, evidence
+
+
+def _as_told(run: RunDir, process: Process, told: Told | None, number: str, now: float) -> tuple[State, str]:
+    job = f"Slurm job {number}" if number else "its Slurm job"
+    if told and told.state in WAITING:
+        word, reason = told.state.lower().replace("_", " "), clean_line(told.reason)
+        return State.QUEUED, f"{job} {word}" + (f": {reason}" if reason not in ("", "None") else "")
+    gone = ""
+    if told and told.gone:
+        word = told.state.lower().replace("_", " ")
+        gone = f"Slurm calls job {number} {word}" if word else f"Slurm knows no job {number or 'of it'}"
+        if now - max(told.asked, _heartbeat(run, process, run.system)) > GONE_LIMIT:
+            when = "before it was started" if process.supervisor is None else "exit unknown"
+            return State.LOST, f"ended, {when}: {gone}"
+        gone = f"; {gone}"
+    if process.supervisor is None:
+        return State.QUEUED, f"{job} is starting" if told and not gone else f"waits for {job}{gone}"
+    if process.trainer is None:
+        return State.QUEUED, clean_line(process.waiting) or f"{job}: its trainer is not started yet"
+    if process.trainer.here:
+        return State.NO_HEARTBEAT, f"its processes are gone; what became of {job} is not known yet"
+    return State.RUNNING, f"{job} on {process.trainer.host}, pid {process.trainer.pid}{gone}"
+
+
+def _heartbeat(run: RunDir, process: Process, *more: Path) -> float:
     """When the run last wrote anything (modification times, seconds since the epoch)."""
     beats = [process.started]
-    for path in (run.metrics, run.events, run.log):
+    for path in (run.metrics, run.events, run.log, *more):
         try:
             beats.append(path.stat().st_mtime)
         except OSError:

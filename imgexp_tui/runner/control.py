@@ -1,4 +1,4 @@
-"""Stopping, resuming and awaiting runs, from any process of this machine."""
+"""Stopping, resuming and awaiting runs, from any process of this machine; those of Slurm from any that sees them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import signal
 import time
 
 from imgexp_tui.records import state
-from imgexp_tui.records.documents import Process
+from imgexp_tui.records.documents import Process, Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.state import State, Status
-from imgexp_tui.runner import detached
+from imgexp_tui.runner import detached, slurm_stop
 from imgexp_tui.runner.signals import send
+from imgexp_tui.runner.slurm import SlurmError
+from imgexp_tui.runner.slurm_watch import SlurmWatch
+from imgexp_tui.runner.submit import submit
 
 _PACE = 0.1
 _START_PATIENCE = 10.0
@@ -24,12 +27,16 @@ def stop(run: RunDir) -> None:
     """Ask a run to stop; `wait` says when it has. Asking twice is the same as once.
 
     Its trainer gets SIGTERM and the request's grace period, then everything that is left of the run SIGKILL. Where
-    the supervisor is gone, a process of its own does the same.
+    the supervisor is gone, a process of its own does the same. A job that waits for Slurm is cancelled; that may take
+    some seconds.
 
     Raises:
-        ControlError: the run has ended, or lives on another machine.
+        ControlError: the run has ended, or lives on another machine, or Slurm does not answer.
     """
     process = _started(run)
+    if process.launcher.startswith("slurm"):
+        _stop_in_slurm(run, process)
+        return
     _require_this_machine(run, process)
     if process.supervisor and send(process.supervisor, signal.SIGTERM):
         return
@@ -53,7 +60,9 @@ def resume(run: RunDir) -> None:
 
 def wait(run: RunDir) -> Status:
     """Wait until the run has ended; how it did."""
+    watch = SlurmWatch()
     while (found := state.status(run)).state.live:
+        watch.look([run])
         time.sleep(_PACE)
     return found
 
@@ -78,10 +87,21 @@ def _require_this_machine(run: RunDir, process: Process) -> None:
             raise ControlError(f"{_name(run)} runs on {known.host}; stop it there")
 
 
-def _start(module: str, run: RunDir, deed: str) -> None:
+def _stop_in_slurm(run: RunDir, process: Process) -> None:
     try:
-        detached.start(module, run)
-    except (OSError, detached.NotStarted) as error:
+        slurm_stop.stop(run, process)
+    except (OSError, SlurmError) as error:
+        raise ControlError(f"cannot stop {_name(run)}: {error}") from None
+
+
+def _start(module: str, run: RunDir, deed: str) -> None:
+    request = Request.read(run)
+    try:
+        if request and request.launcher == "slurm":
+            submit(run, request)
+        else:
+            detached.start(module, run)
+    except (OSError, detached.NotStarted, SlurmError) as error:
         raise ControlError(f"cannot {deed} {_name(run)}: {error}") from None
 
 

@@ -23,6 +23,8 @@ from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
 from imgexp_tui.records.documents import GRACE, HEARTBEAT, Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import detached, frozen, source
+from imgexp_tui.runner.slurm import SlurmError
+from imgexp_tui.runner.submit import submit
 
 _TRAINER, _SEVERAL = "imgexp_tui.training", "imgexp_tui.training.ranks"
 """The shipped trainer: one process, and several, one for each GPU."""
@@ -46,7 +48,7 @@ def launch(
     """Start a run of `version`, or put it into the queue; it goes on when this process ends.
 
     Returns when its supervisor has started the trainer, has taken its place in the queue, or has written down why
-    neither could be done.
+    neither could be done; with the launcher "slurm", when Slurm has the job.
 
     Args:
         overrides: settings in place of the notebook's.
@@ -70,8 +72,11 @@ def launch(
         request = _request(notebook, wanted, run, config, given, asked.gpus)
         request = replace(request, **asdict(asked), group=group, source=_freeze(notebook.lab, wanted, run, config))
         request.write(run)
-        detached.start(detached.SUPERVISOR, run)
-    except (OSError, detached.NotStarted) as error:
+        if request.launcher == "slurm":
+            submit(run, request)
+        else:
+            detached.start(detached.SUPERVISOR, run)
+    except (OSError, detached.NotStarted, SlurmError) as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise LaunchError(f"cannot start {wanted.name}: {_reason(error)}") from None
     return run

@@ -9,7 +9,7 @@ import signal
 
 from imgexp_tui.records.identity import Identity
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def send(target: Identity, *signals: signal.Signals) -> bool:
@@ -63,3 +63,8 @@ def name(signum: int) -> str:
 def become_subreaper() -> None:
     """Make every process below this one its child when its own parent ends (man 2 prctl), also after a setsid."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """Have this process sent SIGTERM when its parent dies (man 2 prctl); to be called between fork and exec."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

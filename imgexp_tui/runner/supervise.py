@@ -6,17 +6,18 @@ that neither the app's end nor a dropped connection touches it. If it is killed 
     python -m imgexp_tui.runner.supervise RUN_DIR
 
 What it says on standard output is for the launcher alone: "started", "queued", or one sentence that says why not.
+With the word "job" as a second argument it is a Slurm job's only program instead, and stays in the foreground.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -26,61 +27,43 @@ from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import logout, out_of_memory, trainer
+from imgexp_tui.runner.bell import Bell
 from imgexp_tui.runner.claim import Taken, take
 from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
-from imgexp_tui.runner.outcome import CANCELLED, Outcome, Seen, judge
+from imgexp_tui.runner.job import IN_JOB, Fate, SlurmJob
+from imgexp_tui.runner.outcome import CANCELLED, STOPPED_CODE, Outcome, Seen, judge
 from imgexp_tui.runner.place import PACE, Place
-from imgexp_tui.runner.queue import WAKE, QueueError
+from imgexp_tui.runner.queue import QueueError
 from imgexp_tui.runner.recorder import SystemRecorder
-from imgexp_tui.runner.signals import become_subreaper, send
+from imgexp_tui.runner.signals import become_subreaper, name, send
 from imgexp_tui.runner.sweep import below, of_run, sweep
 
 _ROOM = 32_768
 """Bytes set aside while the run goes on, so that its end can be written down on a disk that it filled."""
 _LAST_TRIES, _LAST_PAUSE = 30, 2.0
 """How often, and with how many seconds between, the end is tried to be written down."""
+_MARK_PACE = 2.0
+"""Seconds between two looks for the mark that asks a Slurm job to stop."""
+_HEARING = 2.0
+"""Seconds for a signal that has reached the trainer to reach the supervisor too."""
 
 
 class Refused(Exception):
     """One sentence that says why the run is not started."""
 
 
-class Bell:
-    """Wakes the supervisor for a child's end and for a request to stop, and lets nothing else end it.
+class Supervisor:
+    """One attempt of one run, from claiming it to `exit.json`.
 
-    Handlers, unlike SIG_IGN and a blocked mask, are not handed down to the trainer (man 2 execve).
+    Args:
+        job: the Slurm job that this process is; None on a machine of one's own, where the run stands in the queue.
     """
 
-    def __init__(self) -> None:
-        self.stop_asked = False
-        self._ear, mouth = os.pipe()
-        for end in (self._ear, mouth):
-            os.set_blocking(end, False)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
-        for signum in (signal.SIGHUP, signal.SIGCHLD, WAKE):
-            signal.signal(signum, lambda *_: None)
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self._ask_to_stop)
-
-    def wait(self, seconds: float) -> None:
-        """Until a signal comes, at most this long."""
-        select.select([self._ear], [], [], max(0.0, seconds))
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._ear, 4096):
-                pass
-
-    def _ask_to_stop(self, *_: object) -> None:
-        self.stop_asked = True
-
-
-class Supervisor:
-    """One attempt of one run, from claiming it to `exit.json`."""
-
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, job: SlurmJob | None = None) -> None:
         self._run = run
+        self._job = job
         self._room = run.path / ".room"
-        self._bell = Bell()
+        self._bell = Bell(in_job=job is not None)
         self._me = _myself()
         self._request = self._read_request()
         self._memory = out_of_memory.counter()
@@ -105,6 +88,8 @@ class Supervisor:
         self._sweep_what_an_earlier_attempt_left()
         durable.replace(self._room, bytes(_ROOM))
         self._write_process(None, "its supervisor is starting")
+        if self._job:
+            return self._begin_in_job(self._job)
         try:
             self._place = Place(self._run, self._request, self._me)
             waiting = self._place.ask()
@@ -115,6 +100,14 @@ class Supervisor:
             return STARTED if self._start(tries=1) else ""
         self._tell_waiting(waiting)
         return QUEUED
+
+    def _begin_in_job(self, job: SlurmJob) -> str:
+        """Slurm has given the place already. Somebody may have asked to stop before it did."""
+        job.begin()
+        if job.stop_asked():
+            self._end(CANCELLED)
+            return ""
+        return STARTED if self._start(tries=_LAST_TRIES) else ""
 
     def wait(self) -> bool:
         """Wait in the queue. True where the trainer was started; False where the run has ended instead."""
@@ -145,10 +138,11 @@ class Supervisor:
             OSError: its identity could not be written down; it was ended.
         """
         self._began = time.time()
-        gpus = self._place.gpus if self._place else ()
         try:
-            events.log(self._run, *self._greeting(), attempt=self._attempt, gpus=list(gpus))
-            self._child = trainer.start(self._run, self._request, gpus)
+            events.log(self._run, *self._greeting(), attempt=self._attempt, gpus=self._gpus())
+            # In a job the trainer sees what Slurm lets it see.
+            gpus = () if self._job else self._gpus()
+            self._child = trainer.start(self._run, self._request, gpus, bound=self._job is not None)
         except OSError as error:
             self._end(_not_started(self._request, error), tries=tries)
             return False
@@ -172,20 +166,64 @@ class Supervisor:
             self._mind_the_stop()
             self._bell.wait(self._next_look(self._recorder.due) - time.monotonic())
             self._reap()
+        if self._job:
+            self._hear_out(self._wait_status)
         if told := sweep(self._strays, gently=not self._forced):
             left = "a process" if len(told) == 1 else f"{len(told)} processes"
             self._log("warning", f"ended {left} that the trainer had left behind")
-        self._end(judge(self._seen(self._wait_status)))
+        how = judge(self._seen(self._wait_status))
+        if self._job and self._bell.taken and not self._stop_asked() and how.cause == "stopped":
+            self._give_back(self._job, how)
+        else:
+            self._end(how)
+
+    def _hear_out(self, wait_status: int) -> None:
+        """Slurm sends SIGTERM to all processes of a job, and the trainer's end may be heard of before our own."""
+        code = os.waitstatus_to_exitcode(wait_status)
+        end = time.monotonic() + _HEARING
+        while code in (-signal.SIGTERM, STOPPED_CODE) and not (self._bell.taken or self._stop_asked()):
+            if time.monotonic() >= end:
+                return
+            self._bell.wait(end - time.monotonic())
+
+    def _give_back(self, job: SlurmJob, how: Outcome) -> None:
+        """The trainer has ended because Slurm takes the job back. The run goes on when the job is started again;
+        it has ended only where it will not be."""
+        taken = job.taken(self._bell.taken)
+        if taken.fate is Fate.CANCELLED:
+            self._end(replace(how, detail=taken.why))
+            return
+        if self._bell.taken == signal.SIGUSR2 and not self._has_got_on():
+            self._end(replace(how, detail="its time limit is too short for it to get anywhere; see [lab.slurm] time"))
+            return
+        # Before Slurm is asked: it ends this process as soon as it has heard.
+        self._tidy()
+        self._log("requeued", taken.why, fate=taken.fate.name.lower())
+        with contextlib.suppress(OSError):
+            self._write_process(None, f"waits for Slurm job {job.number} to start again: {taken.why}")
+        if taken.fate is Fate.ASK and (told := job.requeue()):
+            self._end(replace(how, detail=f"{taken.why}, and it could not be queued again: {told}"))
+
+    def _has_got_on(self) -> bool:
+        """Whether this attempt has written anything that the next one can build on."""
+        began, written = self._began, [self._run.metrics, self._run.checkpoints]
+        if self._request.trainer == "command":
+            written.append(self._run.log)
+        return any(path.exists() and path.stat().st_mtime >= began for path in written)
 
     def _read_request(self) -> Request:
         request = Request.read(self._run)
         if request is None:
             raise Refused(f"{self._run.request} is missing or damaged")
+        if (request.launcher == "slurm") != (self._job is not None):
+            raise Refused(f"the run's launcher is {request.launcher}; start it by: imgexp-tui resume")
         return request
 
     def _claim(self) -> int:
         """The number of this attempt, which no other supervisor has: whoever creates its file first."""
         former = Process.read(self._run)
+        if self._job:
+            return self._claim_in_job(former)
         for attempt in count(former.attempt + 1 if former else 1):
             claim = self._run.path / f".attempt-{attempt}"
             try:
@@ -199,6 +237,20 @@ class Supervisor:
             raise Refused("the run is under way already")
         return attempt
 
+    def _claim_in_job(self, former: Process | None) -> int:
+        """A job is there once, so that a number that another machine claimed was claimed by one that has ended.
+
+        The attempt for which the job was submitted is this one; when Slurm starts the job again, it is the next.
+        """
+        if former and any(one and one.alive() for one in (former.supervisor, former.trainer)):
+            raise Refused("the run is under way already")
+        first = former is None or former.supervisor is None
+        for attempt in count((former.attempt if former else 1) + (0 if first else 1)):
+            with contextlib.suppress(Taken):
+                if take(self._run.path / f".attempt-{attempt}", self._me):
+                    return attempt
+        raise AssertionError
+
     def _greeting(self) -> tuple[str, str]:
         return ("started", "") if self._attempt == 1 else ("resumed", f"attempt {self._attempt}")
 
@@ -207,24 +259,34 @@ class Supervisor:
             sweep(lambda: of_run(self._request.uuid, former.trainer), gently=False)
 
     def _write_process(self, trainer_: Identity | None, waiting: str = "") -> None:
-        gpus = list(self._place.gpus) if self._place else []
-        Process(self._request.uuid, self._attempt, self._me, trainer_, self._began, waiting=waiting, gpus=gpus).write(
-            self._run
-        )
+        launcher = self._job.launcher if self._job else "local"
+        Process(
+            self._request.uuid, self._attempt, self._me, trainer_, self._began, launcher, waiting, self._gpus()
+        ).write(self._run)
+
+    def _gpus(self) -> list[int]:
+        return list(self._job.gpus if self._job else self._place.gpus if self._place else ())
+
+    def _stop_asked(self) -> bool:
+        return self._bell.stop_asked or (self._job is not None and self._job.stop_asked())
 
     def _next_look(self, due: float) -> float:
+        if self._job:
+            due = min(due, time.monotonic() + _MARK_PACE)
         return due if self._deadline is None else min(due, self._deadline)
 
     def _mind_the_stop(self) -> None:
         """Pass a request to stop on, once; kill everything when the grace period is over."""
-        if not self._bell.stop_asked:
+        asked = self._stop_asked()
+        if not (asked or self._bell.taken):
             return
         now = time.monotonic()
         if self._deadline is None:
             self._deadline = now + self._request.grace
             # A suspended process takes the first signal only after the second.
             send(self._trainer, signal.SIGTERM, signal.SIGCONT)
-            self._log("stopping", f"asked to stop; {self._request.grace:g} s to do so", grace=self._request.grace)
+            who = "asked to stop" if asked else f"Slurm takes the job back ({name(self._bell.taken)})"
+            self._log("stopping", f"{who}; {self._request.grace:g} s to do so", grace=self._request.grace)
         elif now >= self._deadline:
             self._deadline = now + 1.0
             self._forced = True
@@ -246,7 +308,7 @@ class Supervisor:
     def _seen(self, wait_status: int) -> Seen:
         return Seen(
             wait_status=wait_status,
-            asked=self._deadline is not None,
+            asked=self._deadline is not None or self._bell.taken != 0,
             forced=self._forced,
             grace=self._request.grace,
             shipped=self._request.trainer == "shipped",
@@ -265,6 +327,8 @@ class Supervisor:
         for _ in range(tries):
             try:
                 last.write(self._run)
+                if self._job:
+                    self._job.forget_stop()
                 return
             except FileNotFoundError:  # somebody deleted the run's folder
                 return
@@ -316,7 +380,9 @@ def _tell_launcher(word: str) -> None:
 
 
 def main() -> int:
-    """Supervise the run whose folder is the only argument; 1 where it was not even started."""
+    """Supervise the run whose folder is the first argument; 1 where it was not even started."""
+    if sys.argv[2:] == [IN_JOB]:
+        return _main_in_job(RunDir(Path(sys.argv[1])))
     if os.fork():
         os._exit(0)  # so that the supervisor is nobody's child
     try:
@@ -328,6 +394,20 @@ def main() -> int:
     _tell_launcher(begun or STARTED)
     if begun == STARTED or (begun == QUEUED and supervisor.wait()):
         supervisor.watch()
+    return 0
+
+
+def _main_in_job(run: RunDir) -> int:
+    """In the foreground: the job ends with this process. What it has to say stands in the job's own log."""
+    try:
+        if "SLURM_JOB_ID" not in os.environ:
+            raise Refused("this is no Slurm job")
+        supervisor = Supervisor(run, SlurmJob(run, os.environ))
+        if supervisor.begin():
+            supervisor.watch()
+    except (Refused, OSError) as error:
+        sys.stderr.write(f"{_sentence(error)}\n")
+        return 1
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.signals import end_with_parent
 from imgexp_tui.runner.source import frozen_environment, frozen_words
 from imgexp_tui.runner.sweep import MARK
 
@@ -22,11 +23,13 @@ def lab_of(run: RunDir) -> Path:
     return run.path.parent.parent.parent
 
 
-def start(run: RunDir, request: Request, gpus: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+def start(run: RunDir, request: Request, gpus: Sequence[int] = (), *, bound: bool = False) -> subprocess.Popen[bytes]:
     """Start the trainer in a session of its own, its output appended to the run's log.
 
     Args:
         gpus: the GPUs that it was given.
+        bound: it is asked to end when this process dies. In a Slurm job it would go on outside of what Slurm gave
+            and counts, on a cluster that follows processes by their parents only.
 
     Raises:
         OSError: the program is not there or may not be run.
@@ -40,6 +43,7 @@ def start(run: RunDir, request: Request, gpus: Sequence[int] = ()) -> subprocess
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=end_with_parent if bound else None,
         )
 
 

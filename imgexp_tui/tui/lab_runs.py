@@ -18,6 +18,7 @@ from imgexp_tui.paths import RUNS
 from imgexp_tui.records.follow import WATCHED, Best, RunView
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.state import State
+from imgexp_tui.runner.slurm_watch import SlurmWatch
 from imgexp_tui.tui.curves import CurveBuilder
 from imgexp_tui.tui.log_tail import LogTail
 from imgexp_tui.tui.looks import Log, Row
@@ -83,6 +84,7 @@ class LabRuns:
         self._written: tuple[object, dict[str, float]] = (None, {})
         self._drafts: frozenset[str] = frozenset()
         self._drafts_due = 0.0
+        self._slurm = SlurmWatch()
 
     def look(self, names: list[str], first: str) -> bool:
         """Look at every version, `first` before the others. False where the time was up before all were looked at."""
@@ -92,6 +94,7 @@ class LabRuns:
             del self._versions[name]
             self.rows.pop(name, None)
         done = [name for name in order if self._poll(name, end)]
+        self._slurm.look(self._open())
         return len(done) == len(order)
 
     def shown(self, version: str) -> Run | None:
@@ -133,6 +136,12 @@ class LabRuns:
             self._drafts_due = time.monotonic() + _DRAFT_PACE
             self._drafts = frozenset(d.version for d in drafts(self._lab))
         return self._drafts
+
+    def _open(self) -> Iterator[RunDir]:
+        """The runs that may be live."""
+        for runs in self._versions.values():
+            yield from (view.dir for view in runs.followed.values() if view.status.state.live)
+            yield from runs.unread
 
     def _is_live(self, name: str) -> bool:
         row = self.rows.get(name)
