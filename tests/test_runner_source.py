@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from imgexp_tui.notebook.load import load
+from imgexp_tui.records import lines
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner.control import resume, stop, wait
@@ -91,6 +94,24 @@ def test_the_shipped_trainer_takes_a_users_encoder_from_the_copy(lab: Path) -> N
         request = Request.read(run)
         assert request and request.source == source
         assert (run.path / "source").exists() == bool(source)
+
+
+def test_a_later_attempt_names_the_packages_that_changed(lab: Path) -> None:
+    run = launch(load(lab), "hold")
+    stop(run)
+    wait(run)
+    request = Request.read(run)
+    assert request
+    run.request.unlink()
+    replace(request, packages=request.packages | {"torch": "2.0.0"}).write(run)
+    resume(run)
+    until = time.monotonic() + 30
+    while not (warned := [e["message"] for e in lines.read(run.events) if e["kind"] == "warning"]):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert warned == [
+        f"this attempt runs with torch {request.packages['torch']} in place of 2.0.0, so that its numbers may differ"
+    ]
 
 
 def test_what_is_no_source_is_linked_and_what_is_made_is_left_out(lab: Path) -> None:

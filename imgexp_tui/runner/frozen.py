@@ -6,9 +6,12 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
+
+from imgexp_tui.text import listed
 
 _PACKAGES = (
     "imgexp-tui",
@@ -37,6 +40,14 @@ def packages() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def changed(then: Mapping[str, str]) -> str:
+    """A sentence that names the packages that are others by now than they were `then`; "" where none is."""
+    now = packages()
+    differing = [n for n in dict.fromkeys([*then, *now]) if then.get(n) != now.get(n)]
+    said = [f"{n} {now.get(n, 'gone')} in place of {then.get(n, 'none')}" for n in differing]
+    return f"this attempt runs with {listed(said)}, so that its numbers may differ" if said else ""
 
 
 def _build(name: str) -> str:

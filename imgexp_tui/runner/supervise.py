@@ -26,7 +26,7 @@ from imgexp_tui.records import events, state
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner import logout, out_of_memory, trainer
+from imgexp_tui.runner import frozen, logout, out_of_memory, trainer
 from imgexp_tui.runner.bell import Bell
 from imgexp_tui.runner.claim import Taken, take
 from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
@@ -153,8 +153,10 @@ class Supervisor:
             sweep(self._strays, gently=False)
             self._end(_not_started(self._request, error), tries=tries)
             raise
-        if told := logout.threat():
-            self._log("warning", told)
+        later = bool(self._waiting) or self._attempt > 1
+        for told in (logout.threat(), frozen.changed(self._request.packages) if later else ""):
+            if told:
+                self._log("warning", told)
         self._recorder = SystemRecorder(self._run, trainer.lab_of(self._run))
         return True
 
