@@ -24,6 +24,7 @@ from imgexp_tui.runner.control import ControlError, resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.slurm_watch import SlurmWatch, ask
 from imgexp_tui.runner.sweep import of_run
+from imgexp_tui.tui.app import LabApp
 from tests.slurm_cluster import Cluster, missing, until
 
 pytestmark = [
@@ -396,6 +397,45 @@ def test_the_shipped_trainer_from_submission_to_its_end(cluster: Cluster, tmp_pa
     assert process and process.gpus == []  # a run on the CPU takes none from others
     end = Exit.read(run)
     assert end and end.attempt == 2
+
+
+def test_two_processes_train_one_run(cluster: Cluster, tmp_path: Path) -> None:
+    notebook = SHIPPED.replace("test_efficientnet", "small_conv").replace('device = "cpu"\nepochs = 8', "epochs = 2")
+    (tmp_path / "experiments.toml").write_text(notebook)
+    run = launch(load(tmp_path), "v0", needs={"gpus": 2})
+    found = wait(run)
+    assert found.state is State.FINISHED, run.log.read_text()
+    view = RunView(run)
+    view.poll()
+    assert view.plan["processes"] == 2
+    assert list(view.series["train/loss"].steps) == list(range(1, 9))
+    assert view.metrics()["valid/samples"] == 32
+    process = Process.read(run)
+    assert process and process.gpus == [0, 1]
+
+
+async def test_a_run_is_started_watched_and_stopped_from_the_app(cluster: Cluster, lab: Path, login_node: None) -> None:
+    async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
+
+        async def shows(*words: str) -> None:
+            deadline = time.monotonic() + 60
+            while not all(word in text() for word in words):
+                assert time.monotonic() < deadline, text()
+                await pilot.pause(0.05)
+
+        def text() -> str:
+            rows = pilot.app.screen._compositor.render_strips()
+            return "\n".join("".join(segment.text for segment in row) for row in rows)
+
+        await shows("hold", "no run")
+        await pilot.press("r")
+        await shows("● running", "Slurm job", "train loss  0.5000")
+        await pilot.press("S")
+        await shows("Stop hold?")
+        await pilot.press("y")
+        await shows("■ stopped", "as asked")
+    (run,) = find_runs(lab)
+    assert run.log.read_text().endswith("saved\n")
 
 
 def test_doctor_says_whether_slurm_answers(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
