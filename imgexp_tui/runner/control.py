@@ -34,7 +34,10 @@ def stop(run: RunDir) -> None:
     if process.supervisor and send(process.supervisor, signal.SIGTERM):
         return
     if process.trainer and process.trainer.alive():
-        _start(detached.ORPHAN, run, "stop")
+        try:
+            detached.start(detached.ORPHAN, run)
+        except (OSError, detached.NotStarted) as error:
+            raise ControlError(f"cannot stop {_name(run)}: {error}") from None
 
 
 def resume(run: RunDir) -> None:
@@ -48,7 +51,10 @@ def resume(run: RunDir) -> None:
         raise ControlError(f"{_name(run)} is {found.state}; only a run that has ended can be resumed")
     if found.state is State.FINISHED:
         raise ControlError(f"{_name(run)} has finished; there is nothing to resume")
-    _start(detached.SUPERVISOR, run, "resume")
+    try:
+        detached.supervise(run)
+    except (OSError, detached.NotStarted) as error:
+        raise ControlError(f"cannot resume {_name(run)}: {error}") from None
 
 
 def wait(run: RunDir) -> Status:
@@ -76,13 +82,6 @@ def _require_this_machine(run: RunDir, process: Process) -> None:
     for known in (process.supervisor, process.trainer):
         if known and not known.here:
             raise ControlError(f"{_name(run)} runs on {known.host}; stop it there")
-
-
-def _start(module: str, run: RunDir, deed: str) -> None:
-    try:
-        detached.start(module, run)
-    except (OSError, detached.NotStarted) as error:
-        raise ControlError(f"cannot {deed} {_name(run)}: {error}") from None
 
 
 def _name(run: RunDir) -> str:

@@ -7,9 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+from imgexp_tui.monitor.processes import environment
+from imgexp_tui.records.documents import Process
+from imgexp_tui.records.identity import Identity
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.sweep import MARK
 from imgexp_tui.text import clean_line
 
 SUPERVISOR = "imgexp_tui.runner.supervise"
@@ -22,10 +27,24 @@ QUEUED = "queued"
 """What it says instead when its run has to wait."""
 _PATIENCE = 120.0
 """Seconds for a start: Python on a slow network file system."""
+_GATE_PATIENCE = 5.0
 
 
 class NotStarted(Exception):
     """One sentence that says why not."""
+
+
+def supervise(run: RunDir) -> None:
+    """Start the supervisor of a run, as `start` does.
+
+    Where it is killed when its trainer has just begun, the run is under way all the same.
+    """
+    try:
+        start(SUPERVISOR, run)
+    except NotStarted:
+        process = Process.read(run)
+        if not (process and process.trainer and _begins(process.trainer, process.uuid)):
+            raise
 
 
 def start(module: str, run: RunDir) -> None:
@@ -56,6 +75,16 @@ def start(module: str, run: RunDir) -> None:
         raise NotStarted(f"its supervisor did not come up within {_PATIENCE:g} s") from None
     if said not in (STARTED, QUEUED):
         raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / LOG)}")
+
+
+def _begins(trainer: Identity, uuid: str) -> bool:
+    """Whether a trainer that has lost its supervisor is past the gate: it bears the run's mark then, else it ends."""
+    deadline = time.monotonic() + _GATE_PATIENCE
+    while trainer.alive():
+        if f"{MARK}={uuid}".encode() in environment(trainer.pid) or time.monotonic() > deadline:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _last_line(log: Path) -> str:

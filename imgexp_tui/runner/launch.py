@@ -23,6 +23,7 @@ from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
 from imgexp_tui.records.documents import GRACE, HEARTBEAT, Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import detached, frozen, source
+from imgexp_tui.runner.sweep import of_run, sweep
 
 _TRAINER = "imgexp_tui.training"
 _PATHS = ("data", "weights")
@@ -69,11 +70,18 @@ def launch(
         request = _request(notebook, wanted, run, config, given)
         request = replace(request, **asdict(asked), group=group, source=_freeze(notebook.lab, wanted, run, config))
         request.write(run)
-        detached.start(detached.SUPERVISOR, run)
+        detached.supervise(run)
     except (OSError, detached.NotStarted) as error:
-        shutil.rmtree(run.path, ignore_errors=True)
+        _remove(run)
         raise LaunchError(f"cannot start {wanted.name}: {_reason(error)}") from None
     return run
+
+
+def _remove(run: RunDir) -> None:
+    """Leave nothing of a run that could not be started, also where its supervisor was killed over it."""
+    if request := Request.read(run):
+        sweep(lambda: of_run(request.uuid, None), gently=False)
+    shutil.rmtree(run.path, ignore_errors=True)
 
 
 def launch_seeds(

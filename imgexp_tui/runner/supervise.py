@@ -14,7 +14,6 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from itertools import count
@@ -28,6 +27,8 @@ from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import out_of_memory, trainer
 from imgexp_tui.runner.claim import Taken, take
 from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
+from imgexp_tui.runner.gate import Held
+from imgexp_tui.runner.leftovers import ROOM, clear
 from imgexp_tui.runner.outcome import CANCELLED, Outcome, Seen, judge
 from imgexp_tui.runner.place import PACE, Place
 from imgexp_tui.runner.queue import WAKE, QueueError
@@ -79,7 +80,7 @@ class Supervisor:
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
-        self._room = run.path / ".room"
+        self._room = run.path / ROOM
         self._bell = Bell()
         self._me = _myself()
         self._request = self._read_request()
@@ -102,6 +103,7 @@ class Supervisor:
         """
         become_subreaper()
         self._sweep_what_an_earlier_attempt_left()
+        clear(self._run, self._attempt)
         durable.replace(self._room, bytes(_ROOM))
         self._write_process(None, "its supervisor is starting")
         try:
@@ -141,6 +143,8 @@ class Supervisor:
     def _start(self, *, tries: int) -> bool:
         """Start the trainer; False where that could not be done and the run has ended with it.
 
+        It begins when its identity is written down: one that no file names could be stopped by nobody.
+
         Raises:
             OSError: its identity could not be written down; it was ended.
         """
@@ -148,17 +152,23 @@ class Supervisor:
         gpus = self._place.gpus if self._place else ()
         try:
             events.log(self._run, *self._greeting(), attempt=self._attempt, gpus=list(gpus))
-            self._child = trainer.start(self._run, self._request, gpus)
+            held = trainer.hold_ready(self._run, self._request, gpus)
         except OSError as error:
             self._end(_not_started(self._request, error), tries=tries)
             return False
-        self._trainer = _known(self._child)
+        self._trainer = _known(held)
         try:
             self._write_process(self._trainer)
-        except OSError as error:  # a trainer that no file names could not be stopped by anybody
+        except OSError as error:
+            held.drop()
             sweep(self._strays, gently=False)
             self._end(_not_started(self._request, error), tries=tries)
             raise
+        try:
+            held.let_go()
+        except OSError as error:
+            self._end(_not_started(self._request, error), tries=tries)
+            return False
         self._recorder = SystemRecorder(self._run, trainer.lab_of(self._run))
         return True
 
@@ -233,9 +243,8 @@ class Supervisor:
         """Collect every child that has ended; strays become children of a subreaper."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] == self._child.pid and self._wait_status is None:
+                if ended[0] == self._trainer.pid and self._wait_status is None:
                     self._wait_status = ended[1]
-                    self._child.returncode = os.waitstatus_to_exitcode(ended[1])
 
     def _strays(self) -> list[Identity]:
         self._reap()
@@ -292,9 +301,9 @@ def _myself() -> Identity:
     return me
 
 
-def _known(child: subprocess.Popen[bytes]) -> Identity:
+def _known(held: Held) -> Identity:
     """The child's identity: it cannot vanish before it is waited for."""
-    found = identity(child.pid)
+    found = identity(held.pid)
     if found is None:
         raise Refused("/proc does not show the trainer; imgexp-tui needs a mounted /proc")
     return found
