@@ -86,7 +86,7 @@ def _wait_and_become(
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
-        for fd in map(int, os.listdir("/proc/self/fd")):
+        for fd in [int(p.name) for p in Path("/proc/self/fd").iterdir()]:
             if fd > 2 and fd not in (ear, told):
                 _keep_from_program(fd)
         if os.read(ear, 1):

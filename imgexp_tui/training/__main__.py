@@ -7,6 +7,8 @@ cannot go on. A run that has `checkpoints/last` goes on from there.
 from __future__ import annotations
 
 import errno
+import multiprocessing
+import signal
 import sys
 from pathlib import Path
 
@@ -37,10 +39,14 @@ def main(arguments: list[str]) -> int:
     except MemoryError as error:
         return _fail(f"out of memory ({error}). Mend: a smaller batch_size, or cache_images = false")
     except OSError as error:
+        where = error.filename or run.path
+        if error.errno == errno.EIO:
+            return _fail(f"the disk is failing ({where}): {error.strerror}. See dmesg, then resume this run elsewhere")
         if error.errno not in _FULL:
             raise
-        where = error.filename or run.path
         return _fail(f"the disk is full ({where}): {error.strerror}. Free some space, then resume this run")
+    finally:
+        _end_workers()
 
 
 def _train(run: RunDir, stop: StopSignal) -> int:
@@ -59,11 +65,26 @@ def _train(run: RunDir, stop: StopSignal) -> int:
     except torch.OutOfMemoryError as error:
         raise MemoryError(str(error).partition(". ")[0]) from None
     except RuntimeError as error:
+        if "DataLoader worker" in str(error):  # torch's words name the process and what ended it
+            raise TrainingError(
+                f"{_first_line(error)} Resume this run, with fewer num_workers if memory ran out"
+            ) from None
         if "can't allocate memory" not in str(error):
             raise
         raise MemoryError(str(error).partition("] ")[2]) from None
     report.line("finished")
     return 0
+
+
+def _end_workers() -> None:
+    """Leave no data loader worker. Python would send them SIGTERM, which they do not mind, and wait for them for ever."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would take their end for a fault
+    for worker in multiprocessing.active_children():
+        worker.kill()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].strip().rstrip(".") + "."
 
 
 def _fail(sentence: str) -> int:
