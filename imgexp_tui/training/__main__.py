@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from imgexp_tui.records.rundir import RunDir
@@ -19,6 +21,8 @@ from imgexp_tui.training.report import Report
 from imgexp_tui.training.stop import StopSignal
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_END_PATIENCE = 0.5
+"""Seconds in which a worker that was killed is seen to have ended: its pipes close a moment before."""
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +34,7 @@ def main(arguments: list[str]) -> int:
         return 2
     run = RunDir(Path(arguments[0]).absolute())
     try:
-        return _train(run, stop)
+        return _look_after_workers(run, stop)
     except Stopped as stopped:
         print("stopped as asked", flush=True)
         return 128 + stopped.signum
@@ -49,6 +53,36 @@ def main(arguments: list[str]) -> int:
         _end_workers()
 
 
+def _look_after_workers(run: RunDir, stop: StopSignal) -> int:
+    try:
+        return _train(run, stop)
+    except (Stopped, TrainingError, MemoryError):
+        raise
+    except Exception as error:
+        if killed := _killed_worker(error):
+            raise TrainingError(f"{killed}. Resume this run, with fewer num_workers if memory ran out") from None
+        raise
+
+
+def _killed_worker(error: Exception) -> str:
+    """What killed a data loader worker, where `error` came of that; "" where none was killed.
+
+    torch's own words tell it, but only where it was not talking to the worker or making it at that moment.
+    """
+    if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
+        return str(error).partition("\n")[0].strip().rstrip(".")
+    deadline = time.monotonic() + _END_PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return ""
+        if ended and ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
+            return f"DataLoader worker (pid {ended.si_pid}) is killed by signal: {signal.strsignal(ended.si_status)}"
+        time.sleep(0.01)
+    return ""
+
+
 def _train(run: RunDir, stop: StopSignal) -> int:
     config = read_config(run)
     report = Report(run, stop)
@@ -65,10 +99,6 @@ def _train(run: RunDir, stop: StopSignal) -> int:
     except torch.OutOfMemoryError as error:
         raise MemoryError(str(error).partition(". ")[0]) from None
     except RuntimeError as error:
-        if "DataLoader worker" in str(error):  # torch's words name the process and what ended it
-            raise TrainingError(
-                f"{_first_line(error)} Resume this run, with fewer num_workers if memory ran out"
-            ) from None
         if "can't allocate memory" not in str(error):
             raise
         raise MemoryError(str(error).partition("] ")[2]) from None
@@ -77,17 +107,14 @@ def _train(run: RunDir, stop: StopSignal) -> int:
 
 
 def _end_workers() -> None:
-    """Leave no data loader worker. Python would send them SIGTERM, which they do not mind, and wait for them for ever."""
+    """Leave no data loader worker. Python would send them SIGTERM, which they do not mind, and wait for ever."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would take their end for a fault
     for worker in multiprocessing.active_children():
         worker.kill()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].strip().rstrip(".") + "."
-
-
 def _fail(sentence: str) -> int:
+    sys.unraisablehook = lambda _: None  # what is torn down from here on has nothing to add
     print(f"error: {sentence}", file=sys.stderr, flush=True)
     return 1
 
