@@ -89,10 +89,15 @@ class Tally:
 
 
 class Lane:
-    """A lab of its own, the moments by chance, and what was counted."""
+    """A lab of its own, the moments by chance, and what was counted.
+
+    Attributes:
+        start: seconds that a launch took last; it depends on what else the machine does.
+    """
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
         self.folder, self.lab, self.chance, self.tally = folder, folder / "lab", chance, Tally()
+        self.start = 0.4
         self.lab.mkdir(parents=True)
         shutil.copy(Path(__file__).parent / "counter.py", self.lab)
         (self.lab / "experiments.toml").write_text(NOTEBOOK)
@@ -108,9 +113,18 @@ class Lane:
 
     def launch(self, version: str = "count") -> RunDir:
         """A new run that has written its first line."""
+        began = time.monotonic()
         run = launch(load(self.lab), version)
+        self.start = time.monotonic() - began
         until(lambda: steps(run))
         return run
+
+    def watch(self, terminal: Terminal, number: int, longest: float) -> None:
+        """In turns until a moment before or after its first frame, and until a moment after it."""
+        if number % 2 == 0:
+            terminal.watch(self.chance.uniform(0, longest))
+        elif terminal.watch(60, b"count"):
+            terminal.watch(self.chance.uniform(0, 0.4))
 
     def is_state(self, when: str, found: Status, state: State, word: str = "") -> bool:
         """Count a state that is not the one that it has to be."""
@@ -254,9 +268,9 @@ def app(lane: Lane, trials: int) -> None:
             terminal = Terminal(command, mark := secrets.token_hex(8))
             if number % 5 == 4 and terminal.watch(30, b"count"):
                 terminal.type(b"r")
-                terminal.watch(lane.chance.uniform(0, 0.7))
+                terminal.watch(lane.chance.uniform(0, 2 * lane.start))
             else:
-                terminal.watch(lane.chance.uniform(0, 0.8))
+                lane.watch(terminal, number, 0.8)
             terminal.kill()
             lane.goes_on("app killed", run, trainer, f"pid {trainer.pid}")
             lane.none_left(lambda mark=mark: marked(mark))
@@ -283,13 +297,13 @@ def ssh(lane: Lane, trials: int) -> None:
         for first in range(0, trials, _RUNS_PER_LAB):
             run = lane.launch()
             trainer = trainer_of(run)
-            for _ in range(first, min(trials, first + _RUNS_PER_LAB)):
+            for number in range(first, min(trials, first + _RUNS_PER_LAB)):
                 lane.tally.trials += 1
                 mark = secrets.token_hex(8)
                 kept = [f"{k}={os.environ[k]}" for k in ("PYTHONPATH", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TERM")]
                 words = ["env", f"IMGEXP_FAULTS={mark}", *kept, sys.executable, "-m", "imgexp_tui"]
                 terminal = Terminal([*server.words, *words, os.fspath(lane.lab)], "client")
-                terminal.watch(lane.chance.uniform(0, 2.0))
+                lane.watch(terminal, number, 2.0)
                 terminal.kill()
                 lane.goes_on("SSH client killed", run, trainer, f"pid {trainer.pid}")
                 lane.none_left(lambda mark=mark: [*marked(mark), *descendants(server.pid)])
@@ -313,8 +327,8 @@ def _at_its_start(lane: Lane) -> None:
 
     launcher = threading.Thread(target=begin)
     launcher.start()
-    until(lambda: supervisors(lane.lab))
-    lane.moment(0.4)
+    until(lambda: supervisors(lane.lab) or not launcher.is_alive())
+    lane.moment(1.2 * lane.start)
     killed = _kill_supervisors(lane.lab)
     launcher.join()
     if not made:

@@ -27,6 +27,7 @@ from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import out_of_memory, trainer
 from imgexp_tui.runner.claim import Taken, take
 from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
+from imgexp_tui.runner.folder import Folder
 from imgexp_tui.runner.gate import Held
 from imgexp_tui.runner.leftovers import ROOM, clear
 from imgexp_tui.runner.outcome import CANCELLED, Outcome, Seen, judge
@@ -80,6 +81,7 @@ class Supervisor:
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
+        self._folder = Folder(run.path)
         self._room = run.path / ROOM
         self._bell = Bell()
         self._me = _myself()
@@ -87,6 +89,7 @@ class Supervisor:
         self._memory = out_of_memory.counter()
         self._attempt = self._claim()
         self._place: Place | None = None
+        self._waiting = ""
         self._began = time.time()
         self._recorder: SystemRecorder | None = None
         self._log_start = run.log.stat().st_size if run.log.exists() else 0
@@ -114,26 +117,25 @@ class Supervisor:
             raise Refused(str(error)) from None
         if not waiting:
             return STARTED if self._start(tries=1) else ""
-        self._tell_waiting("", waiting)
+        self._tell_waiting(waiting)
         return QUEUED
 
     def wait(self) -> bool:
         """Wait in the queue. True where the trainer was started; False where the run has ended instead."""
-        waiting = ""
-        while self._place is not None and not self._bell.stop_asked:
+        while self._place is not None and not (self._bell.stop_asked or self._folder.deleted()):
             try:
                 if not (now := self._place.ask()):
                     return self._start(tries=_LAST_TRIES)
             except QueueError as error:
                 now = str(error)
-            self._tell_waiting(waiting, now)
-            waiting = now
+            self._tell_waiting(now)
             self._bell.wait(PACE)
         self._end(CANCELLED)
         return False
 
-    def _tell_waiting(self, before: str, now: str) -> None:
+    def _tell_waiting(self, now: str) -> None:
         """Say why the run waits, where that has changed. A full disk may keep it from being said."""
+        before, self._waiting = self._waiting, now
         if now != before:
             with contextlib.suppress(OSError):
                 self._write_process(None, now)
@@ -225,7 +227,8 @@ class Supervisor:
 
     def _mind_the_stop(self) -> None:
         """Pass a request to stop on, once; kill everything when the grace period is over."""
-        if not self._bell.stop_asked:
+        # Without its folder it can keep nothing, and nobody could find it to stop it.
+        if not (self._bell.stop_asked or self._folder.deleted()):
             return
         now = time.monotonic()
         if self._deadline is None:
