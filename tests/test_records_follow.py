@@ -153,6 +153,28 @@ def test_time_left_follows_the_pace_of_this_attempt(run: RunDir) -> None:
     assert seen(run).eta() == pytest.approx(18 * 5.0)
 
 
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_clock_that_jumps_changes_neither_pace_nor_gauge(run: RunDir, jump: float) -> None:
+    """Two seconds a step before and after; the jump lies between two lines."""
+    attempt(run, 1, 1000.0)
+    events.log(run, "plan", epochs=1, steps_per_epoch=100)
+    for step in range(1, 51):
+        moment = 1000.0 + 2 * step + (jump if step > 25 else 0)
+        lines.append(run.metrics, {"step": step, "time": moment, "train/loss": 1.0})
+        lines.append(run.system, {"time": moment, "gpu0/utilization": 90})
+    view = seen(run)
+    assert view.eta() == pytest.approx(100.0)
+    assert 2 * 47 < view.gauges["gpu0/utilization"].seconds <= 2 * 48 + 30
+
+
+def test_a_trainer_with_a_line_every_quarter_of_an_hour_has_a_pace(run: RunDir) -> None:
+    attempt(run, 1, 1000.0)
+    events.log(run, "plan", epochs=1, steps_per_epoch=10)
+    for step in range(1, 5):
+        lines.append(run.metrics, {"step": step, "time": 1000.0 + 900 * step, "train/loss": 1.0})
+    assert seen(run).eta() == pytest.approx(6 * 900)
+
+
 def test_downloads_come_and_go(run: RunDir) -> None:
     events.log(run, "progress", what="download", done=3, total=10, unit="MB")
     view = seen(run)

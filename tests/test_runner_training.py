@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from imgexp_tui.monitor.processes import descendants
 from imgexp_tui.notebook.load import load
 from imgexp_tui.records.documents import Process, Request
 from imgexp_tui.records.follow import RunView
@@ -67,3 +68,26 @@ def test_a_run_that_is_stopped_killed_and_resumed_does_every_step(tmp_path: Path
     assert list(view.series["train/loss"].steps) == list(range(1, 121))
     assert view.epoch == 30 and len(view.series["valid/loss"].steps) == 30
     assert {"CPU Memory", "Epoch time (train)", "Images per second"} <= dict(measured(view)).keys()
+
+
+def test_a_killed_worker_fails_the_run_and_says_so(tmp_path: Path) -> None:
+    """Also the other workers are gone: they do not mind the SIGTERM by which Python would end them."""
+    (tmp_path / "experiments.toml").write_text(NOTEBOOK.replace("num_workers = 1", "num_workers = 2"))
+    run = launch(load(tmp_path), "v0")
+    request = Request.read(run)
+    assert request
+    after_step(run, 6)  # of the second epoch: the workers for validation are there too
+    process = Process.read(run)
+    assert process and process.trainer
+    workers = descendants(process.trainer.pid)
+    assert len(workers) == 4
+    os.kill(workers[0], 9)
+    found = wait(run)
+    assert found.exit and (found.state, found.exit.exit_code) == (State.FAILED, 1), run.log.read_text()
+    assert f"DataLoader worker (pid {workers[0]}) is killed by signal: Killed" in found.evidence
+    assert "Traceback" not in run.log.read_text()
+    assert of_run(request.uuid, None) == []
+    resume(run)
+    after_step(run, 10)
+    stop(run)
+    assert wait(run).state is State.STOPPED

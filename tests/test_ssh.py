@@ -7,17 +7,15 @@ import fcntl
 import json
 import os
 import pty
-import shutil
 import signal
-import socket
 import struct
-import subprocess
 import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import loopback
 import pytest
 
 from imgexp_tui.records.rundir import find_runs
@@ -26,10 +24,9 @@ from imgexp_tui.runner.control import stop, wait
 
 from .conftest import stop_all
 
-SSHD = "/usr/sbin/sshd"
 pytestmark = [
     pytest.mark.sshd,
-    pytest.mark.skipif(not Path(SSHD).exists() or not shutil.which("ssh"), reason="OpenSSH is not installed"),
+    pytest.mark.skipif(bool(loopback.missing()), reason=loopback.missing()),
 ]
 
 NOTEBOOK = """\
@@ -45,27 +42,8 @@ command = ["sh", "-c", "echo up; exec sleep 600"]
 @pytest.fixture
 def ssh(tmp_path: Path) -> Iterator[list[str]]:
     """The words that log in to this machine through an sshd of the test's own."""
-    folder = tmp_path / "ssh"
-    folder.mkdir(mode=0o700)
-    for key in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
-    shutil.copy(folder / "user.pub", folder / "authorized_keys")
-    Path("/run/sshd").mkdir(exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n"
-        f"PidFile {folder}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-    )
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "config"], stderr=subprocess.DEVNULL)
-    _until(lambda: _answers(port), "sshd answers")
-    yield [
-        "ssh", "-tt", "-F", "none", "-i", str(folder / "user"), "-p", str(port), "-o", "StrictHostKeyChecking=no",
-        "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "127.0.0.1",
-    ]  # fmt: skip
-    server.terminate()
-    server.wait()
+    with loopback.server(tmp_path / "ssh") as server:
+        yield server.words
 
 
 @pytest.fixture
@@ -106,11 +84,6 @@ class Session:
         with contextlib.suppress(OSError):
             self.seen += os.read(self.terminal, 1 << 16)
         return self.seen
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:

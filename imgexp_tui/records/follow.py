@@ -20,6 +20,9 @@ from imgexp_tui.records.state import State, Status
 WATCHED = ("valid/loss", "train/loss")
 """Metrics by which a run is judged, in order of preference; the lowest is the best."""
 _FRAME = ("step", "epoch", "time", "attempt")
+_PAUSE, _TIMES = 600.0, 10.0
+"""A gap between two lines is no training but a clock set forward, or a machine asleep, where it is longer than so many
+seconds and than so many times the longest before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,33 @@ class Progress:
     time: float
 
 
+class Pace:
+    """Seconds a step, from the times of the lines; a clock that is set forward or back in between does not count."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, float] | None = None
+        self._longest = self._seconds = 0.0
+        self._steps = 0
+
+    def add(self, step: int, moment: float) -> None:
+        """A line."""
+        before, self._last = self._last, (step, moment)
+        if before is None:
+            return
+        steps, gap = step - before[0], moment - before[1]
+        if steps < 0 or gap < 0:
+            return
+        if gap <= max(_PAUSE, _TIMES * self._longest):
+            self._steps += steps
+            self._seconds += gap
+        self._longest = max(self._longest, gap)
+
+    @property
+    def seconds(self) -> float | None:
+        """A step takes so long, validation included; None before that is known."""
+        return self._seconds / self._steps if self._steps else None
+
+
 class RunView:
     """What is known of one run. `poll` reads what is new; the attributes hold the rest.
 
@@ -111,7 +141,8 @@ class RunView:
         self._epoch_series = Series()
         self._begun: float | None = None
         self._attempt_start = 0.0
-        self._first: tuple[int, float] | None = None
+        self._training = False
+        self._pace: Pace | None = None
         self._settled: tuple[int, int] | None = None
 
     @property
@@ -186,7 +217,7 @@ class RunView:
 
     def _mark_attempt(self) -> None:
         if self.started is not None and self.started != self._attempt_start:
-            self._attempt_start, self._first = self.started, None
+            self._attempt_start, self._pace = self.started, None
 
     def _forget(self, path: Path) -> None:
         """A file was replaced: what was read from it before is void."""
@@ -194,7 +225,8 @@ class RunView:
             self.series.clear()
             self._epoch_series = Series()
             self.attempts = {}
-            self._begun = self._first = self.step = self.epoch = self.time = None
+            self._begun = self._pace = self.step = self.epoch = self.time = None
+            self._training = False
         elif path == self.dir.events:
             self.events, self.plan, self.progress, self._resumed = [], {}, None, []
         else:
@@ -204,7 +236,7 @@ class RunView:
 
     def eta(self) -> float | None:
         """Seconds until the last epoch ends, by the pace of this attempt so far; None before there is one."""
-        total, pace = self.total_steps, self._pace()
+        total, pace = self.total_steps, self._pace.seconds if self._pace else None
         if not self.status.state.live or not total or not pace or self.step is None:
             return None
         return max(0.0, (total - self.step) * pace)
@@ -220,13 +252,6 @@ class RunView:
         if not isinstance(per_epoch, int) or per_epoch < 1 or not self.step:
             return None
         return (self.step - 1) % per_epoch + 1, per_epoch
-
-    def _pace(self) -> float | None:
-        """Seconds a step, validation included, over this attempt."""
-        if self._first is None or self.step is None or self.time is None:
-            return None
-        steps = self.step - self._first[0]
-        return (self.time - self._first[1]) / steps if steps > 0 else None
 
     def _metrics(self, record: dict[str, Any]) -> None:
         step = record.get("step")
@@ -251,8 +276,10 @@ class RunView:
         self.time = float(moment)
         if self._begun is None:
             self._begun = self.time
-        if self._first is None and self.time >= self._attempt_start:
-            self._first = (step, self.time)
+        if self._pace is None and self.time >= self._attempt_start:
+            self._pace = Pace()
+        if self._pace:
+            self._pace.add(step, self.time)
 
     def _go_back(self, step: int) -> None:
         """A resumed run does steps again: what any metric had at or after `step` is void."""
@@ -305,6 +332,9 @@ class RunView:
             return 0.0
         if self._begun is None:
             return now - before if self.request and self.request.trainer == "command" else 0.0
+        if self._training:
+            return now - before
+        self._training = now >= self._begun  # from then on, whatever the clock says: it may be set back
         return now - max(before, self._begun)
 
     def _epoch_at(self, step: int) -> float | None:

@@ -60,7 +60,7 @@ def status(run: RunDir, request: Request | None = None, now: float | None = None
     process, exit_ = Process.read(run), Exit.read(run)
     if exit_ is None or (process and exit_.attempt < process.attempt):
         request = request or Request.read(run)
-        found = _live(run, process, request, now) if process else _starting(request, now)
+        found = _live(run, process, request, now) if process else _starting(run, request, now)
         if found.state is not State.LOST:
             return found
         # Its end may have been written between the first look for it and the look at the processes.
@@ -70,7 +70,9 @@ def status(run: RunDir, request: Request | None = None, now: float | None = None
     return _ended(exit_, process)
 
 
-def _starting(request: Request | None, now: float) -> Status:
+def _starting(run: RunDir, request: Request | None, now: float) -> Status:
+    if not run.path.exists():
+        return Status(State.LOST, "its folder is gone: deleted or moved", 1)
     if request is None or now - request.created < START_LIMIT:
         return Status(State.QUEUED, "its supervisor is starting", 1)
     return Status(State.LOST, "its supervisor never came up", 1)

@@ -41,7 +41,10 @@ def stop(run: RunDir) -> None:
     if process.supervisor and send(process.supervisor, signal.SIGTERM):
         return
     if process.trainer and process.trainer.alive():
-        _start(detached.ORPHAN, run, "stop")
+        try:
+            detached.start(detached.ORPHAN, run)
+        except (OSError, detached.NotStarted) as error:
+            raise ControlError(f"cannot stop {_name(run)}: {error}") from None
 
 
 def resume(run: RunDir) -> None:
@@ -55,7 +58,14 @@ def resume(run: RunDir) -> None:
         raise ControlError(f"{_name(run)} is {found.state}; only a run that has ended can be resumed")
     if found.state is State.FINISHED:
         raise ControlError(f"{_name(run)} has finished; there is nothing to resume")
-    _start(detached.SUPERVISOR, run, "resume")
+    request = Request.read(run)
+    try:
+        if request and request.launcher == "slurm":
+            submit(run, request)
+        else:
+            detached.supervise(run)
+    except (OSError, detached.NotStarted, SlurmError) as error:
+        raise ControlError(f"cannot resume {_name(run)}: {error}") from None
 
 
 def wait(run: RunDir) -> Status:
@@ -92,17 +102,6 @@ def _stop_in_slurm(run: RunDir, process: Process) -> None:
         slurm_stop.stop(run, process)
     except (OSError, SlurmError) as error:
         raise ControlError(f"cannot stop {_name(run)}: {error}") from None
-
-
-def _start(module: str, run: RunDir, deed: str) -> None:
-    request = Request.read(run)
-    try:
-        if request and request.launcher == "slurm":
-            submit(run, request)
-        else:
-            detached.start(module, run)
-    except (OSError, detached.NotStarted, SlurmError) as error:
-        raise ControlError(f"cannot {deed} {_name(run)}: {error}") from None
 
 
 def _name(run: RunDir) -> str:

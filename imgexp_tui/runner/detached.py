@@ -7,10 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+from imgexp_tui.monitor.processes import environment
+from imgexp_tui.records.documents import Process
+from imgexp_tui.records.identity import Identity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import logout
+from imgexp_tui.runner.sweep import MARK
 from imgexp_tui.text import clean_line
 
 SUPERVISOR = "imgexp_tui.runner.supervise"
@@ -23,10 +28,24 @@ QUEUED = "queued"
 """What it says instead when its run has to wait."""
 _PATIENCE = 120.0
 """Seconds for a start: Python on a slow network file system."""
+_GATE_PATIENCE = 5.0
 
 
 class NotStarted(Exception):
     """One sentence that says why not."""
+
+
+def supervise(run: RunDir) -> None:
+    """Start the supervisor of a run, as `start` does.
+
+    Where it is killed when its trainer has just begun, the run is under way all the same.
+    """
+    try:
+        start(SUPERVISOR, run)
+    except NotStarted:
+        process = Process.read(run)
+        if not (process and process.trainer and _begins(process.trainer, process.uuid)):
+            raise
 
 
 def start(module: str, run: RunDir) -> None:
@@ -66,6 +85,16 @@ def _first_word(words: list[str], run: RunDir) -> str:
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
         raise NotStarted(f"its supervisor did not come up within {_PATIENCE:g} s") from None
+
+
+def _begins(trainer: Identity, uuid: str) -> bool:
+    """Whether a trainer that has lost its supervisor is past the gate: it bears the run's mark then, else it ends."""
+    deadline = time.monotonic() + _GATE_PATIENCE
+    while trainer.alive():
+        if f"{MARK}={uuid}".encode() in environment(trainer.pid) or time.monotonic() > deadline:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _last_line(log: Path) -> str:

@@ -25,6 +25,7 @@ from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import detached, frozen, source
 from imgexp_tui.runner.slurm import SlurmError
 from imgexp_tui.runner.submit import submit
+from imgexp_tui.runner.sweep import of_run, sweep
 
 _TRAINER, _SEVERAL = "imgexp_tui.training", "imgexp_tui.training.ranks"
 """The shipped trainer: one process, and several, one for each GPU."""
@@ -75,11 +76,18 @@ def launch(
         if request.launcher == "slurm":
             submit(run, request)
         else:
-            detached.start(detached.SUPERVISOR, run)
+            detached.supervise(run)
     except (OSError, detached.NotStarted, SlurmError) as error:
-        shutil.rmtree(run.path, ignore_errors=True)
+        _remove(run)
         raise LaunchError(f"cannot start {wanted.name}: {_reason(error)}") from None
     return run
+
+
+def _remove(run: RunDir) -> None:
+    """Leave nothing of a run that could not be started, also where its supervisor was killed over it."""
+    if request := Request.read(run):
+        sweep(lambda: of_run(request.uuid, None), gently=False)
+    shutil.rmtree(run.path, ignore_errors=True)
 
 
 def launch_seeds(

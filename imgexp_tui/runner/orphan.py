@@ -22,6 +22,7 @@ from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.claim import Taken, take
 from imgexp_tui.runner.detached import STARTED
+from imgexp_tui.runner.leftovers import clear
 from imgexp_tui.runner.signals import send
 from imgexp_tui.runner.sweep import of_run, sweep
 from imgexp_tui.text import duration
@@ -45,7 +46,7 @@ def end(run: RunDir, request: Request, attempt: int, trainer: Identity) -> None:
     with contextlib.suppress(OSError):
         events.log(run, "ended", f"stopped: {detail}", cause="stopped")
     code, by = None, None if in_time else "SIGKILL"
-    (run.path / f".stop-{attempt}").unlink(missing_ok=True)
+    clear(run, attempt + 1)
     Exit(request.uuid, attempt, code, by, "stopped", detail, time.time()).write(run)
 
 

@@ -125,6 +125,7 @@ class Queue:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._locked():
+                durable.tidy(self._folder)
                 before = self._read()
                 living = [t for t in before if _lives(t)]
                 if (after := change(living)) != before:

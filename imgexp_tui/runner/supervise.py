@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -30,7 +29,10 @@ from imgexp_tui.runner import frozen, logout, out_of_memory, trainer
 from imgexp_tui.runner.bell import Bell
 from imgexp_tui.runner.claim import Taken, take
 from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
+from imgexp_tui.runner.folder import Folder
+from imgexp_tui.runner.gate import Held
 from imgexp_tui.runner.job import IN_JOB, Fate, SlurmJob
+from imgexp_tui.runner.leftovers import ROOM, clear
 from imgexp_tui.runner.outcome import CANCELLED, STOPPED_CODE, Outcome, Seen, judge
 from imgexp_tui.runner.place import PACE, Place
 from imgexp_tui.runner.queue import QueueError
@@ -62,7 +64,8 @@ class Supervisor:
     def __init__(self, run: RunDir, job: SlurmJob | None = None) -> None:
         self._run = run
         self._job = job
-        self._room = run.path / ".room"
+        self._folder = Folder(run.path)
+        self._room = run.path / ROOM
         self._bell = Bell(in_job=job is not None)
         self._me = _myself()
         self._request = self._read_request()
@@ -86,6 +89,7 @@ class Supervisor:
         """
         become_subreaper()
         self._sweep_what_an_earlier_attempt_left()
+        clear(self._run, self._attempt)
         durable.replace(self._room, bytes(_ROOM))
         self._write_process(None, "its supervisor is starting")
         if self._job:
@@ -111,7 +115,7 @@ class Supervisor:
 
     def wait(self) -> bool:
         """Wait in the queue. True where the trainer was started; False where the run has ended instead."""
-        while self._place is not None and not self._bell.stop_asked:
+        while self._place is not None and not (self._bell.stop_asked or self._folder.deleted()):
             try:
                 if not (why := self._place.ask()):
                     return self._start(tries=_LAST_TRIES)
@@ -134,6 +138,8 @@ class Supervisor:
     def _start(self, *, tries: int) -> bool:
         """Start the trainer; False where that could not be done and the run has ended with it.
 
+        It begins when its identity is written down: one that no file names could be stopped by nobody.
+
         Raises:
             OSError: its identity could not be written down; it was ended.
         """
@@ -142,17 +148,23 @@ class Supervisor:
             events.log(self._run, *self._greeting(), attempt=self._attempt, gpus=self._gpus())
             # In a job the trainer sees what Slurm lets it see.
             gpus = () if self._job else self._gpus()
-            self._child = trainer.start(self._run, self._request, gpus, bound=self._job is not None)
+            held = trainer.hold_ready(self._run, self._request, gpus, bound=self._job is not None)
         except OSError as error:
             self._end(_not_started(self._request, error), tries=tries)
             return False
-        self._trainer = _known(self._child)
+        self._trainer = _known(held)
         try:
             self._write_process(self._trainer)
-        except OSError as error:  # a trainer that no file names could not be stopped by anybody
+        except OSError as error:
+            held.drop()
             sweep(self._strays, gently=False)
             self._end(_not_started(self._request, error), tries=tries)
             raise
+        try:
+            held.let_go()
+        except OSError as error:
+            self._end(_not_started(self._request, error), tries=tries)
+            return False
         later = bool(self._waiting) or self._attempt > 1
         for told in (logout.threat(), frozen.changed(self._request.packages) if later else ""):
             if told:
@@ -279,7 +291,8 @@ class Supervisor:
 
     def _mind_the_stop(self) -> None:
         """Pass a request to stop on, once; kill everything when the grace period is over."""
-        asked = self._stop_asked()
+        # Without its folder it can keep nothing, and nobody could find it to stop it.
+        asked = self._stop_asked() or self._folder.deleted()
         if not (asked or self._bell.taken):
             return
         now = time.monotonic()
@@ -299,9 +312,8 @@ class Supervisor:
         """Collect every child that has ended; strays become children of a subreaper."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] == self._child.pid and self._wait_status is None:
+                if ended[0] == self._trainer.pid and self._wait_status is None:
                     self._wait_status = ended[1]
-                    self._child.returncode = os.waitstatus_to_exitcode(ended[1])
 
     def _strays(self) -> list[Identity]:
         self._reap()
@@ -360,9 +372,9 @@ def _myself() -> Identity:
     return me
 
 
-def _known(child: subprocess.Popen[bytes]) -> Identity:
+def _known(held: Held) -> Identity:
     """The child's identity: it cannot vanish before it is waited for."""
-    found = identity(child.pid)
+    found = identity(held.pid)
     if found is None:
         raise Refused("/proc does not show the trainer; imgexp-tui needs a mounted /proc")
     return found

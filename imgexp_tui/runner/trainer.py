@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.gate import Held, hold
 from imgexp_tui.runner.signals import end_with_parent
 from imgexp_tui.runner.source import frozen_environment, frozen_words
 from imgexp_tui.runner.sweep import MARK
@@ -23,8 +23,8 @@ def lab_of(run: RunDir) -> Path:
     return run.path.parent.parent.parent
 
 
-def start(run: RunDir, request: Request, gpus: Sequence[int] = (), *, bound: bool = False) -> subprocess.Popen[bytes]:
-    """Start the trainer in a session of its own, its output appended to the run's log.
+def hold_ready(run: RunDir, request: Request, gpus: Sequence[int] = (), *, bound: bool = False) -> Held:
+    """The trainer's process, in a session of its own, its output appended to the run's log; it begins when let go.
 
     Args:
         gpus: the GPUs that it was given.
@@ -32,19 +32,12 @@ def start(run: RunDir, request: Request, gpus: Sequence[int] = (), *, bound: boo
             and counts, on a cluster that follows processes by their parents only.
 
     Raises:
-        OSError: the program is not there or may not be run.
+        OSError: its log cannot be written, or there is no room for a process.
     """
     with run.log.open("ab", buffering=0) as log:
-        return subprocess.Popen(
-            words(run, request),
-            cwd=lab_of(run),
-            env=environment(run, request) | visible(request, gpus),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=end_with_parent if bound else None,
-        )
+        env = environment(run, request) | visible(request, gpus)
+        first = end_with_parent if bound else None
+        return hold(words(run, request), cwd=lab_of(run), env=env, output=log.fileno(), first=first)
 
 
 def words(run: RunDir, request: Request) -> list[str]:

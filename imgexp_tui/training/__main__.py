@@ -8,8 +8,11 @@ then `ranks`, their parent, says the sentence.
 from __future__ import annotations
 
 import errno
+import multiprocessing
+import os
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from imgexp_tui.training.report import Report
 from imgexp_tui.training.stop import StopSignal
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_END_PATIENCE = 0.5
+"""Seconds in which a worker that was killed is seen to have ended: its pipes close a moment before."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +39,7 @@ def main(arguments: list[str]) -> int:
     if ending.has_parent():
         ending.end_with_parent(signal.SIGTERM)
     try:
-        return _train(run, stop)
+        return _look_after_workers(run, stop)
     except Stopped as stopped:
         if not ending.has_parent():
             print("stopped as asked", flush=True)
@@ -49,8 +54,11 @@ def main(arguments: list[str]) -> int:
         if not ending.tell(text):
             if not sentence:
                 raise
+            sys.unraisablehook = lambda _: None  # what is torn down from here on has nothing to add
             print(text, file=sys.stderr, flush=True)
         return 1
+    finally:
+        _end_workers()
 
 
 def _sentence(error: Exception, run: RunDir) -> str | None:
@@ -59,10 +67,43 @@ def _sentence(error: Exception, run: RunDir) -> str | None:
         return str(error)
     if isinstance(error, MemoryError):
         return f"out of memory ({error}). Mend: a smaller batch_size, or cache_images = false"
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError):
         where = error.filename or run.path
-        return f"the disk is full ({where}): {error.strerror}. Free some space, then resume this run"
+        if error.errno in _FULL:
+            return f"the disk is full ({where}): {error.strerror}. Free some space, then resume this run"
+        if error.errno == errno.EIO:
+            return f"the disk is failing ({where}): {error.strerror}. See dmesg, then resume this run elsewhere"
     return None
+
+
+def _look_after_workers(run: RunDir, stop: StopSignal) -> int:
+    try:
+        return _train(run, stop)
+    except (Stopped, PeerLost, TrainingError, MemoryError):
+        raise
+    except Exception as error:
+        if killed := _killed_worker(error):
+            raise TrainingError(f"{killed}. Resume this run, with fewer num_workers if memory ran out") from None
+        raise
+
+
+def _killed_worker(error: Exception) -> str:
+    """What killed a data loader worker, where `error` came of that; "" where none was killed.
+
+    torch's own words tell it, but only where it was not talking to the worker or making it at that moment.
+    """
+    if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
+        return str(error).partition("\n")[0].strip().rstrip(".")
+    deadline = time.monotonic() + _END_PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return ""
+        if ended and ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
+            return f"DataLoader worker (pid {ended.si_pid}) is killed by signal: {signal.strsignal(ended.si_status)}"
+        time.sleep(0.01)
+    return ""
 
 
 def _train(run: RunDir, stop: StopSignal) -> int:
@@ -91,6 +132,13 @@ def _train(run: RunDir, stop: StopSignal) -> int:
     report.line("finished")
     group.leave()
     return 0
+
+
+def _end_workers() -> None:
+    """Leave no data loader worker. Python would send them SIGTERM, which they do not mind, and wait for ever."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would take their end for a fault
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,24 @@
+"""Whether a run's folder has been deleted under it, which is not the same as moved."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+_DELETED = " (deleted)"
+
+
+class Folder:
+    """A folder, known by itself rather than by its path."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def deleted(self) -> bool:
+        """Linux marks the link of an open folder that has no name any more; a network file system calls it stale."""
+        try:
+            os.fstat(self._fd)
+            return os.readlink(f"/proc/self/fd/{self._fd}").endswith(_DELETED)  # noqa: PTH115
+        except OSError as error:
+            return error.errno == errno.ESTALE

@@ -1,0 +1,130 @@
+"""The supervisor killed, or its disk full or failing, at every single call with which it writes its files."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pytest
+
+from imgexp_tui.monitor.processes import environment, pids
+from imgexp_tui.notebook.load import load
+from imgexp_tui.records import lines
+from imgexp_tui.records.documents import Exit, Process
+from imgexp_tui.records.rundir import RunDir, find_runs
+from imgexp_tui.records.state import State, status
+from imgexp_tui.runner.control import resume, stop, wait
+from imgexp_tui.runner.launch import LaunchError, launch
+
+from .conftest import ROOT, stop_all
+from .faulty import Supervisors
+
+NOTEBOOK = """
+[lab]
+grace = 10
+slots = 50
+[versions.v0]
+command = ["python", "counter.py", "0.01", "{most}"]
+[versions.v0.train]
+most = 1000000
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Path]:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    shutil.copy(ROOT / "benchmarks" / "counter.py", lab)
+    (lab / "experiments.toml").write_text(NOTEBOOK)
+    yield lab
+    stop_all(lab)
+
+
+@pytest.fixture
+def supervisors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisors:
+    return Supervisors(monkeypatch, tmp_path)
+
+
+def until(so: Callable[[], object], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.01)
+
+
+def of_lab(lab: Path) -> list[int]:
+    """Processes that belong to any run of the lab, whether or not its folder is still there."""
+    mark = b"IMGEXP_RUN_DIR=" + bytes(lab)
+    return [pid for pid in pids() if any(word.startswith(mark) for word in environment(pid))]
+
+
+@dataclass
+class Deed:
+    """What became of a launch and, where it worked, of a stop."""
+
+    error: str
+    run: RunDir | None
+
+
+def launched(lab: Path, most: int = 1_000_000) -> Deed:
+    try:
+        return Deed("", launch(load(lab), "v0", overrides={"most": most}))
+    except LaunchError as error:
+        return Deed(str(error), None)
+
+
+def counts(run: RunDir) -> int:
+    return len(lines.read(run.metrics))
+
+
+def whole(run: RunDir) -> None:
+    """Each document is not there or can be read in full."""
+    for path, read in ((run.process, Process.read), (run.exit, Exit.read)):
+        assert not path.exists() or read(run) is not None, path.read_bytes()
+        assert not path.exists() or orjson.loads(path.read_bytes())
+
+
+def test_killed_at_every_call_of_its_start(lab: Path, supervisors: Supervisors) -> None:
+    """Nothing was started: never a trainer that no file names, also one that does not mind that its folder is gone."""
+    (lab / "experiments.toml").write_text('[lab]\nslots = 50\n[versions.v0]\ncommand = ["sleep", "600"]\n')
+    supervisors.arm(lab / "runs", "process.json", 0, "")
+    stop(run := launch(load(lab), "v0"))
+    wait(run)
+    seen = supervisors.calls()
+    named = [i for i, call in enumerate(seen) if call == "rename process.json"]
+    assert len(named) == 2 and seen.count("fsync process.json (temporary)") == 2
+    seen = seen[: named[1] + 4]  # its folder is synced then; the calls of its end come after
+    for k in range(1, len(seen) + 1):
+        supervisors.arm(lab / "runs", "process.json", k, "KILL")
+        with pytest.raises(LaunchError, match="cannot start v0: its supervisor ended at once"):
+            launch(load(lab), "v0")
+        until(lambda: not of_lab(lab), f"no process is left (killed at {k}: {seen[k - 1]})")
+        assert find_runs(lab) == [run]
+
+
+def test_killed_when_the_trainer_has_just_begun(lab: Path, supervisors: Supervisors) -> None:
+    """The run goes on, and is not taken for one that could not be started."""
+    supervisors.arm(lab / "runs", "=system.jsonl", 1, "KILL")
+    run = launch(load(lab), "v0")
+    assert supervisors.calls() == ["openat system.jsonl"]
+    goes_on(run)
+    stop(run)
+    assert wait(run).state is State.STOPPED and not of_lab(lab)
+    resume(run)
+    goes_on(run)
+    assert status(run).attempt == 2
+    stop(run)
+    assert wait(run).state is State.STOPPED and not of_lab(lab)
+    assert sorted(p.name for p in run.path.iterdir() if p.name.startswith(".")) == []
+
+
+def goes_on(run: RunDir) -> None:
+    until(lambda: "supervisor is gone" in status(run).evidence, "the supervisor is gone")
+    assert status(run).state is State.RUNNING
+    before = counts(run)
+    until(lambda: counts(run) > before, "the trainer goes on")
+    whole(run)
