@@ -275,6 +275,7 @@ class Supervisor:
         for _ in range(tries):
             try:
                 last.write(self._run)
+                self._drop_empty_log()
                 return
             except FileNotFoundError:  # somebody deleted the run's folder
                 return
@@ -287,6 +288,10 @@ class Supervisor:
         with contextlib.suppress(OSError):
             self._room.unlink(missing_ok=True)
             (self._run.path / f".attempt-{self._attempt}").unlink(missing_ok=True)
+
+    def _drop_empty_log(self) -> None:
+        """Last of all: what could not be written down is told there."""
+        with contextlib.suppress(OSError):
             own = self._run.path / LOG
             if own.stat().st_size == 0:
                 own.unlink()
