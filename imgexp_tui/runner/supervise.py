@@ -30,7 +30,7 @@ from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
 from imgexp_tui.runner.folder import Folder
 from imgexp_tui.runner.gate import Held
 from imgexp_tui.runner.leftovers import ROOM, clear
-from imgexp_tui.runner.outcome import CANCELLED, Outcome, Seen, judge
+from imgexp_tui.runner.outcome import CANCELLED, Outcome, Seen, full_disk, judge
 from imgexp_tui.runner.place import PACE, Place
 from imgexp_tui.runner.queue import WAKE, QueueError
 from imgexp_tui.runner.recorder import SystemRecorder
@@ -263,6 +263,7 @@ class Supervisor:
             memory=self._memory.told() if self._memory else None,
             log=self._run.log,
             log_start=self._log_start,
+            disk=full_disk(self._run.path),
         )
 
     def _end(self, how: Outcome, tries: int = _LAST_TRIES) -> None:
