@@ -25,8 +25,9 @@ from imgexp_tui.records.documents import Exit, Process
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.leftovers import clear
 from imgexp_tui.training import checkpoint
+from imgexp_tui.training import loop as _imported_once  # noqa: F401
 from imgexp_tui.training.__main__ import main as train
-from tests.training_runs import new_run
+from tests.training_runs import folder_of_pictures, new_run
 
 DEEDS = ("ENOSPC", "EIO", "KILL")
 
@@ -169,8 +170,9 @@ def cases(faults: Faults, writer: Writer, base: Path, first: int) -> Iterator[di
 
 def trainings(faults: Faults, base: Path) -> Iterator[dict[str, Any]]:
     """The trainer itself, whose first checkpoint cannot be written."""
+    pictures = folder_of_pictures(base / "pictures", 16)
     for deed in ("ENOSPC", "EIO"):
-        run = new_run(base, train_samples=8, valid_samples=8, epochs=1, data="shapes")
+        run = new_run(base, epochs=1, data=str(pictures))
 
         def deed_done(run: RunDir = run, deed: str = deed) -> dict[str, Any]:
             faults.arm(run.checkpoints, 5, deed)  # after openat (is there one?), mkdir, openat, fchmod
@@ -181,15 +183,20 @@ def trainings(faults: Faults, base: Path) -> Iterator[dict[str, Any]]:
         yield {"writer": "trainer", "deed": deed, **in_child(deed_done), "calls": faults.calls(run.path)}
 
 
+def tell(row: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(row) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     library, folder = sys.argv[1], Path(sys.argv[2])
     faults = Faults(library, folder / "calls")
     for writer in WRITERS:
         for first in (0, 1):
             for row in cases(faults, writer, folder / "case", first):
-                sys.stdout.write(json.dumps(row) + "\n")
+                tell(row)
     for row in trainings(faults, folder / "lab"):
-        sys.stdout.write(json.dumps(row) + "\n")
+        tell(row)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -128,3 +129,65 @@ def goes_on(run: RunDir) -> None:
     before = counts(run)
     until(lambda: counts(run) > before, "the trainer goes on")
     whole(run)
+
+
+def test_a_disk_that_fails_at_every_call_of_its_start(lab: Path, supervisors: Supervisors) -> None:
+    """It is told which file could not be written and why, and nothing is left."""
+    (lab / "experiments.toml").write_text('[lab]\nslots = 50\n[versions.v0]\ncommand = ["sleep", "600"]\n')
+    supervisors.arm(lab / "runs", "process.json", 0, "")
+    stop(run := launch(load(lab), "v0"))
+    wait(run)
+    seen = supervisors.calls()
+    begun = [i for i, call in enumerate(seen) if call == "openat process.json (temporary)"]
+    assert len(begun) == 2
+    for k in [start + 1 + i for start in begun for i in range(9)]:
+        deed, told = (("ENOSPC", "No space left on device"), ("EIO", "Input/output error"))[k % 2]
+        supervisors.arm(lab / "runs", "process.json", k, deed)
+        with pytest.raises(LaunchError) as caught:
+            launch(load(lab), "v0")
+        found = rf"cannot start v0: {told}: {lab}/runs/v0/[-\w]+/process\.json"
+        assert re.fullmatch(found, str(caught.value)), (k, seen[k - 1], caught.value)
+        until(lambda: not of_lab(lab), "no process is left")
+        assert find_runs(lab) == [run]
+
+
+@pytest.mark.parametrize(("at", "deed"), [("write exit.json (temporary)", "ENOSPC"), ("rename exit.json", "EIO")])
+def test_an_end_that_cannot_be_written_is_tried_again(lab: Path, supervisors: Supervisors, at: str, deed: str) -> None:
+    k = ends(lab, supervisors).index(at) + 1
+    supervisors.arm(lab / "runs", "exit.json", k, deed)
+    run = launch(load(lab), "v0", overrides={"most": 5})
+    assert wait(run).state is State.FINISHED
+    assert supervisors.calls()[k - 1] == at and supervisors.calls().count("rename exit.json") >= 1
+    assert "cannot write" in (run.path / "supervisor.log").read_text()
+
+
+def test_killed_at_every_call_of_its_end(lab: Path, supervisors: Supervisors) -> None:
+    """It is finished where `exit.json` says so, else lost: never anything else, and it can be resumed."""
+    seen = ends(lab, supervisors)
+    named = seen.index("rename exit.json")
+    for k in range(seen.index("openat exit.json (temporary)") + 1, len(seen) + 1):
+        supervisors.arm(lab / "runs", "exit.json", k, "KILL")
+        run = launch(load(lab), "v0", overrides={"most": 5})
+        found = wait(run)
+        until(lambda: not of_lab(lab), "no process is left")
+        whole(run)
+        assert found.state is (State.FINISHED if k - 1 > named else State.LOST), (k, seen[k - 1], found)
+        assert counts(run) == 5
+        if found.state is State.LOST:
+            assert "exit unknown" in found.evidence
+            if k % 3:
+                continue
+            supervisors.arm(lab / "runs", "exit.json", 0, "")
+            resume(run)
+            assert (wait(run).state, status(run).attempt) == (State.FINISHED, 2)
+            until(lambda run=run: not [p for p in run.path.iterdir() if p.name.startswith(".")], "it is tidy")  # type: ignore[misc]
+
+
+def ends(lab: Path, supervisors: Supervisors) -> list[str]:
+    """The calls of a run that ends by itself."""
+    supervisors.arm(lab / "runs", "exit.json", 0, "")
+    run = launch(load(lab), "v0", overrides={"most": 5})
+    assert wait(run).state is State.FINISHED
+    found = supervisors.calls()
+    until(lambda: not of_lab(lab), "its supervisor has left")
+    return supervisors.calls() or found

@@ -15,6 +15,8 @@ STOPPED_CODE = 128 + signal.SIGTERM
 """With this code a trainer says that it ended because of SIGTERM."""
 _TAIL = 16_384
 _SENTENCE = 300
+_NO_ROOM = 16_384
+"""Bytes."""
 _ERROR = re.compile(r"([\w.]*(Error|Exception|Interrupt|Exit)\b|[Ee]rror:|.*: error:)")
 
 
@@ -30,6 +32,7 @@ class Seen:
         shipped: the trainer is the shipped one, which answers SIGTERM with exit code 143.
         memory: a clause about an out-of-memory kill; None without one.
         log, log_start: what it printed, and where this attempt's part of it begins.
+        disk: a clause about a disk without room, on which last words find none either; None where there is room.
     """
 
     wait_status: int
@@ -40,6 +43,7 @@ class Seen:
     memory: str | None
     log: Path
     log_start: int
+    disk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,20 @@ def _by_code(seen: Seen, code: int) -> Outcome:
         said += f", as a shell gives after {name(code - 128)}"
     if line := last_words(seen.log, seen.log_start):
         said += f": {line}"
-    return Outcome(code, None, "failed", _with_memory(said, seen.memory))
+    return Outcome(code, None, "failed", "; ".join(filter(None, (said, seen.memory, seen.disk))))
 
 
 def _with_memory(said: str, memory: str | None) -> str:
     return f"{said}; {memory}" if memory else said
+
+
+def full_disk(folder: Path) -> str | None:
+    """A clause about the disk of `folder` where it has no room for a few lines."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    return "its disk is full" if disk.f_bavail * disk.f_frsize < _NO_ROOM else None
 
 
 def last_words(log: Path, start: int) -> str:

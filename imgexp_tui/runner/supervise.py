@@ -33,7 +33,7 @@ from imgexp_tui.runner.folder import Folder
 from imgexp_tui.runner.gate import Held
 from imgexp_tui.runner.job import IN_JOB, Fate, SlurmJob
 from imgexp_tui.runner.leftovers import ROOM, clear
-from imgexp_tui.runner.outcome import CANCELLED, STOPPED_CODE, Outcome, Seen, judge
+from imgexp_tui.runner.outcome import CANCELLED, STOPPED_CODE, Outcome, Seen, full_disk, judge
 from imgexp_tui.runner.place import PACE, Place
 from imgexp_tui.runner.queue import QueueError
 from imgexp_tui.runner.recorder import SystemRecorder
@@ -329,6 +329,7 @@ class Supervisor:
             memory=self._memory.told() if self._memory else None,
             log=self._run.log,
             log_start=self._log_start,
+            disk=full_disk(self._run.path),
         )
 
     def _end(self, how: Outcome, tries: int = _LAST_TRIES) -> None:
@@ -343,6 +344,7 @@ class Supervisor:
                 last.write(self._run)
                 if self._job:
                     self._job.forget_stop()
+                self._drop_empty_log()
                 return
             except FileNotFoundError:  # somebody deleted the run's folder
                 return
@@ -355,6 +357,10 @@ class Supervisor:
         with contextlib.suppress(OSError):
             self._room.unlink(missing_ok=True)
             (self._run.path / f".attempt-{self._attempt}").unlink(missing_ok=True)
+
+    def _drop_empty_log(self) -> None:
+        """Last of all: what could not be written down is told there."""
+        with contextlib.suppress(OSError):
             own = self._run.path / LOG
             if own.stat().st_size == 0:
                 own.unlink()
