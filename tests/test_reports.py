@@ -22,7 +22,8 @@ from imgexp_tui.records.lines import LineWriter
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.reports.data import csv_text, json_text, run_row, version_row
 from imgexp_tui.reports.escape import block, inline
-from imgexp_tui.reports.markdown import MARK, notebook_markdown
+from imgexp_tui.reports.markdown import MARK, markdown
+from imgexp_tui.reports.page import Views, page
 from imgexp_tui.text import clean, clean_line
 
 NOTEBOOK = """\
@@ -47,7 +48,8 @@ batch_size = 512
 [versions.v2]
 base = "v9"
 """
-MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+MARKDOWN = MarkdownIt("commonmark", {"linkify": True}).enable(["table", "strikethrough", "linkify"])
+MARKDOWN.linkify.set({"fuzzy_email": False, "fuzzy_link": False})  # as GitHub, which takes `www.` for an address
 
 
 def a_run(lab: Path, version: str, run: str, losses: list[float], *, ended: bool = True) -> RunView:
@@ -68,6 +70,10 @@ def a_run(lab: Path, version: str, run: str, losses: list[float], *, ended: bool
     view = RunView(path)
     view.poll()
     return view
+
+
+def notebook_markdown(notebook: Notebook, views: Views) -> str:
+    return markdown(page(notebook, views))
 
 
 @pytest.fixture
@@ -147,7 +153,7 @@ def test_the_page_holds_notes_changes_and_figures_and_is_the_same_each_time(note
     assert page.startswith(MARK)
     assert "| batch_size | 64 | 512 |" in page
     assert "- GPU Memory Usage: 1,985/8,126 MB\n" in page
-    assert "| 20260101-000000-aaaaaa | killed | 2 of 2 | 0.3000 | 2 | 0.7000 | epochs = 2 |" in page
+    assert "| 20260101-000000-aaaaaa | killed | 7 | epochs = 2 | 2 of 2 | 0.3000 | 2 | 0.7000 |" in page
     assert "| valid/loss | 0.3000 | 0.3000 |  |" in page
     assert "- bs of 64 could be much bigger." in page and "\n  - nested \\| deeper" in page
     assert "there is no version 'v9'" in page
@@ -184,7 +190,11 @@ PIECES = st.sampled_from(
         "&amp;",
         "---",
         "- [ ] ",
-        "http://a",
+        "http://a.b",
+        "[a](b)",
+        "[a]: b",
+        "~5",
+        "~~",
         "\x1b[31m",
     ]
 )
