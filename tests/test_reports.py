@@ -16,15 +16,13 @@ from markdown_it.token import Token
 
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.lines import LineWriter
-from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.reports.data import csv_text, json_text, run_row, version_row
 from imgexp_tui.reports.escape import block, inline
 from imgexp_tui.reports.markdown import MARK, markdown
 from imgexp_tui.reports.page import Views, page
 from imgexp_tui.text import clean, clean_line
+
+from .reported_runs import a_run
 
 NOTEBOOK = """\
 [lab]
@@ -50,26 +48,6 @@ base = "v9"
 """
 MARKDOWN = MarkdownIt("commonmark", {"linkify": True}).enable(["table", "strikethrough", "linkify"])
 MARKDOWN.linkify.set({"fuzzy_email": False, "fuzzy_link": False})  # as GitHub, which takes `www.` for an address
-
-
-def a_run(lab: Path, version: str, run: str, losses: list[float], *, ended: bool = True) -> RunView:
-    """A run directory with real files: one line a step and one an epoch."""
-    path = RunDir(lab / "runs" / version / run)
-    path.path.mkdir(parents=True)
-    config = {"epochs": 2, "batch_size": 64, "data": "shapes"}
-    Request("u", run, version, None, config, [], "shipped", 7, str(lab), "host", "me", 1.0, {"epochs": 2}).write(path)
-    writer = LineWriter(path.metrics)
-    for epoch, loss in enumerate(losses, 1):
-        writer.write({"step": 2 * epoch - 1, "epoch": epoch, "time": float(epoch), "train/loss": 0.5})
-        line = {"step": 2 * epoch, "epoch": epoch, "time": epoch + 0.5, "valid/loss": loss, "valid/accuracy": 1 - loss}
-        writer.write(line)
-    writer.close()
-    if ended:
-        Process("u", 1, None, None, 1.0).write(path)
-        Exit("u", 1, None, "SIGKILL", "killed", "killed by SIGKILL", 9.0).write(path)
-    view = RunView(path)
-    view.poll()
-    return view
 
 
 def notebook_markdown(notebook: Notebook, views: Views) -> str:

@@ -6,8 +6,10 @@ Drawing is another module's, so that a page can be written, and tested, without 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 from imgexp_tui.records.follow import Best, RunView, Series, best_of
 from imgexp_tui.text import number
@@ -122,32 +124,31 @@ def overview(views: Mapping[str, RunView]) -> Figure | None:
     return Figure(OVERVIEW, f"Validation curves of {of}", axis, tuple(panels))
 
 
-def thinned(points: Sequence[tuple[float, float]], columns: int = COLUMNS) -> Points:
+def thinned(steps: Sequence[int], values: Sequence[float], columns: int = COLUMNS) -> list[tuple[int, float]]:
     """At most three points for each column of pixels: its lowest and highest value, and a gap where there is one.
 
     What is not finite becomes a gap. A line that has no more points than can be seen keeps them all.
     """
-    gapped = [(x, y if math.isfinite(y) else math.nan) for x, y in points]
-    if len(gapped) <= 2 * columns:
-        return tuple(gapped)
-    start, end = gapped[0][0], gapped[-1][0]
-    kept: list[tuple[float, float]] = []
-    column: list[tuple[float, float]] = []
-    at = 0
-    for x, y in gapped:
-        here = min(columns - 1, int((x - start) / (end - start) * columns)) if end > start else 0
-        if here != at:
-            kept += _extremes(column)
-            column, at = [], here
-        column.append((x, y))
-    return (*kept, *_extremes(column))
+    if len(steps) <= 2 * columns:
+        kept: Iterable[int] = range(len(steps))
+    else:
+        first, width = steps[0], (steps[-1] - steps[0] + 1) / columns
+        ends = [bisect_left(steps, first + i * width) for i in range(1, columns)]
+        kept = chain.from_iterable(_extremes(values, *ends_) for ends_ in pairwise([0, *ends, len(steps)]))
+    return [(steps[i], values[i] if math.isfinite(values[i]) else math.nan) for i in kept]
 
 
-def _extremes(column: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    finite = [i for i, (_, y) in enumerate(column) if not math.isnan(y)]
-    chosen = {min(finite, key=lambda i: column[i][1]), max(finite, key=lambda i: column[i][1])} if finite else set()
-    chosen |= {next(i for i, (_, y) in enumerate(column) if math.isnan(y))} if len(finite) < len(column) else set()
-    return [column[i] for i in sorted(chosen)]
+def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
+    """Where the lowest, the highest and the first value that is not finite lie, in order."""
+    part = values[start:end]
+    if len(part) < 2:
+        return list(range(start, end))
+    if math.isfinite(sum(part)):  # quick, as most are; a sum that overflows only takes the longer way
+        return sorted({start + part.index(min(part)), start + part.index(max(part))})
+    finite = [i for i in range(start, end) if math.isfinite(values[i])]
+    broken = [i for i in range(start, end) if not math.isfinite(values[i])][:1]
+    ends = {min(finite, key=values.__getitem__), max(finite, key=values.__getitem__)} if finite else set()
+    return sorted({*ends, *broken})
 
 
 def _run_panel(view: RunView, metric: str, per_unit: float, best: Best | None) -> Panel | None:
@@ -178,7 +179,7 @@ def _run_lines(view: RunView, metric: str, per_unit: float) -> Iterator[Line]:
 
 
 def _points(series: Series, per_unit: float) -> Points:
-    return thinned([(step / per_unit, value) for step, value in zip(series.steps, series.values, strict=True)])
+    return tuple((step / per_unit, value) for step, value in thinned(series.steps, series.values))
 
 
 def _finite(view: RunView, name: str) -> list[float]:
