@@ -148,7 +148,7 @@ def test_a_page_with_plots_names_their_files(notebook: Notebook) -> None:
     text = markdown(page(notebook, views), plots="my (notes)_files")
     alt = f"Loss and accuracy of v0, run {RUNS[0]}: best 0.3000 at epoch 1"
     assert f"[![{alt}](my%20%28notes%29_files/v0.png)](my%20%28notes%29_files/v0.svg)" in text
-    assert "![Validation curves of v0, V0](my%20%28notes%29_files/_versions.png)" in text
+    assert "![Validation curves of v0, V0](my%20%28notes%29_files/comparison.png)" in text
     assert "![" not in markdown(page(notebook, views))
 
 

@@ -16,8 +16,6 @@ from imgexp_tui.text import number
 
 COLUMNS = 600
 """Columns of pixels that a panel has at most; a line keeps the lowest and the highest value of each."""
-OVERVIEW = "_versions"
-"""Name of the figure that compares versions; no version can be called so."""
 MOST = 8
 """Most versions that one figure compares; more cannot be told apart by colour."""
 _FEW = 60
@@ -74,14 +72,14 @@ class Figure:
         name: of its files, without a suffix.
         alt: what it shows, in words.
         axis: what x counts: `epoch` or `step`.
-        attempts: where an attempt after the first begins, and its number.
+        attempts: where each attempt after the first begins.
     """
 
     name: str
     alt: str
     axis: str
     panels: tuple[Panel, ...]
-    attempts: tuple[tuple[float, int], ...] = ()
+    attempts: tuple[float, ...] = ()
 
 
 def run_figure(name: str, view: RunView) -> Figure | None:
@@ -91,19 +89,19 @@ def run_figure(name: str, view: RunView) -> Figure | None:
     panels = tuple(p for metric in _METRICS if (p := _run_panel(view, metric, per_unit, best)))
     if not panels:
         return None
-    attempts = tuple((step / per_unit, attempt) for attempt, step in sorted(view.attempts.items()))
+    attempts = tuple(step / per_unit for _, step in sorted(view.attempts.items()))
     said = f": {panels[0].said}" if panels[0].said else ""
     what = " and ".join(panel.metric for panel in panels)
     return Figure(name, f"{what.capitalize()} of {name}, run {view.run}{said}", axis, panels, attempts)
 
 
-def overview(views: Mapping[str, RunView]) -> Figure | None:
+def overview(name: str, views: Mapping[str, RunView]) -> Figure | None:
     """The validation curves of several versions on the same axes; None where fewer than two have one.
 
     Args:
         views: version → the run that is shown of it, in the notebook's order. Of many, the best are shown.
     """
-    found = [(name, view) for name, view in views.items() if _finite(view, "valid/loss")]
+    found = [(version, view) for version, view in views.items() if _finite(view, "valid/loss")]
     if len(found) < 2:
         return None
     first = sorted(found, key=lambda f: min(_finite(f[1], "valid/loss")))[:MOST]
@@ -112,16 +110,18 @@ def overview(views: Mapping[str, RunView]) -> Figure | None:
     panels = []
     for metric in _METRICS:
         lines = tuple(
-            Line(name, str(i), _points(view.series[f"valid/{metric}"], _per_unit(view) if axis == "epoch" else 1))
-            for i, (name, view) in enumerate(shown)
+            Line(version, str(i), _points(view.series[f"valid/{metric}"], _per_unit(view) if axis == "epoch" else 1))
+            for i, (version, view) in enumerate(shown)
             if _finite(view, f"valid/{metric}")
         )
         chances = {view.chance.get(f"valid/{metric}") for _, view in shown}
         if lines:
             chance = chances.pop() if len(chances) == 1 else None
             panels.append(Panel(f"valid {metric}", lines, chance, log=_log(metric, lines)))
-    of = f"the {MOST} best of {len(found)} versions" if len(found) > MOST else ", ".join(name for name, _ in shown)
-    return Figure(OVERVIEW, f"Validation curves of {of}", axis, tuple(panels))
+    of = (
+        f"the {MOST} best of {len(found)} versions" if len(found) > MOST else ", ".join(version for version, _ in shown)
+    )
+    return Figure(name, f"Validation curves of {of}", axis, tuple(panels))
 
 
 def thinned(steps: Sequence[int], values: Sequence[float], columns: int = COLUMNS) -> list[tuple[int, float]]:

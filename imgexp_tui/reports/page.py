@@ -192,7 +192,10 @@ class _Page:
         yield Table([*head, "base", "changed against it", "summary"], rows, figures=range(2, len(head)))
         if seeds:
             yield Paragraph(["Over seeds: mean of each run's best loss ± sample standard deviation (number of runs)."])
-        if "plots" in self._parts and (figure := overview(self._shown)):
+        name = "comparison"
+        while name in map(str.lower, self._notebook.versions):  # its files stand beside those of the versions
+            name += "_"
+        if "plots" in self._parts and (figure := overview(name, self._shown)):
             yield Plot(figure)
 
     def _version(self, version: Version, views: list[RunView]) -> Iterator[Block]:

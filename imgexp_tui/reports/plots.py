@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,9 @@ def draw(figure: Figure) -> Drawing:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_style(figure))
         canvas = _drawn(figure)
-        return Drawing(
-            _small(_saved(canvas, format="png", metadata={"Software": None}, dpi=_PIXELS_PER_INCH)),
-            _saved(canvas, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}),
-        )
+        png = _saved(canvas, format="png", metadata={"Software": None}, dpi=_PIXELS_PER_INCH)
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        return Drawing(_small(png), _rounded(_saved(canvas, format="svg", metadata=nothing)))
 
 
 def _style(figure: Figure) -> dict[str, Any]:
@@ -80,6 +80,14 @@ def _small(png: bytes) -> bytes:
     with Image.open(io.BytesIO(png)) as image:
         image.quantize(256, method=Image.Quantize.FASTOCTREE).save(out, "png", optimize=True)
     return out.getvalue()
+
+
+def _rounded(svg: bytes) -> bytes:
+    """Coordinates to a hundredth of a point, so that the last bits of a machine's arithmetic do not show.
+
+    Numbers below 1 scale what is drawn, and stay.
+    """
+    return re.sub(rb"\b[1-9]\d*\.\d{3,}\b", lambda m: b"%.2f" % float(m[0]), svg)
 
 
 def _drawn(figure: Figure) -> Canvas:
@@ -121,12 +129,8 @@ def _panel(axes: Axes, figure: Figure, panel: Panel) -> None:
             1.015, panel.chance, f"chance\n{panel.chance:.4g}", transform=axes.get_yaxis_transform(), va="center",
             fontsize=8.5, linespacing=1.15,
         )  # fmt: skip
-    for x, attempt in figure.attempts:
-        axes.axvline(x, color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.6)
-        axes.text(
-            x, 0.985, f" attempt {attempt} ", transform=axes.get_xaxis_transform(), rotation=90, va="top", ha="right",
-            fontsize=8.5,
-        )  # fmt: skip
+    for x in figure.attempts:
+        axes.axvline(x, color=INK, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1.6, label="resumed")
     if panel.best is not None:
         axes.plot(
             *panel.best, marker="o", markersize=10, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6,
