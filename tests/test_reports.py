@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.notebook.model import Notebook
+from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.reports.data import csv_text, json_text, run_row, version_row
 from imgexp_tui.reports.escape import block, inline
 from imgexp_tui.reports.markdown import MARK, markdown
@@ -117,6 +117,40 @@ def test_a_spreadsheet_finds_no_formula_in_a_note(notebook: Notebook) -> None:
     (row, *_) = csv.DictReader(io.StringIO(csv_text(notebook, {})))
     assert row["summary"].startswith("'=1+1")
     assert row["takeaways"].startswith("'-bs of 64")
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "＝", "\t=", "\r=", "\n="])
+def test_whatever_begins_a_formula_is_text_in_the_csv(tmp_path: Path, begin: str) -> None:
+    version = Version("v0", summary=f'{begin}HYPERLINK("http://a.b")', takeaways='a "quoted" ; , | note\nof two lines')
+    notebook = Notebook(tmp_path / "experiments.toml", tmp_path, "", {}, {}, {"v0": version}, ())
+    text = csv_text(notebook, {})
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["summary"] == f"'{version.summary}"
+    assert row["takeaways"] == version.takeaways
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("javascript:alert(1) [x](javascript:alert(1))", r"javascript:alert(1) \[x](javascript:alert(1))"),
+        ("<javascript:alert(1)> <b onclick=x>", r"\<javascript:alert(1)> \<b onclick=x>"),
+        ("see http://a.b/~c and www.a.b", r"see http\://a.b/\~c and www\.a.b"),
+        ("a | b `c` ~~d~~", r"a \| b \`c\` \~\~d\~\~"),
+        ("it took ~70 s [UPDATE: not ~60], pos_weight", "it took ~70 s [UPDATE: not ~60], pos_weight"),
+        ("[a]: http://b [c][d]", r"\[a]: http\://b \[c][d]"),
+        ("=1+1", r"\=1+1"),
+        ("+1 from me", r"\+1 from me"),
+        ("@someone", "@someone"),
+    ],
+)
+def test_a_line_of_a_note_gets_a_backslash_only_where_a_mark_would_mean_something(text: str, written: str) -> None:
+    assert block(text) == written
+
+
+def test_an_empty_bullet_stays_a_bullet_when_a_line_follows() -> None:
+    kinds = [t.type for t in MARKDOWN.parse(block("-\n  below\n"))]
+    assert kinds.count("list_item_open") == 1
+    assert [shown(t) for t in MARKDOWN.parse(block("-\n  below\n")) if t.type == "inline"] == ["below"]
 
 
 def test_the_page_holds_notes_changes_and_figures_and_is_the_same_each_time(notebook: Notebook) -> None:

@@ -120,7 +120,9 @@ def _target(output: Path | None) -> Path | None:
 
 def _write(text: str, target: Path | None) -> int:
     if target is None:
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())  # as a file would hold it, whatever the terminal's encoding
+        sys.stdout.buffer.flush()
         return 0
     try:
         _put(text, target)
