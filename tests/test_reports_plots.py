@@ -126,7 +126,13 @@ def test_the_same_figure_gives_the_same_bytes_whatever_the_user_s_settings(tmp_p
         "import hashlib\nfrom tests.test_reports_plots import FIGURE\nfrom imgexp_tui.reports.plots import draw\n"
         "d = draw(FIGURE)\nprint(hashlib.sha256(d.png).hexdigest(), hashlib.sha256(d.svg).hexdigest())\n"
     )
-    environment = {**os.environ, "MATPLOTLIBRC": str(tmp_path), "PYTHONHASHSEED": "5", "TZ": "Asia/Tokyo"}
+    environment = {
+        **os.environ,
+        "MATPLOTLIBRC": str(tmp_path),
+        "PYTHONHASHSEED": "5",
+        "TZ": "Asia/Tokyo",
+        "MPLBACKEND": "none",
+    }
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [hashlib.sha256(data).hexdigest() for data in (drawing.png, drawing.svg)]
     assert done.stderr == ""
@@ -144,6 +150,17 @@ def test_a_drawing_is_transparent_small_and_says_nothing_of_its_making() -> None
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     text = drawing.svg.decode()
     assert "<dc:date" not in text and "Matplotlib v" not in text and "<text" not in text
+
+
+@pytest.mark.parametrize(
+    "values", [[1e308, -1e308, 0.5], [5e-324, 1e300], [0.5], [0.0, 0.0], [math.nan, 0.5, math.nan, 0.4], [1e5, 1e-9]]
+)
+@pytest.mark.parametrize("chance", [None, 0.69, 1e300])
+def test_no_value_keeps_a_run_from_being_drawn(values: list[float], chance: float | None) -> None:
+    line = Line("valid", "valid", tuple((float(i * 2**60), y) for i, y in enumerate(values)))
+    log = min(values) > 0 and max(values) > 100 * min(values)
+    panel = Panel("loss", (line,), chance, best=(0.0, values[-1]), said="best", log=log)
+    assert draw(Figure("v0", "Loss", "step", (panel,))).png.startswith(b"\x89PNG")
 
 
 def contrast(one: str, other: str) -> float:

@@ -114,7 +114,7 @@ def overview(name: str, views: Mapping[str, RunView]) -> Figure | None:
             for i, (version, view) in enumerate(shown)
             if _finite(view, f"valid/{metric}")
         )
-        chances = {view.chance.get(f"valid/{metric}") for _, view in shown}
+        chances = {_chance(view, metric) for _, view in shown}
         if lines:
             chance = chances.pop() if len(chances) == 1 else None
             panels.append(Panel(f"valid {metric}", lines, chance, log=_log(metric, lines)))
@@ -164,7 +164,7 @@ def _run_panel(view: RunView, metric: str, per_unit: float, best: Best | None) -
             mark = (best.step / per_unit, value)
             at = f"epoch {best.epoch:g}" if best.epoch is not None else f"step {best.step:,}"
             said = f"best {number(value)} at {at}" if judged == metric else f"{number(value)} at that epoch"
-    return Panel(metric, lines, view.chance.get(f"valid/{metric}"), mark, said, _log(metric, lines))
+    return Panel(metric, lines, _chance(view, metric), mark, said, _log(metric, lines))
 
 
 def _run_lines(view: RunView, metric: str, per_unit: float) -> Iterator[Line]:
@@ -185,6 +185,11 @@ def _points(series: Series, per_unit: float) -> Points:
 def _finite(view: RunView, name: str) -> list[float]:
     series = view.series.get(name)
     return [v for v in series.values if math.isfinite(v)] if series else []
+
+
+def _chance(view: RunView, metric: str) -> float | None:
+    found = view.chance.get(f"valid/{metric}")
+    return found if found is not None and math.isfinite(found) else None
 
 
 def _axis(views: Sequence[RunView]) -> tuple[str, float]:

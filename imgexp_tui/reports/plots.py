@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ _TRAIN, _VALID = "#c8741f", "#3b82d6"
 _COLOURS = ("#3b82d6", "#c8741f", "#2f9e6e", "#c2559d", "#8a6fd1", "#a38a1d", "#d1495b", "#2a93a8")
 _SIZE = (10.0, 3.5)
 _PIXELS_PER_INCH = 160
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,13 @@ class Drawing:
 
 def draw(figure: Figure) -> Drawing:
     """Draw a figure."""
-    # What matplotlib has to say of fonts and folders is nothing that the user of an export could mend.
+    # What matplotlib has to say of fonts, folders and overflows is nothing that the user of an export could mend.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    os.environ["MPLBACKEND"] = "agg"  # one that it does not know, left behind in the environment, keeps it from loading
     import matplotlib
 
-    with matplotlib.rc_context():
+    with warnings.catch_warnings(), matplotlib.rc_context():
+        warnings.simplefilter("ignore")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_style(figure))
         canvas = _drawn(figure)
@@ -121,21 +126,38 @@ def _panel(axes: Axes, figure: Figure, panel: Panel) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     for line in panel.lines:
-        xs, ys = [x for x, _ in line.points], [y for _, y in line.points]
+        xs, ys = [x for x, _ in line.points], [_within(y) for _, y in line.points]
         axes.plot(xs, ys, label=line.label, **_manner(line.role, dotted=line.dotted))
     if panel.chance is not None:
-        axes.axhline(panel.chance, color=INK, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
+        axes.axhline(_within(panel.chance), color=INK, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
         axes.text(
-            1.015, panel.chance, f"chance\n{panel.chance:.4g}", transform=axes.get_yaxis_transform(), va="center",
-            fontsize=8.5, linespacing=1.15,
-        )  # fmt: skip
+            1.015,
+            _within(panel.chance),
+            f"chance\n{panel.chance:.4g}",
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=8.5,
+            linespacing=1.15,
+        )
     for x in figure.attempts:
         axes.axvline(x, color=INK, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1.6, label="resumed")
     if panel.best is not None:
         axes.plot(
-            *panel.best, marker="o", markersize=10, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6,
-            label="best epoch", linestyle="none",
-        )  # fmt: skip
+            panel.best[0],
+            _within(panel.best[1]),
+            marker="o",
+            markersize=10,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            markeredgewidth=1.6,
+            label="best epoch",
+            linestyle="none",
+        )
+
+
+def _within(value: float) -> float:
+    """The value, as far as matplotlib's arithmetic reaches; nan stays."""
+    return max(min(value, _LARGEST), -_LARGEST)
 
 
 def _manner(role: str, *, dotted: bool) -> dict[str, Any]:
