@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -213,6 +216,40 @@ def test_a_note_that_says_something_else_is_never_overwritten(tmp_path: Path) ->
     assert (versions["v1"].summary, versions["v1"].takeaways) == ("b", "-y\n")
 
 
+def test_tabs_and_blanks_around_marks_make_no_difference() -> None:
+    notes = parsed("v0 \t\n--\t\nSummary:\t\na\n \t\nTakeaways :\n\t-b\n\n\t\nv1\t\n---  \nStats:\n\nTakeaways:\n\n")
+    assert (notes["v0"].summary, notes["v0"].takeaways) == ("a", "\t-b\n")
+    assert (notes["v1"].summary, notes["v1"].observed, notes["v1"].takeaways) == ("", "", "")
+
+
+def test_line_ends_that_differ_within_a_file_split_lines_and_stay(notes_file: Path) -> None:
+    text = notes_file.read_text()
+    mixed = parse_plain(text.replace("\n", "\r\n", 20))
+    assert mixed.remarks == ()
+    assert [v.name for v in mixed.versions] == ["v0", "v1", "v2", "v3", "V4", "V5"]
+    whole = parse_plain(text).versions
+    assert [v.takeaways.replace("\r", "") for v in mixed.versions] == [v.takeaways for v in whole]
+
+
+def test_a_thousand_versions_whose_numbering_restarts_under_banners_come_in_quickly(
+    tmp_path: Path, notes_file: Path
+) -> None:
+    body = notes_file.read_text().split("\nv1\n")[0].removeprefix("v0\n--\n")
+    series = [
+        f"\n=========\nSeries {s}\n=========\n\n" + "".join(f"v{i}\n--\n{body}\n" for i in range(50)) for s in range(20)
+    ]
+    text = "".join(series)
+    start = time.process_time()
+    report = import_notes(tmp_path, text, "notes.txt")
+    taken = time.process_time() - start
+    versions = load(tmp_path).versions
+    assert len(report.added) == len(versions) == 1000
+    assert {v.group for v in versions.values()} == {f"Series {s}" for s in range(20)}
+    assert versions["v49-20"].group == "Series 19"
+    assert {v.takeaways for v in versions.values()} == {parse_plain(text).versions[0].takeaways}
+    assert taken < 10  # 1.2 s where nothing else runs
+
+
 def test_notes_of_a_thousand_versions(tmp_path: Path) -> None:
     text = "".join(f"v{i}\n--\nSummary:\n{i}\n\nTakeaways:\n-{i}\n\n" for i in range(1000))
     assert len(import_notes(tmp_path, text, "notes.txt").added) == 1000
@@ -252,6 +289,36 @@ def test_what_is_written_is_read_again_to_the_letter(versions: list[tuple[str, s
     assert notes_of(notebook.versions.values()) == {name: tuple(texts) for name, *texts in versions}
     read_again = parse_plain(format_plain(notebook)).versions
     assert notes_of(read_again) == notes_of(notebook.versions.values())
+
+
+HEARD = st.sampled_from(
+    [
+        *WORDS.split(","),
+        "",
+        "\t",
+        "Summary: on the line",
+        "\t-nested",
+        "V0",
+        "v2 (rerun)",
+        "Next steps:",
+        "~~~",
+        "Stats:\t",
+    ]
+)
+MARK_WORDS = {"summary", "takeaways", "stats"}
+
+
+@settings(max_examples=500)
+@given(st.lists(st.one_of(HEARD, st.sampled_from(["\nv1\n--", "\nv0\n--"])), max_size=20).map("\n".join), st.booleans())
+def test_no_word_of_any_notes_is_lost(text: str, windows: bool) -> None:
+    notes = parse_plain(text.replace("\n", "\r\n") if windows else text)
+    if not notes.versions:
+        assert not text.strip() or [r.message[:20] for r in notes.remarks] == ["no version was found"]
+        return
+    kept = "\n".join(t for v in notes.versions for t in (v.loose, v.group, v.name, v.summary, v.observed, v.takeaways))
+    for word, count in Counter(re.findall(r"\w+", text)).items():
+        if word.lower() not in MARK_WORDS:
+            assert len(re.findall(rf"\b{word}\b", kept)) >= count, (word, notes)
 
 
 @settings(max_examples=500)

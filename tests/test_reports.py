@@ -15,15 +15,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.lines import LineWriter
-from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.reports.data import csv_text, json_text, run_row, version_row
 from imgexp_tui.reports.escape import block, inline
-from imgexp_tui.reports.markdown import MARK, notebook_markdown
+from imgexp_tui.reports.markdown import MARK, markdown
+from imgexp_tui.reports.page import Views, page
 from imgexp_tui.text import clean, clean_line
+
+from .reported_runs import a_run
 
 NOTEBOOK = """\
 [lab]
@@ -47,27 +46,12 @@ batch_size = 512
 [versions.v2]
 base = "v9"
 """
-MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+MARKDOWN = MarkdownIt("commonmark", {"linkify": True}).enable(["table", "strikethrough", "linkify"])
+MARKDOWN.linkify.set({"fuzzy_email": False, "fuzzy_link": False})  # as GitHub, which takes `www.` for an address
 
 
-def a_run(lab: Path, version: str, run: str, losses: list[float], *, ended: bool = True) -> RunView:
-    """A run directory with real files: one line a step and one an epoch."""
-    path = RunDir(lab / "runs" / version / run)
-    path.path.mkdir(parents=True)
-    config = {"epochs": 2, "batch_size": 64, "data": "shapes"}
-    Request("u", run, version, None, config, [], "shipped", 7, str(lab), "host", "me", 1.0, {"epochs": 2}).write(path)
-    writer = LineWriter(path.metrics)
-    for epoch, loss in enumerate(losses, 1):
-        writer.write({"step": 2 * epoch - 1, "epoch": epoch, "time": float(epoch), "train/loss": 0.5})
-        line = {"step": 2 * epoch, "epoch": epoch, "time": epoch + 0.5, "valid/loss": loss, "valid/accuracy": 1 - loss}
-        writer.write(line)
-    writer.close()
-    if ended:
-        Process("u", 1, None, None, 1.0).write(path)
-        Exit("u", 1, None, "SIGKILL", "killed", "killed by SIGKILL", 9.0).write(path)
-    view = RunView(path)
-    view.poll()
-    return view
+def notebook_markdown(notebook: Notebook, views: Views) -> str:
+    return markdown(page(notebook, views))
 
 
 @pytest.fixture
@@ -135,6 +119,40 @@ def test_a_spreadsheet_finds_no_formula_in_a_note(notebook: Notebook) -> None:
     assert row["takeaways"].startswith("'-bs of 64")
 
 
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "＝", "\t=", "\r=", "\n="])
+def test_whatever_begins_a_formula_is_text_in_the_csv(tmp_path: Path, begin: str) -> None:
+    version = Version("v0", summary=f'{begin}HYPERLINK("http://a.b")', takeaways='a "quoted" ; , | note\nof two lines')
+    notebook = Notebook(tmp_path / "experiments.toml", tmp_path, "", {}, {}, {"v0": version}, ())
+    text = csv_text(notebook, {})
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["summary"] == f"'{version.summary}"
+    assert row["takeaways"] == version.takeaways
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("javascript:alert(1) [x](javascript:alert(1))", r"javascript:alert(1) \[x](javascript:alert(1))"),
+        ("<javascript:alert(1)> <b onclick=x>", r"\<javascript:alert(1)> \<b onclick=x>"),
+        ("see http://a.b/~c and www.a.b", r"see http\://a.b/\~c and www\.a.b"),
+        ("a | b `c` ~~d~~", r"a \| b \`c\` \~\~d\~\~"),
+        ("it took ~70 s [UPDATE: not ~60], pos_weight", "it took ~70 s [UPDATE: not ~60], pos_weight"),
+        ("[a]: http://b [c][d]", r"\[a]: http\://b \[c][d]"),
+        ("=1+1", r"\=1+1"),
+        ("+1 from me", r"\+1 from me"),
+        ("@someone", "@someone"),
+    ],
+)
+def test_a_line_of_a_note_gets_a_backslash_only_where_a_mark_would_mean_something(text: str, written: str) -> None:
+    assert block(text) == written
+
+
+def test_an_empty_bullet_stays_a_bullet_when_a_line_follows() -> None:
+    kinds = [t.type for t in MARKDOWN.parse(block("-\n  below\n"))]
+    assert kinds.count("list_item_open") == 1
+    assert [shown(t) for t in MARKDOWN.parse(block("-\n  below\n")) if t.type == "inline"] == ["below"]
+
+
 def test_the_page_holds_notes_changes_and_figures_and_is_the_same_each_time(notebook: Notebook) -> None:
     views = {
         "v0": [
@@ -147,7 +165,7 @@ def test_the_page_holds_notes_changes_and_figures_and_is_the_same_each_time(note
     assert page.startswith(MARK)
     assert "| batch_size | 64 | 512 |" in page
     assert "- GPU Memory Usage: 1,985/8,126 MB\n" in page
-    assert "| 20260101-000000-aaaaaa | killed | 2 of 2 | 0.3000 | 2 | 0.7000 | epochs = 2 |" in page
+    assert "| 20260101-000000-aaaaaa | killed | 7 | epochs = 2 | 2 of 2 | 0.3000 | 2 | 0.7000 |" in page
     assert "| valid/loss | 0.3000 | 0.3000 |  |" in page
     assert "- bs of 64 could be much bigger." in page and "\n  - nested \\| deeper" in page
     assert "there is no version 'v9'" in page
@@ -184,7 +202,11 @@ PIECES = st.sampled_from(
         "&amp;",
         "---",
         "- [ ] ",
-        "http://a",
+        "http://a.b",
+        "[a](b)",
+        "[a]: b",
+        "~5",
+        "~~",
         "\x1b[31m",
     ]
 )

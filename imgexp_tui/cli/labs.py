@@ -76,6 +76,15 @@ def views_of(lab: Path, version: str | None = None) -> list[RunView]:
     return views
 
 
+def views_by_version(notebook: Notebook) -> dict[str, list[RunView]]:
+    """Each version's runs, newest first; of what the notebook does not name, nothing."""
+    found: dict[str, list[RunView]] = {name: [] for name in notebook.versions}
+    for view in views_of(notebook.lab):
+        if view.version in found:
+            found[view.version].append(view)
+    return found
+
+
 def table(rows: list[list[str]], *, last: int = 60) -> str:
     """Rows as columns of equal width, each cell cleaned; the last column is cut at `last` cells."""
     cells = [[clean_line(c) for c in row] for row in rows]

@@ -1,4 +1,4 @@
-"""`init`, `check`, `list`, `note`, `import`, `export`: the notebook from the command line."""
+"""`init`, `check`, `list`, `note`, `import`: the notebook from the command line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from imgexp_tui import durable
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.labs import lab_of, notebook_of, table, version_of, views_of
-from imgexp_tui.notebook.model import Notebook, NotebookError
+from imgexp_tui.cli.labs import lab_of, notebook_of, table, version_of, views_by_version
+from imgexp_tui.notebook.model import NotebookError
 from imgexp_tui.paths import NOTEBOOK, RUNS
-from imgexp_tui.records.follow import RunView, best_of
+from imgexp_tui.records.follow import best_of
 from imgexp_tui.text import age, clean, first_line, number
 
 
@@ -48,7 +48,7 @@ def check(arguments: Namespace) -> int:
 def list_versions(arguments: Namespace) -> int:
     """The versions in the notebook's order, with the state and the best metric of their runs."""
     notebook = notebook_of(arguments)
-    views = _by_version(notebook)
+    views = views_by_version(notebook)
     if arguments.json:
         from imgexp_tui.cli.output import print_json
         from imgexp_tui.reports.data import version_row
@@ -137,43 +137,3 @@ def import_file(arguments: Namespace) -> int:
     if report.conflicts:
         print(f"These notes differ from {NOTEBOOK}; it keeps its own. Rename the version in {source} to import both.")
     return 1 if report.conflicts else 0
-
-
-def export(arguments: Namespace) -> int:
-    """Write the notebook and its runs in one of four formats."""
-    notebook = notebook_of(arguments)
-    text = _exported(notebook, arguments.format)
-    if arguments.output is None or str(arguments.output) == "-":
-        sys.stdout.write(text)
-        return 0
-    target: Path = arguments.output.expanduser()
-    try:
-        durable.replace(target, text.encode(), mode=0o644)
-    except OSError as error:
-        raise CommandError(f"cannot write {target}: {error.strerror}") from None
-    print(f"{target} written", file=sys.stderr)
-    return 0
-
-
-def _exported(notebook: Notebook, format_: str) -> str:
-    if format_ == "plain":
-        from imgexp_tui.notebook.plain import format_plain
-
-        return format_plain(notebook)
-    views = _by_version(notebook)
-    if format_ == "markdown":
-        from imgexp_tui.reports.markdown import notebook_markdown
-
-        return notebook_markdown(notebook, views)
-    from imgexp_tui.reports import data
-
-    return data.csv_text(notebook, views) if format_ == "csv" else data.json_text(notebook, views)
-
-
-def _by_version(notebook: Notebook) -> dict[str, list[RunView]]:
-    """Each version's runs, newest first; of what the notebook does not name, nothing."""
-    found: dict[str, list[RunView]] = {name: [] for name in notebook.versions}
-    for view in views_of(notebook.lab):
-        if view.version in found:
-            found[view.version].append(view)
-    return found

@@ -34,10 +34,13 @@ COMMANDS = {
     "show": "show:show",
     "note": "notes:note",
     "import": "notes:import_file",
-    "export": "notes:export",
+    "export": "export:export",
     "doctor": "doctor:doctor",
 }
 """Command → the module of this room and the function that does it."""
+
+
+_PARTS_HELP = "of a page: comparison, summary, config, stats, metrics, plots, takeaways; all without it"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,10 +99,20 @@ def _notebook_commands(command: Any) -> None:
         "imgexp-tui import notes.txt\n",
     )
     one.add_argument("file", type=Path, metavar="FILE", help="the notes; - reads standard input")
-    one = command("export", "write the notebook out", "imgexp-tui export --format csv -o runs.csv\n")
+    one = command(
+        "export",
+        "write the notebook out: a page with plots, the plain notes, or the data",
+        "imgexp-tui export -o notebook.md\nimgexp-tui export v0 v1 -o report.html\n"
+        "imgexp-tui export --parts comparison,plots,takeaways -o short.md\nimgexp-tui export -o runs.csv\n",
+    )
+    one.add_argument("names", nargs="*", metavar="V", help="these versions only")
+    one.add_argument("--versions", action="append", default=[], metavar="V,V", help="the same as a list")
+    one.add_argument("--parts", metavar="P,P", help=_PARTS_HELP)
     one.add_argument("-o", dest="output", type=Path, metavar="FILE", help="where to; standard output without it")
     one.add_argument(
-        "--format", choices=("markdown", "plain", "json", "csv"), default="markdown", help="markdown without it"
+        "--format",
+        choices=("markdown", "html", "plain", "json", "csv"),
+        help="without it by FILE's ending: .html, .json, .csv, else markdown",
     )
     command("doctor", "say what this machine has, and what would get in the way", "imgexp-tui doctor\n")
 

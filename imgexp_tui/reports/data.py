@@ -14,8 +14,8 @@ from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.follow import Best, RunView, best_of
 
 Row = dict[str, Any]
-_ACTIVE = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula."""
+_ACTIVE = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+"""What a spreadsheet takes for the start of a formula, or skips before one; some take wide signs for narrow ones."""
 
 
 def version_row(version: Version, views: Iterable[RunView]) -> Row:

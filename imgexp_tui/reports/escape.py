@@ -1,7 +1,8 @@
-"""Foreign text as markdown (CommonMark with GitHub's tables) that shows it and nothing else.
+"""Foreign text as markdown (CommonMark with GitHub's extensions) that shows it and nothing else.
 
 A backslash before a punctuation mark makes it plain. It is put only where the mark would mean something, so that the
-page stays readable in an editor too.
+page stays readable in an editor too. An address (`http://…`, `www.…`) stays text as well. GitHub makes a mail address a
+link whatever is done about it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from imgexp_tui.text import clean, clean_line
+from imgexp_tui.reports.note_shape import NoteLine, note_lines
+from imgexp_tui.text import clean_line
 
-_INLINE = re.compile(r"[\\`*\[<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_INLINE = re.compile(
+    r"[\\`*<|$]"
+    r"|\[(?![^\[\]\\]*\](?![(\[:]))"  # [words] alone mean nothing, for nothing defines what they stand for
+    r"|~(?!\w)|(?<=\S)~"  # ~5 can begin what is struck through, but with all others plain nothing can end it
+    r"|(?<![^\W_])_|_(?![^\W_])"
+    r"|&(?=#?\w+;)"
+    r"|:(?=//)|(?<=\b[wW]{3})\."
+)
 _BLOCK = re.compile(r"#{1,6}(?!\S)|[>=+-]|\d{1,9}[.)]")
-_BULLET = re.compile(r"([ \t]*)(?:-(?!-)|[*+](?=[ \t]))[ \t]*(.*)")
-_CHECKBOX = re.compile(r"(\[[ xX]\] )(.*)")
 
 
 def inline(text: str) -> str:
@@ -24,36 +31,28 @@ def inline(text: str) -> str:
 
 def block(text: str) -> str:
     """A note: its bullets, in whatever manner they are written, as a list with its nesting, other lines as they are."""
-    return "\n".join(_lines(clean(text).expandtabs(4).strip("\n").split("\n"))).strip("\n")
+    return "\n".join(_lines(list(note_lines(text)))).strip("\n")
 
 
-def _lines(lines: list[str]) -> Iterator[str]:
-    indents: list[int] = []
+def _lines(lines: list[NoteLine]) -> Iterator[str]:
+    listed = False
     for i, line in enumerate(lines):
-        following = lines[i + 1] if i + 1 < len(lines) else ""
+        following = lines[i + 1] if i + 1 < len(lines) else None
         # A backslash at the end of a line keeps the break, where another line of the same paragraph follows.
-        breaks = "\\" if following.strip() and not _BULLET.fullmatch(following) else ""
-        if not line.strip():
+        breaks = "\\" if line.text and following and following.text and not following.bullet else ""
+        if line.blank:
             yield ""
-        elif bullet := _BULLET.fullmatch(line):
-            indents = [n for n in indents if n < len(bullet[1])] + [len(bullet[1])]
-            yield _between(lines, i) + "  " * (len(indents) - 1) + f"- {_item(bullet[2])}".rstrip() + breaks
+        elif line.bullet:
+            begins = "\n" if not listed and i and not lines[i - 1].blank else ""  # a list after a paragraph at once
+            listed = True
+            yield begins + "  " * (line.depth - 1) + f"- {_item(line)}".rstrip() + breaks
         else:
-            if not line.startswith(" ") and i and not lines[i - 1].strip():
-                indents = []
-            yield "  " * len(indents) + _paragraph(line) + breaks
+            yield "  " * line.depth + _paragraph(line.text) + breaks
 
 
-def _between(lines: list[str], i: int) -> str:
-    """An empty line where a list follows a paragraph at once."""
-    before = lines[i - 1] if i else ""
-    started = any(_BULLET.fullmatch(line) for line in lines[:i])
-    return "\n" if before.strip() and not started else ""
-
-
-def _item(text: str) -> str:
-    box = _CHECKBOX.fullmatch(text)
-    return box[1] + inline(box[2]) if box else _paragraph(text)
+def _item(line: NoteLine) -> str:
+    box = line.checkbox
+    return f"[{'x' if box[0] else ' '}] {inline(box[1])}" if box else _paragraph(line.text)
 
 
 def _paragraph(line: str) -> str:

@@ -5,16 +5,21 @@ Each returns a sentence for the user, or raises `DeedError` with one.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgexp_tui import durable
 from imgexp_tui.notebook.model import Notebook
+from imgexp_tui.text import clean_line
 
 if TYPE_CHECKING:
     from imgexp_tui.records.rundir import RunDir
 
 EXPORT = "notebook.md"
+_PATIENCE = 600.0
+"""Seconds for an export: thousands of runs on a slow network file system."""
 
 
 class DeedError(Exception):
@@ -79,21 +84,21 @@ def would_replace(lab: Path) -> bool:
 
 
 def export(notebook: Notebook) -> str:
-    """Write the notebook as markdown beside it."""
-    from imgexp_tui.records.follow import RunView
-    from imgexp_tui.records.rundir import find_runs
-    from imgexp_tui.reports.markdown import notebook_markdown
+    """Write the notebook as markdown beside it, with plots.
 
-    views: dict[str, list[RunView]] = {}
-    for run in find_runs(notebook.lab):
-        view = RunView(run)
-        view.poll()
-        views.setdefault(run.version, []).append(view)
+    By the command, in a process of its own: the plotting library is large, and the app never loads it.
+    """
     path = notebook.lab / EXPORT
+    words = [sys.executable, "-P", "-m", "imgexp_tui", "-C", os.fspath(notebook.lab), "export", "--format", "markdown"]
     try:
-        durable.replace(path, notebook_markdown(notebook, views).encode(), mode=0o644)
-    except OSError as error:
-        raise DeedError(f"Not exported: {error.strerror or error} ({path}).") from None
+        done = subprocess.run(
+            [*words, "-o", os.fspath(path)], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DeedError(f"Not exported: {clean_line(str(error))}.") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2].removeprefix("imgexp-tui: ")
+        raise DeedError(f"Not exported: {clean_line(said) or 'the command ended without a word'}.")
     return f"Written: {path}"
 
 

@@ -1,0 +1,54 @@
+"""The shape of a note as its writer meant it: bullets with their nesting, in whatever manner they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from imgexp_tui.text import clean
+
+_BULLET = re.compile(r"([ \t]*)(?:-(?!-)|[*+](?=[ \t]))[ \t]*(.*)")
+_CHECKBOX = re.compile(r"\[([ xX])\] (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLine:
+    """One line of a note.
+
+    Attributes:
+        depth: 1 for an outermost bullet and the lines that belong to it, 0 outside of all bullets.
+        bullet: whether it begins one.
+        text: without indent and bullet, cleaned; "" for an empty line.
+    """
+
+    depth: int
+    bullet: bool
+    text: str
+
+    @property
+    def blank(self) -> bool:
+        return not (self.bullet or self.text)
+
+    @property
+    def checkbox(self) -> tuple[bool, str] | None:
+        """Whether it is ticked, and the text beside it; None for a line without one."""
+        found = _CHECKBOX.fullmatch(self.text) if self.bullet else None
+        return (found[1] != " ", found[2]) if found else None
+
+
+def note_lines(note: str) -> Iterator[NoteLine]:
+    """The lines of a note."""
+    indents: list[int] = []
+    blank = False
+    for line in clean(note).expandtabs(4).strip("\n").split("\n"):
+        if not line.strip():
+            yield NoteLine(len(indents), bullet=False, text="")
+        elif found := _BULLET.fullmatch(line):
+            indents = [n for n in indents if n < len(found[1])] + [len(found[1])]
+            yield NoteLine(len(indents), bullet=True, text=found[2].strip())
+        else:
+            if blank and not line.startswith(" "):
+                indents = []
+            yield NoteLine(len(indents), bullet=False, text=line.strip())
+        blank = not line.strip()
