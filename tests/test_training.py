@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +236,10 @@ def test_transforms_touch_the_patch_in_training_only() -> None:
     assert moved.flatten(1).any(1).float().mean() > 0.9
     assert moved.flatten(1).sum(1).max() <= 64, "outside of the patch nothing changes"
     assert torch.equal(*(examples(False, c).batch(list(range(40)), 0).inputs for c in (Chances(), noisy)))
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError("no more")])
+def test_a_worker_whose_end_was_collected_already_is_named_all_the_same(error: Exception) -> None:
+    code = f"from imgexp_tui.training.__main__ import _killed_worker; print(_killed_worker({error!r}))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == f"DataLoader worker is gone ({error})\n"

@@ -99,11 +99,12 @@ def _killed_worker(error: Exception) -> str:
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            return ""
+            break
         if ended and ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
             return f"DataLoader worker (pid {ended.si_pid}) is killed by signal: {signal.strsignal(ended.si_status)}"
         time.sleep(0.01)
-    return ""
+    # Its end may have been collected already; nobody else is talked to by pipe.
+    return f"DataLoader worker is gone ({error})" if isinstance(error, ConnectionError | EOFError) else ""
 
 
 def _train(run: RunDir, stop: StopSignal) -> int:
