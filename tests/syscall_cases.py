@@ -65,7 +65,7 @@ def _document(kind: type[Process] | type[Exit], path: Callable[[RunDir], Path]) 
 
 
 def _checkpoint(run: RunDir, n: int) -> None:
-    checkpoint.save(run, ["last", "best"], {"n": n, "model": {"weight": torch.full((1000,), float(n))}})
+    checkpoint.save(run, ["last", "best"], {"n": n, "model": {"weight": torch.full((1000,), float(n))}}, [])
 
 
 def _checkpoints(run: RunDir) -> list[int | None]:

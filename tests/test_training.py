@@ -109,9 +109,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(pictures: Path, tm
 def test_the_mean_loss_weighs_by_image_and_is_nan_where_a_batch_s_is() -> None:
     metrics = EpochMetrics(Patchwork(Config()), torch.device("cpu"))
     for loss, images in ((1.0, 3), (2.0, 1)):
-        metrics.update(torch.tensor(loss), torch.full((images, 1), 0.9), torch.ones(images, 1))
+        metrics.add(metrics.measure(torch.tensor(loss), torch.full((images, 1), 0.9), torch.ones(images, 1)))
     assert metrics.compute() == (1.25, 1.0)
-    metrics.update(torch.tensor(math.nan), torch.full((2, 1), 0.9), torch.ones(2, 1))
+    metrics.add(metrics.measure(torch.tensor(math.nan), torch.full((2, 1), 0.9), torch.ones(2, 1)))
     assert math.isnan(metrics.compute()[0])
 
 

@@ -19,7 +19,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static, TextArea
+from textual.widgets import Footer, Static
 
 from imgexp_tui.notebook.journal import Draft
 from imgexp_tui.notebook.model import FIELDS
@@ -127,6 +127,7 @@ class EditorScreen(Screen[str]):
     def on_mount(self) -> None:
         for note in self._notes.values():
             note.area.read_only = True
+            note.area.edited = partial(self._follow, note)
         self._current.area.focus()
         self._mark()
         self._open()
@@ -200,11 +201,6 @@ class EditorScreen(Screen[str]):
             self._follow(note)
 
     # Typing
-
-    def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        note = self._notes.get(event.text_area.id or "")
-        if note:
-            self._follow(note)
 
     def _follow(self, note: Note) -> None:
         """Keep the draft in step with the text."""

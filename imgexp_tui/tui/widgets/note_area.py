@@ -8,7 +8,7 @@ not blink, because a still screen sends nothing over SSH.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 
 from rich.text import Text
@@ -18,6 +18,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.document._document import EditResult, Location
 from textual.document._document_navigator import DocumentNavigator
+from textual.document._edit import Edit
 from textual.document._wrapped_document import WrappedDocument
 from textual.widgets import TextArea
 
@@ -33,6 +34,8 @@ class NoteArea(TextArea):
 
     Attributes:
         offered: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one only.
+        edited: called within every edit, undo and redo. A message would come later than the drawing, and what can be
+            seen must already be in safe hands.
     """
 
     # The cursor and the selection are set in reverse, so that they show on a terminal without colours too.
@@ -76,6 +79,7 @@ class NoteArea(TextArea):
         super().__init__(id=id, placeholder=Content(placeholder), max_checkpoints=_UNDO_STEPS)
         self._nests = nests
         self.offered = ""
+        self.edited: Callable[[], object] = lambda: None
         self.cursor_blink = False
         self.match_cursor_bracket = False
 
@@ -94,6 +98,19 @@ class NoteArea(TextArea):
         self._build_highlight_map()
         self.move_cursor((0, 0))
         self._rewrap_and_refresh_virtual_size()
+
+    def edit(self, edit: Edit) -> EditResult:
+        result = super().edit(edit)
+        self.edited()
+        return result
+
+    def _undo_batch(self, edits: Sequence[Edit]) -> None:
+        super()._undo_batch(edits)
+        self.edited()
+
+    def _redo_batch(self, edits: Sequence[Edit]) -> None:
+        super()._redo_batch(edits)
+        self.edited()
 
     def _replace_via_keyboard(self, insert: str, start: Location, end: Location) -> EditResult | None:
         # What was copied from a CRLF note brings its line ends along.
