@@ -27,6 +27,8 @@ _COLOURS = ("#3b82d6", "#c8741f", "#2f9e6e", "#c2559d", "#8a6fd1", "#a38a1d", "#
 _SIZE = (10.0, 3.5)
 _PIXELS_PER_INCH = 160
 _LARGEST = 1e150
+_ROW = 120
+"""Characters of a row of the legend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +109,20 @@ def _drawn(figure: Figure) -> Canvas:
     for axes in places:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
+    # Of a long name both ends are shown: the end is where names that are alike differ.
+    labels = [label if len(label) <= 24 else f"{label[:11]}…{label[-12:]}" for label in entries]
+    one_row = sum(map(len, labels)) + 5 * len(labels) < _ROW
     canvas.legend(
-        list(entries.values()), list(entries), loc="lower center", ncols=8, frameon=False, handlelength=1.6,
-        borderaxespad=0.2, columnspacing=1.6,
-    )  # fmt: skip
+        list(entries.values()),
+        labels,
+        loc="lower center",
+        ncols=len(labels) if one_row else 4,
+        frameon=False,
+        handlelength=1.6,
+        borderaxespad=0.2,
+        columnspacing=1.6,
+        labelspacing=0.3,
+    )
     return canvas
 
 
