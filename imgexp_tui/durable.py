@@ -7,44 +7,63 @@ A write is either absent or complete: temporary file in the same folder, fsync, 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+
+_LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
+"""With these a file system says that what was written may be lost; with others, that it cannot sync a folder."""
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.\w{8}\.tmp")
+"""As `tempfile` names the files that are made here."""
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable. File systems that refuse to sync a folder are left alone."""
+    """Make the names in `folder` durable. File systems that refuse to sync a folder are left alone.
+
+    Raises:
+        OSError: the disk is full or failing, or the folder is gone.
+    """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with contextlib.suppress(OSError):
-            os.fsync(fd)
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno in _LOST:
+            raise
     finally:
         os.close(fd)
 
 
 @contextlib.contextmanager
 def _complete(path: Path, data: bytes, mode: int) -> Iterator[Path]:
-    """A synced temporary file with `data` beside `path`; gone afterwards unless the caller renamed it."""
-    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
+    """A synced temporary file with `data` beside `path`, to be renamed or linked. An error names `path`."""
+    temporary = None
     try:
+        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
         with os.fdopen(fd, "wb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+        sync_folder(path.parent)
+    except BaseException as error:
+        if temporary:
+            _remove(temporary)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
 
 
 def replace(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Put `data` at `path`, durably, in place of whatever stands there.
 
     Raises:
-        OSError: the old file is then untouched and no temporary file is left.
+        OSError: what stood there is untouched or, where only the folder could not be synced, replaced whole; no
+            temporary file is left.
     """
     with _complete(path, data, mode) as temporary:
         temporary.replace(path)
@@ -55,11 +74,30 @@ def create(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
     Raises:
         FileExistsError: something stands there; it is untouched.
-        OSError: nothing was put there.
+        OSError: nothing was put there or, where only the folder could not be synced, the whole.
     """
     with _complete(path, data, mode) as temporary:
         # A link, unlike a rename, refuses to take the place of a file.
         os.link(temporary, path)
+        _remove(temporary)
+
+
+def tidy(folder: Path, names: Collection[str] = ()) -> None:
+    """Remove the temporary files that writers which were killed left for the files `names`; for any, without.
+
+    Only for whoever knows that nobody else is writing those just now.
+    """
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            of = _TEMPORARY.fullmatch(entry.name)
+            if of and (not names or of["name"] in names):
+                _remove(Path(entry.path))
+
+
+def _remove(temporary: Path) -> None:
+    """Where even that fails, it lies there until `tidy`: the write itself is not undone by it."""
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def append(path: Path, line: bytes, *, mode: int = 0o600) -> None:
