@@ -9,6 +9,7 @@ killed between looking and putting back leaves it there, and `mend` does the res
 
 A program that writes in place, rather than by renaming, may have opened the file before the swap and write after it.
 The kernel refuses a read lease (`man 2 fcntl`, F_SETLEASE) on a file that anybody has open for writing, which tells.
+While one is held, programs that are about to open it for writing wait, which tells too.
 
 Savers of this program also take turns, so that two of them never swap at once. Other programs take no turns: against
 them the exchange alone helps, as it does where a cluster's file system drops locks.
@@ -76,10 +77,17 @@ def look(path: Path) -> tuple[bytes, bool]:
     Raises:
         OSError: it cannot be read.
     """
+    with _held(path) as found:
+        return found
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """As `look`; until it is left, the kernel lets nobody else open the file for writing, if it knows how to."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
-        busy = _being_written(fd)
-        return file.read(), busy
+        busy = not _lease(fd)
+        yield file.read(), busy
 
 
 def put(path: Path, data: bytes, expected: bytes) -> bool:
@@ -93,20 +101,33 @@ def put(path: Path, data: bytes, expected: bytes) -> bool:
     """
     hand = _written(path, data, expected)
     try:
-        swapped = _exchange(hand, path)
-        if not swapped:
-            if look(path) != (expected, False):
+        with _held(path) as found:
+            if found != (expected, False):
                 hand.unlink()
                 return False
-            hand.replace(path)
+            if not _exchange(hand, path):
+                hand.replace(path)
+                durable.sync_folder(path.parent)
+                return True
+            return _settle(hand, path, data, expected)
     except BaseException:
-        hand.unlink(missing_ok=True)
+        # After an exchange the file in hand may be somebody else's: it stays for `mend`.
+        with contextlib.suppress(OSError):
+            if _digest(hand.read_bytes()) in (_digest(data), _digest(expected)):
+                hand.unlink()
         raise
-    # From here on the file in hand may be somebody else's: where anything goes wrong it stays for `mend`.
-    stands = not swapped or look(hand) == (expected, False)
+
+
+def _settle(hand: Path, path: Path, data: bytes, expected: bytes) -> bool:
+    """After the exchange: whether what was displaced is what was expected. Else it is put back."""
+    stands = look(hand) == (expected, False)
+    if stands:
+        durable.sync_folder(path.parent)
+        # By now whoever had found the file under its name before the exchange has opened it.
+        stands = look(hand) == (expected, False)
     if not stands:
         _put_back(hand, path, data)
-    durable.sync_folder(path.parent)
+        durable.sync_folder(path.parent)
     hand.unlink(missing_ok=True)
     return stands
 
@@ -192,17 +213,15 @@ def _keep_attributes(path: Path, fd: int, before: os.stat_result) -> None:
     os.fchmod(fd, stat.S_IMODE(before.st_mode))
 
 
-def _being_written(fd: int) -> bool:
-    """Whether somebody has the file open for writing, where the file system tells."""
+def _lease(fd: int) -> bool:
+    """Take a read lease, which ends with the descriptor; False where somebody has the file open for writing."""
     try:
-        # Should somebody open the file in this instant, a signal is sent that nobody minds.
+        # Should somebody open it for writing meanwhile, a signal is sent; this one nobody minds.
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
-        return error.errno == errno.EAGAIN and _file_system(os.fstat(fd).st_dev) in _TELLING
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    return False
+        return error.errno != errno.EAGAIN or _file_system(os.fstat(fd).st_dev) not in _TELLING
+    return True
 
 
 def _file_system(device: int) -> str:

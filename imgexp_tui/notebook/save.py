@@ -216,5 +216,5 @@ def _decoded(raw: bytes) -> str:
 def _writable(path: Path) -> None:
     """Say that a file or folder is read-only: a rename would pass over the file's own mode."""
     for place in (path, path.parent):
-        if not os.access(place, os.W_OK):
+        if place.exists() and not os.access(place, os.W_OK):
             raise NotebookError(f"{place} is read-only for you; mend: chmod u+w {place}")
