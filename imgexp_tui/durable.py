@@ -100,10 +100,38 @@ def _remove(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def append(path: Path, line: bytes, *, mode: int = 0o600) -> None:
-    """Add one line in one `write`, so that lines of several writers never mix; not synced."""
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
+def append(path: Path, lines: bytes, *, mode: int = 0o600) -> None:
+    """Add whole lines, durably, in one `write`, so that those of several writers never mix.
+
+    A torn line that a crash left at the end is closed first, so that what follows stays readable.
+
+    Raises:
+        OSError: not all of it is there for certain.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
-        os.write(fd, line)
+        size = os.fstat(fd).st_size
+        torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        data = b"\n" + lines if torn else lines
+        while data:
+            data = data[os.write(fd, data) :]
+        os.fsync(fd)
     finally:
         os.close(fd)
+    if not size:
+        sync_folder(path.parent)
+
+
+def make_folder(folder: Path, *, mode: int = 0o700) -> None:
+    """Make a folder, durably, and those above it that are missing.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for made in reversed(missing):
+        made.mkdir(mode=mode, exist_ok=True)
+        sync_folder(made.parent)

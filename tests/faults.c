@@ -184,6 +184,12 @@ int renameat(int from_at, const char *from, int to_at, const char *to)
     return syscall(SYS_renameat2, from_at, from, to_at, to, 0);
 }
 
+int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned int flags)
+{
+    FAIL(meet("renameat2", to));
+    return syscall(SYS_renameat2, from_at, from, to_at, to, flags);
+}
+
 int link(const char *from, const char *to)
 {
     FAIL(meet("link", to));

@@ -4,6 +4,13 @@ A plain rename overwrites whatever another writer put there since it was read. `
 3.15, see `man 2 renameat2`) swaps two names at once, so the displaced bytes are in hand and nothing can be lost
 unseen. Where the file system has no exchange, the file is read once more just before the rename.
 
+The name of the file in hand tells what was meant by it: `.NAME.EXPECTED-NEW.XXXXXXXX.swap`, two hashes. A saver that is
+killed between looking and putting back leaves it there, and `mend` does the rest.
+
+A program that writes in place, rather than by renaming, may have opened the file before the swap and write after it.
+The kernel refuses a read lease (`man 2 fcntl`, F_SETLEASE) on a file that anybody has open for writing, which tells.
+While one is held, programs that are about to open it for writing wait, which tells too.
+
 Savers of this program also take turns, so that two of them never swap at once. Other programs take no turns: against
 them the exchange alone helps, as it does where a cluster's file system drops locks.
 """
@@ -14,7 +21,12 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import hashlib
 import os
+import re
+import secrets
+import signal
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +37,11 @@ from imgexp_tui import durable
 _AT_FDCWD = -100
 _EXCHANGE = 2
 _WITHOUT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
+_SWAP = re.compile(r"\.(?P<name>.+)\.(?P<expected>[0-9a-f]{16})-(?P<new>[0-9a-f]{16})\.[0-9a-f]{8}\.swap")
+_TELLING = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs", "overlay"})
+"""File systems whose refusal of a lease means a writer; that of NFS may mean that the server gave no delegation."""
+_ROUNDS = 50
+"""Files that others may put there, one in place of the other, while one of them is put back."""
 
 
 _PATIENCE = 5.0
@@ -32,9 +49,9 @@ _PATIENCE = 5.0
 
 
 @contextlib.contextmanager
-def turn(lock: Path) -> Iterator[None]:
-    """Wait for the other savers that use the file `lock`, as far as the file system can tell of them."""
-    fd = None
+def turn(lock: Path) -> Iterator[bool]:
+    """Wait for the other savers that use the file `lock`; whether it is known that none is at work now."""
+    fd, mine = None, False
     with contextlib.suppress(OSError):
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -42,53 +59,180 @@ def turn(lock: Path) -> Iterator[None]:
         while fd is not None and time.monotonic() < limit:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                mine = True
                 break
             except BlockingIOError:
                 time.sleep(0.002)
             except OSError:
                 break
-        yield
+        yield mine
     finally:
         if fd is not None:
             os.close(fd)
 
 
-def put(path: Path, data: bytes, expected: bytes) -> tuple[bytes, bytes | None]:
-    """Put `data`, durably, at `path`, where `expected` is believed to stand. Mode and owner are kept.
-
-    Returns:
-        What stood there in truth; where it is not `expected`, it stands there still and `data` was not put. Then what
-        yet another writer put there in the moment of looking, which nobody but the caller has now; None mostly.
+def look(path: Path) -> tuple[bytes, bool]:
+    """What a file holds, and whether somebody has it open for writing, so that more may come.
 
     Raises:
-        OSError: the file is untouched.
+        OSError: it cannot be read.
     """
+    with _held(path) as found:
+        return found
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """As `look`; until it is left, the kernel lets nobody else open the file for writing, if it knows how to."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        busy = not _lease(fd)
+        yield file.read(), busy
+
+
+def put(path: Path, data: bytes, expected: bytes) -> bool:
+    """Put `data`, durably, at `path`, if `expected` stands there. Mode, owner and extended attributes are kept.
+
+    Returns:
+        Whether it stands there now; if not, what others put there does.
+
+    Raises:
+        OSError: the file is as it was or, where only the folder could not be synced, replaced whole.
+    """
+    hand = _written(path, data, expected)
+    try:
+        with _held(path) as found:
+            if found != (expected, False):
+                hand.unlink()
+                return False
+            if not _exchange(hand, path):
+                hand.replace(path)
+                durable.sync_folder(path.parent)
+                return True
+            return _settle(hand, path, data, expected)
+    except BaseException:
+        # After an exchange the file in hand may be somebody else's: it stays for `mend`.
+        with contextlib.suppress(OSError):
+            if _digest(hand.read_bytes()) in (_digest(data), _digest(expected)):
+                hand.unlink()
+        raise
+
+
+def _settle(hand: Path, path: Path, data: bytes, expected: bytes) -> bool:
+    """After the exchange: whether what was displaced is what was expected. Else it is put back."""
+    stands = look(hand) == (expected, False)
+    if stands:
+        durable.sync_folder(path.parent)
+        # By now whoever had found the file under its name before the exchange has opened it.
+        stands = look(hand) == (expected, False)
+    if not stands:
+        _put_back(hand, path, data)
+        durable.sync_folder(path.parent)
+    hand.unlink(missing_ok=True)
+    return stands
+
+
+def _written(path: Path, data: bytes, expected: bytes) -> Path:
+    """A synced file with `data` beside `path`, under a name that tells what is meant by it."""
     before = path.stat()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
-    third = None
     try:
         with os.fdopen(fd, "wb") as file:
-            with contextlib.suppress(OSError):
-                os.fchown(fd, before.st_uid, before.st_gid)
-            os.fchmod(fd, before.st_mode & 0o7777)
+            _keep_attributes(path, fd, before)
             file.write(data)
             file.flush()
             os.fsync(fd)
-        if _exchange(temporary, path):
-            found = temporary.read_bytes()
-            if found != expected:
-                _exchange(temporary, path)
-                displaced = temporary.read_bytes()
-                third = displaced if displaced != data else None
-        else:
-            found = path.read_bytes()
-            if found == expected:
-                temporary.replace(path)
-        durable.sync_folder(path.parent)
-        return found, third
-    finally:
+        # Only a whole file bears this name, so that what others wrote is never taken for a torn one of ours.
+        swap = f".{path.name}.{_digest(expected)}-{_digest(data)}.{secrets.token_hex(4)}.swap"
+        return temporary.rename(path.with_name(swap))
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+def mend(path: Path) -> None:
+    """Clear up after savers that were killed, which must not be at work any more. What others wrote is kept.
+
+    Raises:
+        OSError: the folder cannot be read or written to.
+    """
+    durable.tidy(path.parent, [path.name])
+    for hand in sorted(path.parent.glob(f".{path.name}.*.swap")):
+        meant = _SWAP.fullmatch(hand.name)
+        if not meant or meant["name"] != path.name:
+            continue
+        if _digest(hand.read_bytes()) in (meant["expected"], meant["new"]):
+            hand.unlink()
+        elif _digest(path.read_bytes()) != meant["new"]:
+            _keep(hand, path)
+        else:
+            # It looked at what it had displaced, which was somebody else's, and did not come to put it back.
+            _exchange(hand, path)
+            if _digest(hand.read_bytes()) == meant["new"]:
+                hand.unlink()
+            else:
+                _keep(hand, path)
+        durable.sync_folder(path.parent)
+
+
+def _put_back(hand: Path, path: Path, data: bytes) -> None:
+    """Put back what was displaced by `data`, and what is displaced by that if it is newer than `data`."""
+    standing = data
+    for _ in range(_ROUNDS):
+        theirs = hand.read_bytes()
+        _exchange(hand, path)
+        if look(hand) == (standing, False):
+            break
+        standing = theirs
+    if standing != data:
+        _keep(hand, path)
+
+
+def _keep(hand: Path, path: Path) -> None:
+    """Keep, beside the file, what one of two others wrote within the same instant."""
+    hand.rename(path.with_name(f"{path.name}.{_digest(hand.read_bytes())[:12]}.other"))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _keep_attributes(path: Path, fd: int, before: os.stat_result) -> None:
+    """Give a new file the owner, the mode and the extended attributes (access lists too) of the one at `path`."""
+    try:
+        os.fchown(fd, before.st_uid, before.st_gid)
+    except OSError:
+        # Only root can give files away; the group often can be kept.
+        with contextlib.suppress(OSError):
+            os.fchown(fd, -1, before.st_gid)
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(path):
+            with contextlib.suppress(OSError):
+                os.setxattr(fd, name, os.getxattr(path, name))
+    os.fchmod(fd, stat.S_IMODE(before.st_mode))
+
+
+def _lease(fd: int) -> bool:
+    """Take a read lease, which ends with the descriptor; False where somebody has the file open for writing."""
+    try:
+        # Should somebody open it for writing meanwhile, a signal is sent; this one nobody minds.
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno != errno.EAGAIN or _file_system(os.fstat(fd).st_dev) not in _TELLING
+    return True
+
+
+def _file_system(device: int) -> str:
+    """The kind of a mounted file system, such as ext4; "" where it is not known."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
+            words = line.split()
+            if words[2] == number and "-" in words:
+                return words[words.index("-") + 1]
+    return ""
 
 
 def _exchange(a: Path, b: Path) -> bool:

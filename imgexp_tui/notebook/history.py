@@ -1,13 +1,18 @@
 """Every saved state of every note: `.imgexp/notes.jsonl` in the lab, appended to, never rewritten.
 
-It tells how old a note is, and keeps what a note once said, whether or not the lab is in git.
+It tells how old a note is, and keeps what a note once said, whether or not the lab is in git. A save appends what it is
+about to replace before it does so, durably; so what another program overwrites can be brought back too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -18,14 +23,39 @@ Note = tuple[str, str, str]
 """Version, field, text."""
 
 
-def record_missing(lab: Path, notebook: Notebook, moment: float) -> None:
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a note said.
+
+    Attributes:
+        time: when that was saved, seconds since the epoch.
+        text: "" where the note was emptied.
+    """
+
+    version: str
+    field: str
+    time: float
+    text: str
+
+
+def states(lab: Path, version: str, field: str) -> list[State]:
+    """Every state of a note that the history has, newest first. `save.bring_back` makes one the note again."""
+    found: list[State] = []
+    for state in _states(_read(_file(lab), 0)):
+        if (state.version, state.field) == (version, field) and not (found and found[-1].text == state.text):
+            found.append(state)
+    return found[::-1]
+
+
+def record_missing(lab: Path, notes: Iterable[Note], moment: float) -> None:
     """Add the notes whose latest state the history does not have, dated `moment`; of an emptied note, that it is.
 
     Raises:
         OSError: the lab cannot be read or written to.
     """
     known = _latest(lab)
-    new = [note for note in _notes(notebook) if known.get(note[:2], (0.0, ""))[1] != note[2]]
+    nothing = State("", "", 0.0, "")
+    new = [(v, f, text) for v, f, text in notes if known.get((v, f), nothing).text != text]
     if new:
         _add(lab, new, moment)
 
@@ -41,32 +71,73 @@ def note_times(lab: Path, notebook: Notebook) -> dict[str, float]:
         changed = time.time()
     known = _latest(lab)
     times: dict[str, float] = {}
-    for version, field, text in _notes(notebook):
-        moment, last = known.get((version, field), (changed if text else 0.0, text))
-        times[version] = max(times.get(version, 0.0), moment if last == text else changed)
+    for version in notebook.versions.values():
+        for name in FIELDS:
+            text, last = getattr(version, name), known.get((version.name, name))
+            unknown = changed if text or last else 0.0
+            moment = last.time if last and last.text == text else unknown
+            times[version.name] = max(times.get(version.name, 0.0), moment)
     return {version: moment for version, moment in times.items() if moment}
 
 
-def _notes(notebook: Notebook) -> Iterator[Note]:
-    for version in notebook.versions.values():
-        for field in FIELDS:
-            yield version.name, field, getattr(version, field)
+def notes_of(data: Mapping[str, Any]) -> Iterator[Note]:
+    """The notes in the tables of a notebook; a note that is missing or no text is empty."""
+    versions = data.get("versions")
+    for name, table in versions.items() if isinstance(versions, dict) else ():
+        for key in FIELDS if isinstance(table, dict) else ():
+            yield name, key, text if isinstance(text := table.get(key), str) else ""
 
 
-def _latest(lab: Path) -> dict[tuple[str, str], tuple[float, str]]:
-    """Note → when its latest state was saved, and that state. A torn line is passed over."""
+@dataclass(slots=True)
+class _Known:
+    """What was read of a history so far: of which file, up to where, and the latest state of each note."""
+
+    inode: int = -1
+    end: int = 0
+    latest: dict[tuple[str, str], State] = field(default_factory=dict)
+
+
+_known: dict[Path, _Known] = {}
+_reading = threading.Lock()
+
+
+def _latest(lab: Path) -> dict[tuple[str, str], State]:
+    """Note → its latest state. Only what was added since the last call is read."""
+    path = _file(lab).absolute()
+    with _reading:
+        known = _known.setdefault(path, _Known())
+        try:
+            found = path.stat()
+        except OSError:
+            _known.pop(path)
+            return {}
+        if found.st_ino != known.inode or found.st_size < known.end:
+            known = _known[path] = _Known(found.st_ino)
+        lines = _read(path, known.end)
+        known.end += len(lines)
+        known.latest |= {(state.version, state.field): state for state in _states(lines)}
+        return dict(known.latest)
+
+
+def _read(path: Path, start: int) -> bytes:
+    """The whole lines of a file from an offset on."""
     try:
-        lines = _file(lab).read_bytes().splitlines()
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read()
     except OSError:
-        return {}
-    found: dict[tuple[str, str], tuple[float, str]] = {}
-    for line in lines:
+        return b""
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _states(lines: bytes) -> Iterator[State]:
+    """The states in the lines of a history. A line that was torn by a crash is passed over."""
+    for line in lines.splitlines():
         try:
             entry = orjson.loads(line)
-            found[entry["version"], entry["field"]] = (float(entry["time"]), str(entry["text"]))
+            yield State(str(entry["version"]), str(entry["field"]), float(entry["time"]), str(entry["text"]))
         except (ValueError, KeyError, TypeError):
             continue
-    return found
 
 
 def folder(lab: Path) -> Path:
@@ -80,9 +151,10 @@ def make_folder(lab: Path) -> None:
     Raises:
         OSError: the lab cannot be written to.
     """
-    if not folder(lab).is_dir():
-        folder(lab).mkdir(mode=0o700, exist_ok=True)
-        (folder(lab) / ".gitignore").write_text("*\n")
+    durable.make_folder(folder(lab))
+    if not (folder(lab) / ".gitignore").exists():
+        with contextlib.suppress(FileExistsError):
+            durable.create(folder(lab) / ".gitignore", b"*\n")
 
 
 def _file(lab: Path) -> Path:

@@ -38,7 +38,7 @@ def write_draft(lab: Path, draft: Draft) -> None:
         OSError: it could not be written; the older one is untouched.
     """
     path = _path(lab, draft.version, draft.field)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    durable.make_folder(path.parent)
     # The standard library's encoder, because it alone keeps lone surrogates, which a paste can bring.
     durable.replace(path, json.dumps(asdict(draft)).encode())
 

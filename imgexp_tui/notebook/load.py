@@ -7,9 +7,9 @@ version with problems is kept with what could be read of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from imgexp_tui.notebook import command as commands
 from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version
@@ -20,6 +20,7 @@ from imgexp_tui.notebook.scan import KeyPath, join_key
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
 from imgexp_tui.paths import NOTEBOOK
 
+_T = TypeVar("_T")
 _TOP = ("lab", "defaults", "versions")
 _LAB = ("title", "heartbeat", "grace", "slots", *NEEDS, "slurm")
 _VERSION = ("base", *FIELDS, "command", "group", *NEEDS, "train")
@@ -75,10 +76,8 @@ class _Reader:
         free = "command" in defaults or (bool(tables) and all(argv.values()))
         common = self._settings({k: v for k, v in defaults.items() if k != "command"}, ("defaults",), free=free)
         own = {name: self._own(name, table, free=bool(argv[name])) for name, table in tables.items()}
-        train = {name: dict(common) for name in tables}
+        train = family.fold(common, lambda settings, name: {**settings, **own[name]})
         for name, settings in train.items():
-            for ancestor in reversed(family.line(name)):
-                settings |= own[ancestor]
             self._placeholders(name, argv[name], settings)
         return Notebook(
             path=self._lab / NOTEBOOK,
@@ -113,6 +112,8 @@ class _Reader:
 
     def _problems_of(self, name: str, family: _Family) -> tuple[tuple[Problem, ...], bool]:
         """The problems that a version has or inherits, by line, and whether none of them stops its run."""
+        if not self._found:
+            return (), True
         line, problems, runnable = set(family.line(name)), [], True
         for path, problem in self._found:
             mine = path[:2] == ("versions", name)
@@ -177,7 +178,7 @@ class _Reader:
         """Version → the command that it has, or inherits from its nearest base or from the defaults."""
         shared = self._command(defaults, ("defaults",))
         argv = {name: self._command(table, ("versions", name)) for name, table in family.tables.items()}
-        return {name: next((argv[n] for n in family.line(name) if argv[n]), shared) for name in argv}
+        return family.fold(shared, lambda inherited, name: argv[name] or inherited)
 
     def _command(self, table: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
         argv = table.get("command")
@@ -233,7 +234,7 @@ class _Reader:
             own=own,
             train=train,
             command=argv,
-            needs=needs_of(*(family.tables[n] for n in family.line(name)), lab),
+            needs=needs_of(*family.stating(name), lab),
             line=self._scan.line(("versions", name)),
             problems=problems,
             runnable=runnable,
@@ -242,24 +243,52 @@ class _Reader:
 
 
 class _Family:
-    """Who builds on whom."""
+    """Who builds on whom. Nothing is walked twice: a notebook may be one chain of a thousand versions."""
 
     def __init__(self, tables: dict[str, dict[str, Any]]) -> None:
         self.tables = tables
+        self._lines: dict[str, tuple[str, ...]] = {}
+        self._needy = {name for name, table in tables.items() if not table.keys().isdisjoint(NEEDS)}
 
-    def line(self, name: str) -> list[str]:
+    def line(self, name: str) -> tuple[str, ...]:
         """A version and its bases, nearest first; a circle is walked once."""
-        line: dict[str, None] = {}
+        walked: dict[str, None] = {}
         at: str | None = name
-        while at is not None and at not in line:
-            line[at] = None
+        while at is not None and at not in walked and at not in self._lines:
+            walked[at] = None
             at = self._base(at)
-        return list(line)
+        if at in walked:  # a circle: each of its versions has a line of its own
+            return tuple(walked)
+        line = self._lines[at] if at is not None else ()
+        for below in reversed(walked):
+            line = self._lines[below] = (below, *line)
+        return line
 
-    def circle(self, name: str) -> list[str]:
-        """The circle that `name` is a part of, from it to it; [] where it is in none."""
+    def circle(self, name: str) -> tuple[str, ...]:
+        """The circle that `name` is a part of, from it to it; () where it is in none."""
         line = self.line(name)
-        return [*line, name] if self._base(line[-1]) == name else []
+        return (*line, name) if self._base(line[-1]) == name else ()
+
+    def fold(self, start: _T, join: Callable[[_T, str], _T]) -> dict[str, _T]:
+        """Version → `start` joined with its bases, the farthest first, and with itself."""
+        done: dict[str, _T] = {}
+        for name in self.tables:
+            value, ahead = start, []
+            for at in self.line(name):
+                if at in done and at in self._lines:
+                    value = done[at]
+                    break
+                ahead.append(at)
+            for at in reversed(ahead):
+                value = join(value, at)
+                if at in self._lines:
+                    done[at] = value
+            done[name] = value
+        return {name: done[name] for name in self.tables}
+
+    def stating(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """The tables of a version's line that say what a run needs, nearest first."""
+        return (self.tables[n] for n in self.line(name) if n in self._needy) if self._needy else iter(())
 
     def _base(self, name: str) -> str | None:
         base = self.tables[name].get("base")

@@ -6,12 +6,16 @@ hides the others and all errors are told at once.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import tomli
 
 from imgexp_tui.notebook.scan import Entry, KeyPath, Scan, join_key
+
+_KEPT = 2
+"""Texts whose parsing is kept: a save reads the same text several times, and the one that it writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +27,23 @@ class Fault:
     message: str
 
 
+@functools.lru_cache(maxsize=_KEPT)
 def parse(text: str) -> tuple[dict[str, Any], list[Fault], Scan]:
-    """The tables of `text` as far as they can be read, and every fault."""
+    """The tables of `text` as far as they can be read, and every fault. Shared between callers: not to be changed."""
     scan = Scan(text)
+    if (data := tables(text)) is not None:
+        return data, [], scan
+    data, faults = _statements(scan)
+    return data, faults or [_whole(text)], scan
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def tables(text: str) -> dict[str, Any] | None:
+    """The tables of `text`; None where it has faults. Shared between callers: not to be changed."""
     try:
-        return tomli.loads(text.removeprefix("\ufeff")), [], scan
-    except (ValueError, RecursionError) as error:
-        data, faults = _statements(scan)
-        return data, faults or [_whole(error)], scan
+        return tomli.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _statements(scan: Scan) -> tuple[dict[str, Any], list[Fault]]:
@@ -97,8 +110,13 @@ def _broken(scan: Scan, table: KeyPath, start: int, end: int) -> Fault:
     return Fault(line, table, "this is no TOML; write [table] or key = value")
 
 
-def _whole(error: ValueError | RecursionError) -> Fault:
-    return Fault(getattr(error, "lineno", 1), (), _told(error))
+def _whole(text: str) -> Fault:
+    """The fault of a text each of whose statements can be read by itself."""
+    try:
+        tomli.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        return Fault(getattr(error, "lineno", 1), (), _told(error))
+    raise AssertionError
 
 
 def _told(error: ValueError | RecursionError) -> str:

@@ -8,24 +8,23 @@ There are no locks, which clusters drop. Saving takes longer for a large file; c
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgexp_tui import durable
 from imgexp_tui.notebook import edit, exchange, history
-from imgexp_tui.notebook.load import read
 from imgexp_tui.notebook.merge import merge
 from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, NotebookError
-from imgexp_tui.notebook.recover import parse
+from imgexp_tui.notebook.recover import parse, tables
 from imgexp_tui.notebook.settings import Value
 from imgexp_tui.paths import NOTEBOOK
 
 _ROUNDS = 50
 """Tries against writers that keep writing in between, before it is given up."""
+_PATIENCE = 1.0
+"""Seconds that another program may take to write the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,19 @@ def save_note(lab: Path, version: str, field: str, text: str, *, seen: str) -> S
     return result
 
 
+def bring_back(lab: Path, state: history.State, *, seen: str) -> Saved:
+    """Make an older state of a note the note again.
+
+    Args:
+        state: one of `history.states`.
+        seen: what the note says now, as it was shown; what others made of it since is merged in.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    return save_note(lab, state.version, state.field, state.text, seen=seen)
+
+
 def add_version(
     lab: Path,
     name: str,
@@ -105,21 +117,29 @@ def rewrite(lab: Path, change: Callable[[str], str]) -> bool:
     if path.exists():
         with contextlib.suppress(OSError):
             history.make_folder(lab)
-    with exchange.turn(history.folder(lab) / "turn"):
+    with exchange.turn(history.folder(lab) / "turn") as alone:
+        if alone:
+            with contextlib.suppress(OSError):
+                exchange.mend(path)
         expected = _read(path)
         ours = change(_decoded(expected)).encode()
         if ours == expected:
             return False
         _writable(path)
-        with contextlib.suppress(OSError):
-            history.record_missing(lab, read(_decoded(expected), lab), path.stat().st_mtime)
-        written = _put(path, expected, ours, change)
-        with contextlib.suppress(OSError):
-            history.record_missing(lab, read(_decoded(written), lab), time.time())
-        return written != expected
+        return _put(lab, path, expected, ours, change) != expected
 
 
-def _put(path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bytes:
+def mend(lab: Path) -> None:
+    """Clear up after savers that were killed, before notes are read. Nothing is told: a save does it too."""
+    path = Path(os.path.realpath(lab / NOTEBOOK))
+    left = path.parent.glob(f".{path.name}.*")
+    if any(p.suffix in (".swap", ".tmp") for p in left):
+        with exchange.turn(history.folder(lab) / "turn") as alone, contextlib.suppress(OSError):
+            if alone:
+                exchange.mend(path)
+
+
+def _put(lab: Path, path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bytes:
     """Put `ours` in place of `expected`; what others put there in between is changed in the same way instead.
 
     Returns:
@@ -127,23 +147,35 @@ def _put(path: Path, expected: bytes, ours: bytes, change: Callable[[str], str])
     """
     for _ in range(_ROUNDS):
         try:
-            found, newer = exchange.put(path, ours, expected)
-            if newer is not None:
-                _keep(path, found)
+            _remember(lab, expected, path.stat().st_mtime)
+            if exchange.put(path, ours, expected):
+                _remember(lab, ours, time.time())
+                return ours
+        except FileNotFoundError:
+            pass  # an editor is about to rename its own file to this name
         except OSError as error:
-            raise NotebookError(f"cannot write {path}: {error.strerror}; the file is as it was") from None
-        if found == expected:
-            return ours
-        expected, ours = found, change(_decoded(found if newer is None else newer)).encode()
+            whole = "it may not outlive a power cut" if _stands(path, ours) else "the file is as it was"
+            raise NotebookError(f"cannot write {path}: {error.strerror}; {whole}") from None
+        expected = _read(path)
+        ours = change(_decoded(expected)).encode()
         if ours == expected:
             return ours
     raise NotebookError(f"{path} is being rewritten all the time by something else; save again when that has stopped")
 
 
-def _keep(path: Path, data: bytes) -> None:
-    """A copy beside the file, of what two others wrote within the same instant."""
-    with contextlib.suppress(FileExistsError):
-        durable.create(path.with_name(f"{path.name}.{hashlib.sha256(data).hexdigest()[:12]}.other"), data)
+def _remember(lab: Path, raw: bytes, moment: float) -> None:
+    """Add to the history what the notes say, as far as it does not know. A save goes on without, where it cannot."""
+    text = _decoded(raw)
+    data = tables(text)
+    with contextlib.suppress(OSError):
+        history.record_missing(lab, history.notes_of(parse(text)[0] if data is None else data), moment)
+
+
+def _stands(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _note(source: str, version: str, field: str) -> str:
@@ -155,17 +187,22 @@ def _note(source: str, version: str, field: str) -> str:
 
 
 def _read(path: Path) -> bytes:
-    # Editors that save by renaming leave the name empty for a moment.
-    for patience in (0.01, 0.05, 0.2, None):
+    """What the file holds when nobody is in the middle of writing it."""
+    limit = time.monotonic() + _PATIENCE
+    while True:
+        problem = f"another program has {path} open for writing; close it there, then save again"
         try:
-            return path.read_bytes()
+            data, busy = exchange.look(path)
+            if not busy:
+                return data
         except FileNotFoundError:
-            if patience is None:
-                raise NotebookError(f"there is no {path} any more; nothing was written") from None
-            time.sleep(patience)
+            # Editors that save by renaming leave the name empty for a moment.
+            problem = f"there is no {path} any more; nothing was written"
         except OSError as error:
             raise NotebookError(f"cannot read {path}: {error.strerror}") from None
-    raise AssertionError
+        if time.monotonic() > limit:
+            raise NotebookError(problem)
+        time.sleep(0.01)
 
 
 def _decoded(raw: bytes) -> str:
@@ -179,5 +216,5 @@ def _decoded(raw: bytes) -> str:
 def _writable(path: Path) -> None:
     """Say that a file or folder is read-only: a rename would pass over the file's own mode."""
     for place in (path, path.parent):
-        if not os.access(place, os.W_OK):
+        if place.exists() and not os.access(place, os.W_OK):
             raise NotebookError(f"{place} is read-only for you; mend: chmod u+w {place}")
