@@ -112,7 +112,9 @@ def _after_race(trial: TrialLab, said: list[tuple[float, str]], wrote: list[tupl
     newest = max(numbers(wrote, "wrote"), default=0)
     if title != f"foreign {newest}" and f"'foreign {newest}'" not in aside:
         verdict.others.append(f"the title is {title!r}, not of write {newest}")
-    verdict.others += [f"line {i} of the other" for i in numbers(wrote, "wrote") if i % 2 and f"<f{i}>" not in notes + aside]
+    verdict.others += [
+        f"line {i} of the other" for i in numbers(wrote, "wrote") if i % 2 and f"<f{i}>" not in notes + aside
+    ]
     begun = {int(what.split()[1]): moment for moment, what in said if what.startswith("begins")}
     history = "".join(trial.told(*_SHARED) + trial.told(*_OWN))
     for i in saved:

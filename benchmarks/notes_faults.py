@@ -100,14 +100,16 @@ def _print(table: dict[str, list[Verdict]]) -> dict[str, int]:
     print(f"{'':36}" + "".join(f"{c:>{max(8, len(c) + 2)}}" for c in columns))
     sums = [0] * len(columns)
     for name, verdicts in table.items():
-        lists = (lost, torn, others) = [[s for v in verdicts for s in getattr(v, k)] for k in ("lost", "torn", "others")]
-        row = [len(verdicts), sum(v.acknowledged for v in verdicts), *map(len, lists)]
+        wrong = [sum(len(getattr(v, kind)) for v in verdicts) for kind in ("lost", "torn", "others")]
+        row = [len(verdicts), sum(v.acknowledged for v in verdicts), *wrong]
         sums = [a + b for a, b in zip(sums, row, strict=True)]
         print(f"{name:36}" + "".join(f"{n:{max(8, len(c) + 2)},}" for n, c in zip(row, columns, strict=True)))
     everything = [v for verdicts in table.values() for v in verdicts]
     states, overwritten = sum(v.states for v in everything), sum(v.overwritten for v in everything)
-    print(f"states that a power cut could leave: {states:,}; edits that other programs overwrote: {overwritten:,}, "
-          "each of them in the history")
+    print(
+        f"states that a power cut could leave: {states:,}; edits that other programs overwrote: {overwritten:,}, "
+        "each of them in the history"
+    )
     keys = ("trials", "acknowledged", "acknowledged_lost", "torn", "others_lost")
     return {**dict(zip(keys, sums, strict=True)), "power_states": states, "overwritten": overwritten}
 

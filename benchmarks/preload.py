@@ -1,4 +1,4 @@
-"""The C libraries of the tests, built to be preloaded: `faults` makes calls fail or kills, `recorder` notes them down."""
+"""The C libraries of the tests, to be preloaded: `faults` makes calls fail or kills, `recorder` notes them down."""
 
 from __future__ import annotations
 
