@@ -3,7 +3,11 @@
 Every event has `time` (seconds since the epoch), `kind` and, for people, `message`. The kinds that carry more:
 
 - `plan` (trainer, at each start): `epochs`, `steps_per_epoch`, `train_samples`, `valid_samples`, `chance`
-  (metric name → value that guessing reaches), `encoder`, `parameters`, `device`.
+  (metric name → value that guessing reaches), `encoder`, `parameters`, `device`,
+  `transforms` (`train` and `valid` → names of what is done to images at random).
+- `worker` (trainer, as each data loader worker begins): `worker`, `side`, `epoch`, and fingerprints of what its
+  `python`, `numpy` and `torch` generators draw next.
+- `settings` (trainer, after the first epoch): `unread`, the settings that nothing asked for.
 - `progress` (trainer, at most once a second): `what`, `done`, `total` (None where unknown), `unit`.
 - `checkpoint`: `epoch`, `step`, `best` (bool).
 - `requeued` (supervisor): Slurm took the job back, and starts it again; `message` says why.

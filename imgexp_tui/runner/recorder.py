@@ -57,6 +57,7 @@ class SystemRecorder:
             "host/cpu_percent": round(host.cpu_percent, 1),
             "host/memory": host.memory,
             "host/memory_total": host.memory_total,
+            "host/disk_free": host.disk_free,
         }
         for card in cards:
             at = f"gpu{card.index}"

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from imgexp_tui.training.ending import end_with_parent
 from imgexp_tui.training.streams import Purpose, stream
+from imgexp_tui.training.witness import Draws, draws
 
 
 class Batch(NamedTuple):
@@ -25,12 +26,14 @@ class Batch(NamedTuple):
 
     Of several processes each has its part of a step's images. One that gets none has an image of another's, so that
     it can take part in the step; that `stands_in` and counts nothing.
+    `drawn` comes with the first one that a worker makes.
     """
 
     inputs: Tensor
     targets: Tensor
     faults: list[str]
     stands_in: bool = False
+    drawn: Draws | None = None
 
     @property
     def images(self) -> int:
@@ -40,6 +43,11 @@ class Batch(NamedTuple):
 
 class Examples(Protocol):
     """What a task makes of images."""
+
+    @property
+    def transforms(self) -> tuple[str, ...]:
+        """Names of what is done to the images at random."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -67,8 +75,14 @@ class _Batches(Dataset[Batch]):
         self._seed, self._shuffle = seed, shuffle
         self._rank, self._ranks = part
         self._ordered: tuple[int, NDArray[np.int64]] | None = None
+        self._begun = False
 
     def __getitem__(self, place: tuple[int, int]) -> Batch:
+        drawn = None if self._begun else draws()
+        self._begun = True
+        return self._made(place)._replace(drawn=drawn)
+
+    def _made(self, place: tuple[int, int]) -> Batch:
         epoch, number = place
         start = number * self._batch_size
         whole = self._order(epoch)[start : start + self._batch_size].tolist()

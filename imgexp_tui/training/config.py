@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from imgexp_tui.notebook.settings import SETTINGS, defaults
 from imgexp_tui.records.documents import Request
@@ -11,7 +12,19 @@ from imgexp_tui.training.errors import TrainingError
 
 
 class Config(SimpleNamespace):
-    """Every name of `notebook.settings` is an attribute of its kind."""
+    """Every name of `notebook.settings` is an attribute of its kind; `unread` tells which nothing has asked for yet."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if not name.startswith("_"):
+            super().__getattribute__("__dict__").setdefault("_read", set()).add(name)
+        return value
+
+
+def unread(config: Config) -> list[str]:
+    """The settings that were never looked at, by name."""
+    held = config.__dict__
+    return sorted(name for name in held if not name.startswith("_") and name not in held.get("_read", ()))
 
 
 def read_config(run: RunDir) -> Config:

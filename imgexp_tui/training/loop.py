@@ -22,8 +22,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training import checkpoint, encoders
-from imgexp_tui.training.batches import Batch, Loader
-from imgexp_tui.training.config import Config
+from imgexp_tui.training.batches import Batch, Examples, Loader
+from imgexp_tui.training.config import Config, unread
 from imgexp_tui.training.device import choose_device, choose_precision, set_threads
 from imgexp_tui.training.errors import Stopped, TrainingError
 from imgexp_tui.training.gradients import gradient_norms, layer_groups
@@ -35,6 +35,7 @@ from imgexp_tui.training.report import Report
 from imgexp_tui.training.sources import Data, open_data
 from imgexp_tui.training.stop import StopSignal
 from imgexp_tui.training.tasks import make_task
+from imgexp_tui.training.witness import Answers, Fingerprint
 
 _LINE_INTERVAL = 10.0
 """Seconds between two lines of the log within an epoch."""
@@ -75,7 +76,10 @@ class Training:
         self.encoder = self._encoder(saved)
         data = open_data(config, report, group)
         self.task = make_task(config, data)
-        self.train_loader, self.valid_loader = self._loader(data, True), self._loader(data, False)
+        self.train_examples = self.task.examples(data.train, training=True)
+        self.valid_examples = self.task.examples(data.valid, training=False)
+        self.train_loader = self._loader(self.train_examples, shuffle=True)
+        self.valid_loader = self._loader(self.valid_examples, shuffle=False)
         self.model = self._on_device(assemble(self.encoder, config, self.task.outputs))
         self.groups = layer_groups(self.model)
         self.optimizer = make_optimizer(self.model, config)
@@ -117,6 +121,7 @@ class Training:
             batch = next(batches)
             waited = time.perf_counter() - start
             self._warn_of(batch)
+            self._tell_draws(batch, "train")
             counted, measured = self._step(model, batch, waited)
             took = time.perf_counter() - start
             self.at.batch += 1
@@ -165,17 +170,20 @@ class Training:
         self.model.eval()
         self.group.share_buffers(self.model)
         metrics, spread = EpochMetrics(self.task, self.device, self.group), Spread(self.group)
+        answers, fingerprint = Answers(self.group), Fingerprint(self.group)
         for batch in self.valid_loader.epoch(self.at.epoch):
             self.group.check()
             self._warn_of(batch)
             if batch.stands_in:
                 metrics.add(metrics.together(Counted()))
                 continue
+            fingerprint.update(batch.inputs)
             inputs, targets = self._moved(batch.inputs, batch.targets)
             outputs, loss = self._forward(self.model, inputs, targets)
             probabilities = self.task.probabilities(outputs)
             metrics.add(metrics.measure(loss, probabilities, targets))
             spread.update(probabilities)
+            answers.update(probabilities)
         mean_loss, accuracy = metrics.compute()
         mean, std = spread.compute()
         return {
@@ -183,7 +191,9 @@ class Training:
             "valid/accuracy": accuracy,
             "valid/soft_mean": mean,
             "valid/soft_std": std,
+            "valid/largest_share": answers.largest_share(),
             "valid/samples": metrics.samples,
+            "valid/fingerprint": fingerprint.compute(),
             "time/epoch_valid": time.perf_counter() - start,
         }
 
@@ -197,6 +207,8 @@ class Training:
         if better:
             at.best, at.best_epoch = valid["valid/loss"], epoch
         self._tell_epoch(means, valid, better)
+        if at.epoch == 0:
+            self._tell_unread()
         self.at = Position(epoch, 0, at.step, at.best, at.best_epoch)
         self.train_metrics = EpochMetrics(self.task, self.device, self.group)
         self._save(["last", "best"] if better else ["last"])
@@ -296,13 +308,13 @@ class Training:
         told = self.group.from_first(lambda: {"name": built.name, "origin": built.origin} if built else {})
         return built or encoders.again(told, self.config)
 
-    def _loader(self, data: Data, training: bool) -> Loader:
+    def _loader(self, examples: Examples, *, shuffle: bool) -> Loader:
         c = self.config
         return Loader(
-            self.task.examples(data.train if training else data.valid, training),
+            examples,
             c.batch_size,
             seed=c.seed,
-            shuffle=training,
+            shuffle=shuffle,
             workers=c.num_workers,
             pin_memory=self.device.type == "cuda",
             part=(self.group.rank, self.group.size),
@@ -318,6 +330,16 @@ class Training:
     def _warn_of(self, batch: Batch) -> None:
         for fault in batch.faults:
             self.report.warn(fault)
+
+    def _tell_draws(self, batch: Batch, side: str) -> None:
+        """What a worker's random numbers begin with; two that begin alike go on alike."""
+        if batch.drawn:
+            self.report.event("worker", side=side, epoch=self.at.epoch + 1, **asdict(batch.drawn))
+
+    def _tell_unread(self) -> None:
+        """The settings that a whole epoch did not ask for."""
+        _ = self.config.patience  # asked for between epochs
+        self.report.event("settings", unread=unread(self.config))
 
     def _gpu_memory(self) -> dict[str, float]:
         """torch's own peak: in a container NVML may not tell which process is ours."""
@@ -351,6 +373,7 @@ class Training:
             device=str(self.device),
             precision=str(self.precision).removeprefix("torch."),
             processes=self.group.size,
+            transforms={"train": self.train_examples.transforms, "valid": self.valid_examples.transforms},
         )
 
     def _tell_epoch(self, means: dict[str, float], valid: dict[str, float], better: bool) -> None:

@@ -83,6 +83,12 @@ class PatchworkExamples:
     def __len__(self) -> int:
         return len(self._images)
 
+    @property
+    def transforms(self) -> tuple[str, ...]:
+        """The patch's transforms that have a chance."""
+        chances = ("flip_horizontal", "flip_vertical", "noise")
+        return tuple(f"patch_{name}" for name in chances if getattr(self._chances, name) > 0)
+
     def batch(self, indices: Sequence[int], epoch: int) -> Batch:
         """Inputs and targets [n, 1]: 1 where the patch is from the same image."""
         drawn, chosen = self.plan(epoch), np.asarray(indices)

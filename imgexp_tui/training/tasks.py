@@ -103,7 +103,9 @@ class Classification:
 
 
 class _Labelled:
-    """Images with their classes, int64 [n]."""
+    """Images with their classes, int64 [n]; nothing is done to them at random."""
+
+    transforms = ()
 
     def __init__(self, images: Images, labels: Tensor) -> None:
         self._images, self._labels = images, labels
