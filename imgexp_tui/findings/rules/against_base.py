@@ -1,0 +1,60 @@
+"""One sentence about a version against its base: what changed, what it did, whether that is beyond noise.
+
+Drafted for the takeaways. Changes are those between the two runs' own settings, which may be others than the
+notebook's by now. A difference is beyond noise where Welch's interval over seeds leaves out zero, as in `seed_noise`.
+"""
+
+from __future__ import annotations
+
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.rules.no_effect import _changed, _shown
+from imgexp_tui.findings.rules.seed_noise import compared
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.text import listed
+
+NAME = "against_base"
+_MOST = 4
+"""Changes that are named; of more the number is told."""
+_LIKE = 0.01
+"""Share of the loss below which two values are called the same."""
+
+
+def find(run: Record) -> Finding | None:
+    base = next((v for v in run.relatives.base if v.request and v.best()), None)
+    best, request = run.view.best(), run.view.request
+    if base is None or best is None or request is None or not run.ended:
+        return None
+    before = base.best()
+    if before is None or before.metric != best.metric:
+        return None
+    changed = _changed(request, base)
+    names = [f"{n} {_shown(a)} → {_shown(b)}" for n, (a, b) in changed.items()]
+    if len(names) > _MOST:
+        names = [*names[: _MOST - 1], f"{len(names) - _MOST + 1} more"]
+    what = f"With {listed(names)}" if names else "With the same settings"
+    ratio = best.value / before.value - 1 if before.value else 0.0
+    did = "stayed the same" if abs(ratio) < _LIKE else f"got {'worse' if ratio > 0 else 'better'} by {abs(ratio):.0%}"
+    noise = _noise(run, base, best.metric)
+    accuracy = _accuracy(before.beside, best.beside)
+    return Finding(
+        NAME,
+        Severity.INFO,
+        f"{what}, {best.metric} {did} against {base.version} "
+        f"({before.value:.4g} → {best.value:.4g}{accuracy}); {noise}.",
+        Evidence((best.metric,), best.step, best.step),
+    )
+
+
+def _accuracy(before: dict[str, float], now: dict[str, float]) -> str:
+    pair = before.get("valid/accuracy"), now.get("valid/accuracy")
+    return f", accuracy {pair[0]:.1%} → {pair[1]:.1%}" if pair[0] is not None and pair[1] is not None else ""
+
+
+def _noise(run: Record, base: RunView, metric: str) -> str:
+    told = compared(run.relatives.group or (run.view,), run.relatives.base_group or (base,), metric)
+    if told is None:
+        return "one seed cannot tell whether that is more than noise"
+    _, low, high, counts = told
+    beyond = not low <= 0 <= high
+    return f"over {counts[0]} and {counts[1]} seeds that is {'beyond' if beyond else 'within'} noise"

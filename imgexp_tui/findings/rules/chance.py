@@ -1,0 +1,66 @@
+"""No better than chance, or better by little but reliably: an exact test on what validation counted.
+
+Of the epochs the best is taken, and the probability multiplied by their number (Bonferroni), because the best of many
+guesses looks good too. Guessing is what the trainer says it is: for unequal classes always answering the commonest.
+"""
+
+from __future__ import annotations
+
+from imgexp_tui.findings.exact import binomial_tail
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Record
+
+NAME = "chance"
+_SURE = 0.01
+"""Probability below which guessing is ruled out: the stricter of the two customary levels, as runs are many."""
+_LITTLE = 0.15
+"""Accuracy above guessing up to which it is "by little": three in ten of what there is to gain with two classes."""
+_WAIT, _EPOCHS = 0.5, 2
+"""A run is not judged before this share of its epochs, nor before so many validations."""
+
+
+def by_chance(run: Record) -> tuple[float, int, int, int] | None:
+    """Probability that guessing would reach the best accuracy of so many epochs, right answers, images, and the step.
+
+    None where it was not validated, or it is not known what guessing reaches.
+    """
+    found = run.epochs("valid/accuracy")
+    chance = run.view.chance.get("valid/accuracy")
+    counts = run.latest("valid/samples", 1)
+    images = int(counts[0]) if counts else run.valid_samples
+    if not found or chance is None or not 0 < chance < 1 or not images:
+        return None
+    best = max(found, key=lambda p: p.value)
+    right = round(best.value * images)
+    return min(1.0, binomial_tail(right, images, chance) * len(found)), right, images, best.step
+
+
+def find(run: Record) -> Finding | None:
+    judged = by_chance(run)
+    chance = run.view.chance.get("valid/accuracy", 0.0)
+    accuracies = run.epochs("valid/accuracy")
+    if judged is None or len(accuracies) < _EPOCHS or run.done < _WAIT:
+        return None
+    p, right, images, step = judged
+    evidence = Evidence(("valid/accuracy", "valid/loss"), step, step)
+    told = f"{right:,} of {images:,} right at its best ({right / images:.1%}, guessing: {chance:.1%})"
+    if p >= _SURE:
+        return Finding(
+            NAME,
+            Severity.WARNING,
+            f"Not better than chance: {told}; guessing does as well in {_share(p)} of such runs.",
+            evidence,
+            "See whether it learns a few images by heart; if not, look at labels, learning rate and model.",
+        )
+    if right / images - chance < _LITTLE:
+        return Finding(
+            NAME,
+            Severity.INFO,
+            f"Reliably better than chance, though not by much: {told}; p = {p:.1g}.",
+            evidence,
+        )
+    return None
+
+
+def _share(p: float) -> str:
+    return "nearly all" if p > 0.99 else f"{p:.0%}" if p >= 0.1 else f"{p:.1%}"

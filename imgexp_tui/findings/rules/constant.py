@@ -1,0 +1,45 @@
+"""Predicts a constant: the soft predictions have no spread over the images, or all images get the same answer.
+
+A loss near that of guessing does not tell it: a network that has just begun looks the same. The spread does. Two
+validations in a row are asked for, because the first, with BatchNorm statistics of few steps, may be that by accident.
+"""
+
+from __future__ import annotations
+
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Record
+
+NAME = "constant"
+_FLAT = 0.02
+"""Standard deviation of the soft predictions, as a share of the probability that guessing gives: 0.01 for two classes.
+A sigmoid's output moves so little when its input moves by 0.04, while weights as they are drawn move it several times
+as far (the six versions that the app ships with: 0.03 to 0.09 after their first epoch, where BatchNorm has settled)."""
+_ALL = 0.995
+"""Share of the images that get the same answer."""
+_FEWEST = 20
+"""Images: of fewer, all may well get the same answer."""
+
+
+def find(run: Record) -> Finding | None:
+    spread, share = run.epochs("valid/soft_std")[-2:], run.epochs("valid/largest_share")[-2:]
+    images = run.latest("valid/samples", 1)
+    if images and images[0] < _FEWEST:
+        return None
+    chance = run.view.chance.get("valid/accuracy", 0.5)
+    flat = len(spread) == 2 and all(p.value < _FLAT * chance for p in spread)
+    one = len(share) == 2 and all(p.value >= _ALL for p in share)
+    if not (flat or one):
+        return None
+    told = []
+    if one:
+        told.append(f"{share[-1].value:.1%} of the validation images get the same answer")
+    if spread:
+        told.append(f"the soft predictions have a standard deviation of {spread[-1].value:.2g}")
+    seen = spread if flat else share
+    return Finding(
+        NAME,
+        Severity.WARNING,
+        f"It predicts a constant in epochs {seen[0].epoch} and {seen[-1].epoch}: {', and '.join(told)}.",
+        Evidence(("valid/soft_std", "valid/largest_share", "valid/soft_mean"), seen[0].step, seen[-1].step),
+        "Look at the head, at the labels, and at the learning rate: dead units do this, and a rate far too high.",
+    )

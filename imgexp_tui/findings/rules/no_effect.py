@@ -1,0 +1,129 @@
+"""A changed setting that had no effect: nothing read it, or everything came out the same to the last digit.
+
+The trainer tells after its first epoch which settings nothing asked for. Of those, the ones matter that this version
+changed against its base, or that were given for this run. Stronger still: where the run beside it differs in one of
+these settings, has the same seed, and yet the same losses, digit by digit, the change did nothing. Settings that
+change the speed alone are left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Record
+from imgexp_tui.notebook.settings import SETTINGS
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.text import clean_line, listed
+
+NAME = "no_effect"
+_SPEED = frozenset(
+    ("num_workers", "cache_images", "threads", "device", "log_every", "epochs", "patience", "compile", "channels_last")
+)
+_STEPS = 10
+"""Steps whose losses must agree; two runs that differ in anything random differ in the first."""
+_MOST = 200
+
+
+def find(run: Record) -> Finding | None:
+    request = run.view.request
+    if request is None:
+        return None
+    base = next((v for v in run.relatives.base if v.request), None)
+    changed = _changed(request, base)
+    if not changed:
+        return None
+    return (
+        _unread(run, changed)
+        or (_nothing_passed(run, request, base, changed) if base else None)
+        or (_the_same(run, base, changed) if base else None)
+    )
+
+
+def _changed(request: Request, base: RunView | None) -> dict[str, tuple[object, object]]:
+    """Setting → before and now: against the base's run, else what was given for this run against the defaults."""
+    if base and base.request:
+        before = base.request.config
+        names = {*before, *request.config}
+    else:
+        before = {name: SETTINGS[name].default for name in SETTINGS}
+        names = set(request.overrides)
+    found = {n: (before.get(n, _default(n)), request.config.get(n, _default(n))) for n in sorted(names) if n != "seed"}
+    return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+
+
+def _default(name: str) -> object:
+    return SETTINGS[name].default if name in SETTINGS else None
+
+
+def _unread(run: Record, changed: dict[str, tuple[object, object]]) -> Finding | None:
+    told = next((e.get("unread") for e in reversed(run.told) if e.get("kind") == "settings"), None)
+    names = [n for n in changed if isinstance(told, list) and n in told]
+    if not names:
+        return None
+    return Finding(
+        NAME,
+        Severity.WARNING,
+        f"{_told(changed, names)} had no effect: nothing read {'it' if len(names) == 1 else 'them'}.",
+        Evidence(),
+        "Another setting decides whether it counts, or it is misspelt for what reads it.",
+    )
+
+
+def _nothing_passed(
+    run: Record, request: Request, base: RunView, changed: dict[str, tuple[object, object]]
+) -> Finding | None:
+    """Of a command that is called with the same words."""
+    other = base.request
+    if run.shipped or other is None or other.trainer != "command":
+        return None
+    own = [word.replace(str(run.view.dir.path), "") for word in request.argv]
+    if own != [word.replace(str(base.dir.path), "") for word in other.argv]:
+        return None
+    return Finding(
+        NAME,
+        Severity.WARNING,
+        f"{_told(changed, list(changed))} does not reach the command: "
+        f"it is called with the same words as {base.version}'s.",
+        Evidence(),
+        "Put {" + next(iter(changed)) + "} into the command where the script takes it.",
+    )
+
+
+def _the_same(run: Record, base: RunView, changed: dict[str, tuple[object, object]]) -> Finding | None:
+    names = [n for n in changed if n not in _SPEED]
+    if not names or not base.request or not run.view.request or base.request.seed != run.view.request.seed:
+        return None
+    for metric in ("train/loss", "valid/loss"):
+        own, other = run.steps(metric), base.series.get(metric)
+        mine = list(_pairs(own.steps, own.values))
+        if other is None or (metric == "train/loss" and len(mine) < _STEPS) or not mine:
+            return None
+        theirs = dict(_pairs(other.steps, other.values))
+        if any(theirs.get(step) != value for step, value in mine if step <= max(theirs, default=0)):
+            return None
+    return Finding(
+        NAME,
+        Severity.WARNING,
+        f"{_told(changed, names)} had no effect: "
+        f"with the same seed every loss is that of {base.version}, to the last digit.",
+        Evidence(("train/loss", "valid/loss"), run.steps("train/loss").steps[0], run.steps("train/loss").steps[-1]),
+        "Another setting decides whether it counts.",
+    )
+
+
+def _pairs(steps: object, values: object) -> Iterator[tuple[int, float]]:
+    both = zip(steps, values, strict=True)  # type: ignore[call-overload]
+    return ((s, v) for s, v in islice(both, _MOST) if math.isfinite(v))
+
+
+def _told(changed: dict[str, tuple[object, object]], names: list[str]) -> str:
+    return "The change of " + listed([f"{n} {_shown(changed[n][0])} → {_shown(changed[n][1])}" for n in names])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else "unset" if value is None else clean_line(str(value)) or '""'

@@ -1,0 +1,69 @@
+"""Overfits: the validation loss rises from its best while the training loss goes on falling; since which epoch.
+
+The stop criterion GL of Prechelt (1998, "Early Stopping - But When?"): the validation loss above its best so far, in
+percent. He stops at GL 5; here the last three epochs together must be past it, must be past what the curve shakes
+anyway, and training must have gone on getting better."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from statistics import median
+
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Point, Record, best, last_mean
+
+NAME = "overfits"
+_RISE = 0.05
+"""Prechelt's GL 5."""
+_SHAKE = 2.0
+"""The rise must be so many times the median change from one epoch to the next since the best."""
+_AFTER, _EPOCHS = 3, 5
+"""Epochs since the best, and in all, before it is said."""
+_GAP = 0.25
+"""Validation loss above the training loss, as a share of guessing's, that is worth a word without a rise."""
+
+
+def find(run: Record) -> Finding | None:
+    valid, losses = run.epochs("valid/loss"), run.losses
+    if len(valid) < _EPOCHS or not losses:
+        return None
+    at = best(valid)
+    after, rise = valid[at + 1 :], last_mean(valid) - valid[at].value
+    before = next((p.value for p in losses if p.epoch == valid[at].epoch), None)
+    learns_on = before is not None and last_mean(losses) < before
+    if (
+        len(after) >= _AFTER
+        and rise > _RISE * abs(valid[at].value)
+        and learns_on
+        and rise > _SHAKE * _shakes(valid[at:])
+    ):
+        return Finding(
+            NAME,
+            Severity.WARNING,
+            f"It overfits since epoch {valid[at].epoch}: the validation loss rose from {valid[at].value:.4g} to "
+            f"{last_mean(valid):.4g}, while the training loss fell from {before:.4g} to {last_mean(losses):.4g}.",
+            Evidence(("valid/loss", "train/loss"), valid[at].step, valid[-1].step),
+            "Keep the best checkpoint and stop there (patience), or turn up dropout, augmentation or weight decay.",
+            {"patience": 5} if run.shipped else None,
+        )
+    return _gap(run, valid, losses)
+
+
+def _shakes(points: list[Point]) -> float:
+    steps = [abs(b.value - a.value) for a, b in pairwise(points)]
+    # Half of what the curve moves by is the shaking of each of two ends; a mean of three shakes less.
+    return median(steps) / 2 if steps else 0.0
+
+
+def _gap(run: Record, valid: list[Point], losses: list[Point]) -> Finding | None:
+    chance, gap = run.view.chance.get("valid/loss"), last_mean(valid) - last_mean(losses)
+    if not chance or run.done < 1 or gap < _GAP * chance:
+        return None
+    return Finding(
+        NAME,
+        Severity.INFO,
+        f"It fits the training images (loss {last_mean(losses):.3g}) far better than the validation images "
+        f"({last_mean(valid):.3g}).",
+        Evidence(("valid/loss", "train/loss"), valid[0].step, valid[-1].step),
+        "More images, more augmentation or more dropout.",
+    )

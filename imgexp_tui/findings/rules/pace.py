@@ -1,0 +1,70 @@
+"""Slower per epoch but ahead per step, or the reverse, against the base version.
+
+A larger batch makes fewer steps in an epoch, so that its curve by epochs and its curve by steps say different things
+(v1 beside v0 in the notes). Both runs are compared at the last epoch that both have, and at the last step that both
+have, between the validations around it. Only where the two disagree, each by more than the curves shake, it is said.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Point, Record
+from imgexp_tui.records.follow import RunView
+
+NAME = "pace"
+_CLEAR = 0.02
+"""Difference as a share of the loss, at least."""
+_EPOCHS = 3
+_OTHER = 1.2
+"""Steps in an epoch must differ by this factor; else epochs and steps are one and the same."""
+
+
+def find(run: Record) -> Finding | None:
+    base = next(iter(run.relatives.base), None)
+    if base is None or base.dir == run.view.dir:
+        return None
+    own, other = run.epochs("valid/loss"), _epochs(base)
+    if min(len(own), len(other)) < _EPOCHS:
+        return None
+    mine, theirs = (p[-1].step / p[-1].epoch for p in (own, other))
+    if max(mine, theirs) < _OTHER * min(mine, theirs):
+        return None
+    epoch, step = min(own[-1].epoch, other[-1].epoch), min(own[-1].step, other[-1].step)
+    by_epoch = _at(own, epoch, "epoch"), _at(other, epoch, "epoch")
+    by_step = _at(own, step, "step"), _at(other, step, "step")
+    if None in (*by_epoch, *by_step):
+        return None
+    (a, b), (c, d) = by_epoch, by_step
+    assert a is not None and b is not None and c is not None and d is not None
+    shakes = _CLEAR * min(a, b, c, d) + 0.5 * max(_shakes(own), _shakes(other))
+    if abs(a - b) < shakes or abs(c - d) < shakes or (a > b) == (c > d):
+        return None
+    behind = a > b
+    sentence = (
+        f"{'Slower per epoch but ahead' if behind else 'Faster per epoch but behind'} per step than {base.version}: "
+        f"valid/loss {a:.4g} against {b:.4g} after {epoch} epochs, {c:.4g} against {d:.4g} after {step:,} steps."
+    )
+    what = "A higher learning rate or more epochs may win both." if behind else ""
+    return Finding(NAME, Severity.INFO, sentence, Evidence(("valid/loss",), own[0].step, own[-1].step), what)
+
+
+def _epochs(view: RunView) -> list[Point]:
+    return Record(view).epochs("valid/loss")
+
+
+def _shakes(points: list[Point]) -> float:
+    steps = [abs(b.value - a.value) for a, b in zip(points[-6:], points[-5:], strict=False)]
+    return median(steps) if steps else 0.0
+
+
+def _at(points: list[Point], place: int, by: str) -> float | None:
+    """The value there, between the two points around it; None before the first."""
+    before = [p for p in points if getattr(p, by) <= place]
+    after = [p for p in points if getattr(p, by) >= place]
+    if not before or not after:
+        return None
+    a, b = before[-1], after[0]
+    x, y = getattr(a, by), getattr(b, by)
+    return a.value if x == y else a.value + (b.value - a.value) * (place - x) / (y - x)

@@ -1,0 +1,72 @@
+"""Differences within the noise of seeds: this version's runs over seeds against its base's.
+
+Welch's t interval of the difference of the two means of best validation losses (Welch 1947). With one seed each
+nothing can be told, and that is said. Bouthillier et al. (2021, "Accounting for Variance in Machine Learning
+Benchmarks") show how often published differences are within it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, variance
+
+from imgexp_tui.findings.exact import student
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Record
+from imgexp_tui.records.follow import RunView
+
+NAME = "seed_noise"
+_SMALL = 0.1
+"""Difference, as a share of the loss, up to which seeds are asked for: as far apart as seeds often are."""
+
+
+def find(run: Record) -> Finding | None:
+    relatives = run.relatives
+    base = next(iter(relatives.base), None)
+    own_best, base_best = run.view.best(), base.best() if base else None
+    if base is None or own_best is None or base_best is None or not run.ended or own_best.metric != base_best.metric:
+        return None
+    told = compared(relatives.group or (run.view,), relatives.base_group or (base,), own_best.metric)
+    evidence = Evidence((own_best.metric,), own_best.step, own_best.step)
+    if told is None:
+        if abs(own_best.value - base_best.value) > _SMALL * abs(base_best.value):
+            return None
+        return Finding(
+            NAME,
+            Severity.INFO,
+            f"Whether {own_best.metric} {own_best.value:.4g} against {base_best.value:.4g} of {base.version} is more "
+            "than the noise of seeds cannot be told: it needs at least two seeds of both.",
+            evidence,
+            f"imgexp-tui run {base.version} {run.view.version} --seeds 3",
+        )
+    difference, low, high, counts = told
+    if low <= 0 <= high:
+        return Finding(
+            NAME,
+            Severity.INFO,
+            f"The difference to {base.version} is within the noise of seeds: {difference:+.4g} in {own_best.metric}, "
+            f"95 % interval {low:+.4g} to {high:+.4g} ({counts[0]} and {counts[1]} seeds).",
+            evidence,
+        )
+    return None
+
+
+def compared(
+    own: Sequence[RunView], base: Sequence[RunView], metric: str
+) -> tuple[float, float, float, tuple[int, int]] | None:
+    """Difference of the mean best values, its 95 % interval, and the numbers of runs; None with fewer than two each."""
+    mine, theirs = (_bests(views, metric) for views in (own, base))
+    if min(len(mine), len(theirs)) < 2:
+        return None
+    parts = variance(mine) / len(mine), variance(theirs) / len(theirs)
+    difference, error = fmean(mine) - fmean(theirs), math.sqrt(sum(parts))
+    if not error:
+        return difference, difference, difference, (len(mine), len(theirs))
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(mine) - 1) + parts[1] ** 2 / (len(theirs) - 1))
+    reach = student(freedom) * error
+    return difference, difference - reach, difference + reach, (len(mine), len(theirs))
+
+
+def _bests(views: Sequence[RunView], metric: str) -> list[float]:
+    found = [best for view in views if not view.status.state.live and (best := view.best())]
+    return [best.value for best in found if best.metric == metric]

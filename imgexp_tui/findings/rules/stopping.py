@@ -1,0 +1,62 @@
+"""Stopped too early, or went on after the best: where the best epoch lies.
+
+The validation loss of the last epochs is set against the time before: still falling at the end, with the best
+epoch among the last, there was more to gain. A best epoch long past is time wasted; the checkpoint `best` still has it.
+Either is advice about the next run, never more than information.
+"""
+
+from __future__ import annotations
+
+from imgexp_tui.findings.exact import falls
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Record, best, last_mean
+from imgexp_tui.text import duration
+
+NAME = "stopping"
+_EPOCHS = 4
+_GAIN = 0.02
+"""What the last quarter of the epochs gained, as a share of the loss; less is no reason to go on."""
+_WASTED, _FEWEST = 0.4, 4
+"""Share of the epochs, and number of them, after the best: Prechelt's (1998) patience rules stop within a few
+epochs."""
+
+
+def find(run: Record) -> Finding | None:
+    valid = run.epochs("valid/loss")
+    if not run.ended or len(valid) < _EPOCHS:
+        return None
+    at, count = best(valid), len(valid)
+    after, quarter = count - 1 - at, max(2, count // 4)
+    before = last_mean(valid[:-quarter], quarter)
+    gain = (before - last_mean(valid, quarter)) / abs(before) if before else 0.0
+    epochs = run.number("epochs")
+    recent = falls([p.value for p in valid[-max(4, count // 2) :]])
+    if after <= 1 and gain > _GAIN and recent < 0.1:
+        longer = int(epochs * 2) if epochs else None
+        return Finding(
+            NAME,
+            Severity.INFO,
+            f"It stopped while it was still getting better: the validation loss fell by {gain:.0%} over the last "
+            f"{quarter} epochs, to {valid[at].value:.4g} in epoch {valid[at].epoch}.",
+            Evidence(("valid/loss",), valid[-quarter].step, valid[-1].step),
+            f"Train longer (epochs = {longer})." if longer else "Train longer.",
+            {"epochs": longer} if longer and run.shipped else None,
+        )
+    if after >= max(_FEWEST, _WASTED * count):
+        spent = _seconds(run, valid[at].epoch)
+        return Finding(
+            NAME,
+            Severity.INFO,
+            f"The last {after} of {count} epochs brought nothing: the best was epoch {valid[at].epoch} "
+            f"({valid[at].value:.4g})" + (f"; they took {duration(spent)}." if spent >= 1 else "."),
+            Evidence(("valid/loss",), valid[at].step, valid[-1].step),
+            "Stop after a few epochs without a better one (patience = 5).",
+            {"patience": 5} if run.shipped and not run.number("patience") else None,
+        )
+    return None
+
+
+def _seconds(run: Record, epoch: int) -> float:
+    """What the epochs after this one took."""
+    series = ("time/epoch_train", "time/epoch_valid")
+    return sum(p.value for name in series for p in run.epochs(name) if p.epoch > epoch)

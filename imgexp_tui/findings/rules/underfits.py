@@ -1,0 +1,58 @@
+"""Underfits: the training loss itself stays high at the end, and validation is about as good.
+
+The measure is the share of guessing's loss that training took away, 1 - loss / chance, which for a logistic model is
+McFadden's pseudo R²; he calls 0.2 to 0.4 an excellent fit for noisy choices of people (McFadden 1979, "Quantitative
+Methods for Analyzing Travel Behaviour"). For labels that are certain, below 0.2 little is learned. A run that is not
+better than chance does not underfit, it does not learn; `chance` tells that."""
+
+from __future__ import annotations
+
+from imgexp_tui.findings.exact import falls
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.findings.record import Record, last_mean
+from imgexp_tui.findings.rules.chance import _SURE, by_chance
+from imgexp_tui.notebook.settings import Value
+
+NAME = "underfits"
+_POOR, _FAIR = 0.2, 0.4
+"""Shares of guessing's loss that training took away: below the first a warning, below the second worth a word."""
+_GAP = 0.1
+"""Validation loss above the training loss, as a share of guessing's, up to which it is "about as good"."""
+_WAIT, _EPOCHS = 0.75, 4
+
+
+def find(run: Record) -> Finding | None:
+    losses, valid = run.losses, run.epochs("valid/loss")
+    chance = run.view.chance.get("valid/loss") or run.view.chance.get("train/loss")
+    if not chance or len(losses) < _EPOCHS or run.done < _WAIT:
+        return None
+    judged = by_chance(run)
+    if judged and judged[0] >= _SURE:
+        return None
+    loss = last_mean(losses)
+    took = 1 - loss / chance
+    if took >= _FAIR or (valid and last_mean(valid) - loss > _GAP * chance):
+        return None
+    still = falls([p.value for p in losses[-max(4, len(losses) // 2) :]]) < 0.05
+    suggestion, change = _mend(run, still)
+    beside = f", validation {last_mean(valid):.3g}" if valid else ""
+    return Finding(
+        NAME,
+        Severity.WARNING if took < _POOR else Severity.INFO,
+        f"It underfits: the training loss is {loss:.3g} at the end (guessing: {chance:.3g}{beside})"
+        + (", and still falls." if still else "."),
+        Evidence(("train/loss", "valid/loss"), losses[max(0, len(losses) - 3)].step, losses[-1].step),
+        suggestion,
+        change,
+    )
+
+
+def _mend(run: Record, still: bool) -> tuple[str, dict[str, Value] | None]:
+    dropout, epochs = run.number("dropout") or 0.0, run.number("epochs")
+    if still and epochs:
+        longer = 2 * int(epochs)
+        return f"Train longer (epochs = {longer}), or with a higher learning rate.", {"epochs": longer}
+    if dropout > 0:
+        lower = round(dropout / 2, 3)
+        return f"Turn down dropout (to {lower:g}) or the augmentation, or take a larger model.", {"dropout": lower}
+    return "Take a larger model, train longer, or raise the learning rate.", None

@@ -1,0 +1,133 @@
+"""The engine: all rules, any record, as it grows; rules off by name; relatives; the statistics behind them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from imgexp_tui.findings import exact
+from imgexp_tui.findings.engine import RULES, Engine
+from imgexp_tui.findings.model import Severity
+from imgexp_tui.findings.relatives import relatives_of
+from imgexp_tui.notebook.finding_names import FINDINGS
+from imgexp_tui.notebook.load import read
+
+from .made_up_runs import made_up, write_lines
+
+COUNTS = {"valid/samples": [500, 448, 500]}
+
+
+def test_the_rules_have_the_names_that_the_notebook_knows() -> None:
+    assert tuple(rule.NAME for rule in RULES) == FINDINGS
+    assert all((rule.__doc__ or "").strip() for rule in RULES)
+
+
+def test_rules_are_switched_off_by_name(tmp_path: Path) -> None:
+    view = made_up(tmp_path, epochs=COUNTS)
+    assert [f.name for f in Engine(view).look()] == ["validation"]
+    assert Engine(view, off=["validation"]).look() == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ('["starvd"]', "'starvd' is no finding; did you mean starved?"),
+        ('"starved"', 'must be an array of names, such as ["starved", "memory"]'),
+        ('["starved", "memory"]', ""),
+    ],
+)
+def test_the_lab_says_which_are_off(value: str, said: str, tmp_path: Path) -> None:
+    notebook = read(f"[lab]\nfindings_off = {value}\n", tmp_path)
+    assert [p.message for p in notebook.problems] == ([said] if said else [])
+    assert notebook.settings.get("findings_off") == (None if said else ["starved", "memory"])
+
+
+def test_the_most_severe_comes_first(tmp_path: Path) -> None:
+    view = made_up(tmp_path, epochs={**COUNTS, "valid/loss": [0.6, 0.5, math.nan]}, steps={"train/loss": [0.5] * 30})
+    found = Engine(view).look()
+    assert [f.severity for f in found] == sorted((f.severity for f in found), key=lambda s: -s.rank)
+    assert found[0].severity is Severity.SERIOUS
+
+
+def test_it_follows_a_run_that_grows(tmp_path: Path) -> None:
+    view = made_up(tmp_path, epochs={"valid/samples": [500]}, cause="")
+    engine = Engine(view)
+    assert engine.look() == ()
+    write_lines(view.dir.metrics, [{"step": 20, "epoch": 2, "valid/samples": 448}])
+    view.poll()
+    assert engine.look() == (), "a run that grows is not looked at again at once"
+    (found,) = engine.look(now=True)
+    assert found.name == "validation"
+    assert engine.look(now=True) is engine.look(now=True), "nothing was added"
+    worker = {"kind": "worker", "time": 1.0, "side": "train", "epoch": 1, "numpy": 3}
+    write_lines(view.dir.events, [worker | {"worker": 0}, worker | {"worker": 1}])
+    assert {f.name for f in engine.look(now=True)} == {"validation", "worker_seeds"}
+
+
+def test_a_resumed_run_takes_its_steps_back(tmp_path: Path) -> None:
+    view = made_up(tmp_path, epochs={"valid/samples": [500, 448]})
+    engine = Engine(view)
+    assert engine.look()
+    write_lines(view.dir.metrics, [{"step": 15, "epoch": 2, "train/loss": 0.5}, {"step": 20, "valid/samples": 500}])
+    view.reopen()
+    view.poll()
+    assert engine.look() == ()
+
+
+def test_a_record_of_anything_trips_nothing(tmp_path: Path) -> None:
+    strange = {"valid/accuracy": [7, -3, 0], "valid/samples": [0, -5, 1e300], "valid/soft_std": [math.inf] * 3}
+    steps = {"time/data": [0, 0], "gradient_norm/": [-1] * 40, "train/loss": [1e308] * 40}
+    view = made_up(
+        tmp_path,
+        epochs={**strange, "valid/loss": [0, 0, 0], "train/epoch_loss": [0, -1, 0]},
+        steps=steps,
+        plan={"epochs": "x", "chance": {"valid/loss": 0, "valid/accuracy": 1}, "transforms": 3, "train_samples": None},
+        events=[{"kind": "worker"}, {"kind": "settings", "unread": 5, "time": "now"}],
+        system={"tree/memory": [0] * 40, "host/disk_free": [0] * 9, "gpu0/tree_memory": [0] * 40},
+    )
+    assert not [f for f in Engine(view).look() if "cannot read" in f.sentence]
+
+
+def test_an_empty_run_says_nothing(tmp_path: Path) -> None:
+    assert Engine(made_up(tmp_path, cause="")).look() == ()
+
+
+def test_relatives_are_the_bases_best_and_the_seeds_of_both(tmp_path: Path) -> None:
+    base = [
+        made_up(tmp_path, version="v0", epochs={"valid/loss": [v]}, group="a", seed=i) for i, v in enumerate((3, 1))
+    ]
+    alone = made_up(tmp_path, version="v0", epochs={"valid/loss": [2]})
+    own = [made_up(tmp_path, version="v1", base="v0", group="b", seed=i) for i in range(2)]
+    views = {"v0": [*base, alone], "v1": own}
+    found = relatives_of(own[0], views.__getitem__)
+    assert found.base[0] is base[1]
+    assert set(map(id, found.base)) == set(map(id, views["v0"]))
+    assert set(map(id, found.base_group)) == set(map(id, base))
+    assert found.group == own
+    assert relatives_of(alone, views.__getitem__).base == []
+
+
+def test_the_binomial_tail_is_exact() -> None:
+    for right, count, chance in ((263, 500, 0.5), (30, 40, 0.5), (3, 10, 0.1), (0, 5, 0.5), (10, 10, 0.9), (1, 4, 0.5)):
+        exactly = sum(math.comb(count, k) * chance**k * (1 - chance) ** (count - k) for k in range(right, count + 1))
+        assert exact.binomial_tail(right, count, chance) == pytest.approx(exactly, rel=1e-9)
+    assert exact.binomial_tail(9000, 10000, 0.5) < 1e-300
+    assert exact.binomial_tail(6, 5, 0.5) == 0
+
+
+def test_the_slope_withstands_a_quarter_of_outliers() -> None:
+    x = list(map(float, range(40)))
+    y = [3 * v + (1000 if i % 4 == 0 else 0) for i, v in enumerate(x)]
+    middle, low, high = exact.slope(x, y)
+    assert middle == pytest.approx(3)
+    assert low <= 3 <= high
+    noise = [math.sin(i * i) for i in range(40)]
+    assert exact.slope(x, noise)[1] < 0 < exact.slope(x, noise)[2]
+
+
+def test_a_steady_fall_is_told_from_noise() -> None:
+    assert exact.falls([5, 4, 3, 2, 1]) < 0.05
+    assert exact.falls([1, 2, 3, 4, 5]) > 0.9
+    assert exact.falls([3, 1, 4, 2, 5, 3]) > 0.05
