@@ -99,6 +99,27 @@ class Pace:
         return self._seconds / self._steps if self._steps else None
 
 
+class Clock:
+    """Seconds spent in training, from the times of the lines; breaks and a clock that is set do not count."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._last: float | None = None
+        self._longest = 0.0
+
+    def add(self, moment: float) -> None:
+        """A line."""
+        gap = 0.0 if self._last is None else moment - self._last
+        self._last = moment
+        if 0 < gap <= max(_PAUSE, _TIMES * self._longest):
+            self.seconds += gap
+            self._longest = max(self._longest, gap)
+
+    def rest(self) -> None:
+        """What comes next belongs to another attempt: the time between them is a break."""
+        self._last = None
+
+
 class RunView:
     """What is known of one run. `poll` reads what is new; the attributes hold the rest.
 
@@ -115,6 +136,7 @@ class RunView:
         gauges: how each `…/utilization` spent its time since training began, without what came before the first step.
         epoch, step, time: of the latest line; None before one.
         attempts: attempt → its first step, for the attempts after the first.
+        trained: step of each validation → seconds of training until then, over all attempts, breaks left out.
     """
 
     def __init__(self, run: RunDir) -> None:
@@ -132,6 +154,8 @@ class RunView:
         self.step: int | None = None
         self.time: float | None = None
         self.attempts: dict[int, int] = {}
+        self.trained = Series()
+        self._clock = Clock()
         self._resumed: list[tuple[int, float]] = []
         self._tails = (
             (self._event, LineTail(run.events)),
@@ -223,7 +247,7 @@ class RunView:
         """A file was replaced: what was read from it before is void."""
         if path == self.dir.metrics:
             self.series.clear()
-            self._epoch_series = Series()
+            self._epoch_series, self.trained, self._clock = Series(), Series(), Clock()
             self.attempts = {}
             self._begun = self._pace = self.step = self.epoch = self.time = None
             self._training = False
@@ -263,6 +287,8 @@ class RunView:
         self._mark_resumed(step, record.get("time"), went_back=went_back)
         self.step = step
         self._note_time(step, record.get("time"))
+        if any(name.startswith("valid/") for name in record):
+            self.trained.add(step, self._clock.seconds)
         if _is_number(epoch := record.get("epoch")):
             self.epoch = float(epoch)
             self._epoch_series.add(step, self.epoch)
@@ -280,10 +306,11 @@ class RunView:
             self._pace = Pace()
         if self._pace:
             self._pace.add(step, self.time)
+        self._clock.add(self.time)
 
     def _go_back(self, step: int) -> None:
         """A resumed run does steps again: what any metric had at or after `step` is void."""
-        for series in self.series.values():
+        for series in (*self.series.values(), self.trained):
             series.cut(step)
         self.attempts = {attempt: first for attempt, first in self.attempts.items() if first < step}
 
@@ -291,6 +318,7 @@ class RunView:
         """Note the first step of an attempt: the first line after it was resumed, or the one that does a step again."""
         while self._resumed and (went_back or (_is_number(moment) and moment >= self._resumed[0][1])):
             self.attempts[self._resumed.pop(0)[0]] = step
+            self._clock.rest()
 
     def _event(self, record: dict[str, Any]) -> None:
         kind = record.get("kind")

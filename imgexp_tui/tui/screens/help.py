@@ -72,7 +72,9 @@ class HelpScreen(ModalScreen[None]):
         (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
     def _sections(self) -> Iterator[Widget]:
+        from imgexp_tui.tui.screens.beside import BesideScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.leaders import LeadersScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
@@ -84,6 +86,8 @@ class HelpScreen(ModalScreen[None]):
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
+            ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),
+            ("Side by side", BesideScreen.BINDINGS, BesideScreen),
             ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),
         ]
         sections.sort(key=lambda section: section[2] is not self._from)

@@ -59,6 +59,7 @@ class MainScreen(LineScreen[None]):
         Binding("R", "resume", "Resume", tooltip="Resume the run that is shown from its last checkpoint"),
         Binding("n", "new", "New", tooltip="New version from this one"),
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
+        Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
@@ -348,12 +349,17 @@ class MainScreen(LineScreen[None]):
 
         self.app.push_screen(LogScreen(self._lab, run.version, run.run))
 
+    def action_compare(self) -> None:
+        from imgexp_tui.tui.screens.leaders import LeadersScreen
+
+        self.app.push_screen(LeadersScreen(lambda: self._look, self._table.picked), self._return_to)
+
     def action_queue(self) -> None:
         from imgexp_tui.tui.screens.queue import QueueScreen
 
-        self.app.push_screen(QueueScreen(self._lab), self._from_queue)
+        self.app.push_screen(QueueScreen(self._lab), self._return_to)
 
-    def _from_queue(self, version: str | None) -> None:
+    def _return_to(self, version: str | None) -> None:
         if version:
             self._table.pick(version)
         self._hurry()
