@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imgexp_tui.records.follow import RunView
-from imgexp_tui.text import clean_line
+from imgexp_tui.text import clean
 
 _LIMIT = 1 << 20
 """Bytes of a file, and of what git says, beyond which no difference is made."""
@@ -23,7 +23,7 @@ def code_diff(a: RunView, b: RunView) -> list[str]:
         lines += _commits(a, b)
     if len(lines) == 1:
         lines.append("No difference is known.")
-    return [clean_line(line.expandtabs(4)) for line in lines]
+    return [clean(line.expandtabs(4)).rstrip() for line in lines]
 
 
 def _said(a: RunView, b: RunView) -> str:

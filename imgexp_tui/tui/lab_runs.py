@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
@@ -248,6 +249,7 @@ def _row(runs: _Runs) -> Row:
         live=sum(state.live for state in states),
         queued=states.count(State.QUEUED),
         group=(sum(one.state in _ENDS for one in members), len(members)) if len(members) > 1 else None,
+        seeds=_over(members),
         metric=best.metric if best else "",
         best=best.value if best else None,
         accuracy=_accuracy(best),
@@ -258,6 +260,11 @@ def _row(runs: _Runs) -> Row:
         runs=len(runs.found),
         shown=view.run,
     )
+
+
+def _over(members: tuple[Member, ...]) -> tuple[float, float, int] | None:
+    values = [one.best for one in members if one.best is not None]
+    return (fmean(values), stdev(values), len(values)) if len(values) > 1 else None
 
 
 def _others(runs: _Runs, view: RunView) -> Iterator[Best | None]:

@@ -60,7 +60,7 @@ def all_columns(book: Notebook, rows: Mapping[str, Row]) -> list[Column]:
     results = [
         _texts("version", versions, lambda v: v.name),
         _texts("state", versions, lambda v: known[v.name].state if v.name in known else ""),
-        _numbers("best loss", known, lambda r: r.best, number),
+        _best(known),
         _numbers("accuracy", known, lambda r: r.accuracy, lambda a: f"{100 * a:.1f} %", falls=False),
         _numbers("epoch", known, lambda r: r.epoch, lambda e: f"{e:g}", falls=False),
         _numbers("runs", known, lambda r: r.runs or None, lambda n: f"{n:g}", falls=False),
@@ -80,6 +80,14 @@ def _settings(versions: Mapping[str, Version]) -> list[Column]:
             values = {v: float(x) for v, c in configs.items() if isinstance(x := c.get(name), int | float)}
             found.append(Column(name, texts, values))
     return found
+
+
+def _best(rows: Mapping[str, Row]) -> Column:
+    """The best loss; of several seeds the mean and the spread."""
+    values = {name: row.seeds[0] if row.seeds else row.best for name, row in rows.items()}
+    found = {name: value for name, value in values.items() if value is not None}
+    spread = {name: f" ±{number(row.seeds[1])}" for name, row in rows.items() if row.seeds}
+    return Column("best loss", {n: number(v) + spread.get(n, "") for n, v in found.items()}, found)
 
 
 def _texts(name: str, versions: Mapping[str, Version], say: Callable[[Version], str]) -> Column:

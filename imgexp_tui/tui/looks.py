@@ -22,6 +22,7 @@ class Row:
         state: of its shown run, the newest that is under way or else waits, or else the newest; "" where it has none.
         live, queued: how many of its runs are live, and how many of those wait.
         group: where the shown run is one of several seeds: how many of those have ended, and how many there are.
+        seeds: mean, sample standard deviation and count of that group's best values; None for fewer than two.
         metric, best, accuracy: the best of the shown run and the accuracy of that same line; "" and None without.
         borrowed: the shown run has none yet, so that these are of another run, the best of them.
         epoch, epochs: where the shown run stands.
@@ -34,6 +35,7 @@ class Row:
     live: int = 0
     queued: int = 0
     group: tuple[int, int] | None = None
+    seeds: tuple[float, float, int] | None = None
     metric: str = ""
     best: float | None = None
     accuracy: float | None = None

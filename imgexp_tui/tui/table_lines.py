@@ -125,9 +125,11 @@ def _group(row: Row) -> str:
 
 
 def _best(row: Row) -> str:
-    """The best loss; a training loss, which is no fair judge, says so."""
+    """The best loss, over seeds with its spread; a training loss, which is no fair judge, says so."""
     if row.best is None:
         return ""
+    if row.seeds and not row.metric.startswith("train"):
+        return f"{number(row.seeds[0])} ±{number(row.seeds[1])}"
     return f"train {number(row.best)}" if row.metric.startswith("train") else number(row.best)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Footer
@@ -133,7 +135,9 @@ class LeadersScreen(LineScreen[str | None]):
         Binding("f,equals_sign", "narrow", "Only these", tooltip="Only versions with this value in the column"),
         Binding("right", "shift(1)", "Column", show=False, tooltip="Next column"),
         Binding("left", "shift(-1)", "Column", show=False, tooltip="Previous column"),
-        Binding("u", "unmark", "No marks", tooltip="Take every mark away"),
+        Binding("n", "new", "New", tooltip="New version from this one"),
+        Binding("x", "export", "Export", tooltip="Export the marked versions, or this one, as markdown"),
+        Binding("u", "unmark", "No marks", show=False, tooltip="Take every mark away"),
         Binding("o", "go", "Go to", tooltip="Back to the main screen, at this version"),
         Binding("j,down", "move(1)", "Next version", show=False),
         Binding("k,up", "move(-1)", "Previous version", show=False),
@@ -221,6 +225,33 @@ class LeadersScreen(LineScreen[str | None]):
 
     def action_page(self, pages: int) -> None:
         self._rows.move(pages * max(1, self._rows.size.height - 1))
+
+    def action_new(self) -> None:
+        if self._shown is None or self._shown.notebook is None or not self._rows.picked:
+            return
+        from imgexp_tui.tui.screens.new_version import NewVersionScreen
+
+        screen = NewVersionScreen(self._shown.notebook.lab, self._shown.notebook, self._rows.picked)
+        self.app.push_screen(screen, self._made)
+
+    def _made(self, name: str | None) -> None:
+        if name:
+            self.dismiss(name)
+
+    @work(group="export")
+    async def action_export(self) -> None:
+        book, names = self._shown.notebook if self._shown else None, self._rows.marked or [self._rows.picked]
+        if book is None or not any(names):
+            return
+        from imgexp_tui.tui import deeds
+
+        target = f"{'-'.join(names[:4])}{'-and-more' if len(names) > 4 else ''}.md"
+        try:
+            said = await asyncio.to_thread(deeds.export, book, target, names)
+        except deeds.DeedError as error:
+            self.app.notify(clean_line(str(error)), severity="error", markup=False)
+        else:
+            self.app.notify(clean_line(said), markup=False)
 
     def action_beside(self) -> None:
         book = self._shown.notebook if self._shown else None
