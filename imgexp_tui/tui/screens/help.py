@@ -72,6 +72,7 @@ class HelpScreen(ModalScreen[None]):
         (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
     def _sections(self) -> Iterator[Widget]:
+        from imgexp_tui.tui.screens.answers import AnswersScreen
         from imgexp_tui.tui.screens.beside import BesideScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
         from imgexp_tui.tui.screens.leaders import LeadersScreen
@@ -86,6 +87,7 @@ class HelpScreen(ModalScreen[None]):
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
+            ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
             ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),
             ("Side by side", BesideScreen.BINDINGS, BesideScreen),
             ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),

@@ -61,6 +61,7 @@ class MainScreen(LineScreen[None]):
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
+        Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
         Binding("shift+tab", "pane(-1)", "Previous pane", show=False),
@@ -348,6 +349,15 @@ class MainScreen(LineScreen[None]):
         from imgexp_tui.tui.screens.log import LogScreen
 
         self.app.push_screen(LogScreen(self._lab, run.version, run.run))
+
+    def action_answers(self) -> None:
+        run = self._look.run
+        if run is None or run.version != self._table.picked:
+            self._say(f"{self._table.picked} has no run yet.")
+            return
+        from imgexp_tui.tui.screens.answers import AnswersScreen
+
+        self.app.push_screen(AnswersScreen(self._lab, run.version, run.run))
 
     def action_compare(self) -> None:
         from imgexp_tui.tui.screens.leaders import LeadersScreen
