@@ -19,8 +19,8 @@ def confusion_lines(answers: Answers, room: int) -> list[Line]:
     total = sum(map(sum, answers.confusion))
     right = sum(row[i] for i, row in enumerate(answers.confusion))
     out = [line((f"{right:,} of {total:,} right ({right / total:.1%})" if total else "no images", "strong")), ()]
-    cell = max(6, *(len(f"{n:,}") + 3 for row in answers.confusion for n in row))
-    fits = (room - _NAME - 10) // cell
+    cell = max(5, *(len(f"{n:,}") + 2 for row in answers.confusion for n in row))
+    fits = (room - _NAME - 8) // cell
     if len(names) <= fits:
         out += _table(answers, names, cell)
     else:
