@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"imgexp-tui {__version__}")
     top.add_argument("-C", dest="lab", type=Path, metavar="DIR", default=Path(), help="the lab's folder")
+    top.add_argument("--ascii", action="store_true", help="the app draws with ASCII only; for terminals that lack more")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     # The default is suppressed so that a `-C` before the command is not undone by the command's own.
     shared = argparse.ArgumentParser(add_help=False)
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
 def _notebook_commands(command: Any) -> None:
     one = command("open", "open the app on a lab", "imgexp-tui open ~/labs/patchwork\n")
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the lab's folder")
+    one.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII only")
     one = command("init", "start a lab: a commented experiments.toml", "imgexp-tui init ~/labs/patchwork\n")
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the folder, made where it is missing")
     command("check", "report every problem of experiments.toml at once, exit 1 where there is one", _CHECK)
