@@ -145,7 +145,7 @@ def test_a_turn_that_cannot_be_given_back_is_no_failure_of_the_save(
     close = os.close
 
     def fail(fd: int) -> None:
-        name = os.readlink(f"/proc/self/fd/{fd}")
+        name = str(Path(f"/proc/self/fd/{fd}").readlink())
         close(fd)
         if name.endswith("/turn"):
             raise OSError(errno.EIO, "Input/output error")

@@ -83,7 +83,7 @@ def turn(lock: Path) -> Iterator[bool]:
 
 
 def forbidden(path: Path) -> Path | None:
-    """The file at `path` or its folder, where it is read-only for this user: a rename would pass over the mode of a file.
+    """The file at `path` or its folder, where it is read-only for this user. A rename would pass over a file's mode.
 
     A name that is missing while another program renames a file to it forbids nothing.
     """
@@ -214,9 +214,10 @@ def mend(path: Path) -> None:
         meant = _SWAP.fullmatch(hand.name)
         if not meant or meant["name"] != path.name:
             continue
-        if _digest(hand.read_bytes()) in (meant["expected"], meant["new"]):
+        standing = _digest(path.read_bytes())
+        if _digest(hand.read_bytes()) in (meant["expected"], meant["new"], standing):
             hand.unlink()
-        elif _digest(path.read_bytes()) != meant["new"]:
+        elif standing != meant["new"]:
             _keep(hand, path)
         else:
             # It looked at what it had displaced, which was somebody else's, and did not come to put it back.

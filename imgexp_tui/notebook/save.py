@@ -170,8 +170,8 @@ def _remember(lab: Path, raw: bytes, moment: float) -> None:
     """Add to the history what the notes say, as far as it does not know.
 
     Raises:
-        NotebookError: the disk is full or failing, so a note that is replaced could not be brought back. Where this user
-            may keep no history in a lab (it is another user's), there is none, and saves go on.
+        NotebookError: the disk is full or failing, so a note that is replaced could not be brought back. Where this
+            user may keep no history in a lab (it is another user's), there is none, and saves go on.
     """
     text = _decoded(raw)
     data = tables(text)
