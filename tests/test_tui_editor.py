@@ -307,6 +307,37 @@ async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monk
     assert file(lab) == NOTEBOOK and journal.drafts(lab) == []
 
 
+async def test_a_read_only_folder_is_said_before_typing_starts(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also behind a symbolic link: it is the folder of the file itself that a save needs."""
+    real = lab / "elsewhere"
+    real.mkdir()
+    (lab / paths.NOTEBOOK).rename(real / "notes.toml")
+    (lab / paths.NOTEBOOK).symlink_to(real / "notes.toml")
+    real.chmod(0o555)
+    if os.geteuid() == 0:  # to whom nothing is read-only
+        monkeypatch.setattr(os, "access", lambda path, mode: bool(Path(path).stat().st_mode & 0o200))
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "The folder" in app.told("#banner"), "the warning")
+        assert "elsewhere is read-only for you" in " ".join(app.told("#banner").split())
+        assert app.area.read_only
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    real.chmod(0o755)
+
+
+async def test_hard_links_are_said_before_typing_starts(lab: Path) -> None:
+    os.link(lab / paths.NOTEBOOK, lab / "copy.toml")
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        assert "another name (hard links)" in app.told("#banner")
+        await pilot.press(*"-a", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert "-a" in file(lab)
+    assert (lab / "copy.toml").read_text() == NOTEBOOK
+
+
 async def test_a_note_that_cannot_be_read_whole_is_not_written_over(lab: Path) -> None:
     broken = NOTEBOOK + '[versions.v2]\nsummary = "no end\n'
     (lab / paths.NOTEBOOK).write_text(broken)

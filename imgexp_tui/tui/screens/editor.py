@@ -156,7 +156,7 @@ class EditorScreen(Screen[str]):
             return
         for name, text in opened.texts.items():
             self._show(self._notes[name], text, editable=not opened.trouble)
-        self._say(opened.trouble or self._signs(), "warning")
+        self._say(opened.trouble or opened.notice or self._signs(), "warning")
         if not opened.trouble:
             for name, draft in opened.drafts.items():
                 await self._offer(self._notes[name], draft)
