@@ -27,6 +27,7 @@ from imgexp_tui.text import listed
 from imgexp_tui.tui import note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
+from imgexp_tui.tui.note_watch import PACE, NoteFile, NoteWatch
 from imgexp_tui.tui.widgets.bullet_keys import next_bullet
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import has_unsafe, newline_of
@@ -108,6 +109,13 @@ class EditorScreen(Screen[str]):
         self._glancer = RunGlancer(lab, version, run)
         self._looking = False
         self._saving = asyncio.Lock()
+        self._watch = NoteWatch(
+            NoteFile(lab, version),
+            self._notes,
+            busy=lambda: self._saving.locked() or self._left,
+            followed=lambda name: self._follow(self._notes[name]),
+            say=self._say,
+        )
         self._saved_at = ""
         self._left = False
 
@@ -160,6 +168,12 @@ class EditorScreen(Screen[str]):
         if not opened.trouble:
             for name, draft in opened.drafts.items():
                 await self._offer(self._notes[name], draft)
+        self.set_interval(PACE, self._watch_file)
+
+    @work(group="watch")
+    async def _watch_file(self) -> None:
+        """Show what others write to the file."""
+        await self._watch.look()
 
     def _show(self, note: Note, text: str, *, editable: bool) -> None:
         bullet = next_bullet(text) if editable and note.field == "takeaways" else ""
