@@ -88,6 +88,7 @@ class EditorScreen(Screen[str]):
         Binding("ctrl+n", "next_note", "Next note"),
         Binding("ctrl+t", "insert_update", "Dated mark", tooltip="Put in [UPDATE date: ] for a later remark"),
         Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
+        Binding("f5", "history", "History", tooltip="Save, then show the saved states of this note"),
         Binding("f1", "app.help", "Keys"),
         Binding("escape", "leave", "Back", tooltip="Save and go back"),
     ]
@@ -317,6 +318,14 @@ class EditorScreen(Screen[str]):
         question = "These notes could not be saved. Leave anyway? Your text is kept as a draft and offered next time."
         leave: bool = await self.app.push_screen_wait(ConfirmScreen(question, "Leave", "Stay"))
         return leave
+
+    @work(exclusive=True, group="history")
+    async def action_history(self) -> None:
+        """Show the states of this note. It is saved first, so that bringing one back finds nothing unsaved."""
+        from imgexp_tui.tui.screens.history import HistoryScreen
+
+        await self._save_all()
+        self.app.push_screen(HistoryScreen(self._lab, self._version, self._current.field))
 
     # The user's own editor
 

@@ -72,7 +72,9 @@ class HelpScreen(ModalScreen[None]):
         (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
     def _sections(self) -> Iterator[Widget]:
+        from imgexp_tui.tui.screens.commit import CommitScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.history import HistoryScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
@@ -83,6 +85,8 @@ class HelpScreen(ModalScreen[None]):
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
+            ("History of notes", HistoryScreen.BINDINGS, HistoryScreen),
+            ("Committing the notebook", CommitScreen.BINDINGS, CommitScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
             ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),
         ]

@@ -60,6 +60,8 @@ class MainScreen(LineScreen[None]):
         Binding("n", "new", "New", tooltip="New version from this one"),
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
+        Binding("H", "history", "History", tooltip="Saved states of this version's notes, to look at and bring back"),
+        Binding("C", "commit", "Commit", tooltip="Commit the notebook with git, and nothing else"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
         Binding("shift+tab", "pane(-1)", "Previous pane", show=False),
@@ -347,6 +349,27 @@ class MainScreen(LineScreen[None]):
         from imgexp_tui.tui.screens.log import LogScreen
 
         self.app.push_screen(LogScreen(self._lab, run.version, run.run))
+
+    def action_history(self) -> None:
+        if not self._table.picked:
+            return
+        from imgexp_tui.tui.screens.history import HistoryScreen
+
+        self.app.push_screen(HistoryScreen(self._lab, self._table.picked), lambda _: self._hurry())
+
+    @work(exclusive=True, group="commit")
+    async def action_commit(self) -> None:
+        from imgexp_tui.tui.screens.commit import CommitScreen, plan
+
+        found = await asyncio.to_thread(plan, self._lab)
+        if isinstance(found, str):
+            self._say(found, "warning")
+            return
+        message = await self.app.push_screen_wait(CommitScreen(found))
+        if message:
+            from imgexp_tui.tui import deeds
+
+            await self._do(partial(deeds.commit, self._lab, message))
 
     def action_queue(self) -> None:
         from imgexp_tui.tui.screens.queue import QueueScreen
