@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from imgexp_tui.notebook.git import Done, GitError, Repository, reason, repository
 from imgexp_tui.notebook.model import FIELDS
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.text import clean_line, listed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LONGEST = 72
 """Characters of a message that is made up; git's own tools cut longer ones."""
@@ -109,8 +107,8 @@ def _refused(where: Repository, done: Done) -> str:
     return f"not committed; git says: {reason(done.said)}"
 
 
-def _hook(where: Repository, name: str) -> str:
-    return os.path.join(where.folder, os.fsdecode(where.ask("rev-parse", "--git-path", f"hooks/{name}")).strip())
+def _hook(where: Repository, name: str) -> Path:
+    return where.folder / os.fsdecode(where.ask("rev-parse", "--git-path", f"hooks/{name}")).strip()
 
 
 # The message

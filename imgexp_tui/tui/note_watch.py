@@ -17,7 +17,7 @@ from typing import Protocol
 from imgexp_tui.notebook.merge import merge
 from imgexp_tui.notebook.model import FIELDS
 from imgexp_tui.paths import NOTEBOOK
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.text import clean_line
 from imgexp_tui.tui.opening import stamp_of
 from imgexp_tui.tui.widgets.bullet_keys import next_bullet
 from imgexp_tui.tui.widgets.note_area import NoteArea
@@ -110,7 +110,7 @@ def _standing(raw: bytes, version: str) -> Standing:
         return Standing(trouble=f"{version} is not in {NOTEBOOK} any more{at}. {_GO_ON}")
     texts = {name: table.get(name, "") for name in FIELDS}
     if odd := [name for name, text in texts.items() if not isinstance(text, str)]:
-        return Standing(trouble=f"The {listed(odd)} of {version} in {NOTEBOOK} is no text any more. {_GO_ON}")
+        return Standing(trouble=f"{NOTEBOOK}: versions.{version}.{odd[0]} is no text any more. {_GO_ON}")
     return Standing(texts)
 
 
@@ -201,7 +201,7 @@ class NoteWatch:
         if not note.dirty:
             _take_over(note, standing)
             self._followed(note.field)
-            told.append(f"The {note.field} changed elsewhere and is shown as it stands now; ctrl+z takes that back.")
+            told.append(f"The {note.field} changed elsewhere: shown as the file says now; ctrl+z takes that back.")
             return True
         merged, well = await asyncio.to_thread(merge, seen, text, standing)
         if self._busy() or note.seen != seen or note.text != text:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imgexp_tui.notebook.git import GitError, Repository, repository
 from imgexp_tui.notebook.history import State
@@ -105,7 +104,7 @@ def bring_back(lab: Path, change: Change) -> tuple[str, bool]:
         return trouble or "The notebook is being written by another program; try again.", False
     name = f"the {state.field} of {clean_line(state.version)}"
     if now[state.field] == state.text:
-        return f"{name[0].upper()}{name[1:]} say that already.", False
+        return f"The note says that already ({name}).", False
     try:
         saved = bring_back(lab, state, seen=now[state.field])
     except NotebookError as error:
