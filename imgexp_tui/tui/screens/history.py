@@ -128,24 +128,26 @@ class HistoryScreen(LineScreen[None]):
         self._past = Past(lab, version, SAVES, self._fields)
         self._last = Page([], ended=False)
         self._reading = False
+        # Held rather than looked up: what is read may come when the screen is being closed.
+        self._title, self._head, self._about = LineView(id="title"), LineView(id="head"), LineView(id="about")
+        self._rows, self._diff = StateRows(id="states"), DiffView(id="diff")
 
     @property
     def _fields(self) -> tuple[str, ...]:
         return (self._field,) if self._field else FIELDS
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
+        yield self._title
         with Container(id="body"):
             with Vertical(id="list"):
-                yield LineView(id="head")
-                yield StateRows(id="states")
+                yield self._head
+                yield self._rows
             with Vertical(id="change"):
-                yield LineView(id="about")
-                yield DiffView(id="diff")
+                yield self._about
+                yield self._diff
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._rows = self.query_one(StateRows)
         self._draw()
         self._begin()
         self._ask_git()
@@ -194,14 +196,12 @@ class HistoryScreen(LineScreen[None]):
         if self._repository:
             right += [(" · ", "quiet"), ("commits", "strong" if source == COMMITS else "quiet")]
         left = line((f" {name} ", "title"), (f"history of {self._field or 'all notes'}", "quiet"))
-        self.query_one("#title", LineView).show([spread(left, line(*right, " "), room)])
-        head = self.query_one("#head", LineView)
-        head.show([past.head(head.size.width or room, source)])
-        about = self.query_one("#about", LineView)
-        about.show([pad(line((f" {self._about()}", "quiet")), about.size.width or room)])
+        self._title.show([spread(left, line(*right, " "), room)])
+        self._head.show([past.head(self._head.size.width or room, source)])
+        self._about.show([pad(line((f" {self._what()}", "quiet")), self._about.size.width or room)])
         self._draw_diff()
 
-    def _about(self) -> str:
+    def _what(self) -> str:
         change = self._rows.picked
         if change is None:
             return ""
@@ -210,7 +210,7 @@ class HistoryScreen(LineScreen[None]):
         return f"{change.state.field}: what it changed (d: what bringing it back would change)"
 
     def _draw_diff(self) -> None:
-        change, view = self._rows.picked, self.query_one(DiffView)
+        change, view = self._rows.picked, self._diff
         if change is None:
             view.tell("", "", self._nothing())
         elif not self._with_now:
@@ -252,7 +252,7 @@ class HistoryScreen(LineScreen[None]):
         self._rows.move(pages * max(1, self._rows.size.height - 1))
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(DiffView).scroll_relative(y=rows, animate=False)
+        self._diff.scroll_relative(y=rows, animate=False)
 
     def action_compare(self) -> None:
         self._with_now = not self._with_now
