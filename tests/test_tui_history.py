@@ -55,7 +55,7 @@ async def test_a_state_is_looked_at_and_brought_back_and_that_undone(lab: Path, 
     save(lab, "-first\n-second [/]\n")
     save(lab, "-all else\n")
     async with LabApp(lab).run_test(size=size) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         await pilot.press("H")
         await shows(pilot, "history of all notes", "-all else", "- -second [/]", "+ -all else")
         assert table(pilot) == 3
@@ -78,7 +78,7 @@ async def test_what_another_program_wrote_is_on_top_and_can_be_undone(lab: Path)
     path = lab / NOTEBOOK
     path.write_text(path.read_text().replace("-mine", "-by vim"))
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         await pilot.press("H")
         await shows(pilot, "+ -by vim", "- -mine")
         await pilot.press("enter")
@@ -92,7 +92,7 @@ async def test_the_notes_are_shown_one_at_a_time_too(lab: Path) -> None:
     save(lab, "-new\n")
     save_note(lab, "v0", "summary", "A summary.", seen="")
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         await pilot.press("H")
         await until(pilot, lambda: table(pilot) == 3)
         await pilot.press("n")
@@ -108,7 +108,7 @@ async def test_ten_thousand_states_open_at_once_and_come_in_pages(lab: Path) -> 
     ]
     file_of(lab).write_bytes(b"\n".join(lines) + b"\n")
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         start = time.perf_counter()
         await pilot.press("H")
         await shows(pilot, "-state 9999")
@@ -131,7 +131,7 @@ async def test_git_s_commits_are_a_second_list(lab: Path) -> None:
     git(lab, "commit", "-qam", "before the app")
     path.write_text(path.read_text().replace("-lost since", "-now"))
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         await pilot.press("H")
         await shows(pilot, "commits")
         await pilot.press("tab")
@@ -143,7 +143,7 @@ async def test_git_s_commits_are_a_second_list(lab: Path) -> None:
 async def test_outside_of_a_repository_no_commits_are_offered(lab: Path) -> None:
     (lab / ".git").rename(lab / "gone")
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         await pilot.press("H")
         await shows(pilot, "saved states", "-first")
         await pilot.press("tab")
@@ -162,7 +162,7 @@ async def test_an_empty_history_says_so(lab: Path) -> None:
 
 async def test_from_the_editor_what_is_typed_is_saved_first_and_the_state_comes_back_into_it(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         await pilot.press("e")
         await there(pilot, EditorScreen)
         area = pilot.app.screen.query_one("#takeaways")
@@ -183,7 +183,7 @@ async def test_the_notebook_is_committed_by_a_key(lab: Path) -> None:
     committed(lab)
     save(lab, "-changed\n")
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         await pilot.press("C")
         await there(pilot, CommitScreen)
         await shows(pilot, "Commit experiments.toml, and nothing else, on main.", "v0: takeaways")
@@ -202,7 +202,7 @@ async def test_the_notebook_is_committed_by_a_key(lab: Path) -> None:
 
 async def test_the_new_keys_are_in_the_help(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(100, 190)) as pilot:
-        await shows(pilot, "v0", "History")
+        await shows(pilot, "v0", "Run")
         await pilot.press("question_mark")
         await shows(pilot, "Commit the notebook with git", "Make this state the note again", "Saved states of this")
         await shows(pilot, "Save, then show the saved states", "Commit with the message")
