@@ -136,8 +136,20 @@ class MainScreen(LineScreen[None]):
         if first and not self._settled and self._look.rows:
             self._settled = True
             self._begin()
-        with self.app.batch_update():
+        if not self._hidden:
+            with self.app.batch_update():
+                self._draw()
+
+    def on_screen_resume(self) -> None:
+        if self._watcher:
             self._draw()
+
+    @property
+    def _hidden(self) -> bool:
+        """Whether another screen stands over the whole of this one: a thousand rows would be drawn for nobody, while
+        somebody types there."""
+        stack = self.app.screen_stack
+        return any(not screen.is_modal for screen in stack[stack.index(self) + 1 :]) if self in stack else True
 
     def _begin(self) -> None:
         """Put the cursor on the run that is under way, or else on the newest one, unless it was moved already."""
