@@ -47,7 +47,7 @@ with open(path, "a", buffering=1) as lines:
 
 def notebook(versions: int) -> str:
     """A notebook whose first version logs; a thousand versions are 1 MB."""
-    words = "what was learned of this version, in a line of its own that says it at some length. "
+    words = "what was learned of this version, in a line of its own that says it at some length, and goes on."
     parts = [
         f"[versions.v{i}]\nsummary = '''The version {i}.'''\ntakeaways = '''\n" + f"- {words}\n" * 11 + "'''\n"
         for i in range(versions)
