@@ -392,5 +392,6 @@ class EditorScreen(Screen[str]):
 
 def _begin_at(text: str) -> tuple[int, int] | None:
     """Behind an empty bullet that ends the note, which is there to be filled; None without one."""
-    lines = text.rstrip().split("\n")
-    return (len(lines) - 1, len(lines[-1])) if lines[-1].strip() in ("-", "*", "+") else None
+    last = len(text.rstrip().split("\n")) - 1
+    line = text.split("\n")[last].rstrip("\r")
+    return (last, len(line)) if line.strip() in ("-", "*", "+") else None
