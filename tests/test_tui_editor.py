@@ -110,6 +110,16 @@ async def test_the_first_takeaway_that_one_types_is_a_bullet(lab: Path) -> None:
     assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-new\n-two")
 
 
+async def test_the_first_takeaway_keeps_the_blank_of_its_bullet(lab: Path) -> None:
+    (lab / paths.NOTEBOOK).write_text(NOTEBOOK.replace("-bs of", "- bs of"))
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"new", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert load(lab).versions["v0"].takeaways == "- bs of 64 could be bigger\n- new"
+
+
 @pytest.mark.parametrize("keys", [[], ["x", "backspace"], ["minus"], ["enter"]])
 async def test_a_bullet_that_was_offered_and_not_filled_changes_nothing(lab: Path, keys: list[str]) -> None:
     before = (lab / paths.NOTEBOOK).stat()

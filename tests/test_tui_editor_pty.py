@@ -184,7 +184,7 @@ def test_the_users_editor_gets_the_note_and_what_it_wrote_is_saved(
     terminal = start(VISUAL="", EDITOR=f"{editor} --wait")
     terminal.type("-typed\x1bOS")
     terminal.shows("-from outside")
-    terminal.shows("saved ")
+    until(lambda: "-from outside" in load(lab).versions["v0"].takeaways, "the save")  # "unsaved" says "saved" too
     assert seen.read_text() == "-old\n-typed"
     assert stat.S_IMODE(seen.stat().st_mode) == 0o600
     option, path = (tmp_path / "args").read_text().split()

@@ -33,6 +33,7 @@ COMMANDS = {
     "logs": "runs:logs",
     "show": "show:show",
     "note": "notes:note",
+    "commit": "commit:commit",
     "import": "notes:import_file",
     "export": "export:export",
     "doctor": "doctor:doctor",
@@ -95,6 +96,12 @@ def _notebook_commands(command: Any) -> None:
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--takeaway", metavar="TEXT", help="add one bullet to the takeaways")
     which.add_argument("--summary", metavar="TEXT", help="put this in place of the summary")
+    one = command(
+        "commit",
+        "commit the notebook with git, and nothing else that is staged or changed",
+        'imgexp-tui commit\nimgexp-tui commit -m "v3: what dropout did"\n',
+    )
+    one.add_argument("-m", dest="message", metavar="MESSAGE", default="", help="without it, what changed")
     one = command(
         "import",
         "take versions and notes from a plain text file; no note is overwritten",

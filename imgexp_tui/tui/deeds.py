@@ -105,6 +105,17 @@ def export(notebook: Notebook, name: str = EXPORT, versions: Sequence[str] = ())
     return f"Written: {path}"
 
 
+def commit(lab: Path, message: str) -> str:
+    """Commit the notebook with git."""
+    from imgexp_tui.notebook import commits
+    from imgexp_tui.notebook.git import GitError
+
+    try:
+        return commits.commit(lab, message)
+    except GitError as error:
+        raise DeedError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+
+
 def _stop(run: RunDir) -> str:
     from imgexp_tui.records.state import State, status
     from imgexp_tui.runner import control

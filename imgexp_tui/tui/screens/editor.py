@@ -27,6 +27,7 @@ from imgexp_tui.text import listed
 from imgexp_tui.tui import note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
+from imgexp_tui.tui.note_watch import PACE, NoteFile, NoteWatch
 from imgexp_tui.tui.widgets.bullet_keys import next_bullet
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import has_unsafe, newline_of
@@ -87,6 +88,7 @@ class EditorScreen(Screen[str]):
         Binding("ctrl+n", "next_note", "Next note"),
         Binding("ctrl+t", "insert_update", "Dated mark", tooltip="Put in [UPDATE date: ] for a later remark"),
         Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
+        Binding("f5", "history", "History", tooltip="Save, then show the saved states of this note"),
         Binding("f1", "app.help", "Keys"),
         Binding("escape", "leave", "Back", tooltip="Save and go back"),
     ]
@@ -108,6 +110,13 @@ class EditorScreen(Screen[str]):
         self._glancer = RunGlancer(lab, version, run)
         self._looking = False
         self._saving = asyncio.Lock()
+        self._watch = NoteWatch(
+            NoteFile(lab, version),
+            self._notes,
+            busy=lambda: self._saving.locked() or self._left,
+            followed=lambda name: self._follow(self._notes[name]),
+            say=self._say,
+        )
         self._saved_at = ""
         self._left = False
 
@@ -160,6 +169,12 @@ class EditorScreen(Screen[str]):
         if not opened.trouble:
             for name, draft in opened.drafts.items():
                 await self._offer(self._notes[name], draft)
+        self.set_interval(PACE, self._watch_file)
+
+    @work(group="watch")
+    async def _watch_file(self) -> None:
+        """Show what others write to the file."""
+        await self._watch.look()
 
     def _show(self, note: Note, text: str, *, editable: bool) -> None:
         bullet = next_bullet(text) if editable and note.field == "takeaways" else ""
@@ -304,6 +319,14 @@ class EditorScreen(Screen[str]):
         leave: bool = await self.app.push_screen_wait(ConfirmScreen(question, "Leave", "Stay"))
         return leave
 
+    @work(exclusive=True, group="history")
+    async def action_history(self) -> None:
+        """Show the states of this note. It is saved first, so that bringing one back finds nothing unsaved."""
+        from imgexp_tui.tui.screens.history import HistoryScreen
+
+        await self._save_all()
+        self.app.push_screen(HistoryScreen(self._lab, self._version, self._current.field))
+
     # The user's own editor
 
     @work(exclusive=True, group="outside")
@@ -369,5 +392,6 @@ class EditorScreen(Screen[str]):
 
 def _begin_at(text: str) -> tuple[int, int] | None:
     """Behind an empty bullet that ends the note, which is there to be filled; None without one."""
-    lines = text.rstrip().split("\n")
-    return (len(lines) - 1, len(lines[-1])) if lines[-1].strip() in ("-", "*", "+") else None
+    last = len(text.rstrip().split("\n")) - 1
+    line = text.split("\n")[last].rstrip("\r")
+    return (last, len(line)) if line.strip() in ("-", "*", "+") else None

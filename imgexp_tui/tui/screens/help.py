@@ -74,7 +74,9 @@ class HelpScreen(ModalScreen[None]):
     def _sections(self) -> Iterator[Widget]:
         from imgexp_tui.tui.screens.answers import AnswersScreen
         from imgexp_tui.tui.screens.beside import BesideScreen
+        from imgexp_tui.tui.screens.commit import CommitScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.history import HistoryScreen
         from imgexp_tui.tui.screens.leaders import LeadersScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
@@ -86,6 +88,8 @@ class HelpScreen(ModalScreen[None]):
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
+            ("History of notes", HistoryScreen.BINDINGS, HistoryScreen),
+            ("Committing the notebook", CommitScreen.BINDINGS, CommitScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
             ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
             ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),

@@ -62,6 +62,8 @@ class MainScreen(LineScreen[None]):
         Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
+        Binding("H", "history", "History", show=False, tooltip="Saved states of this version's notes; brings one back"),
+        Binding("C", "commit", "Commit", show=False, tooltip="Commit the notebook with git, and nothing else"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
         Binding("shift+tab", "pane(-1)", "Previous pane", show=False),
@@ -136,8 +138,20 @@ class MainScreen(LineScreen[None]):
         if first and not self._settled and self._look.rows:
             self._settled = True
             self._begin()
-        with self.app.batch_update():
+        if not self._hidden:
+            with self.app.batch_update():
+                self._draw()
+
+    def on_screen_resume(self) -> None:
+        if self._watcher:
             self._draw()
+
+    @property
+    def _hidden(self) -> bool:
+        """Whether another screen stands over the whole of this one: a thousand rows would be drawn for nobody, while
+        somebody types there."""
+        stack = self.app.screen_stack
+        return any(not screen.is_modal for screen in stack[stack.index(self) + 1 :]) if self in stack else True
 
     def _begin(self) -> None:
         """Put the cursor on the run that is under way, or else on the newest one, unless it was moved already."""
@@ -363,6 +377,27 @@ class MainScreen(LineScreen[None]):
         from imgexp_tui.tui.screens.leaders import LeadersScreen
 
         self.app.push_screen(LeadersScreen(lambda: self._look, self._table.picked), self._return_to)
+
+    def action_history(self) -> None:
+        if not self._table.picked:
+            return
+        from imgexp_tui.tui.screens.history import HistoryScreen
+
+        self.app.push_screen(HistoryScreen(self._lab, self._table.picked), lambda _: self._hurry())
+
+    @work(exclusive=True, group="commit")
+    async def action_commit(self) -> None:
+        from imgexp_tui.tui.screens.commit import CommitScreen, plan
+
+        found = await asyncio.to_thread(plan, self._lab)
+        if isinstance(found, str):
+            self._say(found, "warning")
+            return
+        message = await self.app.push_screen_wait(CommitScreen(found))
+        if message:
+            from imgexp_tui.tui import deeds
+
+            await self._do(partial(deeds.commit, self._lab, message))
 
     def action_queue(self) -> None:
         from imgexp_tui.tui.screens.queue import QueueScreen

@@ -23,6 +23,7 @@ from textual.document._wrapped_document import WrappedDocument
 from textual.widgets import TextArea
 
 from imgexp_tui.text import clean
+from imgexp_tui.tui.places import moved
 from imgexp_tui.tui.widgets import bullet_keys
 from imgexp_tui.tui.widgets.note_document import NoteDocument, give, newline_of, show
 
@@ -132,6 +133,7 @@ class NoteArea(TextArea):
             return
         head = _common(before, after)
         tail = _common(before[head:][::-1], after[head:][::-1])
+        selection = self.selection
         self.history.checkpoint()
         self.replace(
             after[head : len(after) - tail],
@@ -139,6 +141,7 @@ class NoteArea(TextArea):
             _location(before, len(before) - tail),
         )
         self.history.checkpoint()
+        self.selection = type(selection)(*(moved(before, after, place) for place in selection))
 
     def insert_update(self) -> None:
         """Put `[UPDATE date: ]` at the cursor, ready to be filled in."""
