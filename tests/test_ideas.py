@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from imgexp_tui import paths
+from imgexp_tui.cli import main
 from imgexp_tui.notebook import history, ideas, ticks
 from imgexp_tui.notebook.ideas import Idea
 from imgexp_tui.notebook.load import load, read
@@ -211,6 +213,32 @@ def test_where_the_version_cannot_be_made_nothing_is_ticked(lab: Path) -> None:
     with pytest.raises(NotebookError, match="already"):
         ticks.add_version_trying(lab, "v2", ideas.all_ideas(load(lab)), base="v0")
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
+
+
+def test_the_command_lists_open_ideas_and_all_of_them(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (lab / paths.NOTEBOOK).write_text(NOTEBOOK.replace('"First."', '"- [ ] a \\u001b[31mred one"'))
+    assert main(["-C", str(lab), "ideas"]) == 0
+    assert capsys.readouterr().out == (
+        "v0  [ ] a red one\nv0  [ ] try num_workers > 0\nv0  [ ] nested, that goes on below\n"
+        'v1  [ ] memory of "both" GPUs\n'
+    )
+    assert main(["-C", str(lab), "ideas", "--all"]) == 0
+    assert "v0  [x] raise the LR (tried in v1)\nv0  [x] forget" in capsys.readouterr().out
+    assert main(["-C", str(lab), "ideas", "--all", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["done"] for row in rows] == [False, False, False, True, True, False]
+    assert rows[3] == {
+        "version": "v0", "field": "takeaways", "line": 6, "text": "raise the LR", "done": True, "tried_in": "v1",
+    }  # fmt: skip
+    assert rows[0]["tried_in"] is None
+
+
+def test_a_notebook_without_ideas_says_how_to_write_one(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (lab / paths.NOTEBOOK).write_text("[versions.v0]\n")
+    assert main(["-C", str(lab), "ideas"]) == 0
+    assert "- [ ] try num_workers" in capsys.readouterr().out
+    assert main(["-C", str(lab), "ideas", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
 
 
 def test_a_note_without_its_ideas() -> None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "logs": "runs:logs",
     "show": "show:show",
     "note": "notes:note",
+    "ideas": "ideas:ideas",
     "import": "notes:import_file",
     "export": "export:export",
     "doctor": "doctor:doctor",
@@ -40,7 +41,7 @@ COMMANDS = {
 """Command → the module of this room and the function that does it."""
 
 
-_PARTS_HELP = "of a page: comparison, summary, config, stats, metrics, plots, takeaways; all without it"
+_PARTS_HELP = "of a page: comparison, ideas, summary, config, stats, metrics, plots, takeaways; all without it"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,6 +94,13 @@ def _notebook_commands(command: Any) -> None:
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--takeaway", metavar="TEXT", help="add one bullet to the takeaways")
     which.add_argument("--summary", metavar="TEXT", help="put this in place of the summary")
+    one = command(
+        "ideas",
+        "list the open ideas of all versions: the check boxes in the notes",
+        "imgexp-tui ideas\nimgexp-tui ideas --all\nimgexp-tui ideas --json | jq -r '.[].text'\n",
+    )
+    one.add_argument("--all", action="store_true", help="the done ones too, with where they were tried")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command(
         "import",
         "take versions and notes from a plain text file; no note is overwritten",
