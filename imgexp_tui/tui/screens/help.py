@@ -73,9 +73,11 @@ class HelpScreen(ModalScreen[None]):
 
     def _sections(self) -> Iterator[Widget]:
         from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.ideas import IdeasScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.widgets.idea_list import IdeaOffer
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
@@ -83,8 +85,9 @@ class HelpScreen(ModalScreen[None]):
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
+            ("Next: open ideas", IdeasScreen.BINDINGS, IdeasScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
-            ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),
+            ("New version", [*NewVersionScreen.BINDINGS, *IdeaOffer.BINDINGS], NewVersionScreen),
         ]
         sections.sort(key=lambda section: section[2] is not self._from)
         for title, bindings, _ in sections:
