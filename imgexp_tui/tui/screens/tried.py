@@ -35,7 +35,9 @@ class TriedScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static(Content(fit(clean_line(self._idea.text), _LONGEST)), id="idea")
-            yield Static("Tried in which version? Enter ticks it; empty: none is named.", id="question")
+            yield Static(
+                "Tried in which version? Enter ticks it, Escape leaves it open. Empty: none is named.", id="question"
+            )
             names = SuggestFromList(self._notebook.versions, case_sensitive=False)
             yield Input(proposal(self._notebook, self._idea), id="tried", compact=True, suggester=names)
             yield Static(id="trouble")
