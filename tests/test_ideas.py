@@ -159,6 +159,17 @@ def test_a_tick_in_the_file_changes_that_line_only_and_can_be_brought_back(lab: 
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
 
 
+def test_a_tick_keeps_the_line_ends_of_a_crlf_notebook(lab: Path) -> None:
+    raw = NOTEBOOK.replace("\n", "\r\n").encode()
+    (lab / paths.NOTEBOOK).write_bytes(raw)
+    _, nested, *_ = ideas.all_ideas(load(lab))
+    ticks.tick(lab, nested, "v2")
+    ticked = raw.replace(b"[ ] nested", b"[x] nested").replace(b"on below", b"on below (tried in v2)")
+    assert (lab / paths.NOTEBOOK).read_bytes() == ticked
+    ticks.untick(lab, nested)
+    assert (lab / paths.NOTEBOOK).read_bytes() == raw
+
+
 def test_an_idea_is_found_where_it_went_meanwhile(lab: Path) -> None:
     first, *_ = ideas.all_ideas(load(lab))
     moved = NOTEBOOK.replace("-bs of 64", "-a new line\n- [ ] right above\n-bs of 64").replace(
