@@ -34,6 +34,7 @@ COMMANDS = {
     "show": "show:show",
     "note": "notes:note",
     "commit": "commit:commit",
+    "ideas": "ideas:ideas",
     "import": "notes:import_file",
     "export": "export:export",
     "doctor": "doctor:doctor",
@@ -41,7 +42,7 @@ COMMANDS = {
 """Command → the module of this room and the function that does it."""
 
 
-_PARTS_HELP = "of a page: comparison, summary, config, stats, metrics, plots, takeaways; all without it"
+_PARTS_HELP = "of a page: comparison, ideas, summary, config, stats, metrics, plots, takeaways; all without it"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,6 +103,13 @@ def _notebook_commands(command: Any) -> None:
         'imgexp-tui commit\nimgexp-tui commit -m "v3: what dropout did"\n',
     )
     one.add_argument("-m", dest="message", metavar="MESSAGE", default="", help="without it, what changed")
+    one = command(
+        "ideas",
+        "list the open ideas of all versions: the check boxes in the notes",
+        "imgexp-tui ideas\nimgexp-tui ideas --all\nimgexp-tui ideas --json | jq -r '.[].text'\n",
+    )
+    one.add_argument("--all", action="store_true", help="the done ones too, with where they were tried")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command(
         "import",
         "take versions and notes from a plain text file; no note is overwritten",

@@ -25,6 +25,14 @@ _BEFORE = {"summary": ("base",), "takeaways": ("summary", "base"), "observed": (
 """Where a note that is missing goes: after the first of these that is there."""
 
 
+def note_in(source: str, version: str, field: str) -> str:
+    """What a note says in the text of a notebook; "" where there is none, or no text."""
+    table = parse(source)[0].get("versions")
+    found = table.get(version) if isinstance(table, dict) else None
+    text = found.get(field) if isinstance(found, dict) else None
+    return text if isinstance(text, str) else ""
+
+
 def set_note(source: str, version: str, field: str, text: str) -> str:
     """`source` with one note of a version set to `text`.
 

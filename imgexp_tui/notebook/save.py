@@ -58,7 +58,7 @@ def save_note(lab: Path, version: str, field: str, text: str, *, seen: str) -> S
 
     def change(source: str) -> str:
         nonlocal result
-        standing = _note(source, version, field)
+        standing = edit.note_in(source, version, field)
         merged, well = merge(seen, text, standing)
         outcome = "unchanged" if merged == standing else "merged" if merged != text else "saved"
         result = Saved(merged, outcome if well else "conflict")
@@ -89,8 +89,12 @@ def add_version(
     summary: str = "",
     takeaways: str = "",
     train: Mapping[str, Value] | None = None,
+    also: Callable[[str], str] = lambda source: source,
 ) -> None:
     """Add a version at the end of the notebook.
+
+    Args:
+        also: changes the text that has the new version further, to be written with it or not at all.
 
     Raises:
         NotebookError: nothing was written, and why.
@@ -99,7 +103,7 @@ def add_version(
         raise NotebookError(f"{name!r} is no name for a version; take letters, digits, '.', '_' and '-'")
     keys = {"base": base or "", "summary": summary, "takeaways": takeaways}
     new = edit.NewVersion(name, keys, train or {})
-    rewrite(lab, lambda source: edit.add_versions(source, [new]))
+    rewrite(lab, lambda source: also(edit.add_versions(source, [new])))
 
 
 def rewrite(lab: Path, change: Callable[[str], str]) -> bool:
@@ -188,14 +192,6 @@ def _stands(path: Path, data: bytes) -> bool:
         return path.read_bytes() == data
     except OSError:
         return False
-
-
-def _note(source: str, version: str, field: str) -> str:
-    """What a note says; "" where there is none, or no text."""
-    table = parse(source)[0].get("versions")
-    found = table.get(version) if isinstance(table, dict) else None
-    text = found.get(field) if isinstance(found, dict) else None
-    return text if isinstance(text, str) else ""
 
 
 def _read(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 from imgexp_tui.notebook.compare import Change, changes, shown
+from imgexp_tui.notebook.ideas import ideas_of
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.follow import WATCHED, RunView, best_of
 from imgexp_tui.records.stats import measured
@@ -18,7 +19,7 @@ from imgexp_tui.reports.data import newest_first
 from imgexp_tui.reports.figures import Figure, overview, run_figure, shown_run
 from imgexp_tui.text import clean_line, first_line, fit, number
 
-PARTS = ("comparison", "summary", "config", "stats", "metrics", "plots", "takeaways")
+PARTS = ("comparison", "ideas", "summary", "config", "stats", "metrics", "plots", "takeaways")
 """What a page may hold, in the order in which it comes."""
 _PER_STEP = re.compile(r"(gradient_norm|learning_rate|time)/|images_per_second|valid/samples")
 _ANCESTORS = 8
@@ -80,6 +81,13 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class ToDo:
+    """A list of things that are still open, each with an empty check box."""
+
+    items: Sequence[Words]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table; `figures` are the columns that hold figures."""
 
@@ -95,7 +103,7 @@ class Plot:
     figure: Figure
 
 
-Block = Heading | Rule | Paragraph | Note | Items | Table | Plot
+Block = Heading | Rule | Paragraph | Note | Items | ToDo | Table | Plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +164,8 @@ class _Page:
         yield Heading(1, self._title)
         if "comparison" in self._parts and self._versions:
             yield from self._comparison()
+        if "ideas" in self._parts:
+            yield from self._ideas()
         group = ""
         for version in self._versions:
             if version.group != group:
@@ -197,6 +207,13 @@ class _Page:
             name += "_"
         if "plots" in self._parts and (figure := overview(name, self._shown)):
             yield Plot(figure)
+
+    def _ideas(self) -> Iterator[Block]:
+        """What is still open, in the order of the versions, each with a link to the version that had the idea."""
+        open_ = [idea for version in self._versions for idea in ideas_of(version) if not idea.done]
+        if open_:
+            yield Paragraph([Strong("Open ideas")])
+            yield ToDo([[self._linked(idea.version), f": {idea.text}"] for idea in open_])
 
     def _version(self, version: Version, views: list[RunView]) -> Iterator[Block]:
         view = self._shown.get(version.name)

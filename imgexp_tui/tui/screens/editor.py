@@ -79,6 +79,7 @@ class EditorScreen(Screen[str]):
         version: whose notes.
         field: the note to start in, one of `FIELDS`.
         run: whose numbers stand beside; "" for the newest run.
+        line: of that note, 1-based, at whose end the cursor begins; 0 where that is left to the note.
     """
 
     CSS_PATH = "editor.tcss"
@@ -100,13 +101,14 @@ class EditorScreen(Screen[str]):
             super().__init__()
             self.sentence = sentence
 
-    def __init__(self, lab: Path, version: str, field: str = "takeaways", run: str = "") -> None:
+    def __init__(self, lab: Path, version: str, field: str = "takeaways", run: str = "", line: int = 0) -> None:
         super().__init__()
         self._lab = lab
         self._version = version
         self._notes = {name: Note(name, NoteArea(id=name, placeholder=_HINTS[name])) for name in FIELDS}
         self._current = self._notes[field]
         self._keeper = DraftKeeper(lab, lambda sentence: self.post_message(self.DraftTrouble(sentence)))
+        self._lines = {field: line} if line else {}  # where the cursor begins; the focus moves while notes are read
         self._glancer = RunGlancer(lab, version, run)
         self._looking = False
         self._saving = asyncio.Lock()
@@ -184,7 +186,9 @@ class EditorScreen(Screen[str]):
             text = body + note.offer
         note.area.load_text(text)
         note.area.offered = bullet
-        note.area.move_cursor(_begin_at(text) or note.area.document.end)
+        line = self._lines.get(note.field)
+        at = note.area.line_end(line) if line else _begin_at(text)
+        note.area.move_cursor(at or note.area.document.end)
         note.seen = note.kept = note.text
         note.area.read_only = not editable
         if note is not self._current:

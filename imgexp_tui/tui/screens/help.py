@@ -77,10 +77,12 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.commit import CommitScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
         from imgexp_tui.tui.screens.history import HistoryScreen
+        from imgexp_tui.tui.screens.ideas import IdeasScreen
         from imgexp_tui.tui.screens.leaders import LeadersScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.widgets.idea_list import IdeaOffer
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
@@ -94,7 +96,8 @@ class HelpScreen(ModalScreen[None]):
             ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
             ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),
             ("Side by side", BesideScreen.BINDINGS, BesideScreen),
-            ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),
+            ("New version", [*NewVersionScreen.BINDINGS, *IdeaOffer.BINDINGS], NewVersionScreen),
+            ("Next: open ideas", IdeasScreen.BINDINGS, IdeasScreen),
         ]
         sections.sort(key=lambda section: section[2] is not self._from)
         for title, bindings, _ in sections:

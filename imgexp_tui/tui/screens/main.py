@@ -58,6 +58,7 @@ class MainScreen(LineScreen[None]):
         Binding("S", "stop", "Stop", tooltip="Stop this version's run; asks first"),
         Binding("R", "resume", "Resume", tooltip="Resume the run that is shown from its last checkpoint"),
         Binding("n", "new", "New", tooltip="New version from this one"),
+        Binding("i", "ideas", "Next", tooltip="Open ideas of all versions: what to try next"),
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
@@ -90,6 +91,7 @@ class MainScreen(LineScreen[None]):
         self._chosen = ""
         self._were_live: set[str] = set()
         self._settled = False
+        self._wanted = ""
         self._able: tuple[bool, bool] = (False, False)
 
     def compose(self) -> ComposeResult:
@@ -165,6 +167,9 @@ class MainScreen(LineScreen[None]):
         self._draw_header()
         self.query_one(TroubleView).tell(look.notebook, look.trouble)
         self._table.fill(look.notebook.versions if look.notebook else {}, look.rows, look.drafts)
+        if look.notebook and self._wanted in look.notebook.versions:
+            self._table.pick(self._wanted)
+            self._wanted = ""
         self._draw_picked()
 
     def _draw_header(self) -> None:
@@ -398,6 +403,11 @@ class MainScreen(LineScreen[None]):
             from imgexp_tui.tui import deeds
 
             await self._do(partial(deeds.commit, self._lab, message))
+
+    def action_ideas(self) -> None:
+        from imgexp_tui.tui.screens.ideas import IdeasScreen
+
+        self.app.push_screen(IdeasScreen(self._lab, lambda: self._look.notebook, self._hurry), self._made)
 
     def action_queue(self) -> None:
         from imgexp_tui.tui.screens.queue import QueueScreen

@@ -143,6 +143,11 @@ class NoteArea(TextArea):
         self.history.checkpoint()
         self.selection = type(selection)(*(moved(before, after, place) for place in selection))
 
+    def line_end(self, line: int) -> Location:
+        """The end of a line, 1-based, or of the last where there is none such."""
+        row = min(line, self.document.line_count) - 1
+        return row, len(self.document.get_line(row))
+
     def insert_update(self) -> None:
         """Put `[UPDATE date: ]` at the cursor, ready to be filled in."""
         if self.read_only:
