@@ -25,6 +25,7 @@ COMMANDS = {
     "init": "notes:init",
     "check": "notes:check",
     "list": "notes:list_versions",
+    "find": "find:find",
     "run": "runs:run",
     "runs": "runs:list_runs",
     "queue": "queue:queue",
@@ -80,6 +81,11 @@ def _notebook_commands(command: Any) -> None:
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the folder, made where it is missing")
     command("check", "report every problem of experiments.toml at once, exit 1 where there is one", _CHECK)
     one = command("list", "list the versions with state and best metric", _LIST)
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command(
+        "find", "search the notes and configurations", "imgexp-tui find num_workers\nimgexp-tui find gpu memory\n"
+    )
+    one.add_argument("words", nargs="+", metavar="WORD", help="all on one line; capitals count if any is given")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
     one.add_argument("what", metavar="V|RUN", help="a version, a run id or the start of one")
