@@ -17,7 +17,11 @@ imgexp-tui note v0 --takeaway "bs of 64 could be much bigger"
 imgexp-tui export -o notebook.md
 """
 _CHECK = "imgexp-tui check\nimgexp-tui check && imgexp-tui run v0 v1\n"
-_LIST = "imgexp-tui list\nimgexp-tui list --json | jq '.[] | {name, best}'\n"
+_LIST = """\
+imgexp-tui list
+imgexp-tui list --filter 'state:finished accuracy>0.6'
+imgexp-tui list --json | jq '.[] | {name, best}'
+"""
 _RUN = "a run id, the start of one, or a version (its run under way, or its newest)"
 
 COMMANDS = {
@@ -81,6 +85,10 @@ def _notebook_commands(command: Any) -> None:
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the folder, made where it is missing")
     command("check", "report every problem of experiments.toml at once, exit 1 where there is one", _CHECK)
     one = command("list", "list the versions with state and best metric", _LIST)
+    one.add_argument(
+        "--filter", metavar="TEXT", help='such as "state:failed tag:seed valid/loss<0.3" (docs/formats.md)'
+    )
+    one.add_argument("--all", action="store_true", help="archived versions too")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command(
         "find", "search the notes and configurations", "imgexp-tui find num_workers\nimgexp-tui find gpu memory\n"
