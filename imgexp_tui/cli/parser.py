@@ -38,6 +38,8 @@ COMMANDS = {
     "logs": "runs:logs",
     "show": "show:show",
     "note": "notes:note",
+    "rename": "versions:rename",
+    "archive": "versions:archive",
     "import": "notes:import_file",
     "export": "export:export",
     "doctor": "doctor:doctor",
@@ -107,6 +109,16 @@ def _notebook_commands(command: Any) -> None:
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--takeaway", metavar="TEXT", help="add one bullet to the takeaways")
     which.add_argument("--summary", metavar="TEXT", help="put this in place of the summary")
+    one = command(
+        "rename",
+        "give a version another name: in the notebook, as others' base, and its runs",
+        "imgexp-tui rename v3 small-conv\n",
+    )
+    one.add_argument("old", metavar="OLD", help="the version")
+    one.add_argument("new", metavar="NEW", help="its new name")
+    one = command("archive", "put versions out of the way; nothing of them is deleted", "imgexp-tui archive v1 v2\n")
+    one.add_argument("names", nargs="+", metavar="V", help="the versions")
+    one.add_argument("--back", action="store_true", help="bring them back")
     one = command(
         "import",
         "take versions and notes from a plain text file; no note is overwritten",
