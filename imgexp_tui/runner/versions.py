@@ -62,7 +62,7 @@ def rename(lab: Path, old: str, new: str) -> None:
 def finish(lab: Path) -> None:
     """Do what is left of a rename that was cut off; nothing, where none was."""
     if _mark(lab).exists():
-        with _alone(lab) as alone, contextlib.suppress(NotebookError):
+        with _alone(lab) as alone, contextlib.suppress(NotebookError, OSError):
             _finish(lab, alone=alone)
 
 

@@ -78,6 +78,7 @@ class EditorScreen(Screen[str]):
         version: whose notes.
         field: the note to start in, one of `FIELDS`.
         run: whose numbers stand beside; "" for the newest run.
+        line: of that note, from 1, to begin at; 0 for its end.
     """
 
     CSS_PATH = "editor.tcss"
@@ -98,12 +99,13 @@ class EditorScreen(Screen[str]):
             super().__init__()
             self.sentence = sentence
 
-    def __init__(self, lab: Path, version: str, field: str = "takeaways", run: str = "") -> None:
+    def __init__(self, lab: Path, version: str, field: str = "takeaways", run: str = "", line: int = 0) -> None:
         super().__init__()
         self._lab = lab
         self._version = version
         self._notes = {name: Note(name, NoteArea(id=name, placeholder=_HINTS[name])) for name in FIELDS}
         self._current = self._notes[field]
+        self._begin = (field, line)
         self._keeper = DraftKeeper(lab, lambda sentence: self.post_message(self.DraftTrouble(sentence)))
         self._glancer = RunGlancer(lab, version, run)
         self._looking = False
@@ -169,7 +171,9 @@ class EditorScreen(Screen[str]):
             text = body + note.offer
         note.area.load_text(text)
         note.area.offered = bullet
-        note.area.move_cursor(_begin_at(text) or note.area.document.end)
+        field, line = self._begin
+        at = (line - 1, 0) if line and note.field == field else None
+        note.area.move_cursor(at or _begin_at(text) or note.area.document.end, center=at is not None)
         note.seen = note.kept = note.text
         note.area.read_only = not editable
         if note is not self._current:

@@ -73,14 +73,18 @@ class HelpScreen(ModalScreen[None]):
 
     def _sections(self) -> Iterator[Widget]:
         from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.find import FindScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.screens.version_menu import VersionMenu
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
         sections: list[tuple[str, list[BindingType], type[Screen[Any]] | None]] = [
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
+            ("Version (v)", VersionMenu.BINDINGS, VersionMenu),
+            ("Search (/)", FindScreen.BINDINGS, FindScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
