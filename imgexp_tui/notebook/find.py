@@ -22,8 +22,6 @@ from imgexp_tui.text import clean, clean_line
 
 NAME, TAGS, COMMAND = "name", "tags", "command"
 """Where a hit may be, beside `FIELDS` and the names of settings."""
-_FOLDED = {ord("İ"): "i", ord("ς"): "σ"}
-"""Before the text is made lower-case: the one sign that would become two, and an s that its place in a word changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +114,11 @@ def words_of(query: str) -> list[str]:
 
 
 def folded(text: str) -> str:
-    """`text` in lower case, each character in its place."""
-    return text.lower() if text.isascii() else text.translate(_FOLDED).lower().translate(_FOLDED)
+    """`text` in lower case, each character in its place.
+
+    The one sign that would become two is replaced before, and after it an s that its place in a word changes.
+    """
+    return text.lower() if text.isascii() else text.replace("İ", "i").lower().replace("ς", "σ")
 
 
 def _composed(text: str) -> str:

@@ -24,6 +24,7 @@ class Sieve:
         self.mistake = ""
         self._text = ""
         self._filter: Filter | None = None
+        self._made: tuple[Look, str, bool, dict[str, Version]] | None = None
 
     @property
     def active(self) -> bool:
@@ -37,17 +38,19 @@ class Sieve:
 
     def versions(self, look: Look) -> dict[str, Version]:
         """The versions to show, in the notebook's order."""
+        if self._made and self._made[0] is look and self._made[1:3] == (self._text, self.archived):
+            return self._made[3]  # a drawing asks more than once
+        found = self._sifted(look)
+        self._made = look, self._text, self.archived, found
+        return found
+
+    def _sifted(self, look: Look) -> dict[str, Version]:
         found = look.notebook.versions if look.notebook else {}
         if self._text:
             self._understand(look)  # which metrics there are may have become known
         if self._filter is None and (self.archived or not any(version.archived for version in found.values())):
             return found
         return {name: version for name, version in found.items() if self._shows(version, look.rows.get(name))}
-
-    def hidden(self, look: Look) -> int:
-        """How many versions are out of sight because they are archived."""
-        found = look.notebook.versions.values() if look.notebook and not self.archived else ()
-        return sum(version.archived for version in found)
 
     def _understand(self, look: Look) -> None:
         if not self._text.strip():
