@@ -101,6 +101,13 @@ def test_a_version_moves_with_its_tables_and_its_comments() -> None:
     assert list(book(new).versions)[:2] == ["v1", "v0"]
 
 
+def test_a_comment_behind_a_byte_order_mark_moves_along() -> None:
+    text = "\ufeff# about v0\n[versions.v0]\n\n# about v1\n[versions.v1]\n"
+    new = versions.move(text, "v0", "v1")
+    assert new == "\ufeff# about v1\n[versions.v1]\n\n# about v0\n[versions.v0]\n"
+    assert versions.remove(text, "v0") == "\ufeff# about v1\n[versions.v1]\n"
+
+
 def test_what_is_not_written_in_one_piece_is_not_moved() -> None:
     with pytest.raises(NotebookError, match="not written in one piece"):
         versions.move(NOTEBOOK + "\n[versions.v0.slurm]\n", "v1", "v0")

@@ -166,7 +166,7 @@ def _body(scan: Scan, name: str) -> _Span:
 def _comment_above(text: str, start: int, limit: int) -> int:
     """Where the comment lines begin that end right above the line at `start`; none of them begins before `limit`."""
     while start > limit:
-        before = text.rfind("\n", 0, start - 1) + 1
+        before = text.rfind("\n", 0, start - 1) + 1 or int(text.startswith("\ufeff"))
         if before < limit or not text[before:start].lstrip().startswith("#"):
             break
         start = before
