@@ -223,3 +223,26 @@ def test_the_scanner_finds_what_the_parser_reads(tables: dict[str, object]) -> N
             for part in entry.path:
                 at = at[part] if isinstance(at, dict) else at
             assert value == at or isinstance(at, list)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ('"seed"', 'must be an array of words, such as ["baseline", "seed"]'),
+        ("[1]", 'must be an array of words, such as ["baseline", "seed"]'),
+        ('["two words"]', "two words is no tag; take a word of letters, digits"),
+        ('[""]', "an empty text is no tag"),
+    ],
+)
+def test_tags_are_words_and_a_mistake_does_not_stop_a_run(value: str, why: str) -> None:
+    text = f"[versions.v0]\ntags = {value}\n"
+    (problem,) = told(text)
+    assert problem.startswith(f"experiments.toml:2: versions.v0.tags: {why}")
+    version = read(text, Path("lab")).versions["v0"]
+    assert (version.tags, version.runnable) == ((), True)
+
+
+def test_tags_and_the_archive_are_a_version_s_own() -> None:
+    book = read('[versions.v0]\ntags = ["a", "b", "a"]\narchived = true\n[versions.v1]\nbase = "v0"\n', Path("lab"))
+    assert [(v.tags, v.archived) for v in book.versions.values()] == [(("a", "b"), True), ((), False)]
+    assert told("[versions.v0]\narchived = 1\n") == ["experiments.toml:2: versions.v0.archived: must be true or false"]

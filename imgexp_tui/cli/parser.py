@@ -17,7 +17,11 @@ imgexp-tui note v0 --takeaway "bs of 64 could be much bigger"
 imgexp-tui export -o notebook.md
 """
 _CHECK = "imgexp-tui check\nimgexp-tui check && imgexp-tui run v0 v1\n"
-_LIST = "imgexp-tui list\nimgexp-tui list --json | jq '.[] | {name, best}'\n"
+_LIST = """\
+imgexp-tui list
+imgexp-tui list --filter 'state:finished accuracy>0.6'
+imgexp-tui list --json | jq '.[] | {name, best}'
+"""
 _RUN = "a run id, the start of one, or a version (its run under way, or its newest)"
 
 COMMANDS = {
@@ -25,6 +29,7 @@ COMMANDS = {
     "init": "notes:init",
     "check": "notes:check",
     "list": "notes:list_versions",
+    "find": "find:find",
     "run": "runs:run",
     "runs": "runs:list_runs",
     "queue": "queue:queue",
@@ -35,6 +40,8 @@ COMMANDS = {
     "note": "notes:note",
     "commit": "commit:commit",
     "ideas": "ideas:ideas",
+    "rename": "versions:rename",
+    "archive": "versions:archive",
     "import": "notes:import_file",
     "export": "export:export",
     "doctor": "doctor:doctor",
@@ -84,6 +91,15 @@ def _notebook_commands(command: Any) -> None:
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the folder, made where it is missing")
     command("check", "report every problem of experiments.toml at once, exit 1 where there is one", _CHECK)
     one = command("list", "list the versions with state and best metric", _LIST)
+    one.add_argument(
+        "--filter", metavar="TEXT", help='such as "state:failed tag:seed valid/loss<0.3" (docs/formats.md)'
+    )
+    one.add_argument("--all", action="store_true", help="archived versions too")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command(
+        "find", "search the notes and configurations", "imgexp-tui find num_workers\nimgexp-tui find gpu memory\n"
+    )
+    one.add_argument("words", nargs="+", metavar="WORD", help="all on one line; capitals count if any is given")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
     one.add_argument("what", metavar="V|RUN", help="a version, a run id or the start of one")
@@ -110,6 +126,16 @@ def _notebook_commands(command: Any) -> None:
     )
     one.add_argument("--all", action="store_true", help="the done ones too, with where they were tried")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command(
+        "rename",
+        "give a version another name: in the notebook, as others' base, and its runs",
+        "imgexp-tui rename v3 small-conv\n",
+    )
+    one.add_argument("old", metavar="OLD", help="the version")
+    one.add_argument("new", metavar="NEW", help="its new name")
+    one = command("archive", "put versions out of the way; nothing of them is deleted", "imgexp-tui archive v1 v2\n")
+    one.add_argument("names", nargs="+", metavar="V", help="the versions")
+    one.add_argument("--back", action="store_true", help="bring them back")
     one = command(
         "import",
         "take versions and notes from a plain text file; no note is overwritten",

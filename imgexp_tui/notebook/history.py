@@ -60,6 +60,19 @@ def record_missing(lab: Path, notes: Iterable[Note], moment: float) -> None:
         _add(lab, new, moment)
 
 
+def carry(lab: Path, old: str, new: str) -> None:
+    """Give a version that gets a new name the history that it had under the old one.
+
+    Raises:
+        OSError: the lab cannot be read or written to.
+    """
+    found = list(states_in(_read(file_of(lab), 0)))
+    was = [(s.field, s.time, s.text) for s in found if s.version == old]
+    if was and was != [(s.field, s.time, s.text) for s in found if s.version == new][-len(was) :]:
+        entries = [{"time": moment, "version": new, "field": field, "text": text} for field, moment, text in was]
+        durable.append(file_of(lab), b"".join(orjson.dumps(e, option=orjson.OPT_APPEND_NEWLINE) for e in entries))
+
+
 def note_times(lab: Path, notebook: Notebook) -> dict[str, float]:
     """Version → when one of its notes last changed, seconds since the epoch; versions without notes are left out.
 

@@ -28,6 +28,8 @@ def version_row(version: Version, views: Iterable[RunView]) -> Row:
         "summary": version.summary,
         "takeaways": version.takeaways,
         "observed": version.observed,
+        "tags": list(version.tags),
+        "archived": version.archived,
         "state": runs[0].status.state.value if runs else None,
         "best": _best_row(*best) if best else None,
         "runs": [view.run for view in runs],
@@ -101,11 +103,12 @@ _FIRST = (
     "best value",
     "best epoch",
 )
-_LAST = ("summary", "takeaways", "observed")
+_NOTES = ("summary", "takeaways", "observed")
+_LAST = ("tags", *_NOTES)
 
 
 def _csv_rows(version: Version, views: Iterable[RunView]) -> list[Row]:
-    notes = {name: getattr(version, name) for name in ("base", *_LAST)}
+    notes = {name: getattr(version, name) for name in ("base", *_NOTES)} | {"tags": " ".join(version.tags)}
     runs = newest_first(views)
     if not runs:
         return [{"version": version.name, **notes, **_named("setting", version.config)}]

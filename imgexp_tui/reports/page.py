@@ -218,6 +218,9 @@ class _Page:
     def _version(self, version: Version, views: list[RunView]) -> Iterator[Block]:
         view = self._shown.get(version.name)
         if "summary" in self._parts:
+            if version.tags or version.archived:
+                tags = f"Tags: {', '.join(version.tags)}" if version.tags else ""
+                yield Paragraph([" · ".join(filter(None, [tags, "archived" if version.archived else ""]))])
             yield from _note("", version.summary)
         if "config" in self._parts:
             yield from self._config(version)

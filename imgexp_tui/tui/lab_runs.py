@@ -16,6 +16,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
+from imgexp_tui.records.filter import numbers_of
 from imgexp_tui.records.follow import WATCHED, Best, RunView
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.state import State
@@ -241,7 +242,9 @@ def _row(runs: _Runs) -> Row:
     if view is None:
         return Row()
     own = view.best()
-    best = own or _least([b for b in _others(runs, view) if b])
+    others = _least([b for b in _others(runs, view) if b])
+    best = own or others
+    of_all = _least([b for b in (own, others) if b])
     states = [followed.status.state for followed in runs.followed.values()]
     members = _members(runs, view)
     return Row(
@@ -254,6 +257,7 @@ def _row(runs: _Runs) -> Row:
         best=best.value if best else None,
         accuracy=_accuracy(best),
         borrowed=own is None and best is not None,
+        numbers=tuple(numbers_of(of_all).items()),
         epoch=None if view.epoch is None or not math.isfinite(view.epoch) else int(view.epoch),
         epochs=view.epochs,
         spark=_thinned(view),

@@ -25,6 +25,7 @@ class Row:
         seeds: mean, sample standard deviation and count of that group's best values; None for fewer than two.
         metric, best, accuracy: the best of the shown run and the accuracy of that same line; "" and None without.
         borrowed: the shown run has none yet, so that these are of another run, the best of them.
+        numbers: metric → its value on the best line of all the version's runs, the judged metric first.
         epoch, epochs: where the shown run stands.
         spark: the shown run's valid/loss (train/loss without), thinned.
         shown: id of the shown run; ids sort by time.
@@ -40,6 +41,7 @@ class Row:
     best: float | None = None
     accuracy: float | None = None
     borrowed: bool = False
+    numbers: tuple[tuple[str, float], ...] = ()
     epoch: int | None = None
     epochs: int | None = None
     spark: tuple[float, ...] = ()

@@ -27,6 +27,7 @@ def note_lines(
         _labelled(
             "draft", [("warn", ["Unsaved text was kept; e opens the notes and offers it."])] if draft else [], room
         ),
+        _flow("tags", [*version.tags, *(["archived"] if version.archived else [])], room),
         _note("summary", version.summary, room, "None yet: s writes what is tried here."),
         _flow(f"vs {version.base}" if version.base else "", [clean_line(str(c)) for c in changes], room),
         _note("takeaways", version.takeaways, room, "None yet: e writes what was learned."),

@@ -82,8 +82,10 @@ class Watcher:
     # The thread
 
     def _run(self) -> None:
+        from imgexp_tui.runner.versions import finish
         from imgexp_tui.tui.lab_runs import LabRuns
 
+        finish(self._lab)
         runs = LabRuns(self._lab)
         while True:
             try:

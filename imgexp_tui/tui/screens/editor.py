@@ -188,7 +188,7 @@ class EditorScreen(Screen[str]):
         note.area.offered = bullet
         line = self._lines.get(note.field)
         at = note.area.line_end(line) if line else _begin_at(text)
-        note.area.move_cursor(at or note.area.document.end)
+        note.area.move_cursor(at or note.area.document.end, center=bool(line))
         note.seen = note.kept = note.text
         note.area.read_only = not editable
         if note is not self._current:

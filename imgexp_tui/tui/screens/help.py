@@ -76,18 +76,22 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.beside import BesideScreen
         from imgexp_tui.tui.screens.commit import CommitScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.find import FindScreen
         from imgexp_tui.tui.screens.history import HistoryScreen
         from imgexp_tui.tui.screens.ideas import IdeasScreen
         from imgexp_tui.tui.screens.leaders import LeadersScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.screens.version_menu import VersionMenu
         from imgexp_tui.tui.widgets.idea_list import IdeaOffer
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
         sections: list[tuple[str, list[BindingType], type[Screen[Any]] | None]] = [
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
+            ("Version (v)", VersionMenu.BINDINGS, VersionMenu),
+            ("Search (/)", FindScreen.BINDINGS, FindScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
             ("History of notes", HistoryScreen.BINDINGS, HistoryScreen),

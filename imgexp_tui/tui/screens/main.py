@@ -23,8 +23,9 @@ from imgexp_tui.notebook.model import Version
 from imgexp_tui.text import clean_line, listed
 from imgexp_tui.tui.looks import Look
 from imgexp_tui.tui.opening import opened
+from imgexp_tui.tui.screens.version_keys import KEYS, VersionKeys
 from imgexp_tui.tui.table_lines import header
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
+from imgexp_tui.tui.widgets.line_view import LineView
 from imgexp_tui.tui.widgets.trouble_view import TroubleView
 from imgexp_tui.tui.widgets.version_table import VersionTable
 
@@ -41,7 +42,7 @@ class Looked(Message):
         return isinstance(message, Looked)
 
 
-class MainScreen(LineScreen[None]):
+class MainScreen(VersionKeys):
     """The first screen.
 
     Args:
@@ -59,6 +60,7 @@ class MainScreen(LineScreen[None]):
         Binding("R", "resume", "Resume", tooltip="Resume the run that is shown from its last checkpoint"),
         Binding("n", "new", "New", tooltip="New version from this one"),
         Binding("i", "ideas", "Next", tooltip="Open ideas of all versions: what to try next"),
+        *KEYS,
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
@@ -127,6 +129,7 @@ class MainScreen(LineScreen[None]):
             self._watcher.stop()
 
     def on_resize(self) -> None:
+        self._fit_keys()
         self._draw_header()
         self._arrange()
 
@@ -166,7 +169,8 @@ class MainScreen(LineScreen[None]):
         look = self._look
         self._draw_header()
         self.query_one(TroubleView).tell(look.notebook, look.trouble)
-        self._table.fill(look.notebook.versions if look.notebook else {}, look.rows, look.drafts)
+        self._table.fill(self._sieve.versions(look), look.rows, look.drafts)
+        self._tell_filter()
         if look.notebook and self._wanted in look.notebook.versions:
             self._table.pick(self._wanted)
             self._wanted = ""
@@ -177,7 +181,8 @@ class MainScreen(LineScreen[None]):
         title, count = (book.title, len(book.versions)) if book else (self._lab.absolute().name, 0)
         rows = self._look.rows.values()
         live, queued = sum(row.live for row in rows), sum(row.queued for row in rows)
-        self.query_one("#header", LineView).show([header(title, live, queued, count, self.size.width)])
+        shown = len(self._sieve.versions(self._look))
+        self.query_one("#header", LineView).show([header(title, live, queued, count, self.size.width, shown)])
 
     def _draw_picked(self) -> None:
         """Show the version under the cursor. Its run follows when the watcher has looked at it."""
@@ -209,6 +214,8 @@ class MainScreen(LineScreen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("pane", "scroll", "page"):
             return self._desk is not None
+        if action == "all":
+            return self._bar is not None
         if action == "stop":
             return self._able[0]
         if action == "resume":
@@ -258,14 +265,14 @@ class MainScreen(LineScreen[None]):
 
     # Keys
 
-    def action_edit(self, field: str) -> None:
+    def action_edit(self, field: str, line: int = 0) -> None:
         name = self._table.picked
         if not name:
             return
         from imgexp_tui.tui.screens.editor import EditorScreen
 
         row = self._look.rows.get(name)
-        editor = EditorScreen(self._lab, name, field, row.shown if row else "")
+        editor = EditorScreen(self._lab, name, field, row.shown if row else "", line)
         self.app.push_screen(editor, lambda _: self._hurry())
 
     def action_new(self) -> None:
@@ -416,6 +423,7 @@ class MainScreen(LineScreen[None]):
 
     def _return_to(self, version: str | None) -> None:
         if version:
+            self._bring_in_sight(version)
             self._table.pick(version)
         self._hurry()
 
