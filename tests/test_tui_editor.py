@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from collections.abc import Callable
@@ -322,27 +321,6 @@ async def test_a_version_that_went_away_is_said(lab: Path) -> None:
     app = Host(lab, "v9")
     async with app.run_test() as pilot:
         await until(pilot, lambda: bool(app.back), "the way back")
-
-
-async def test_the_runs_numbers_stand_beside_the_text(lab: Path) -> None:
-    run = lab / paths.RUNS / "v0" / "20240102-030405-abcdef"
-    run.mkdir(parents=True)
-    (run / "request.json").write_text(json.dumps({
-        "uuid": "u", "run": run.name, "version": "v0", "base": None, "config": {"epochs": 3}, "argv": [],
-        "trainer": "shipped", "seed": 0, "lab": "", "host": "", "user": "", "created": time.time(),
-    }))  # fmt: skip
-    metrics = run / "metrics.jsonl"
-    metrics.write_text('{"step": 1, "epoch": 1, "time": 1, "valid/loss": 0.5}\n')
-    app = Host(lab)
-    async with app.run_test(size=(140, 40)) as pilot:
-        await until(pilot, lambda: "0.5000" in app.told("#glance"), "the loss")
-        with metrics.open("a") as lines:
-            lines.write('{"step": 2, "epoch": 2, "time": 2, "valid/loss": "nan"}\n')
-        await until(pilot, lambda: "nan" in app.told("#glance"), "the next loss")
-        assert "epoch 2/3" in app.told("#glance") and "0.5000" in app.told("#glance")
-        await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: app.editor.query_one("#glance-line").display, "the narrow line")
-        assert "best 0.5000" in app.told("#glance-line")
 
 
 async def test_saves_do_not_stop_typing(lab: Path) -> None:

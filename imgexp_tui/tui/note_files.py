@@ -23,12 +23,15 @@ class Opened:
     Attributes:
         texts: note → its text in the file.
         drafts: note → a draft that says something else than the file.
+        base, changes: what the version changes against its base, such as "batch_size 64 → 512".
         trouble: why the notes cannot be edited, as a sentence; "" where they can.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     trouble: str = ""
+    base: str = ""
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Outcome:
 def open_notes(lab: Path, version: str) -> Opened:
     """Read the notes of `version` afresh, and the drafts that were left behind."""
     from imgexp_tui.notebook import journal
+    from imgexp_tui.notebook.compare import changes
     from imgexp_tui.notebook.load import load
 
     try:
@@ -62,7 +66,8 @@ def open_notes(lab: Path, version: str) -> Opened:
     left = {d.field: d for d in journal.drafts(lab) if d.version == version and d.field in texts}
     _adopt(lab, version, texts, left)
     drafts = {name: d for name, d in left.items() if d.text != texts[name]}
-    return Opened(texts, drafts, _unreadable(found) or read_only(notebook.path))
+    trouble = _unreadable(found) or read_only(notebook.path)
+    return Opened(texts, drafts, trouble, found.base or "", tuple(map(str, changes(notebook, version))))
 
 
 def _unreadable(version: Version) -> str:

@@ -1,4 +1,4 @@
-"""The editor of a version's notes: three text areas in one column, the focused one large, the run's numbers beside.
+"""The editor of a version's notes: three text areas in one column, the focused one large, the run's curves beside.
 
 An edit is never lost: a thread keeps drafts while one types (`drafts`), saving merges with what others wrote
 (`notebook.save`), and leaving in any way saves. Files are touched in threads only.
@@ -18,7 +18,6 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from imgexp_tui.notebook.journal import Draft
@@ -28,6 +27,7 @@ from imgexp_tui.tui import note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
 from imgexp_tui.tui.widgets.bullet_keys import next_bullet
+from imgexp_tui.tui.widgets.line_view import LineScreen
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import has_unsafe, newline_of
 from imgexp_tui.tui.widgets.run_glance import RunGlance
@@ -70,21 +70,23 @@ class Note:
         return self.text != self.kept
 
 
-class EditorScreen(Screen[str]):
+class EditorScreen(LineScreen[str]):
     """Edits the notes of one version; dismissed with the version's name.
 
     Args:
         lab: the lab's folder.
         version: whose notes.
         field: the note to start in, one of `FIELDS`.
-        run: whose numbers stand beside; "" for the newest run.
+        run: whose curves stand beside; "" for the newest run.
     """
 
     CSS_PATH = "editor.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]
     BINDINGS = [
         Binding("ctrl+s", "save", "Save"),
         Binding("ctrl+n", "next_note", "Next note"),
+        Binding("ctrl+g,f2", "insert_figure", "Figure", tooltip="Put in a figure of the run: best loss, memory, …"),
         Binding("ctrl+t", "insert_update", "Dated mark", tooltip="Put in [UPDATE date: ] for a later remark"),
         Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
         Binding("f1", "app.help", "Keys"),
@@ -106,6 +108,7 @@ class EditorScreen(Screen[str]):
         self._current = self._notes[field]
         self._keeper = DraftKeeper(lab, lambda sentence: self.post_message(self.DraftTrouble(sentence)))
         self._glancer = RunGlancer(lab, version, run)
+        self._against: tuple[str, tuple[str, ...]] = ("", ())
         self._looking = False
         self._saving = asyncio.Lock()
         self._saved_at = ""
@@ -121,7 +124,7 @@ class EditorScreen(Screen[str]):
                 for note in self._notes.values():
                     yield note.area
             yield RunGlance(self._version, id="glance")
-        yield RunGlance(self._version, line=True, id="glance-line")
+        yield RunGlance(self._version, below=True, id="glance-line")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -154,6 +157,7 @@ class EditorScreen(Screen[str]):
             self._left = True
             self.dismiss(self._version)
             return
+        self._against = (opened.base, opened.changes)
         for name, text in opened.texts.items():
             self._show(self._notes[name], text, editable=not opened.trouble)
         self._say(opened.trouble or self._signs(), "warning")
@@ -233,6 +237,16 @@ class EditorScreen(Screen[str]):
 
     def action_insert_update(self) -> None:
         self._current.area.insert_update()
+
+    @work(exclusive=True, group="figure")
+    async def action_insert_figure(self) -> None:
+        """Choose a figure of the run, and put it in at the cursor."""
+        from imgexp_tui.tui.screens.figure import FigureScreen
+
+        area = self._current.area
+        if not area.read_only:
+            look = partial(self._glancer.figures, *self._against)
+            area.insert_words(await self.app.push_screen_wait(FigureScreen(self._version, look)))
 
     def _mark(self) -> None:
         """Say what is unsaved: a dot at the note and in the bar, and a word."""
@@ -353,18 +367,18 @@ class EditorScreen(Screen[str]):
 
     @work(group="glance")
     async def _look(self) -> None:
-        """Show the run's numbers as they stand."""
+        """Show the run as it stands."""
         if self._looking:
             return
         self._looking = True
         try:
-            glance = await asyncio.to_thread(self._glancer.look)
+            run = await asyncio.to_thread(self._glancer.look)
         except OSError:
             return
         finally:
             self._looking = False
         for shown in self.query(RunGlance):
-            shown.tell(glance)
+            shown.tell(run)
 
 
 def _begin_at(text: str) -> tuple[int, int] | None:

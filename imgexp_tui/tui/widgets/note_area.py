@@ -150,6 +150,20 @@ class NoteArea(TextArea):
         self.insert(f"{blank}[UPDATE {time.strftime('%Y-%m-%d')}: ]", maintain_selection_offset=False)
         self.move_cursor_relative(columns=-1)
 
+    def insert_words(self, words: str) -> None:
+        """Put words in at the cursor, as one step, with a blank where they would touch others."""
+        if self.read_only or not words:
+            return
+        row, column = self.selection.end
+        line = self.document.get_line(row)
+        before, after = line[:column][-1:], line[column:][:1]
+        head = " " if before and not (before.isspace() or before in "([{\"'“‘=~/-") else ""
+        tail = " " if after.isalnum() else ""
+        self.history.checkpoint()
+        self.insert(f"{head}{words}{tail}", (row, column), maintain_selection_offset=False)
+        self.move_cursor_relative(columns=-len(tail))
+        self.history.checkpoint()
+
     def action_nest(self) -> None:
         if not self._nests:
             raise SkipAction
