@@ -136,6 +136,15 @@ async def test_an_edit_elsewhere_leaves_no_empty_bullet_behind(lab: Path) -> Non
     assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger!\n-new")
 
 
+async def test_a_key_makes_and_ticks_boxes_and_enter_goes_on_with_an_open_one(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press("ctrl+l", *"try", "ctrl+l", "enter", *"and", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n- [x] try\n- [ ] and")
+
+
 async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
     app = Host(lab, field="summary")
     async with app.run_test() as pilot:
@@ -299,7 +308,7 @@ async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monk
     async with app.run_test() as pilot:
         await until(pilot, lambda: "read-only" in app.told("#banner"), "the warning")
         before = app.area.text
-        await pilot.press(*"-x", "enter", "tab", "ctrl+t", "ctrl+s")
+        await pilot.press(*"-x", "enter", "tab", "ctrl+t", "ctrl+l", "ctrl+w", "ctrl+s")
         assert app.area.text == before
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")

@@ -78,6 +78,27 @@ def test_nesting_follows_the_author() -> None:
     assert bullet_keys.unnested("-a", "    ") == "-a"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["- [ ] try"], ["- [x] try"]),
+        (["  - [x] try"], ["  - [ ] try"]),
+        (["1. [X] try"], ["1. [ ] try"]),
+        (["- try"], ["- [ ] try"]),
+        (["-try 数据"], ["- [ ] try 数据"]),
+        (["\ttry"], ["\t- [ ] try"]),
+        ([""], ["- [ ] "]),
+        (["-"], ["- [ ] "]),
+        (["- [x] a", "- [ ] b"], ["- [x] a", "- [x] b"]),
+        (["- [x] a", "", "- [x] b"], ["- [ ] a", "", "- [ ] b"]),
+        (["- [x] a", "- b"], ["- [x] a", "- [ ] b"]),
+        (["- a [ ] b"], ["- [ ] a [ ] b"]),
+    ],
+)
+def test_boxes_are_given_ticked_and_unticked(before: list[str], after: list[str]) -> None:
+    assert bullet_keys.boxed(before) == after
+
+
 TEXTS = [
     "",
     "a",
@@ -163,6 +184,18 @@ async def test_several_selected_bullets_nest_together() -> None:
         assert app.area.text == "    - a\n\n    - b"
         await pilot.press("ctrl+z")
         assert app.area.text == "- a\n\n- b"
+
+
+async def test_a_box_is_ticked_where_the_cursor_is_and_the_cursor_stays() -> None:
+    app = Host("- try 数据\n- other")
+    async with app.run_test() as pilot:
+        await pilot.press("up", "end")
+        app.area.toggle_box()
+        app.area.toggle_box()
+        await typed(pilot, "x")
+        assert app.area.text == "- [x] try 数据x\n- other"
+        await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
+        assert app.area.text == "- try 数据\n- other"
 
 
 async def test_the_dated_mark_waits_for_its_words() -> None:

@@ -73,7 +73,9 @@ def _head(run: Run, curve: Curve, room: int) -> Line:
     role = curve.metric.partition("/")[0]
     parts = [line((_name(curve), role), "  ", (value_of(curve.metric, curve.last), "strong"))]
     if curve.best:
-        parts.append(line(("best ", "quiet"), _best(run, curve)))
+        whole, short = _best(run, curve), value_of(curve.metric, curve.best[0])
+        fits = cells(parts[0]) + len("  best ") + len(whole) <= room
+        parts.append(line(("best ", "quiet"), whole if fits else short))
     chance = run.chance.get(curve.metric)
     if chance is not None:
         parts.append(line((f"chance {value_of(curve.metric, chance)}", "chance")))

@@ -68,7 +68,9 @@ def _last(view: RunView, name: str) -> str:
 
 
 def _said(name: str, value: float) -> str:
-    return f"{re.sub(r'[/_]', ' ', name)} {value_of(name, value)}"
+    words = re.sub(r"[/_]", " ", name.replace("/epoch_", "/"))
+    mean = " over the epoch" if "/epoch_" in name else ""
+    return f"{words}{mean} {value_of(name, value)}"
 
 
 def value_of(name: str, value: float) -> str:
@@ -92,7 +94,8 @@ def _beside_the_best(view: RunView) -> Iterator[Figure]:
     if best := view.best():
         at = f"epoch {best.epoch:g}" if best.epoch is not None else f"step {best.step:,}"
         for name, value in best.beside.items():
-            if name.endswith("accuracy") and math.isfinite(value):
+            told_better = name.replace("/", "/epoch_") in best.beside
+            if name.endswith("accuracy") and math.isfinite(value) and not told_better:
                 metric = best.metric.replace("/", " ")
                 yield "best", f"{_said(name, value)} at the best {metric} ({at})"
 

@@ -18,7 +18,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from imgexp_tui.notebook.journal import Draft
 from imgexp_tui.notebook.model import FIELDS
@@ -27,6 +27,7 @@ from imgexp_tui.tui import note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
 from imgexp_tui.tui.widgets.bullet_keys import next_bullet
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import has_unsafe, newline_of
@@ -85,9 +86,10 @@ class EditorScreen(LineScreen[str]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]
     BINDINGS = [
         Binding("ctrl+s", "save", "Save"),
-        Binding("ctrl+n", "next_note", "Next note"),
+        Binding("ctrl+n", "next_note", "Next", tooltip="Next note: summary, takeaways, observed"),
         Binding("ctrl+g,f2", "insert_figure", "Figure", tooltip="Put in a figure of the run: best loss, memory, …"),
-        Binding("ctrl+t", "insert_update", "Dated mark", tooltip="Put in [UPDATE date: ] for a later remark"),
+        Binding("ctrl+l,f5", "toggle_box", "Box", tooltip="Tick the box of this line, or give it one: - [ ] to try"),
+        Binding("ctrl+t", "insert_update", "Date", tooltip="Put in [UPDATE date: ] for a later remark"),
         Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
         Binding("f1", "app.help", "Keys"),
         Binding("escape", "leave", "Back", tooltip="Save and go back"),
@@ -125,7 +127,7 @@ class EditorScreen(LineScreen[str]):
                     yield note.area
             yield RunGlance(self._version, id="glance")
         yield RunGlance(self._version, below=True, id="glance-line")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter(show_command_palette=False)
 
     def on_mount(self) -> None:
         for note in self._notes.values():
@@ -234,6 +236,9 @@ class EditorScreen(LineScreen[str]):
     def action_next_note(self) -> None:
         at = FIELDS.index(self._current.field)
         self._activate(self._notes[FIELDS[(at + 1) % len(FIELDS)]])
+
+    def action_toggle_box(self) -> None:
+        self._current.area.toggle_box()
 
     def action_insert_update(self) -> None:
         self._current.area.insert_update()

@@ -172,21 +172,29 @@ class NoteArea(TextArea):
         if lone:
             self._replace_via_keyboard(" " * self._find_columns_to_next_tab_stop(), *self.selection)
         else:
-            self._shift(bullet_keys.nested)
+            self._shift_each(bullet_keys.nested)
 
     def action_unnest(self) -> None:
         if not self._nests:
             raise SkipAction
-        self._shift(bullet_keys.unnested)
+        self._shift_each(bullet_keys.unnested)
 
-    def _shift(self, move: Callable[[str, str], str]) -> None:
-        """Move the bullets of the selected lines in or out, in one edit; the selection stays on its words."""
+    def toggle_box(self) -> None:
+        """Tick the box at the cursor, or give the line one; of several selected lines, all alike."""
+        self._shift(bullet_keys.boxed)
+
+    def _shift_each(self, move: Callable[[str, str], str]) -> None:
+        """Move the bullets of the selected lines in or out."""
+        step = bullet_keys.nesting(self.document.lines)
+        self._shift(lambda lines: [move(line, step) for line in lines])
+
+    def _shift(self, change: Callable[[Sequence[str]], list[str]]) -> None:
+        """Change the beginnings of the selected lines in one edit; the selection stays on its words."""
         if self.read_only:
             return
         (top, _), (bottom, _) = sorted(self.selection)
-        step = bullet_keys.nesting(self.document.lines)
         old = [self.document.get_line(row) for row in range(top, bottom + 1)]
-        new = [move(line, step) for line in old]
+        new = change(old)
         if new == old:
             return
         shift = {top + i: len(b) - len(a) for i, (a, b) in enumerate(zip(old, new, strict=True))}
