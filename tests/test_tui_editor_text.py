@@ -9,7 +9,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from imgexp_tui.tui.widgets import bullet_keys
+from imgexp_tui.tui.widgets import bullet_keys, note_marks
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import NoteDocument, has_unsafe
 
@@ -213,6 +213,53 @@ async def test_control_characters_are_shown_as_signs_and_kept() -> None:
         assert "a␛[2Jb␇ [/] �c" in shown and "\x1b" not in shown
         await typed(pilot, "d")
         assert app.area.text == "a\x1b[2Jb\x07 [/] \u202ecd"
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("-bs of 64", {"-": "bullet"}),
+        ("  * a `b*c` **d e**", {"*": "bullet", "`b*c`": "code", "**d e**": "bold"}),
+        ("- [ ] try", {"-": "bullet", "[ ]": "box"}),
+        ("3. [x] tried", {"3.": "bullet", "[x]": "box", "[x] tried": "done"}),
+        ("## Results", {"## Results": "heading"}),
+        ("#hash", {}),
+        ("--", {}),
+        ("1.5 and **", {}),
+        ("slow [UPDATE 2024-01-02: no] now", {"[UPDATE 2024-01-02: no]": "update"}),
+        ("slow [UPDATE: loss", {"[UPDATE: loss": "update"}),
+        ("数据 see https://x.org/a?b=c (there)", {"https://x.org/a?b=c": "link"}),
+        ("\t- `nested`", {"-": "bullet", "`nested`": "code"}),
+        ("[/] [b]x[/b]", {}),
+    ],
+)
+def test_what_is_marked_up(line: str, kinds: dict[str, str]) -> None:
+    assert {line[start:end]: kind for start, end, kind in note_marks.marks(line)} == kinds
+
+
+@pytest.mark.parametrize(
+    "text", ["- [x] done `code` 数据 **b**", "\t- [ ] tab\tand `数\t据`", "# 🧪 e\u0301 https://x.org"]
+)
+async def test_markup_changes_how_a_line_looks_and_nothing_of_its_cells(text: str) -> None:
+    app = Host(text)
+    async with app.run_test(size=(24, 12)) as pilot:
+        marked = [app.area.render_line(y) for y in range(5)]
+        app.area.marked_up = False
+        app.area.notify_style_update()
+        bare = [app.area.render_line(y) for y in range(5)]
+        assert [strip.text for strip in marked] == [strip.text for strip in bare]
+        assert [strip.cell_length for strip in marked] == [strip.cell_length for strip in bare]
+        assert marked != bare and app.area.text == text
+        await pilot.pause()
+
+
+async def test_marks_are_told_apart_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = Host("- [x] done\n# head\nhttps://x.org\n")
+    async with app.run_test():
+        looks = [s.style for y in range(3) for s in app.area.render_line(y) if s.style and s.text.strip()]
+        assert any(style.dim for style in looks) and any(style.bold for style in looks)
+        assert any(style.underline for style in looks)
 
 
 async def test_crlf_stays_crlf() -> None:

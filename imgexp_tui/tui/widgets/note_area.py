@@ -23,7 +23,7 @@ from textual.document._wrapped_document import WrappedDocument
 from textual.widgets import TextArea
 
 from imgexp_tui.text import clean
-from imgexp_tui.tui.widgets import bullet_keys
+from imgexp_tui.tui.widgets import bullet_keys, note_marks
 from imgexp_tui.tui.widgets.note_document import NoteDocument, give, newline_of, show
 
 _UNDO_STEPS = 1000
@@ -38,6 +38,10 @@ class NoteArea(TextArea):
             seen must already be in safe hands.
     """
 
+    COMPONENT_CLASSES = {f"note--{kind}" for kind in note_marks.KINDS}
+    marked_up = True
+    """Whether markdown is shown as such."""
+
     # The cursor and the selection are set in reverse, so that they show on a terminal without colours too.
     DEFAULT_CSS = """
     NoteArea {
@@ -47,6 +51,19 @@ class NoteArea(TextArea):
         border-title-color: $text-muted;
         background: $background;
         scrollbar-size-vertical: 1;
+
+        & > .note--bullet { color: $primary; text-style: bold; }
+        & > .note--box { color: $accent; text-style: bold; }
+        & > .note--done { color: $foreground 55%; text-style: dim; }
+        & > .note--heading { color: $primary; text-style: bold; }
+        & > .note--code { color: $secondary; text-style: bold; }
+        & > .note--bold { text-style: bold; }
+        & > .note--update { color: $warning; text-style: italic; }
+        & > .note--link { text-style: underline; }
+        &:ansi {
+            & > .note--bullet, & > .note--heading { color: ansi_default; }
+            & > .note--done { color: ansi_default; }
+        }
 
         & .text-area--cursor-line { background: transparent; }
         & .text-area--cursor {
@@ -88,7 +105,11 @@ class NoteArea(TextArea):
         return give(super().selected_text)
 
     def get_line(self, line_index: int) -> Text:
-        return Text(show(self.document.get_line(line_index)), end="", no_wrap=True)
+        held = self.document.get_line(line_index)
+        line = Text(show(held), end="", no_wrap=True)
+        for start, end, kind in note_marks.marks(held) if self.marked_up else ():
+            line.stylize(self.get_component_rich_style(f"note--{kind}", partial=True), start, end)
+        return line
 
     def _set_document(self, text: str, language: str | None) -> None:
         self._highlight_query = None
