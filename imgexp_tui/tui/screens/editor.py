@@ -27,6 +27,7 @@ from imgexp_tui.tui import note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
 from imgexp_tui.tui.widgets.bullet_keys import next_bullet
+from imgexp_tui.tui.widgets.find_bar import FindBar
 from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen
 from imgexp_tui.tui.widgets.note_area import NoteArea
@@ -89,6 +90,9 @@ class EditorScreen(LineScreen[str]):
         Binding("ctrl+n", "next_note", "Next", tooltip="Next note: summary, takeaways, observed"),
         Binding("ctrl+g,f2", "insert_figure", "Figure", tooltip="Put in a figure of the run: best loss, memory, …"),
         Binding("ctrl+l,f5", "toggle_box", "Box", tooltip="Tick the box of this line, or give it one: - [ ] to try"),
+        Binding("ctrl+f", "find", "Find", tooltip="Search in this note; Enter goes on, ctrl+r back, Escape ends"),
+        Binding("f3", "find_again(True)", "Next hit", show=False),
+        Binding("shift+f3", "find_again(False)", "Previous hit", show=False),
         Binding("ctrl+t", "insert_update", "Date", tooltip="Put in [UPDATE date: ] for a later remark"),
         Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
         Binding("f1", "app.help", "Keys"),
@@ -127,6 +131,7 @@ class EditorScreen(LineScreen[str]):
                     yield note.area
             yield RunGlance(self._version, id="glance")
         yield RunGlance(self._version, below=True, id="glance-line")
+        yield FindBar(id="find")
         yield KeyFooter(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -239,6 +244,12 @@ class EditorScreen(LineScreen[str]):
 
     def action_toggle_box(self) -> None:
         self._current.area.toggle_box()
+
+    def action_find(self) -> None:
+        self.query_one(FindBar).open(self._current.area)
+
+    def action_find_again(self, forward: bool) -> None:
+        self.query_one(FindBar).again(self._current.area, forward=forward)
 
     def action_insert_update(self) -> None:
         self._current.area.insert_update()

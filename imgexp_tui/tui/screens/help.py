@@ -76,6 +76,7 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.widgets.find_bar import FindInput
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
@@ -83,6 +84,7 @@ class HelpScreen(ModalScreen[None]):
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
+            ("Searching in a note", FindInput.BINDINGS, None),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
             ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),
         ]

@@ -7,6 +7,7 @@ not blink, because a still screen sends nothing over SSH.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from itertools import takewhile
@@ -23,8 +24,8 @@ from textual.document._wrapped_document import WrappedDocument
 from textual.widgets import TextArea
 
 from imgexp_tui.text import clean
-from imgexp_tui.tui.widgets import bullet_keys, note_marks
-from imgexp_tui.tui.widgets.note_document import NoteDocument, give, newline_of, show
+from imgexp_tui.tui.widgets import bullet_keys, note_find, note_marks
+from imgexp_tui.tui.widgets.note_document import NoteDocument, give, hold, newline_of, show
 
 _UNDO_STEPS = 1000
 
@@ -38,7 +39,7 @@ class NoteArea(TextArea):
             seen must already be in safe hands.
     """
 
-    COMPONENT_CLASSES = {f"note--{kind}" for kind in note_marks.KINDS}
+    COMPONENT_CLASSES = {"note--hit", *(f"note--{kind}" for kind in note_marks.KINDS)}
     marked_up = True
     """Whether markdown is shown as such."""
 
@@ -59,13 +60,14 @@ class NoteArea(TextArea):
         & > .note--code { color: $secondary; text-style: bold; }
         & > .note--bold { text-style: bold; }
         & > .note--update { color: $warning; text-style: italic; }
+        & > .note--hit { color: $text-warning; background: $warning-muted; text-style: bold underline; }
         & > .note--link { text-style: underline; }
         &:ansi {
             & > .note--bullet, & > .note--heading { color: ansi_default; }
             & > .note--done { color: ansi_default; }
+            & > .note--hit { color: ansi_yellow; background: ansi_default; }
         }
 
-        & .text-area--cursor-line { background: transparent; }
         & .text-area--cursor {
             color: $foreground !important;
             background: $background !important;
@@ -97,8 +99,10 @@ class NoteArea(TextArea):
         self._nests = nests
         self.offered = ""
         self.edited: Callable[[], object] = lambda: None
+        self._sought: re.Pattern[str] | None = None
         self.cursor_blink = False
         self.match_cursor_bracket = False
+        self.highlight_cursor_line = False
 
     @property
     def selected_text(self) -> str:
@@ -109,7 +113,34 @@ class NoteArea(TextArea):
         line = Text(show(held), end="", no_wrap=True)
         for start, end, kind in note_marks.marks(held) if self.marked_up else ():
             line.stylize(self.get_component_rich_style(f"note--{kind}", partial=True), start, end)
+        for found in self._sought.finditer(held) if self._sought else ():
+            line.stylize(self.get_component_rich_style("note--hit", partial=True), *found.span())
         return line
+
+    def seek(self, sought: str) -> None:
+        """Mark every occurrence of `sought`; "" marks nothing any more."""
+        self._sought = note_find.pattern(hold(sought))
+        self._line_cache.clear()
+        self.refresh()
+
+    @property
+    def hit(self) -> tuple[int, int]:
+        """Which occurrence of what is sought is selected, counted from 1, and how many there are."""
+        found = note_find.hits(self.document.lines, self._sought) if self._sought else []
+        here = (min(self.selection), max(self.selection))
+        return (found.index(here) + 1 if here in found else 0), len(found)
+
+    def go_to_hit(self, *, forward: bool, beyond: bool) -> None:
+        """Select the next occurrence of what is sought, or the one before; around the ends of the text.
+
+        Args:
+            beyond: whether one that begins at the cursor is passed over.
+        """
+        found = note_find.hits(self.document.lines, self._sought) if self._sought else []
+        if found:
+            at = note_find.following(found, min(self.selection), forward=forward, beyond=beyond)
+            self.selection = type(self.selection)(*found[at])
+            self.scroll_cursor_visible(center=True)
 
     def _set_document(self, text: str, language: str | None) -> None:
         self._highlight_query = None
