@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.app import App
@@ -155,6 +157,26 @@ async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
         await until(pilot, lambda: app.back == ["v0"], "the way back")
     notes = load(lab).versions["v0"]
     assert (notes.summary, notes.takeaways.endswith("T"), notes.observed) == ("First.S", True, "O")
+
+
+async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, save = threading.Event(), note_files.save
+
+    def slow(*args: Any, **how: Any) -> note_files.Outcome:
+        go_on.wait(20)
+        return save(*args, **how)
+
+    monkeypatch.setattr(note_files, "save", slow)
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press("a", "escape", "j", "escape", "k", "ctrl+l")
+        go_on.set()
+        await until(pilot, lambda: app.back == ["v0"], "the way back")
+    assert load(lab).versions["v0"].takeaways == "-bs of 64 could be bigger\n-a"
+    assert journal.drafts(lab) == []
 
 
 async def test_quitting_saves(lab: Path) -> None:

@@ -228,3 +228,38 @@ def test_what_an_editor_saved_before_the_connection_dropped_is_offered(
     again.type("r\x1b")
     again.ended()
     assert load(lab).versions["v0"].takeaways == "-old\n-saved in the editor\n"
+
+
+def test_keys_that_arrive_in_one_burst_act_in_their_order(lab: Path, start: Callable[..., Terminal]) -> None:
+    """Over a slow line keys come in bursts; each has to act on what the ones before it did."""
+    terminal = start()
+    left, home, end = "\x1b[D", "\x1b[H", "\x1b[F"
+    burst = f"abc{left}{left}X{end}\x0c{end} one two\x17three{home}\x1b[C\x1b[C\x1b[C\x1b[C\x1b[C\x1b[Cy"
+    terminal.type(burst + "\x0eobs\x0e" + "sum\x0e")
+    terminal.type("\x13")
+    terminal.shows("saved ")
+    notes = load(lab).versions["v0"]
+    assert notes.takeaways.splitlines() == ["-old", "- [ ] yaXbc one three"]
+    assert (notes.observed, notes.summary) == ("obs", "sum")
+
+
+def test_what_is_typed_right_behind_the_search_key_is_sought(lab: Path, start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    terminal.type("\x06old")
+    terminal.shows("1/1")
+    terminal.type("\x1b")
+    terminal.type("\x11")
+    assert terminal.ended() == 0
+    assert load(lab).versions["v0"].takeaways == "-old\n"
+
+
+def test_what_is_typed_right_behind_the_figure_key_filters(lab: Path, start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    terminal.type("\x07xyz")
+    terminal.shows("Nothing was measured")
+    terminal.shows("xyz")
+    terminal.type("\x1b")
+    terminal.shows("Takeaways")
+    terminal.type("\x11")
+    assert terminal.ended() == 0
+    assert load(lab).versions["v0"].takeaways == "-old\n"

@@ -311,3 +311,64 @@ async def test_a_large_coloured_paste_arrives_whole_and_clean() -> None:
         assert app.area.text == "\n".join(["epoch 1 loss 0.69 数据"] * 5000)
         await typed(pilot, "\nx")
         assert app.area.text.endswith("数据\nx")
+
+
+async def test_word_motions_know_letters_of_every_script() -> None:
+    app = Host("naïve 数据 loss_e\u0301 🧪 x")
+    async with app.run_test() as pilot:
+        stops = []
+        for key in ("alt+b", "ctrl+left", "alt+b"):
+            await pilot.press(key)
+            stops.append(app.area.text[app.area.cursor_location[1] :])
+        assert stops[0] == "x" and stops[-1].startswith("loss_e"), stops
+        await pilot.press("home", "ctrl+right", "ctrl+right", "alt+f")
+        assert app.area.text[: app.area.cursor_location[1]].strip() == "naïve 数据 loss_e\u0301"
+        await pilot.press("alt+b")
+        assert app.area.text[: app.area.cursor_location[1]].strip() == "naïve 数据"
+        await pilot.press("end", "alt+b", "ctrl+w", "ctrl+w")
+        assert app.area.text == "naïve 数据 x"
+        await pilot.press("ctrl+z", "ctrl+z")
+        assert app.area.text == "naïve 数据 loss_e\u0301 🧪 x"
+        await pilot.press("alt+q")
+        assert app.area.text == "naïve 数据 loss_e\u0301 🧪 x", "an alt key that means nothing types nothing"
+
+
+@pytest.mark.parametrize(
+    "text", ["数据\t🧪 a", "\t- 数", "e\u0301e\u0301\tx", "\t- [ ] 数据 and so on and so forth 数据数据 🧪🧪"]
+)
+@pytest.mark.parametrize("columns", [14, 60])
+async def test_the_cursor_is_drawn_where_the_text_is(text: str, columns: int) -> None:
+    """Behind wide characters, combining marks and tabs, wrapped or not."""
+    app = Host(text)
+    async with app.run_test(size=(columns, 20)) as pilot:
+        for column in range(len(text) + 1):
+            app.area.move_cursor((0, column))
+            await pilot.pause()
+            x, y = app.area.cursor_screen_offset - app.area.content_region.offset
+            before, cells = 0, []
+            for segment in app.area.render_line(y):
+                if segment.style and segment.style.reverse:
+                    cells.append(before)
+                before += segment.cell_length
+            assert cells[:1] == [x], f"at column {column}"
+
+
+@pytest.mark.parametrize("step", [["数", "据"], ["🧪"], ["e", "\u0301"]])
+async def test_wide_characters_are_typed_deleted_undone_and_redone(step: list[str]) -> None:
+    app = Host("- a")
+    async with app.run_test() as pilot:
+        for character in step:
+            app.area.post_message(events.Key("x", character))
+        await pilot.pause()
+        assert app.area.text == "- a" + "".join(step)
+        await pilot.press(*["backspace"] * len(step))
+        assert app.area.text == "- a"
+        for _ in range(5):
+            await pilot.press("ctrl+z")
+        assert app.area.text == "- a"
+        for _ in range(5):
+            await pilot.press("ctrl+y")
+        assert app.area.text == "- a"
+        app.area.insert_words("数据 0.19")
+        await pilot.press("ctrl+w", "ctrl+z")
+        assert app.area.text == "- a 数据 0.19"

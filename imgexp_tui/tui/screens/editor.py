@@ -119,6 +119,7 @@ class EditorScreen(LineScreen[str]):
         self._saving = asyncio.Lock()
         self._saved_at = ""
         self._left = False
+        self._leaving = False
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="bar"):
@@ -234,8 +235,7 @@ class EditorScreen(LineScreen[str]):
             other.area.set_class(other is note, "-active")
             if other is not note:
                 other.area.scroll_home(animate=False)
-        if self.focused is not note.area:
-            note.area.focus()
+        self.set_focus(note.area)  # at once, because the next key may be here already
         self.call_after_refresh(note.area.scroll_cursor_visible)
 
     def action_next_note(self) -> None:
@@ -254,15 +254,14 @@ class EditorScreen(LineScreen[str]):
     def action_insert_update(self) -> None:
         self._current.area.insert_update()
 
-    @work(exclusive=True, group="figure")
-    async def action_insert_figure(self) -> None:
+    def action_insert_figure(self) -> None:
         """Choose a figure of the run, and put it in at the cursor."""
         from imgexp_tui.tui.screens.figure import FigureScreen
 
         area = self._current.area
         if not area.read_only:
             look = partial(self._glancer.figures, *self._against)
-            area.insert_words(await self.app.push_screen_wait(FigureScreen(self._version, look)))
+            self.app.push_screen(FigureScreen(self._version, look), lambda words: area.insert_words(words or ""))
 
     def _mark(self) -> None:
         """Say what is unsaved: a dot at the note and in the bar, and a word."""
@@ -315,17 +314,30 @@ class EditorScreen(LineScreen[str]):
         call = partial(note_files.save, self._lab, self._version, note.field, text, seen=note.seen)
         return await asyncio.to_thread(call)
 
-    @work(exclusive=True, group="leave")
-    async def action_leave(self) -> None:
+    def action_leave(self) -> None:
         """Save, then go back. What cannot be saved is asked about; texts in conflict are shown first."""
-        kinds = await self._save_all()
-        if "conflict" in kinds or ("failed" in kinds and not await self._may_leave()):
-            return
-        self._left = True
-        if "merged" in kinds:
-            self.app.notify("Merged with a change made elsewhere, and saved.", markup=False)
-        await asyncio.to_thread(self._keeper.flush)
-        self.dismiss(self._version)
+        if not self._leaving:
+            self._leaving = True
+            areas = [note.area for note in self._notes.values() if not note.area.read_only]
+            for area in areas:  # what is typed from now on is meant for what comes next
+                area.read_only = True
+            self._leave(areas)
+
+    @work(group="leave")
+    async def _leave(self, areas: list[NoteArea]) -> None:
+        try:
+            kinds = await self._save_all()
+            if "conflict" in kinds or ("failed" in kinds and not await self._may_leave()):
+                return
+            self._left = True
+            if "merged" in kinds:
+                self.app.notify("Merged with a change made elsewhere, and saved.", markup=False)
+            await asyncio.to_thread(self._keeper.flush)
+            self.dismiss(self._version)
+        finally:
+            self._leaving = False
+            for area in areas:
+                area.read_only = self._left
 
     async def _may_leave(self) -> bool:
         from imgexp_tui.tui.screens.confirm import ConfirmScreen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -99,6 +99,11 @@ class FigureScreen(LineScreen[str], ModalScreen[str]):
         finally:
             self._looking = False
         self._show()
+
+    def on_key(self, event: events.Key) -> None:
+        """What was typed before the filter had the focus belongs into it all the same."""
+        if event.character and event.is_printable:
+            self.query_one(Input).insert_text_at_cursor(event.character)
 
     def on_input_changed(self) -> None:
         self._rows.cursor = 0

@@ -67,7 +67,7 @@ class FindBar(Horizontal):
         if (marked := area.selected_text) and "\n" not in marked:
             self._input.value = marked
         self.display = True
-        self._input.focus()
+        self.screen.set_focus(self._input)  # at once, because the next key may be here already
         self._seek()
 
     def again(self, area: NoteArea, *, forward: bool) -> None:
@@ -93,7 +93,7 @@ class FindBar(Horizontal):
             area.seek("")
             area.move_cursor(min(area.selection))
             if refocus:
-                area.focus()
+                self.screen.set_focus(area)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

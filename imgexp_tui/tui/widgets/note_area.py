@@ -28,6 +28,8 @@ from imgexp_tui.tui.widgets import bullet_keys, note_find, note_marks
 from imgexp_tui.tui.widgets.note_document import NoteDocument, give, hold, newline_of, show
 
 _UNDO_STEPS = 1000
+_LETTER = r"\w\u0300-\u036f\u200d"  # a combining mark belongs to its word
+_WORD_ENDS = re.compile(rf"(?<=[^{_LETTER}])(?=[{_LETTER}])|(?<=[{_LETTER}])(?=[^{_LETTER}])")
 
 
 class NoteArea(TextArea):
@@ -90,6 +92,8 @@ class NoteArea(TextArea):
     BINDINGS = [
         Binding("ctrl+z", "undo", "Undo", show=False),
         Binding("ctrl+y", "redo", "Redo", show=False),
+        Binding("alt+b", "cursor_word_left", "Word left", show=False),
+        Binding("alt+f", "cursor_word_right", "Word right", show=False),
         Binding("tab", "nest", "Nest bullet", show=False),
         Binding("shift+tab", "unnest", "Un-nest bullet", show=False),
     ]
@@ -99,6 +103,7 @@ class NoteArea(TextArea):
         self._nests = nests
         self.offered = ""
         self.edited: Callable[[], object] = lambda: None
+        self._word_pattern = _WORD_ENDS
         self._sought: re.Pattern[str] | None = None
         self.cursor_blink = False
         self.match_cursor_bracket = False
@@ -257,19 +262,37 @@ class NoteArea(TextArea):
         self.selection = type(self.selection)(start, end)
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter" and not self.read_only and self.selection.is_empty:
+        """Act on a key at once, also where Textual would let it bubble up to the app.
+
+        Over a slow line keys come in bursts. What bubbles up is done when keys behind it have long been typed in; and
+        keys that follow one which moved the focus have been sent here already.
+        """
+        if (focused := self.app.focused) is not self:
             event.stop()
             event.prevent_default()
-            row, column = self.cursor_location
-            made = bullet_keys.enter(self.document.get_line(row), column)
-            end = (row, column) if made.text else (row, len(self.document.get_line(row)))
-            self._replace_via_keyboard(made.text, (row, made.start), end)
-            return
-        if event.character and self._is_offered(event.character):
+            key = events.Key(event.key, event.character)
+            key._set_forwarded()
+            (focused or self.app.screen).post_message(key)
+        elif event.key == "enter" and not self.read_only and self.selection.is_empty:
             event.stop()
             event.prevent_default()
-            return
-        await super()._on_key(event)
+            self._begin_line()
+        elif event.character and self._is_offered(event.character):
+            event.stop()
+            event.prevent_default()
+        elif self.read_only or event.key.startswith("alt+") or not (event.is_printable or event.key == "enter"):
+            # Textual would type the letter of an alt key that nothing is bound to.
+            if await self.app._check_bindings(event.key) or event.key.startswith("alt+"):
+                event.stop()
+                event.prevent_default()
+        else:
+            await super()._on_key(event)
+
+    def _begin_line(self) -> None:
+        row, column = self.cursor_location
+        made = bullet_keys.enter(self.document.get_line(row), column)
+        end = (row, column) if made.text else (row, len(self.document.get_line(row)))
+        self._replace_via_keyboard(made.text, (row, made.start), end)
 
     def _is_offered(self, typed: str) -> bool:
         """Whether what was typed behind the offered bullet is that bullet once more."""
