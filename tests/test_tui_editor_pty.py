@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -85,6 +86,10 @@ class Terminal:
     def shows(self, text: str) -> None:
         until(lambda: any(text in line for line in self._screen.display), f"{text!r} on the screen")
 
+    def saved(self) -> None:
+        """Wait for the time of the save; "unsaved" is no such thing."""
+        until(lambda: any(re.search(r"\bsaved \d", line) for line in self._screen.display), "the save on the screen")
+
     def hang_up(self) -> None:
         os.close(self.master)
 
@@ -145,7 +150,7 @@ def test_after_sigkill_the_draft_is_offered_and_restored(lab: Path, start: Calla
     again.type("r")
     again.shows("-more")
     again.type("\x13")
-    again.shows("saved ")
+    again.saved()
     again.type("\x1b")
     again.ended()
     assert load(lab).versions["v0"].takeaways == "-old\n-typed\n-more"
@@ -184,7 +189,7 @@ def test_the_users_editor_gets_the_note_and_what_it_wrote_is_saved(
     terminal = start(VISUAL="", EDITOR=f"{editor} --wait")
     terminal.type("-typed\x1bOS")
     terminal.shows("-from outside")
-    terminal.shows("saved ")
+    terminal.saved()
     assert seen.read_text() == "-old\n-typed"
     assert stat.S_IMODE(seen.stat().st_mode) == 0o600
     option, path = (tmp_path / "args").read_text().split()
@@ -237,7 +242,7 @@ def test_keys_that_arrive_in_one_burst_act_in_their_order(lab: Path, start: Call
     burst = f"abc{left}{left}X{end}\x0c{end} one two\x17three{home}\x1b[C\x1b[C\x1b[C\x1b[C\x1b[C\x1b[Cy"
     terminal.type(burst + "\x0eobs\x0e" + "sum\x0e")
     terminal.type("\x13")
-    terminal.shows("saved ")
+    terminal.saved()
     notes = load(lab).versions["v0"]
     assert notes.takeaways.splitlines() == ["-old", "- [ ] yaXbc one three"]
     assert (notes.observed, notes.summary) == ("obs", "sum")
