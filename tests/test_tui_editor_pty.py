@@ -50,7 +50,7 @@ sys.exit(app.run(Path(sys.argv[1])))
 
 
 class Terminal:
-    """A process in a pseudo-terminal of its own, and what stands on its screen."""
+    """A process in a pseudo-terminal of its own, what it sent (`raw`), and what stands on its screen."""
 
     def __init__(self, argv: list[str], env: dict[str, str]) -> None:
         self.master, slave = pty.openpty()
@@ -67,6 +67,7 @@ class Terminal:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
+        self.raw = bytearray()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -78,6 +79,7 @@ class Terminal:
                 return
             if not data:
                 return
+            self.raw += data
             self._stream.feed(data)
 
     def type(self, text: str) -> None:

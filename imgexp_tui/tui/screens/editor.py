@@ -23,7 +23,7 @@ from textual.widgets import Static
 from imgexp_tui.notebook.journal import Draft
 from imgexp_tui.notebook.model import FIELDS
 from imgexp_tui.text import listed
-from imgexp_tui.tui import note_files, outside
+from imgexp_tui.tui import clipboard, note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
 from imgexp_tui.tui.widgets.bullet_keys import next_bullet
@@ -117,6 +117,8 @@ class EditorScreen(LineScreen[str]):
         self._against: tuple[str, tuple[str, ...]] = ("", ())
         self._looking = False
         self._saving = asyncio.Lock()
+        self._copying = asyncio.Lock()
+        self._told_of_copies = False
         self._saved_at = ""
         self._left = False
         self._leaving = False
@@ -138,6 +140,7 @@ class EditorScreen(LineScreen[str]):
     def on_mount(self) -> None:
         for note in self._notes.values():
             note.area.read_only = True
+            note.area.copied = self._copied
             note.area.edited = partial(self._follow, note)
         self._current.area.focus()
         self._mark()
@@ -262,6 +265,22 @@ class EditorScreen(LineScreen[str]):
         if not area.read_only:
             look = partial(self._glancer.figures, *self._against)
             self.app.push_screen(FigureScreen(self._version, look), lambda words: area.insert_words(words or ""))
+
+    def _copied(self, text: str) -> None:
+        self.app._clipboard = text  # for ctrl+v, at once
+        self._hand_out(text)
+
+    @work(group="copy")
+    async def _hand_out(self, text: str) -> None:
+        """Give what was copied to the terminal, and say where it is."""
+        async with self._copying:
+            handed = await asyncio.to_thread(clipboard.hand_out, self._lab, text)
+            if handed.escape:
+                self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode())
+                self.app._clipboard = text
+        said = clipboard.sentence(text, handed, first=not self._told_of_copies)
+        self._told_of_copies = True
+        self.app.notify(said, severity="warning" if handed.trouble else "information", markup=False)
 
     def _mark(self) -> None:
         """Say what is unsaved: a dot at the note and in the bar, and a word."""

@@ -37,6 +37,7 @@ class NoteArea(TextArea):
 
     Attributes:
         offered: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one only.
+        copied: called with what was copied or cut.
         edited: called within every edit, undo and redo. A message would come later than the drawing, and what can be
             seen must already be in safe hands.
     """
@@ -102,6 +103,7 @@ class NoteArea(TextArea):
         super().__init__(id=id, placeholder=Content(placeholder), max_checkpoints=_UNDO_STEPS)
         self._nests = nests
         self.offered = ""
+        self.copied: Callable[[str], object] = lambda text: self.app.copy_to_clipboard(text)
         self.edited: Callable[[], object] = lambda: None
         self._word_pattern = _WORD_ENDS
         self._sought: re.Pattern[str] | None = None
@@ -121,6 +123,19 @@ class NoteArea(TextArea):
         for found in self._sought.finditer(held) if self._sought else ():
             line.stylize(self.get_component_rich_style("note--hit", partial=True), *found.span())
         return line
+
+    def action_copy(self) -> None:
+        if not (text := self.selected_text):
+            raise SkipAction
+        self.copied(text)
+
+    def action_cut(self) -> None:
+        """Cut what is selected, or the line."""
+        if self.read_only:
+            return
+        cut = self._delete_cursor_line() if self.selection.is_empty else self._delete_via_keyboard(*self.selection)
+        if cut and cut.replaced_text:
+            self.copied(give(cut.replaced_text))
 
     def seek(self, sought: str) -> None:
         """Mark every occurrence of `sought`; "" marks nothing any more."""
