@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from textual import events
 from textual.app import App, ComposeResult
+from textual.document._wrapped_document import WrappedDocument
 from textual.pilot import Pilot
 
 from imgexp_tui.tui.widgets import bullet_keys, note_marks
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import NoteDocument, has_unsafe
+from imgexp_tui.tui.widgets.note_wrap import NoteWrap, breaks
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,45 @@ TEXTS = [
     "bidi \u202e abc \u2066 half \ud800 a surrogate",
     "数据 🧪 e\u0301 [/] [b]x[/b] \t tab",
 ]
+
+
+PLACES = st.integers(0, 9)
+LETTERS = st.text(st.sampled_from("ab  \t-数🧪\u0301\u200d"), max_size=60)
+
+
+@given(LETTERS, st.integers(0, 20))
+@example("one two three", 7)
+def test_a_line_breaks_where_textual_breaks_it(line: str, width: int) -> None:
+    document = NoteDocument(line)
+    assert breaks(document[0], width, 4) == WrappedDocument(document, width, 4).get_offsets(0)
+
+
+@settings(deadline=None)
+@given(
+    LETTERS,
+    st.integers(1, 9),
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 9), st.integers(0, 5), st.integers(0, 9), LETTERS), max_size=6
+    ),
+)
+def test_edits_wrap_as_textual_wraps_them(text: str, width: int, edits: list[tuple[int, int, int, int, str]]) -> None:
+    document = NoteDocument(text.replace("-", "\n"))
+    ours = NoteWrap(document, width, 4)
+    for row, column, to_row, to_column, new in edits:
+        start, end = sorted(_within(document, place) for place in ((row, column), (to_row, to_column)))
+        result = document.replace_range(start, end, new.replace("-", "\n"))
+        ours.wrap_range(start, end, result.end_location)
+        theirs = WrappedDocument(document, width, 4)
+        assert ours._wrap_offsets == theirs._wrap_offsets
+        assert ours._tab_width_cache == theirs._tab_width_cache
+        assert ours._line_index_to_offsets == theirs._line_index_to_offsets
+        assert ours._offset_to_line_info == theirs._offset_to_line_info
+        assert ours.height == theirs.height
+
+
+def _within(document: NoteDocument, place: tuple[int, int]) -> tuple[int, int]:
+    row = min(place[0], document.line_count - 1)
+    return row, min(place[1], len(document[row]))
 
 
 @pytest.mark.parametrize("text", TEXTS)

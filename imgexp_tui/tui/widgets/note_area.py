@@ -20,12 +20,12 @@ from textual.content import Content
 from textual.document._document import EditResult, Location
 from textual.document._document_navigator import DocumentNavigator
 from textual.document._edit import Edit
-from textual.document._wrapped_document import WrappedDocument
 from textual.widgets import TextArea
 
 from imgexp_tui.text import clean
 from imgexp_tui.tui.widgets import bullet_keys, note_find, note_marks
 from imgexp_tui.tui.widgets.note_document import NoteDocument, give, hold, newline_of, show
+from imgexp_tui.tui.widgets.note_wrap import NoteWrap
 
 _UNDO_STEPS = 1000
 _LETTER = r"\w\u0300-\u036f\u200d"  # a combining mark belongs to its word
@@ -165,7 +165,7 @@ class NoteArea(TextArea):
     def _set_document(self, text: str, language: str | None) -> None:
         self._highlight_query = None
         self.document = NoteDocument(text)
-        self.wrapped_document = WrappedDocument(self.document, tab_width=self.indent_width)
+        self.wrapped_document = NoteWrap(self.document, tab_width=self.indent_width)
         self.navigator = DocumentNavigator(self.wrapped_document)
         self._build_highlight_map()
         self.move_cursor((0, 0))
