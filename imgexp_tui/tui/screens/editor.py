@@ -313,6 +313,7 @@ class EditorScreen(LineScreen[str]):
 
     async def _save_dirty(self) -> list[note_files.Outcome]:
         async with self._saving:
+            self._mark()
             return [await self._save_note(note) for note in self._notes.values() if note.dirty]
 
     async def _save_note(self, note: Note) -> note_files.Outcome:
