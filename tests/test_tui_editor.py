@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.app import App
@@ -147,6 +148,15 @@ async def test_an_edit_elsewhere_leaves_no_empty_bullet_behind(lab: Path) -> Non
     assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger!\n-new")
 
 
+async def test_a_key_makes_and_ticks_boxes_and_enter_goes_on_with_an_open_one(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press("ctrl+l", *"try", "ctrl+l", "enter", *"and", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n- [x] try\n- [ ] and")
+
+
 async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
     app = Host(lab, field="summary")
     async with app.run_test() as pilot:
@@ -157,6 +167,26 @@ async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
         await until(pilot, lambda: app.back == ["v0"], "the way back")
     notes = load(lab).versions["v0"]
     assert (notes.summary, notes.takeaways.endswith("T"), notes.observed) == ("First.S", True, "O")
+
+
+async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, save = threading.Event(), note_files.save
+
+    def slow(*args: Any, **how: Any) -> note_files.Outcome:
+        go_on.wait(20)
+        return save(*args, **how)
+
+    monkeypatch.setattr(note_files, "save", slow)
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press("a", "escape", "j", "escape", "k", "ctrl+l")
+        go_on.set()
+        await until(pilot, lambda: app.back == ["v0"], "the way back")
+    assert load(lab).versions["v0"].takeaways == "-bs of 64 could be bigger\n-a"
+    assert journal.drafts(lab) == []
 
 
 async def test_quitting_saves(lab: Path) -> None:
@@ -310,7 +340,7 @@ async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monk
     async with app.run_test() as pilot:
         await until(pilot, lambda: "read-only" in app.told("#banner"), "the warning")
         before = app.area.text
-        await pilot.press(*"-x", "enter", "tab", "ctrl+t", "ctrl+s")
+        await pilot.press(*"-x", "enter", "tab", "ctrl+t", "ctrl+l", "ctrl+w", "ctrl+s")
         assert app.area.text == before
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
@@ -363,27 +393,6 @@ async def test_a_version_that_went_away_is_said(lab: Path) -> None:
     app = Host(lab, "v9")
     async with app.run_test() as pilot:
         await until(pilot, lambda: bool(app.back), "the way back")
-
-
-async def test_the_runs_numbers_stand_beside_the_text(lab: Path) -> None:
-    run = lab / paths.RUNS / "v0" / "20240102-030405-abcdef"
-    run.mkdir(parents=True)
-    (run / "request.json").write_text(json.dumps({
-        "uuid": "u", "run": run.name, "version": "v0", "base": None, "config": {"epochs": 3}, "argv": [],
-        "trainer": "shipped", "seed": 0, "lab": "", "host": "", "user": "", "created": time.time(),
-    }))  # fmt: skip
-    metrics = run / "metrics.jsonl"
-    metrics.write_text('{"step": 1, "epoch": 1, "time": 1, "valid/loss": 0.5}\n')
-    app = Host(lab)
-    async with app.run_test(size=(140, 40)) as pilot:
-        await until(pilot, lambda: "0.5000" in app.told("#glance"), "the loss")
-        with metrics.open("a") as lines:
-            lines.write('{"step": 2, "epoch": 2, "time": 2, "valid/loss": "nan"}\n')
-        await until(pilot, lambda: "nan" in app.told("#glance"), "the next loss")
-        assert "epoch 2/3" in app.told("#glance") and "0.5000" in app.told("#glance")
-        await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: app.editor.query_one("#glance-line").display, "the narrow line")
-        assert "best 0.5000" in app.told("#glance-line")
 
 
 async def test_saves_do_not_stop_typing(lab: Path) -> None:

@@ -206,7 +206,7 @@ class RunView:
             if series and finite:
                 i = min(finite, key=series.values.__getitem__)
                 step = series.steps[i]
-                return Best(metric, series.values[i], self._epoch_at(step), step, self._beside(step, metric))
+                return Best(metric, series.values[i], self.epoch_at(step), step, self._beside(step, metric))
         return None
 
     def poll(self) -> bool:
@@ -365,7 +365,8 @@ class RunView:
         self._training = now >= self._begun  # from then on, whatever the clock says: it may be set back
         return now - max(before, self._begun)
 
-    def _epoch_at(self, step: int) -> float | None:
+    def epoch_at(self, step: int) -> float | None:
+        """The epoch of the line of a step; None where that did not tell it."""
         i = self._find(self._epoch_series, step)
         return None if i is None else self._epoch_series.values[i]
 

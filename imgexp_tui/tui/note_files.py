@@ -23,6 +23,7 @@ class Opened:
     Attributes:
         texts: note → its text in the file.
         drafts: note → a draft that says something else than the file.
+        base, changes: what the version changes against its base, such as "batch_size 64 → 512".
         trouble: why the notes cannot be edited, as a sentence; "" where they can.
         notice: what to know before typing, as a sentence; "" where all is as expected.
     """
@@ -31,6 +32,8 @@ class Opened:
     drafts: dict[str, Draft] = field(default_factory=dict)
     trouble: str = ""
     notice: str = ""
+    base: str = ""
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Outcome:
 def open_notes(lab: Path, version: str) -> Opened:
     """Read the notes of `version` afresh, and the drafts that were left behind."""
     from imgexp_tui.notebook import journal
+    from imgexp_tui.notebook.compare import changes
     from imgexp_tui.notebook.load import load
 
     try:
@@ -64,7 +68,9 @@ def open_notes(lab: Path, version: str) -> Opened:
     left = {d.field: d for d in journal.drafts(lab) if d.version == version and d.field in texts}
     _adopt(lab, version, texts, left)
     drafts = {name: d for name, d in left.items() if d.text != texts[name]}
-    return Opened(texts, drafts, _unreadable(found) or read_only(notebook.path), hard_linked(notebook.path))
+    trouble = _unreadable(found) or read_only(notebook.path)
+    changed = tuple(map(str, changes(notebook, version)))
+    return Opened(texts, drafts, trouble, hard_linked(notebook.path), found.base or "", changed)
 
 
 def _unreadable(version: Version) -> str:

@@ -84,6 +84,7 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.main import MainScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
         from imgexp_tui.tui.screens.version_menu import VersionMenu
+        from imgexp_tui.tui.widgets.find_bar import FindInput
         from imgexp_tui.tui.widgets.idea_list import IdeaOffer
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
@@ -96,6 +97,7 @@ class HelpScreen(ModalScreen[None]):
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
             ("History of notes", HistoryScreen.BINDINGS, HistoryScreen),
             ("Committing the notebook", CommitScreen.BINDINGS, CommitScreen),
+            ("Searching in a note", FindInput.BINDINGS, None),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
             ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
             ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),
