@@ -49,6 +49,8 @@ def set_note(source: str, version: str, field: str, text: str) -> str:
         NotebookError: there is no such version, or the text cannot be written.
     """
 
+    _refuse_halves(text)
+
     def written(newline: str, like: str) -> str:
         return f'"{_escape(text, chr(34))}"' if like == _INLINE else write_text(text, newline, like)
 
@@ -161,6 +163,7 @@ def add_versions(source: str, versions: Sequence[NewVersion]) -> str:
             raise NotebookError(f"{version.name} is in {NOTEBOOK} already; take another name")
         keys = {key: text for key, text in version.keys.items() if text}
         known[version.name] = {**keys, **({"train": dict(version.train)} if version.train else {})}
+        _refuse_halves("".join(map(str, version.train.values())))
         parts += [newline if any(part.strip() for part in parts) else "", *_table_lines(version, keys, newline)]
     new = "".join(parts)
     check(new, {**data, "versions": known}, faults, ("versions", versions[0].name))
@@ -188,9 +191,7 @@ def write_text(text: str, newline: str = "\n", like: str = "'''") -> str:
     Raises:
         NotebookError: no UTF-8 file can hold the text.
     """
-    if lone := re.search(r"[\ud800-\udfff]", text):
-        line = text.count("\n", 0, lone.start()) + 1
-        raise NotebookError(f"line {line} of the note holds half a character, which no file can hold; delete it there")
+    _refuse_halves(text)
     lines = "\n" in text
     plain = not _CONTROL.search(text)
     if like == "'" and plain and not lines and "'" not in text:
@@ -203,6 +204,12 @@ def write_text(text: str, newline: str = "\n", like: str = "'''") -> str:
         return f'"{_escape(text, chr(34))}"'
     body = re.sub(r'"(?="")|"\Z', '\\\\"', _escape(text, "", keep="\n\t"))
     return f'"""{newline}{body.replace(chr(10), newline)}"""'
+
+
+def _refuse_halves(text: str) -> None:
+    if lone := re.search(r"[\ud800-\udfff]", text):
+        line = text.count("\n", 0, lone.start()) + 1
+        raise NotebookError(f"line {line} of the text holds half a character, which no file can hold; delete it there")
 
 
 def _escape(text: str, quote: str, keep: str = "\t") -> str:
@@ -234,10 +241,11 @@ def _inserted(scan: Scan, version: str, field: str, written: _Written) -> str:
     inline = next((e for e in scan.entries if e.path == table and e.value), None)
     if inline and inline.value:
         start, end = inline.value
-        body = scan.text[start + 1 : end - 1].rstrip()
-        comma = "" if not body.strip() or body.endswith(",") else ","
+        body = scan.text[start : end - 1].rstrip()
+        at = start + len(body)
+        comma = "" if body.endswith(("{", ",")) else ","
         value = written(_newline(scan, start), _INLINE)
-        return f"{scan.text[:start]}{{{body}{comma} {field} = {value}}}{scan.text[end:]}"
+        return f"{scan.text[:at]}{comma} {field} = {value}{scan.text[at:]}"
     dotted = [
         e for e in scan.entries if e.path[:2] == table and e.value and not e.inline and _header_of(scan, e) != table
     ]
