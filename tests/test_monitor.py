@@ -14,9 +14,11 @@ from typing import Any
 import orjson
 import pytest
 
+from imgexp_tui.monitor import traffic
 from imgexp_tui.monitor.gpu import GpuSampler
 from imgexp_tui.monitor.host import HostSampler
 from imgexp_tui.monitor.processes import descendants, environment, pss, stat
+from imgexp_tui.monitor.traffic import Rates, disk_of, net_bytes
 from imgexp_tui.monitor.tree import TreeSampler
 
 FAKE_DRIVER = Path(__file__).parent / "fake_nvml.c"
@@ -54,6 +56,45 @@ def test_the_host_is_what_it_is(tmp_path: Path) -> None:
     assert len(found.load) == 3
 
 
+def test_what_goes_to_the_labs_disk_is_seen(tmp_path: Path) -> None:
+    if disk_of(tmp_path) is None:
+        pytest.skip("the test's folder lies on no disk of this machine")
+    sampler = HostSampler(tmp_path)
+    with (tmp_path / "file").open("wb") as file:
+        file.write(os.urandom(8 << 20))
+        os.fsync(file.fileno())
+    found = sampler.sample()
+    assert found.disk_write is not None and found.disk_write > 0 and found.disk_read is not None
+
+
+def test_rates_are_amounts_a_second_and_begin_with_the_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((10.0, 12.0, 14.0, 16.0, 18.0))
+    monkeypatch.setattr(traffic.time, "monotonic", lambda: next(clock))
+    rates = Rates()
+    assert rates((100, 50)) is None
+    assert rates((300, 50)) == (100.0, 0.0)
+    assert rates((0, 150)) == (0.0, 50.0)  # the first device was taken out and put in again
+    assert rates(None) is None and rates((1, 1)) is None
+
+
+def test_a_made_up_device_number_leads_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As btrfs and overlays have it: the mount names the disk."""
+    found = tmp_path.stat().st_dev
+    monkeypatch.setattr(traffic.os, "major", lambda device: 0 if device == found else device >> 8)
+    mounts = tmp_path / "mountinfo"
+    number = f"0:{os.minor(found)}"
+    mounts.write_text(f"9 1 {number} / /x rw - tmpfs tmpfs rw\n22 1 {number} /@ / rw shared:1 - btrfs /dev/null rw\n")
+    monkeypatch.setattr(traffic, "_MOUNTS", mounts)
+    assert traffic._mounted_from(found) == Path("/dev/null")
+    assert disk_of(tmp_path) is None  # /dev/null has no counters
+    assert disk_of(tmp_path / "gone") is None
+
+
+def test_what_goes_over_the_network_is_counted() -> None:
+    counted = net_bytes()
+    assert counted is None or all(amount >= 0 for amount in counted)
+
+
 def test_a_lab_that_is_gone_has_no_disk(tmp_path: Path) -> None:
     assert HostSampler(tmp_path / "gone").sample().disk_free is None
 
@@ -79,6 +120,63 @@ def test_the_gpu_memory_of_a_tree_is_that_of_its_processes(family: subprocess.Po
     found = TreeSampler(family.pid).sample({0: {family.pid: 100, 1: 7}, 1: {child: 30}, 2: {1: 5}})
     assert found.gpu_memory == 130
     assert found.gpu_memory_by_card == {0: 100, 1: 30}
+
+
+WRITER = """
+import os, subprocess, sys
+input()
+child = "import os; f = open(sys.argv[1], 'wb'); f.write(os.urandom(16 << 20)); os.fsync(f.fileno())"
+subprocess.run([sys.executable, "-c", "import sys; " + child, sys.argv[1]], check=True)
+print("written", flush=True)
+input()
+"""
+
+
+def test_what_a_tree_writes_is_counted_once_also_when_the_one_that_wrote_is_gone(tmp_path: Path) -> None:
+    if disk_of(tmp_path) is None:
+        pytest.skip("the test's folder lies on no disk of this machine")
+    words = [sys.executable, "-c", WRITER, str(tmp_path / "file")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdin and parent.stdout
+        sampler, began = TreeSampler(parent.pid), time.monotonic()
+        assert sampler.sample().write is None
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == "written\n"
+        found, passed = sampler.sample(), time.monotonic() - began
+        assert found.write is not None and 16 << 20 <= found.write * passed <= 20 << 20
+        assert sampler.sample().write == 0
+        parent.communicate("\n")
+
+
+SHARER = """
+import mmap, os
+block = mmap.mmap(-1, 64 << 20)
+block.write(b"x" * (64 << 20))
+if os.fork() == 0:
+    block.seek(0)
+    sum(map(len, iter(lambda: block.read(1 << 20), b"")))
+    print("both", flush=True)
+input()
+"""
+
+
+def test_memory_that_processes_share_is_counted_once() -> None:
+    with subprocess.Popen([sys.executable, "-c", SHARER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdin and parent.stdout and parent.stdout.readline() == b"both\n"
+        if pss(parent.pid) is None:
+            pytest.skip("the kernel does not tell what is shared")
+        found = TreeSampler(parent.pid).sample()
+        assert found.processes == 2
+        assert 64 << 20 < found.memory < 100 << 20
+        assert found.shared > 60 << 20
+        parent.stdin.write(b"\n\n")
+
+
+def test_a_tree_leaves_out_what_does_not_belong_to_it(family: subprocess.Popen[str]) -> None:
+    sampler = TreeSampler(family.pid)
+    sampler.without = descendants(family.pid)
+    assert sampler.sample().processes == 1
 
 
 def test_a_tree_that_has_ended_is_empty(family: subprocess.Popen[str]) -> None:

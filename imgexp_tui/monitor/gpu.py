@@ -66,8 +66,10 @@ class GpuSampler:
             handle = self._handle(index)
             instances = self._instances(handle)
             # A card that is divided sums up its instances for the administrator, and tells others nothing.
-            for number, instance in instances or [(None, handle)]:
+            for number, instance in instances:
                 found += self._processes_of(index, number, instance)
+            if not instances:
+                found += self._processes_of(index, None, handle)
         return found
 
     def traffic(self) -> dict[int, tuple[float | None, float | None]]:
