@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from pathlib import Path
@@ -64,12 +65,17 @@ def net_bytes() -> tuple[int, int] | None:
     except OSError:
         return None
     found = {name.strip(): counts.split() for name, _, counts in rows if name.strip() != "lo"}
-    cards = {name: counts for name, counts in found.items() if Path(f"/sys/class/net/{name}/device").exists()}
+    cards = {name: counts for name, counts in found.items() if _is_card(name)}
     try:
         chosen = (cards or found).values()
         return sum(int(c[0]) for c in chosen), sum(int(c[8]) for c in chosen)
     except (IndexError, ValueError):
         return None
+
+
+@functools.cache
+def _is_card(name: str) -> bool:
+    return Path(f"/sys/class/net/{name}/device").exists()
 
 
 def _mounted_from(device: int) -> Path | None:
