@@ -16,6 +16,7 @@ from imgexp_tui.records.gauge import Gauge
 from imgexp_tui.records.lines import LineTail
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.state import State, Status
+from imgexp_tui.records.trend import Trend
 
 WATCHED = ("valid/loss", "train/loss")
 """Metrics by which a run is judged, in order of preference; the lowest is the best."""
@@ -113,6 +114,8 @@ class RunView:
         system: the latest line of `system.jsonl`; {} before one.
         peaks: the highest value of everything in it.
         gauges: how each `…/utilization` spent its time since training began, without what came before the first step.
+        growth: the memory of the run's processes since this attempt began to train.
+        epoch_began: epoch → time of its first line.
         epoch, step, time: of the latest line; None before one.
         attempts: attempt → its first step, for the attempts after the first.
     """
@@ -128,6 +131,8 @@ class RunView:
         self.system: dict[str, Any] = {}
         self.peaks: dict[str, float] = {}
         self.gauges: dict[str, Gauge] = {}
+        self.growth = Trend()
+        self.epoch_began: dict[int, float] = {}
         self.epoch: float | None = None
         self.step: int | None = None
         self.time: float | None = None
@@ -218,6 +223,7 @@ class RunView:
     def _mark_attempt(self) -> None:
         if self.started is not None and self.started != self._attempt_start:
             self._attempt_start, self._pace = self.started, None
+            self.growth.clear()
 
     def _forget(self, path: Path) -> None:
         """A file was replaced: what was read from it before is void."""
@@ -225,6 +231,7 @@ class RunView:
             self.series.clear()
             self._epoch_series = Series()
             self.attempts = {}
+            self.epoch_began = {}
             self._begun = self._pace = self.step = self.epoch = self.time = None
             self._training = False
         elif path == self.dir.events:
@@ -233,6 +240,7 @@ class RunView:
             self.system = {}
             self.peaks.clear()
             self.gauges.clear()
+            self.growth.clear()
 
     def eta(self) -> float | None:
         """Seconds until the last epoch ends, by the pace of this attempt so far; None before there is one."""
@@ -266,6 +274,7 @@ class RunView:
         if _is_number(epoch := record.get("epoch")):
             self.epoch = float(epoch)
             self._epoch_series.add(step, self.epoch)
+            self._note_epoch(self.epoch, record.get("time"), went_back=went_back)
         for name, value in record.items():
             if name not in _FRAME and _is_number(value):
                 self.series.setdefault(name, Series()).add(step, float(value))
@@ -280,6 +289,14 @@ class RunView:
             self._pace = Pace()
         if self._pace:
             self._pace.add(step, self.time)
+
+    def _note_epoch(self, epoch: float, moment: Any, *, went_back: bool) -> None:
+        """Note when an epoch began; one that is done again counts from then."""
+        if not (math.isfinite(epoch) and _is_number(moment)):
+            return
+        if went_back:
+            self.epoch_began = {e: began for e, began in self.epoch_began.items() if e < epoch}
+        self.epoch_began.setdefault(int(epoch), float(moment))
 
     def _go_back(self, step: int) -> None:
         """A resumed run does steps again: what any metric had at or after `step` is void."""
@@ -324,6 +341,9 @@ class RunView:
             self.peaks[name] = max(value, self.peaks.get(name, value))
             if name.endswith("/utilization"):
                 self.gauges.setdefault(name, Gauge()).add(value, passed)
+        moment, memory = record.get("time"), record.get("tree/memory")
+        if passed > 0 and _is_number(moment) and _is_number(memory) and moment >= self._attempt_start:
+            self.growth.add(moment, memory)
         self.system = record
 
     def _passed(self, before: Any, now: Any) -> float:
