@@ -126,7 +126,7 @@ class Trend:
 
 
 def slope(times: Sequence[float], values: Sequence[float]) -> float:
-    """Units a second: the median of the slopes between all pairs (Theil and Sen), which a few odd values do not move."""
+    """Units a second: the median of the slopes between all pairs (Theil and Sen); a few odd values do not move it."""
     step = max(1, len(times) // _PAIRED)
     points = list(zip(times[::step], values[::step], strict=True))
     found = [(v - u) / (t - s) for i, (s, u) in enumerate(points) for t, v in points[i + 1 :] if t > s]
