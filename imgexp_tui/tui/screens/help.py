@@ -75,7 +75,9 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.editor import EditorScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
+        from imgexp_tui.tui.screens.monitor import MonitorScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.screens.queue import QueueScreen
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
@@ -83,6 +85,8 @@ class HelpScreen(ModalScreen[None]):
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
+            ("The queue", QueueScreen.BINDINGS, QueueScreen),
+            ("The machine", MonitorScreen.BINDINGS, MonitorScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
             ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),
         ]

@@ -59,6 +59,7 @@ class MainScreen(LineScreen[None]):
         Binding("R", "resume", "Resume", tooltip="Resume the run that is shown from its last checkpoint"),
         Binding("n", "new", "New", tooltip="New version from this one"),
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
+        Binding("m", "monitor", "Monitor", tooltip="The machine: every gauge with its past, and the processes"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
@@ -352,6 +353,12 @@ class MainScreen(LineScreen[None]):
         from imgexp_tui.tui.screens.queue import QueueScreen
 
         self.app.push_screen(QueueScreen(self._lab), self._from_queue)
+
+    def action_monitor(self) -> None:
+        from imgexp_tui.tui.screens.monitor import MonitorScreen
+
+        if self._watcher:
+            self.app.push_screen(MonitorScreen(self._lab, self._watcher.machine), self._from_queue)
 
     def _from_queue(self, version: str | None) -> None:
         if version:
