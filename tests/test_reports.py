@@ -84,6 +84,7 @@ def test_a_run_s_row_is_the_contract(notebook: Notebook) -> None:
             "run": "20260101-000000-aaaaaa",
             "beside": {"valid/accuracy": 0.6},
         },
+        "measured": {},
         "path": str(notebook.lab / "runs" / "v0" / "20260101-000000-aaaaaa"),
     }
     json.dumps(row, allow_nan=False)

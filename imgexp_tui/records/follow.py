@@ -16,6 +16,7 @@ from imgexp_tui.records.gauge import Gauge
 from imgexp_tui.records.lines import LineTail
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.state import State, Status
+from imgexp_tui.records.trend import Trend
 
 WATCHED = ("valid/loss", "train/loss")
 """Metrics by which a run is judged, in order of preference; the lowest is the best."""
@@ -134,6 +135,8 @@ class RunView:
         system: the latest line of `system.jsonl`; {} before one.
         peaks: the highest value of everything in it.
         gauges: how each `…/utilization` spent its time since training began, without what came before the first step.
+        growth: the memory of the run's processes since this attempt began to train.
+        epoch_began: epoch → time of its first line.
         epoch, step, time: of the latest line; None before one.
         attempts: attempt → its first step, for the attempts after the first.
         trained: step of each validation → seconds of training until then, over all attempts, breaks left out.
@@ -150,6 +153,8 @@ class RunView:
         self.system: dict[str, Any] = {}
         self.peaks: dict[str, float] = {}
         self.gauges: dict[str, Gauge] = {}
+        self.growth = Trend()
+        self.epoch_began: dict[int, float] = {}
         self.epoch: float | None = None
         self.step: int | None = None
         self.time: float | None = None
@@ -242,6 +247,7 @@ class RunView:
     def _mark_attempt(self) -> None:
         if self.started is not None and self.started != self._attempt_start:
             self._attempt_start, self._pace = self.started, None
+            self.growth.clear()
 
     def _forget(self, path: Path) -> None:
         """A file was replaced: what was read from it before is void."""
@@ -249,6 +255,7 @@ class RunView:
             self.series.clear()
             self._epoch_series, self.trained, self._clock = Series(), Series(), Clock()
             self.attempts = {}
+            self.epoch_began = {}
             self._begun = self._pace = self.step = self.epoch = self.time = None
             self._training = False
         elif path == self.dir.events:
@@ -257,6 +264,7 @@ class RunView:
             self.system = {}
             self.peaks.clear()
             self.gauges.clear()
+            self.growth.clear()
 
     def eta(self) -> float | None:
         """Seconds until the last epoch ends, by the pace of this attempt so far; None before there is one."""
@@ -292,6 +300,7 @@ class RunView:
         if _is_number(epoch := record.get("epoch")):
             self.epoch = float(epoch)
             self._epoch_series.add(step, self.epoch)
+            self._note_epoch(self.epoch, record.get("time"), went_back=went_back)
         for name, value in record.items():
             if name not in _FRAME and _is_number(value):
                 self.series.setdefault(name, Series()).add(step, float(value))
@@ -307,6 +316,14 @@ class RunView:
         if self._pace:
             self._pace.add(step, self.time)
         self._clock.add(self.time)
+
+    def _note_epoch(self, epoch: float, moment: Any, *, went_back: bool) -> None:
+        """Note when an epoch began; one that is done again counts from then."""
+        if not (math.isfinite(epoch) and _is_number(moment)):
+            return
+        if went_back:
+            self.epoch_began = {e: began for e, began in self.epoch_began.items() if e < epoch}
+        self.epoch_began.setdefault(int(epoch), float(moment))
 
     def _go_back(self, step: int) -> None:
         """A resumed run does steps again: what any metric had at or after `step` is void."""
@@ -352,6 +369,9 @@ class RunView:
             self.peaks[name] = max(value, self.peaks.get(name, value))
             if name.endswith("/utilization"):
                 self.gauges.setdefault(name, Gauge()).add(value, passed)
+        moment, memory = record.get("time"), record.get("tree/memory")
+        if passed > 0 and _is_number(moment) and _is_number(memory) and moment >= self._attempt_start:
+            self.growth.add(moment, memory)
         self.system = record
 
     def _passed(self, before: Any, now: Any) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import orjson
 
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.follow import Best, RunView, best_of
+from imgexp_tui.records.stats import measured
 
 Row = dict[str, Any]
 _ACTIVE = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
@@ -55,6 +57,7 @@ def run_row(view: RunView) -> Row:
         "step": view.step,
         "metrics": {name: _number(value) for name, value in sorted(view.metrics().items())},
         "best": _best_row(view, best) if best else None,
+        "measured": dict(measured(view)),
         "path": str(view.dir.path),
     }
 
@@ -75,8 +78,8 @@ def csv_text(notebook: Notebook, views: Mapping[str, Sequence[RunView]]) -> str:
     """
     rows = [row for version in notebook.versions.values() for row in _csv_rows(version, views.get(version.name, ()))]
     metrics = sorted({key for row in rows for key in row if key.startswith("metric ")})
-    settings = list(dict.fromkeys(key for row in rows for key in row if key.startswith("setting ")))
-    columns = [*_FIRST, *metrics, *settings, *_LAST]
+    named = (dict.fromkeys(k for row in rows for k in row if k.startswith(kind)) for kind in ("measured ", "setting "))
+    columns = [*_FIRST, *metrics, *itertools.chain.from_iterable(named), *_LAST]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -122,6 +125,7 @@ def _csv_run(view: RunView) -> Row:
         **{key: row[key] for key in ("version", "run", "state", "attempt", "epoch", "step", "seed", "group")},
         **{f"best {key}": best.get(key) for key in ("metric", "value", "epoch")},
         **_named("metric", row["metrics"]),
+        **_named("measured", row["measured"]),
         **_named("setting", request.config if request else {}),
     }
 

@@ -14,6 +14,7 @@ from imgexp_tui.notebook.compare import Change, changes, shown
 from imgexp_tui.notebook.ideas import ideas_of
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.follow import WATCHED, RunView, best_of
+from imgexp_tui.records.observed import remarks
 from imgexp_tui.records.stats import measured
 from imgexp_tui.reports.data import newest_first
 from imgexp_tui.reports.figures import Figure, overview, run_figure, shown_run
@@ -225,10 +226,15 @@ class _Page:
         if "config" in self._parts:
             yield from self._config(version)
         if "stats" in self._parts:
-            if view and (stats := measured(view)):
+            stats = measured(view) if view else []
+            if view and stats:
                 yield Paragraph([Strong("Measured"), f" in {view.run}"])
                 yield Items([f"{label}: {text}" for label, text in stats])
             yield from _note("Observed", _as_list(version.observed))
+            if wrong := remarks(version.observed, stats):
+                lines = version.observed.split("\n")
+                yield Paragraph([Strong("Observed otherwise than measured, or than can be")])
+                yield Items([f"{lines[remark.line].strip(' -*')} {remark}" for remark in wrong])
         if "metrics" in self._parts and view:
             yield Paragraph([Strong("Runs")])
             yield _runs_table(views)

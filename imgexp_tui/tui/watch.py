@@ -79,6 +79,11 @@ class Watcher:
             self._taken = True
             return self._look
 
+    def machine(self) -> Machine | None:
+        """The gauges as of the newest look, for who looks at nothing else."""
+        with self._news:
+            return self._look.machine
+
     # The thread
 
     def _run(self) -> None:

@@ -82,7 +82,9 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.leaders import LeadersScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
+        from imgexp_tui.tui.screens.monitor import MonitorScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.screens.queue import QueueScreen
         from imgexp_tui.tui.screens.version_menu import VersionMenu
         from imgexp_tui.tui.widgets.find_bar import FindInput
         from imgexp_tui.tui.widgets.idea_list import IdeaOffer
@@ -98,6 +100,8 @@ class HelpScreen(ModalScreen[None]):
             ("History of notes", HistoryScreen.BINDINGS, HistoryScreen),
             ("Committing the notebook", CommitScreen.BINDINGS, CommitScreen),
             ("Searching in a note", FindInput.BINDINGS, None),
+            ("The queue", QueueScreen.BINDINGS, QueueScreen),
+            ("The machine", MonitorScreen.BINDINGS, MonitorScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
             ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
             ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),

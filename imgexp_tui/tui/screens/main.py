@@ -63,6 +63,7 @@ class MainScreen(VersionKeys):
         *KEYS,
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
+        Binding("m", "monitor", "Monitor", tooltip="The machine: every gauge with its past, and the processes"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
         Binding("H", "history", "History", show=False, tooltip="Saved states of this version's notes; brings one back"),
@@ -420,6 +421,12 @@ class MainScreen(VersionKeys):
         from imgexp_tui.tui.screens.queue import QueueScreen
 
         self.app.push_screen(QueueScreen(self._lab), self._return_to)
+
+    def action_monitor(self) -> None:
+        from imgexp_tui.tui.screens.monitor import MonitorScreen
+
+        if self._watcher:
+            self.app.push_screen(MonitorScreen(self._lab, self._watcher.machine), self._return_to)
 
     def _return_to(self, version: str | None) -> None:
         if version:
