@@ -17,9 +17,9 @@ class FindInput(Input):
     """What is sought. Its keys act on the bar around it."""
 
     BINDINGS = [
-        Binding("escape", "bar_close", "Back to the text"),
-        Binding("enter,f3,down,ctrl+f", "bar_next(True)", "Next hit"),
-        Binding("ctrl+r,shift+f3,up", "bar_next(False)", "Previous hit"),
+        Binding("escape", "bar_close", "Back to the text", show=False),
+        Binding("enter,f3,down,ctrl+f", "bar_next(True)", "Next hit", show=False),
+        Binding("ctrl+r,shift+f3,up", "bar_next(False)", "Previous hit", show=False),
     ]
 
     def action_bar_close(self) -> None:
