@@ -37,7 +37,7 @@ def made_up(
     plan: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     events: Sequence[Mapping[str, Any]] = (),
-    system: Mapping[str, Sequence[float]] | None = None,
+    system: Mapping[str, Sequence[float | str]] | None = None,
     cause: str = "finished",
     heartbeat: float = 1e9,
     version: str = "v1",

@@ -26,8 +26,8 @@ def _waits(data: float, compute: float, count: int = 60) -> dict[str, list[float
     return {"time/data": [data] * count, "time/compute": [compute] * count}
 
 
-def _card(own: float, every: float, count: int = 20, **more: float) -> dict[str, list[float]]:
-    values = {"tree_memory": own, "memory": every, "memory_total": 8 * GB, **more}
+def _card(own: float, every: float, count: int = 20, **more: float | str) -> dict[str, list[float | str]]:
+    values: dict[str, float | str] = {"tree_memory": own, "memory": every, "memory_total": 8 * GB, **more}
     return {f"gpu0/{name}": [value] * count for name, value in values.items()}
 
 
@@ -203,7 +203,13 @@ FOUND: list[tuple[str, str, Severity, str, dict[str, Any]]] = [
         {"epochs": {"valid/loss": [0.5]}, "plan": {"transforms": {"train": [], "valid": ["flip", "noise"]}}},
     ),
     ("alike", "worker_seeds", WARNING, "Workers 0 and 2 of 3", {"events": _workers(5, 6, 5)}),
-    ("hot", "gpu", WARNING, "throttled in 100% of the time: heat", {"system": _card(GB, GB, throttle=0x40)}),
+    (
+        "hot",
+        "gpu",
+        WARNING,
+        "throttled in 100% of the time: heat, down to 900 of 1,800 MHz",
+        {"system": _card(GB, GB, throttle="power cap, heat", clock=900, clock_max=1800)},
+    ),
     ("shared", "gpu", WARNING, "Others use the GPU too", {"system": _card(GB, 4 * GB)}),
     ("silent", "stalled", SERIOUS, "nothing written for", {"cause": "", "heartbeat": -1.0}),
     ("lost", "stalled", SERIOUS, "was lost", {"cause": "lost"}),
@@ -278,7 +284,7 @@ QUIET: list[tuple[str, str, dict[str, Any]]] = [
     ("whole", "validation", {"epochs": {"valid/samples": [500] * 3}, "plan": {"valid_samples": 500}}),
     ("fixed", "augmented_validation", {"epochs": {"valid/fingerprint": [7, 7, 7]}}),
     ("apart", "worker_seeds", {"events": [*_workers(5, 6), *_workers(5, 6, side="valid")]}),
-    ("alone", "gpu", {"system": _card(2 * GB, 2.2 * GB, throttle=0x4)}),
+    ("alone", "gpu", {"system": _card(2 * GB, 2.2 * GB, throttle="power cap")}),
     ("steady", "stalled", {"steps": _waits(0.1, 0.1)}),
     ("ample", "disk", {"system": {"host/disk_free": [50e9] * 30}, "cause": ""}),
     (

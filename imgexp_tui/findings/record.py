@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,8 +21,9 @@ from imgexp_tui.records.lines import LineTail
 
 _KEPT = ("worker", "settings", "error", "warning", "stopped_early")
 _MOST_EVENTS = 1000
-_MOST_SAMPLES = 20_000
-"""Samples of a gauge: more than two days at the recorder's pace; every second one is dropped beyond."""
+_MOST_SAMPLES, _MOST_WORDS = 20_000, 100
+"""Samples of a gauge: more than two days at the recorder's pace; every second one is dropped beyond. And different
+texts of a series of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Record:
     Attributes:
         view: the run; whoever made it polls it.
         system: name → samples of `system.jsonl`.
+        words: name → how often each text was sampled, of the series of `system.jsonl` that are texts.
         told: the trainer's events of the kinds that rules read, oldest first.
         began: when the first of the samples was taken, seconds since the epoch.
         planned, first_epoch_ended: when the latest attempt's training began, and when its first epoch was done.
@@ -83,6 +86,7 @@ class Record:
     def __init__(self, view: RunView, relatives: Callable[[], Relatives] = Relatives) -> None:
         self.view = view
         self.system: dict[str, Samples] = {}
+        self.words: dict[str, Counter[str]] = {}
         self.told: list[dict[str, Any]] = []
         self.began: float | None = None
         self._ask = relatives
@@ -96,7 +100,7 @@ class Record:
         while batch := self._system_tail.poll():
             changed = True
             if self._system_tail.restarted:
-                self.system, self.began = {}, None
+                self.system, self.words, self.began = {}, {}, None
             for line in batch:
                 self._sample(line)
         while batch := self._event_tail.poll():
@@ -131,6 +135,10 @@ class Record:
         for name, value in line.items():
             if name != "time" and isinstance(value, int | float):
                 self.system.setdefault(name, Samples()).add(time - self.began, value)
+            elif isinstance(value, str):
+                counts = self.words.setdefault(name, Counter())
+                if value in counts or len(counts) < _MOST_WORDS:
+                    counts[value] += 1
 
     # What was asked
 

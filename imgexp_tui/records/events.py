@@ -3,7 +3,7 @@
 Every event has `time` (seconds since the epoch), `kind` and, for people, `message`. The kinds that carry more:
 
 - `plan` (trainer, at each start): `epochs`, `steps_per_epoch`, `train_samples`, `valid_samples`, `chance`
-  (metric name → value that guessing reaches), `encoder`, `parameters`, `device`,
+  (metric name → value that guessing reaches), `encoder`, `parameters`, `device`, `processes` (how many share the work),
   `transforms` (`train` and `valid` → names of what is done to images at random).
 - `worker` (trainer, as each data loader worker begins): `worker`, `side`, `epoch`, and fingerprints of what its
   `python`, `numpy` and `torch` generators draw next.

@@ -20,12 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from imgexp_tui.records import answers
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training import checkpoint, encoders
 from imgexp_tui.training.batches import Batch, Examples, Loader
 from imgexp_tui.training.config import Config, unread
 from imgexp_tui.training.device import choose_device, choose_precision, set_threads
 from imgexp_tui.training.errors import Stopped, TrainingError
+from imgexp_tui.training.given import Given
 from imgexp_tui.training.gradients import gradient_norms, layer_groups
 from imgexp_tui.training.group import Group
 from imgexp_tui.training.metrics import Counted, EpochMetrics, Spread
@@ -86,6 +88,7 @@ class Training:
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.train_loader.steps)
         self.at = Position()
         self.train_metrics = EpochMetrics(self.task, self.device, group)
+        self.given = Given(self.task, group)
         self._shared: nn.Module | None = None
         group.seed_apart(config.seed)
         self._tell_plan(data)
@@ -170,7 +173,8 @@ class Training:
         self.model.eval()
         self.group.share_buffers(self.model)
         metrics, spread = EpochMetrics(self.task, self.device, self.group), Spread(self.group)
-        answers, fingerprint = Answers(self.group), Fingerprint(self.group)
+        self.given = Given(self.task, self.group)
+        alike, fingerprint = Answers(self.group), Fingerprint(self.group)
         for batch in self.valid_loader.epoch(self.at.epoch):
             self.group.check()
             self._warn_of(batch)
@@ -183,7 +187,8 @@ class Training:
             probabilities = self.task.probabilities(outputs)
             metrics.add(metrics.measure(loss, probabilities, targets))
             spread.update(probabilities)
-            answers.update(probabilities)
+            alike.update(probabilities)
+            self.given.update(batch.inputs, probabilities, targets)
         mean_loss, accuracy = metrics.compute()
         mean, std = spread.compute()
         return {
@@ -191,7 +196,7 @@ class Training:
             "valid/accuracy": accuracy,
             "valid/soft_mean": mean,
             "valid/soft_std": std,
-            "valid/largest_share": answers.largest_share(),
+            "valid/largest_share": alike.largest_share(),
             "valid/samples": metrics.samples,
             "valid/fingerprint": fingerprint.compute(),
             "time/epoch_valid": time.perf_counter() - start,
@@ -206,6 +211,7 @@ class Training:
         better = valid["valid/loss"] < at.best
         if better:
             at.best, at.best_epoch = valid["valid/loss"], epoch
+        self._keep_answers(["last", "best"] if better else ["last"])
         self._tell_epoch(means, valid, better)
         if at.epoch == 0:
             self._tell_unread()
@@ -274,6 +280,17 @@ class Training:
         self.report.event(
             "checkpoint", f"saved {' and '.join(names)}", epoch=self.at.epoch, step=self.at.step, best="best" in names
         )
+
+    def _keep_answers(self, names: list[str]) -> None:
+        """Write down what the model answered. It can be made again, so that a full disk does not end the run."""
+        found = self.given.compute(self.at.epoch + 1, self.at.step)
+        if not self.group.leads:
+            return
+        try:
+            for name in names:
+                answers.write(self.run, name, found)
+        except OSError as error:
+            self.report.warn(f"what the model answered could not be written: {error.strerror}")
 
     def _resume(self, saved: dict[str, Any]) -> None:
         try:

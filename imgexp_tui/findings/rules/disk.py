@@ -5,6 +5,8 @@ the slowest filling that fits what was seen must still fill the disk in time."""
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from imgexp_tui.findings.exact import slope
 from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.record import Record
@@ -16,6 +18,8 @@ _SAMPLES = 6
 _TIGHT = 512 << 20
 """Bytes with which a disk counts as full: the next checkpoint may not fit (ResNeXt-50 with Adam's state takes 300
 MB)."""
+_OWN = 0.5
+"""Share of what goes each second from which on the run itself fills the disk."""
 
 
 def find(run: Record) -> Finding | None:
@@ -44,10 +48,17 @@ def find(run: Record) -> Finding | None:
         NAME,
         Severity.WARNING,
         f"The disk of the lab will be full in {duration(now / pace)}, and the run needs {duration(left)} more: "
-        f"{memory(now)} are free, {memory(60 * pace)} less each minute.",
+        f"{memory(now)} are free, {memory(60 * pace)} less each minute{_whose(run, pace)}.",
         evidence,
         "Free some space or stop what fills it; the record and the checkpoints of this run need it.",
     )
+
+
+def _whose(run: Record, pace: float) -> str:
+    own = run.system.get("tree/write")
+    if own is None or not own.values:
+        return ""
+    return ", and this run itself writes most of it" if fmean(own.values) > _OWN * pace else ", most of it by others"
 
 
 def _changes(times: object, values: object) -> tuple[list[float], list[float]]:

@@ -1,6 +1,7 @@
 """A GPU that is throttled, or that others use too.
 
-Throttling is what the driver says (`gpuN/throttle`, the bits of nvml.h), or where that is not recorded nothing.
+Throttling is what the driver says (`gpuN/throttle`), or where that is not recorded nothing. A power cap is how cards
+reach their limit in normal work, and no fault.
 Others' share is the card's memory that is not the run's own; a desktop or the driver itself takes some hundred MB.
 """
 
@@ -14,9 +15,8 @@ from imgexp_tui.findings.record import Record
 from imgexp_tui.text import memory
 
 NAME = "gpu"
-_REASONS = {0x8: "hardware slowdown", 0x20: "heat (driver)", 0x40: "heat (hardware)", 0x80: "power brake"}
-"""nvmlClocksThrottleReason… of nvml.h that slow a card down against its owner's wish. A power cap (0x4) is how cards
-reach their limit in normal work, and no fault."""
+_FAULTS = ("hardware slowdown", "heat", "power brake")
+"""The reasons, in the sampler's words for those of nvml.h, that slow a card down against its owner's wish."""
 _OFTEN = 0.1
 """Share of the samples."""
 _OTHERS = 0.1
@@ -33,23 +33,29 @@ def find(run: Record) -> Finding | None:
 
 
 def _throttled(run: Record, card: str) -> Finding | None:
-    samples = run.system.get(f"{card}/throttle")
-    if samples is None or len(samples.values) < _SAMPLES:
+    told = run.words.get(f"{card}/throttle")
+    if told is None or told.total() < _SAMPLES:
         return None
-    bits = [int(v) for v in samples.values]
-    shares = {why: sum(bool(b & bit) for b in bits) / len(bits) for bit, why in _REASONS.items()}
+    shares = {why: sum(n for text, n in told.items() if why in text.split(", ")) / told.total() for why in _FAULTS}
     why, share = max(shares.items(), key=lambda item: item[1])
     if share < _OFTEN:
         return None
-    hot = run.view.peaks.get(f"{card}/temperature")
+    hot, slow = run.view.peaks.get(f"{card}/temperature"), _least(run, f"{card}/clock")
+    fast = run.view.peaks.get(f"{card}/clock_max")
+    clock = f", down to {slow:,.0f} of {fast:,.0f} MHz" if slow and fast and slow < fast else ""
     return Finding(
         NAME,
         Severity.WARNING,
         f"The {_named(card)} is throttled in {share:.0%} of the time: {why}"
-        + (f", up to {hot:.0f} °C." if hot else "."),
-        Evidence((f"{card}/throttle", f"{card}/temperature", f"{card}/power"), 0, int(samples.times[-1])),
+        + (f", up to {hot:.0f} °C" if hot else "")
+        + f"{clock}.",
+        Evidence((f"{card}/throttle", f"{card}/temperature", f"{card}/clock", f"{card}/power")),
         "See to its cooling and power supply; times of this run do not compare with others.",
     )
+
+
+def _least(run: Record, name: str) -> float | None:
+    return min(run.system[name].values, default=None) if name in run.system else None
 
 
 def _shared(run: Record, card: str) -> Finding | None:

@@ -2,7 +2,8 @@
 
 Allocators, caches and BatchNorm buffers fill in the first epochs, which looks like a leak and is none. So what counts
 is the second half of the time since the first epoch ended: there the whole confidence interval of the slope must be
-above zero, it must not have slowed down to less than half of the first half's, and it must come to something."""
+above zero, it must not have slowed down to less than half of the first half's, and it must come to something. Memory
+that `records.trend` calls level, as the stats do, does not grow. Of shared pages each process counts its part."""
 
 from __future__ import annotations
 
@@ -33,10 +34,12 @@ def find(run: Record) -> Finding | None:
     half = len(times) // 2
     if half < _SAMPLES:
         return None
+    course = run.view.growth.course()
+    level = course is not None and course.level_since is not None
     early = slope(times[:half], values[:half])
     late = slope(times[half:], values[half:])
     grew = late[0] * (times[-1] - times[half])
-    if late[1] > 0 and grew >= max(_BYTES, _SHARE * values[half]) and late[0] > _SLOWED * early[0]:
+    if not level and late[1] > 0 and grew >= max(_BYTES, _SHARE * values[half]) and late[0] > _SLOWED * early[0]:
         return _grows(run, late, values[-1], int(times[half]), int(times[-1]))
     return _warmed_up(run, samples.values[0] if samples.values else 0.0, list(values[half:]), start)
 
