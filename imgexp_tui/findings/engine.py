@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from types import ModuleType
 
 from imgexp_tui.findings.model import Finding, Severity
@@ -35,6 +36,7 @@ from imgexp_tui.findings.rules import (
     worker_seeds,
 )
 from imgexp_tui.records.follow import RunView
+from imgexp_tui.text import clean_line
 
 RULES: tuple[ModuleType, ...] = (
     starved, batch_headroom, constant, chance, underfits, overfits, learning_rate, not_finite, gradients, memory,
@@ -95,6 +97,9 @@ def _mark(view: RunView) -> object:
 def _applied(rule: ModuleType, record: Record) -> Finding | None:
     try:
         found: Finding | None = rule.find(record)
+        # Names in a record may hold anything.
+        if found:
+            found = replace(found, sentence=clean_line(found.sentence), suggestion=clean_line(found.suggestion))
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         # A record that somebody else wrote may hold anything; one rule that trips must not take the others along.
         why = f"{type(error).__name__}: {error}"

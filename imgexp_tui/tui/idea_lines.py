@@ -6,12 +6,13 @@ An idea may take several lines, so that beside the lines goes where each begins 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from imgexp_tui.notebook.ideas import Idea, ideas_of
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.text import clean_line, first_line, width
+from imgexp_tui.tui.laid import Laid
 from imgexp_tui.tui.lines import Line, cut, line
 from imgexp_tui.tui.wrap import wrap
 
@@ -27,18 +28,6 @@ class Group:
     ideas: tuple[Idea, ...]
     name: str = ""
     about: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Laid:
-    """Lines, and for each idea the line from which on it is to be seen, its first line, and the one after its last."""
-
-    lines: list[Line] = field(default_factory=list)
-    spans: list[tuple[int, int, int]] = field(default_factory=list)
-
-    def at(self, row: int) -> int | None:
-        """The idea whose line or group's name stands in a row."""
-        return next((i for i, (top, _, end) in enumerate(self.spans) if top <= row < end), None)
 
 
 def groups(

@@ -70,6 +70,11 @@ def _value(text: str, setting: Setting | None) -> Value:
     return float(value) if setting and setting.kind is float else value
 
 
+def written(settings: Mapping[str, Value]) -> str:
+    """Settings as one would type them, one a line."""
+    return "\n".join(f"{key} = {_toml(value)}" for key, value in settings.items())
+
+
 def completion(before: str, known: Mapping[str, Setting] = SETTINGS) -> str:
     """What would complete a line of which `before` is typed; "" where that is open."""
     key, equals, value = before.partition("=")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from imgexp_tui.findings.model import Finding
     from imgexp_tui.tui.curves import Curve
 
 
@@ -52,6 +53,7 @@ class Run:
         chance: metric and the value that guessing reaches.
         remark: the latest warning of the trainer or the supervisor; "" without.
         measured: label and text of what was measured.
+        found: what its numbers say, the most severe first; None where that is not known yet.
     """
 
     version: str
@@ -74,3 +76,4 @@ class Run:
     measured: tuple[tuple[str, str], ...]
     attempts: tuple[tuple[int, int], ...] = ()
     members: tuple[Member, ...] = ()
+    found: tuple[Finding, ...] | None = None

@@ -18,8 +18,10 @@ from imgexp_tui.tui.looks import Log, Look, Row
 from imgexp_tui.tui.opening import Opened, opened, stamp_of
 
 if TYPE_CHECKING:
+    from imgexp_tui.tui.finding_watch import FindingWatch
     from imgexp_tui.tui.lab_runs import LabRuns
     from imgexp_tui.tui.machine import Machine
+    from imgexp_tui.tui.shown_run import Run
 
 LIVE_PACE = 0.5
 """Seconds between two looks while a run is live."""
@@ -48,6 +50,7 @@ class Watcher:
         self._machine: Machine | None = None
         self._machine_due = 0.0
         self._machine_watch: Callable[[], Machine] | None = None
+        self._findings: FindingWatch | None = None
 
     # For the screen
 
@@ -58,6 +61,9 @@ class Watcher:
         with self._news:
             self._ending = True
             self._news.notify()
+            findings = self._findings
+        if findings:
+            findings.stop()
 
     def show(self, version: str) -> None:
         """Look at this version's run from now on."""
@@ -113,7 +119,7 @@ class Watcher:
         settled = runs.look(names, version)
         written = runs.written(notebook)
         rows = {name: replace(row, written=written.get(name)) for name, row in runs.rows.items()}
-        run = runs.shown(version)
+        run = self._with_findings(runs.shown(version), notebook)
         look = Look(
             notebook=notebook,
             trouble=trouble,
@@ -132,6 +138,19 @@ class Watcher:
         if stamp_of(self._lab) != self._read.stamp:
             self._read = opened(self._lab)
         return self._read.notebook, self._read.trouble
+
+    def _with_findings(self, run: Run | None, notebook: Notebook | None) -> Run | None:
+        if run is None:
+            return None
+        from imgexp_tui.findings.lab import off_in
+        from imgexp_tui.tui.finding_watch import FindingWatch
+
+        with self._news:
+            if self._ending:
+                return run
+            if self._findings is None:
+                self._findings = FindingWatch(self._lab, self.hurry)
+        return replace(run, found=self._findings.found(run.version, run.run, off_in(notebook)))
 
     def _gauges(self) -> Machine | None:
         now = time.monotonic()

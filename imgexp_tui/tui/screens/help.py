@@ -20,6 +20,7 @@ _LEGEND = (
     ("●", "beside a note: not saved yet; it is kept as a draft all the same, and offered if the app should end"),
     ("chance", "the loss or accuracy that guessing reaches; a run that stays there learns nothing"),
     ("best", "the lowest valid/loss so far (train/loss where nothing is validated), and its epoch"),
+    ("!! ! i", "how much a finding matters: the run is worth little as it is, better looked at, good to know"),
     ("best, pale", "in the table: the best of the version's other runs, while the shown one has none"),
     ("lost", "the run ended and nobody saw how; its record is whole up to there"),
     ("no heartbeat", "its process is alive, but nothing was written for a while (heartbeat in [lab], seconds)"),
@@ -77,6 +78,7 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.commit import CommitScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
         from imgexp_tui.tui.screens.find import FindScreen
+        from imgexp_tui.tui.screens.findings import FindingsScreen
         from imgexp_tui.tui.screens.history import HistoryScreen
         from imgexp_tui.tui.screens.ideas import IdeasScreen
         from imgexp_tui.tui.screens.leaders import LeadersScreen
@@ -103,6 +105,7 @@ class HelpScreen(ModalScreen[None]):
             ("The queue", QueueScreen.BINDINGS, QueueScreen),
             ("The machine", MonitorScreen.BINDINGS, MonitorScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
+            ("Findings", FindingsScreen.BINDINGS, FindingsScreen),
             ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
             ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),
             ("Side by side", BesideScreen.BINDINGS, BesideScreen),

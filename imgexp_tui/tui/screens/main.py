@@ -66,6 +66,7 @@ class MainScreen(VersionKeys):
         Binding("m", "monitor", "Monitor", tooltip="The machine: every gauge with its past, and the processes"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
+        Binding("F", "findings", "Findings", tooltip="What the run's numbers say, and what to do about it"),
         Binding("H", "history", "History", show=False, tooltip="Saved states of this version's notes; brings one back"),
         Binding("C", "commit", "Commit", show=False, tooltip="Commit the notebook with git, and nothing else"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
@@ -385,6 +386,14 @@ class MainScreen(VersionKeys):
         from imgexp_tui.tui.screens.answers import AnswersScreen
 
         self.app.push_screen(AnswersScreen(self._lab, run.version, run.run))
+
+    def action_findings(self) -> None:
+        from imgexp_tui.tui.screens.findings import FindingsScreen
+
+        if name := self._table.picked:
+            charts = getattr(self, "open_charts", None)
+            look = (lambda: self._look.run, lambda: self._look.notebook)
+            self.app.push_screen(FindingsScreen(self._lab, name, *look, self._hurry, charts), self._made)
 
     def action_compare(self) -> None:
         from imgexp_tui.tui.screens.leaders import LeadersScreen

@@ -6,7 +6,7 @@ Everything is checked while it is typed, and nothing is written before "create".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class NewVersionScreen(LineScreen[str | None]):
         notebook: as it was last read; saving looks at the file again.
         base: the version to start from.
         tries: ideas that are picked already.
+        changes: settings that are typed already.
     """
 
     CSS_PATH = "new_version.tcss"
@@ -52,11 +53,20 @@ class NewVersionScreen(LineScreen[str | None]):
         Binding("escape", "cancel", "Cancel"),
     ]
 
-    def __init__(self, lab: Path, notebook: Notebook, base: str, *, tries: Sequence[Idea] = ()) -> None:
+    def __init__(
+        self,
+        lab: Path,
+        notebook: Notebook,
+        base: str,
+        *,
+        tries: Sequence[Idea] = (),
+        changes: Mapping[str, Value] | None = None,
+    ) -> None:
         super().__init__()
         self._lab = lab
         self._notebook = notebook
         self._start = base
+        self._typed_already = setting_lines.written(changes or {})
         self._offered_name = compare.suggest_name(notebook, base)
         self._offered_summary = ""
         self._creating = False
@@ -86,7 +96,11 @@ class NewVersionScreen(LineScreen[str | None]):
         self.query_one("#changes").border_title = "What changes"
         self.query_one("#summary").border_title = "Summary"
         self._offer.border_title = "Open ideas: space picks what this version tries"
-        self.query_one("#changes").focus()
+        changes = self.query_one("#changes", SettingArea)
+        changes.focus()
+        if self._typed_already:
+            changes.load_text(self._typed_already)
+            changes.move_cursor(changes.document.end)
         self._base_changed()
 
     # What was typed

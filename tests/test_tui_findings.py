@@ -1,0 +1,219 @@
+"""The findings in the app: the count on the run's line, the list, what its keys write, and the thread that looks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import TextArea
+
+from imgexp_tui import paths
+from imgexp_tui.findings.model import Evidence, Finding, Severity
+from imgexp_tui.notebook.load import load
+from imgexp_tui.tui import finding_deeds, finding_lines, setting_lines
+from imgexp_tui.tui.app import LabApp
+from imgexp_tui.tui.finding_watch import FindingWatch
+from imgexp_tui.tui.lines import cells, plain
+from imgexp_tui.tui.screens.findings import FindingsScreen
+from imgexp_tui.tui.screens.help import HelpScreen
+from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.tui.screens.new_version import NewVersionScreen
+
+from .made_up_runs import made_up, write_lines
+
+NOTEBOOK = """\
+[versions.v1]
+summary = '''It learns.'''
+takeaways = '''
+-learns well
+'''
+[versions.v1.train]
+batch_size = 64
+[versions.v2]
+base = "v1"
+"""
+NAN = {
+    "epochs": {"valid/samples": [448] * 3},
+    "steps": {"train/loss": [0.5] * 30 + [float("nan")]},
+    "plan": {"valid_samples": 500},
+}
+SAID = "Validation leaves out 52 of 500 images: the last, incomplete batch of 64."
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    (tmp_path / paths.NOTEBOOK).write_text(NOTEBOOK)
+    made_up(tmp_path, **NAN)
+    return tmp_path
+
+
+def text_of(pilot: Pilot[None]) -> str:
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+
+
+def takeaways(lab: Path) -> str:
+    return load(lab).versions["v1"].takeaways
+
+
+def wait(true: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+async def until(pilot: Pilot[None], true: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}\n{text_of(pilot)}"
+        await pilot.pause(0.02)
+
+
+async def shows(pilot: Pilot[None], *words: str) -> None:
+    for word in words:
+        await until(pilot, lambda word=word: word in text_of(pilot), repr(word))
+
+
+async def opened(pilot: Pilot[None]) -> FindingsScreen:
+    await shows(pilot, "learns well")
+    await pilot.press("F")
+    await shows(pilot, "train/loss is nan at step 31", "leaves out 52")
+    screen = pilot.app.screen
+    assert isinstance(screen, FindingsScreen)
+    return screen
+
+
+async def test_the_runs_line_counts_them_and_marks_the_worst(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(200, 50)) as pilot:
+        await shows(pilot, "!! 2 findings F")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_the_list_says_what_was_found_where_and_what_to_do(lab: Path, size: tuple[int, int]) -> None:
+    async with LabApp(lab).run_test(size=size) as pilot:
+        await opened(pilot)
+        text = text_of(pilot)
+        assert text.index("▌!! train/loss is nan") < text.index("!  Validation leaves out 52 of 500 images")
+        assert "→ A lower learning rate, clipped gradients (gradient_clip = 1)" in text
+        assert "not_finite · train/loss, steps 21 to 31" in text
+        assert "validation · valid/samples, steps 10 to 30" in text
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen), "the main screen")
+
+
+async def test_the_rule_says_why_and_how_to_switch_it_off(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("j", "w")
+        await shows(pilot, "A loader that drops its last batch", 'findings_off = ["validation"]')
+        await pilot.press("escape")
+        await until(pilot, lambda: "A loader that drops" not in text_of(pilot), "the reasoning to go")
+        assert isinstance(pilot.app.screen, FindingsScreen)
+
+
+async def test_a_finding_goes_into_the_takeaways_once_beside_what_others_write(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot)
+        await pilot.press("j")
+        file = lab / paths.NOTEBOOK
+        file.write_text(file.read_text().replace("-learns well", "-learns well\n-by another program"))
+        await pilot.press("t")
+        await shows(pilot, "Written to the takeaways of v1")
+        assert takeaways(lab) == f"-learns well\n-by another program\n-{SAID}\n"
+        await pilot.press("t")
+        await shows(pilot, "already")
+        assert takeaways(lab).count(SAID) == 1
+        await pilot.press("i")
+        await until(pilot, lambda: "-[ ] Do not drop the last batch" in takeaways(lab), "the idea")
+
+
+def test_what_cannot_be_written_is_said(lab: Path) -> None:
+    assert finding_deeds.put_down(lab, "v9", SAID) == (False, "v9 is not in experiments.toml (any more).")
+    (lab / paths.NOTEBOOK).unlink()
+    done, said = finding_deeds.put_down(lab, "v1", SAID)
+    assert not done
+    assert "experiments.toml" in said
+
+
+async def test_a_new_version_has_the_suggested_change(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        assert screen.check_action("curve", ()) is False, "there is no screen of curves"
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NewVersionScreen), "the form")
+        await shows(pilot, "gradient_clip = 1")
+        assert pilot.app.screen.query_one("#changes", TextArea).text == "gradient_clip = 1"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen), "the main screen")
+    made = load(lab).versions["v3"]
+    assert (made.base, made.own) == ("v1", {"gradient_clip": 1.0})
+
+
+async def test_a_key_jumps_to_the_curve_where_there_is_a_screen_of_them(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(MainScreen, "open_charts", lambda self, *what: asked.append(what), raising=False)
+    async with LabApp(lab).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("c")
+        assert asked == [("v1", "train/loss", (21, 31))]
+
+
+async def test_a_version_without_runs_and_rules_that_are_off(lab: Path) -> None:
+    file = lab / paths.NOTEBOOK
+    file.write_text('[lab]\nfindings_off = ["not_finite", "validation"]\n' + NOTEBOOK)
+    async with LabApp(lab).run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "learns well")
+        await pilot.press("F")
+        await shows(pilot, "Nothing to say: no rule found anything.")
+        await pilot.press("q", "j", "F")
+        await shows(pilot, "v2 has no run yet.")
+
+
+async def test_the_help_tells_its_keys(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(100, 80)) as pilot:
+        await opened(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen), "the help")
+        await shows(pilot, "Findings", "Put this finding into the takeaways")
+
+
+def test_the_thread_follows_what_is_wanted_and_grows(tmp_path: Path) -> None:
+    view = made_up(tmp_path, epochs={"valid/samples": [500] * 2}, cause="")
+    other = made_up(tmp_path, version="v2", **NAN)
+    news = threading.Event()
+    watch = FindingWatch(tmp_path, news.set)
+    try:
+        wait(lambda: watch.found("v1", view.run, ()) is not None, "a first look")
+        assert watch.found("v1", view.run, ()) == ()
+        write_lines(view.dir.metrics, [{"step": 30, "epoch": 3, "valid/samples": 448}])
+        news.clear()
+        wait(lambda: watch.found("v1", view.run, ()), "the finding")
+        assert news.is_set()
+        assert watch.found("v2", other.run, ()) is None, "of another run nothing is known yet"
+        wait(lambda: len(watch.found("v2", other.run, ()) or ()) == 2, "both")
+        wait(lambda: len(watch.found("v2", other.run, ("validation",)) or ()) == 1, "one is off")
+    finally:
+        watch.stop()
+    wait(lambda: not [t for t in threading.enumerate() if t.name == "findings"], "the thread to end")
+
+
+def test_no_line_is_longer_than_the_room() -> None:
+    long = Finding("starved", Severity.INFO, "Ωords " * 60, Evidence(tuple("abcdef")), "suggestion " * 20)
+    for room in (20, 40, 80, 200):
+        laid = finding_lines.laid_out([long, long], room)
+        assert max(map(cells, laid.lines)) <= room
+        assert laid.spans[1][1] == laid.spans[0][2] + 1
+        assert plain(laid.lines[0]).startswith(" i  Ωords")
+
+
+def test_settings_are_written_as_they_are_read() -> None:
+    settings = {"batch_size": 128, "learning_rate": 1e-4, "pretrained": True, "schedule": "one-cycle"}
+    typed = setting_lines.read(setting_lines.written(settings))
+    assert {t.key: t.value for t in typed} == settings
