@@ -5,17 +5,21 @@ from __future__ import annotations
 import importlib.util
 import re
 
+import pytest
+
 from imgexp_tui.cli.parser import COMMANDS
 
 from .conftest import ROOT
 
 
-def test_the_settings_page_is_the_program_s_own_table() -> None:
-    spec = importlib.util.spec_from_file_location("settings_page", ROOT / "docs" / "settings.py")
+@pytest.mark.parametrize("name", ["settings", "findings"])
+def test_a_page_is_the_program_s_own_table(name: str) -> None:
+    spec = importlib.util.spec_from_file_location(f"{name}_page", ROOT / "docs" / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "settings.md").read_text() == module.settings_page(), "mend: python docs/settings.py"
+    made = getattr(module, f"{name}_page")()
+    assert (ROOT / "docs" / f"{name}.md").read_text() == made, f"mend: python docs/{name}.py"
 
 
 def test_the_commands_of_the_readme_exist() -> None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "check": "notes:check",
     "list": "notes:list_versions",
     "find": "find:find",
+    "findings": "findings:findings",
     "run": "runs:run",
     "runs": "runs:list_runs",
     "queue": "queue:queue",
@@ -49,7 +50,9 @@ COMMANDS = {
 """Command → the module of this room and the function that does it."""
 
 
-_PARTS_HELP = "of a page: comparison, ideas, summary, config, stats, metrics, plots, takeaways; all without it"
+_PARTS_HELP = (
+    "of a page: comparison, ideas, summary, config, stats, metrics, plots, findings, takeaways; all without it"
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -100,6 +103,14 @@ def _notebook_commands(command: Any) -> None:
         "find", "search the notes and configurations", "imgexp-tui find num_workers\nimgexp-tui find gpu memory\n"
     )
     one.add_argument("words", nargs="+", metavar="WORD", help="all on one line; capitals count if any is given")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command(
+        "findings",
+        "say what the numbers of runs mean, with evidence and what to do",
+        "imgexp-tui findings\nimgexp-tui findings v1 V4\n"
+        "imgexp-tui findings --json | jq -r '.[].findings[].sentence'\n",
+    )
+    one.add_argument("what", nargs="*", metavar="V|RUN", help="versions (their newest runs) or runs; all without it")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
     one.add_argument("what", metavar="V|RUN", help="a version, a run id or the start of one")

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
+from imgexp_tui.findings.lab import findings_of
+from imgexp_tui.findings.told import MARKS
 from imgexp_tui.notebook.compare import Change, changes, shown
 from imgexp_tui.notebook.ideas import ideas_of
 from imgexp_tui.notebook.model import Notebook, Version
@@ -20,7 +22,7 @@ from imgexp_tui.reports.data import newest_first
 from imgexp_tui.reports.figures import Figure, overview, run_figure, shown_run
 from imgexp_tui.text import clean_line, first_line, fit, number
 
-PARTS = ("comparison", "ideas", "summary", "config", "stats", "metrics", "plots", "takeaways")
+PARTS = ("comparison", "ideas", "summary", "config", "stats", "metrics", "plots", "findings", "takeaways")
 """What a page may hold, in the order in which it comes."""
 _PER_STEP = re.compile(r"(gradient_norm|learning_rate|time)/|images_per_second|valid/samples")
 _ANCESTORS = 8
@@ -154,6 +156,7 @@ class _Page:
     def __init__(self, notebook: Notebook, views: Views, versions: Iterable[str] | None, parts: Iterable[str]) -> None:
         wanted = set(notebook.versions if versions is None else versions)
         self._notebook = notebook
+        self._views = views
         self._versions = [version for name, version in notebook.versions.items() if name in wanted]
         self._parts = frozenset(parts)
         self._runs = {v.name: newest_first(views.get(v.name, ())) for v in self._versions}
@@ -241,8 +244,16 @@ class _Page:
             yield from _metrics(view)
         if "plots" in self._parts and view and (figure := run_figure(version.name, view)):
             yield Plot(figure)
+        if "findings" in self._parts and view:
+            yield from self._findings(view)
         if "takeaways" in self._parts and version.takeaways.strip(" \t\r\n-"):
             yield from _note("Takeaways", version.takeaways)
+
+    def _findings(self, view: RunView) -> Iterator[Block]:
+        """What its numbers say, the comparison with the base among it."""
+        if found := findings_of(view, self._views, self._notebook):
+            yield Paragraph([Strong("Findings"), f" in {view.run}"])
+            yield Items([f"{MARKS[one.severity]} {one.sentence} {one.suggestion}".strip() for one in found])
 
     def _config(self, version: Version) -> Iterator[Block]:
         """Lineage, what is wrong, and what differs from the base; every own setting where there is no base."""

@@ -66,7 +66,7 @@ class MainScreen(VersionKeys):
         Binding("m", "monitor", "Monitor", tooltip="The machine: every gauge with its past, and the processes"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
-        Binding("F", "findings", "Findings", tooltip="What the run's numbers say, and what to do about it"),
+        Binding("F", "findings", "Findings", show=False, tooltip="What the run's numbers say, and what to do about it"),
         Binding("H", "history", "History", show=False, tooltip="Saved states of this version's notes; brings one back"),
         Binding("C", "commit", "Commit", show=False, tooltip="Commit the notebook with git, and nothing else"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
