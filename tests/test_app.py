@@ -308,7 +308,7 @@ async def test_what_cannot_be_started_is_one_sentence(lab: Path) -> None:
 
 
 async def test_every_key_is_in_the_help(lab: Path) -> None:
-    async with LabApp(lab).run_test(size=(100, 120)) as pilot:
+    async with LabApp(lab).run_test(size=(100, 400)) as pilot:
         await shows(pilot, "Run")
         await pilot.press("question_mark")
         await shows(pilot, "Write takeaways", "Start a run", "asks first", "Export the notebook")
@@ -317,7 +317,7 @@ async def test_every_key_is_in_the_help(lab: Path) -> None:
 
 
 async def test_the_help_names_a_key_once_begins_with_the_open_screen_and_says_that_there_is_more(lab: Path) -> None:
-    async with LabApp(lab).run_test(size=(100, 160)) as pilot:
+    async with LabApp(lab).run_test(size=(100, 400)) as pilot:
         await shows(pilot, "Run")
         await pilot.press("question_mark")
         await shows(pilot, "What is what")

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from imgexp_tui.tui.widgets.desk import Desk
 
 
+# Least often wanted first: these go from a footer that has no room for all keys.
+SPARE_KEYS = ("filter", "version", "find", "ideas", "monitor", "answers", "queue", "compare", "export", "log")
+
+
 class Looked(Message):
     """The watcher has something new."""
 
@@ -117,7 +121,7 @@ class MainScreen(VersionKeys):
         from imgexp_tui.tui.widgets.key_footer import KeyFooter
 
         desk = Desk(id="panes")
-        await self.mount(desk, KeyFooter(show_command_palette=False))
+        await self.mount(desk, KeyFooter(SPARE_KEYS))
         self._desk = desk
         self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()))
         self.refresh_bindings()
@@ -130,7 +134,6 @@ class MainScreen(VersionKeys):
             self._watcher.stop()
 
     def on_resize(self) -> None:
-        self._fit_keys()
         self._draw_header()
         self._arrange()
 
