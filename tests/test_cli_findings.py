@@ -56,7 +56,7 @@ def test_without_names_it_tells_of_every_version_that_ran(lab: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("v2", "v2 has no run yet; start one with"), ("v9", "no version v9; did you mean v0?")]
+    ("name", "said"), [("v2", "v2 has no run yet; start one with"), ("v9", "no version v9; it has v0, v1, v2")]
 )
 def test_what_is_not_there_is_said(lab: Path, name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(lab, name) == 1

@@ -72,7 +72,7 @@ async def test_a_hit_leads_to_the_line_in_the_editor_and_back(lab: Path) -> None
         await pilot.press("enter")
         await shows(pilot, "v0 · notes", "-the GPU [/] starves")
         area = pilot.app.screen.query_one("#takeaways", TextArea)
-        await until(pilot, lambda: area.cursor_location == (1, 0), "the cursor on the line")
+        await until(pilot, lambda: area.cursor_location == (1, 20), "the cursor at the line's end")
         assert pilot.app.focused is area
         await pilot.press("escape")
         await shows(pilot, "v0  run  notes")

@@ -73,7 +73,7 @@ def _run(notebook: Notebook, views: Views, name: str) -> RunView:
     try:
         found = find_run(notebook.lab, name)
     except ControlError as error:
-        if not any(c.isdigit() for c in name[:8]):
+        if not name[:8].isdigit():
             version_of(notebook, name)  # says which name is near
         raise CommandError(str(error)) from None
     runs = _runs(notebook, views, found.version)

@@ -146,7 +146,7 @@ class EditorScreen(LineScreen[str]):
             yield RunGlance(self._version, id="glance")
         yield RunGlance(self._version, below=True, id="glance-line")
         yield FindBar(id="find")
-        yield KeyFooter(show_command_palette=False)
+        yield KeyFooter(("history", "outside", "find"))
 
     def on_mount(self) -> None:
         for note in self._notes.values():

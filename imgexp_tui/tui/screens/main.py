@@ -35,6 +35,22 @@ if TYPE_CHECKING:
     from imgexp_tui.tui.widgets.desk import Desk
 
 
+# Least often wanted first: these go from a footer that has no room for all keys.
+SPARE_KEYS = (
+    "filter",
+    "version",
+    "find",
+    "ideas",
+    "monitor",
+    "answers",
+    "queue",
+    "compare",
+    "findings",
+    "export",
+    "log",
+)
+
+
 class Looked(Message):
     """The watcher has something new."""
 
@@ -66,7 +82,7 @@ class MainScreen(VersionKeys):
         Binding("m", "monitor", "Monitor", tooltip="The machine: every gauge with its past, and the processes"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
-        Binding("F", "findings", "Findings", show=False, tooltip="What the run's numbers say, and what to do about it"),
+        Binding("F", "findings", "Findings", tooltip="What the run's numbers say, and what to do about it"),
         Binding("H", "history", "History", show=False, tooltip="Saved states of this version's notes; brings one back"),
         Binding("C", "commit", "Commit", show=False, tooltip="Commit the notebook with git, and nothing else"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
@@ -118,7 +134,7 @@ class MainScreen(VersionKeys):
         from imgexp_tui.tui.widgets.key_footer import KeyFooter
 
         desk = Desk(id="panes")
-        await self.mount(desk, KeyFooter(show_command_palette=False))
+        await self.mount(desk, KeyFooter(SPARE_KEYS))
         self._desk = desk
         self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()))
         self.refresh_bindings()
@@ -131,7 +147,6 @@ class MainScreen(VersionKeys):
             self._watcher.stop()
 
     def on_resize(self) -> None:
-        self._fit_keys()
         self._draw_header()
         self._arrange()
 

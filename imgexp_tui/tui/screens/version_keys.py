@@ -51,11 +51,6 @@ class VersionKeys(LineScreen[None]):
         self._searched: tuple[str, int] = ("", 0)
         self._moved_in: Notebook | None = None
 
-    def _fit_keys(self) -> None:
-        """Leave keys out of the footer that it has no room for; the help has them all."""
-        self.set_class(self.size.width < 120, "-few-keys")
-        self.set_class(self.size.width < 132, "-no-filter")
-
     # What the main screen gives
 
     def _draw(self) -> None:
