@@ -3,13 +3,14 @@
     python benchmarks/findings.py --seeds 6 --check
     python benchmarks/findings.py --only leak --seeds 2
 
-Every trial is a run of the shipped trainer under its supervisor, in a lab of its own, on generated images. A fault counts
-as found where its rule reports it. A false alarm is anything above "info" that a rule reports on a healthy run, or on a run
-with another fault where it is no consequence of that, and a report at any level where a case forbids it. The first half
-of the seeds is for looking at while rules are made; the second half is held back until the end, and told apart.
+Every trial is a run of the shipped trainer under its supervisor, in a lab of its own, on generated images. A fault
+counts as found where its rule reports it. A false alarm is anything above "info" that a rule reports on a healthy run,
+or on a run with another fault where it is no consequence of that, and a report at any level where a case forbids it.
+The first half of the seeds is for looking at while rules are made; the second half is held back until the end, and told
+apart.
 
-What cannot be planted on any machine: the cards are those of the tests' driver (`tests/fake_nvml.c`, built here), which the
-real sampler asks; the disk is a small tmpfs, which takes root (left out otherwise).
+What cannot be planted on any machine: the cards are those of the tests' driver (`tests/fake_nvml.c`, built here), which
+the real sampler asks; the disk is a small tmpfs, which takes root (left out otherwise).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ SMALL: dict[str, Any] = {
     "batch_size": 32,
     "threads": 1,
     "device": "cpu",
-    "epochs": 5,
+    "epochs": 8,
 }
 LEARNS: dict[str, Any] = {"train_samples": 800, "epochs": 8, "learning_rate": 2e-3}
 SLOW: dict[str, Any] = {"train_samples": 320, "batch_size": 16}
@@ -356,6 +357,7 @@ def main() -> int:
     options.add_argument("--seeds", type=int, default=6, help="trials of each case; the second half is held back")
     options.add_argument("--only", action="append", default=[], metavar="CASE", help="these cases")
     options.add_argument("--jobs", type=int, default=3, help="trials at a time")
+    options.add_argument("--keep", type=Path, metavar="DIR", help="keep the runs in this new folder")
     options.add_argument("--open", action="store_true", help="leave the held-back half alone")
     options.add_argument("--check", action="store_true", help=f"exit 1 where recall or precision is below {LIMIT}")
     arguments = options.parse_args()
@@ -364,7 +366,9 @@ def main() -> int:
     held_back = set(seeds[(len(seeds) + 1) // 2 :])
     wanted = [case for case in cases() if not arguments.only or case.name in arguments.only]
     with tempfile.TemporaryDirectory(prefix="findings-") as folder:
-        place = Place(Path(folder))
+        if arguments.keep:
+            arguments.keep.mkdir()
+        place = Place((arguments.keep or Path(folder)).absolute())
         left_out = [c.name for c in wanted if (c.card and not place.has_driver) or (c.disk and os.geteuid())]
         todo = [(case, seed) for seed in seeds for case in wanted if case.name not in left_out]
         todo = [(case, seed) for case, seed in todo if not (arguments.open and seed in held_back)]
@@ -380,10 +384,8 @@ def _told(one: Trial) -> Trial:
     missed = one.case.rule and one.case.rule not in one.found
     wrong = [f"false {name}: {one.found[name][1]}" for name in alarms(one)]
     if one.trouble or missed or wrong:
-        said = one.trouble or "; ".join(
-            [*([f"missed {one.case.rule} (found {list(one.found)})"] if missed else []), *wrong]
-        )
-        print(f"{one.case.name} {one.seed}: {said}", flush=True)
+        said = [f"missed {one.case.rule} (found {list(one.found)})"] if missed else []
+        print(f"{one.case.name} {one.seed}: {one.trouble or '; '.join([*said, *wrong])}", flush=True)
     return one
 
 

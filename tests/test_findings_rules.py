@@ -68,9 +68,15 @@ FOUND: list[tuple[str, str, Severity, str, dict[str, Any]]] = [
         "constant",
         WARNING,
         "standard deviation of 0.002",
-        {"epochs": {"valid/soft_std": [0.2, 0.003, 0.002], "valid/samples": [500] * 3}},
+        {"epochs": {"valid/soft_std": [0.2, 0.003, 0.002], "valid/samples": [500] * 3}, "per_epoch": 30},
     ),
-    ("one answer", "constant", WARNING, "100.0% of the validation", {"epochs": {"valid/largest_share": [0.7, 1, 1]}}),
+    (
+        "one answer",
+        "constant",
+        WARNING,
+        "100.0% of the validation",
+        {"epochs": {"valid/largest_share": [0.7, 1, 1]}, "per_epoch": 30},
+    ),
     (
         "guessing",
         "chance",
@@ -259,6 +265,7 @@ QUIET: list[tuple[str, str, dict[str, Any]]] = [
         "constant",
         {"epochs": {"valid/soft_std": [0.001, 0.1, 0.2], "valid/largest_share": [1, 0.7, 0.6]}},
     ),
+    ("unsettled", "constant", {"epochs": {"valid/largest_share": [1, 1, 1, 1]}}),
     ("learned", "chance", {"epochs": {"valid/accuracy": [0.5, 0.8, 0.9, 0.9], "valid/samples": [500] * 4}}),
     (
         "early",

@@ -1,7 +1,8 @@
 """Predicts a constant: the soft predictions have no spread over the images, or all images get the same answer.
 
 A loss near that of guessing does not tell it: a network that has just begun looks the same. The spread does. Two
-validations in a row are asked for, because the first, with BatchNorm statistics of few steps, may be that by accident.
+validations in a row are asked for, and some steps before them: until BatchNorm's running statistics have left their
+start behind, a sound network may answer the same to everything.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ _ALL = 0.995
 """Share of the images that get the same answer."""
 _FEWEST = 20
 """Images: of fewer, all may well get the same answer."""
+_SETTLED = 50
+"""Steps: with torch's momentum of 0.1, half a percent of the running statistics is their start then (0.9 ** 50)."""
 
 
 def find(run: Record) -> Finding | None:
-    spread, share = run.epochs("valid/soft_std")[-2:], run.epochs("valid/largest_share")[-2:]
+    spread, share = (
+        [p for p in run.epochs(name)[-2:] if p.step >= _SETTLED] for name in ("valid/soft_std", "valid/largest_share")
+    )
     images = run.latest("valid/samples", 1)
     if images and images[0] < _FEWEST:
         return None
