@@ -49,6 +49,19 @@ SMALL: dict[str, Any] = {
     "epochs": 8,
 }
 LEARNS: dict[str, Any] = {"train_samples": 800, "epochs": 8, "learning_rate": 2e-3}
+PROBE: dict[str, Any] = {
+    "task": "classification",
+    "encoder": "tf_efficientnet_lite0",
+    "pretrained": True,
+    "weights": "package",
+    "freeze_epochs": 99,
+    "head": "linear",
+    "image_size": 64,
+    "train_samples": 640,
+}
+"""A linear head on frozen weights, whose losses are smooth: for rules about the shape of curves."""
+BY_HEART: dict[str, Any] = {"task": "classification", "train_samples": 200, "epochs": 16}
+"""Ten classes and too few images of each: what is learned is these images."""
 SLOW: dict[str, Any] = {"train_samples": 320, "batch_size": 16}
 """With a pause in each step, for what the supervisor samples once a second."""
 CARD: dict[str, Any] = {**SLOW, "epochs": 7}
@@ -101,19 +114,19 @@ def cases() -> list[Case]:
         _case("collapsed-head", "constant", UNLEARNT + " gradients"),
         _case("shuffled-labels", "chance", UNLEARNT + " constant overfits"),
         _case("underfits", "underfits", "chance learning_rate", settings={"freeze_epochs": 99, "train_samples": 800}),
-        _case("overfits", "overfits", "chance", settings={"train_samples": 96, "epochs": 30, "learning_rate": 2e-3}),
+        _case("overfits", "overfits", "chance", settings=BY_HEART),
         _case("rate-too-high", "learning_rate", UNLEARNT + " gradients constant overfits not_finite",
               settings={"learning_rate": 1.0, "epochs": 8}),
-        _case("rate-too-low", "learning_rate", UNLEARNT, settings={"learning_rate": 2e-6, "epochs": 10}),
+        _case("rate-too-low", "learning_rate", UNLEARNT, settings=PROBE | {"learning_rate": 3e-6}),
         _case("nan", "not_finite", UNLEARNT),
         _case("exploding-step", "gradients", UNLEARNT),
         _case("vanishing", "gradients", UNLEARNT + " constant", settings={"encoder": "planted:Sigmoids"}),
         _case("leak", "memory", UNLEARNT, settings=SLOW | {"epochs": 18}),
-        _case("stopped-early", "stopping", "chance underfits", settings=LEARNS | {"epochs": 5}),
-        _case("went-on", "stopping", "chance overfits", settings={"train_samples": 96, "epochs": 30}),
+        _case("stopped-early", "stopping", "chance underfits", settings=PROBE | {"learning_rate": 2e-4, "epochs": 6}),
+        _case("went-on", "stopping", "chance overfits", settings=BY_HEART),
         _case("clipped-validation", "validation", UNLEARNT),
-        _case("pace", "pace", UNLEARNT, settings=LEARNS | {"batch_size": 128},
-              base=LEARNS | {"batch_size": 16}),
+        _case("pace", "pace", UNLEARNT, settings=PROBE | {"batch_size": 64, "learning_rate": 2e-4, "epochs": 5},
+              base=PROBE | {"batch_size": 16, "learning_rate": 1e-4, "epochs": 5}),
         _case("seeds-alike", "seed_noise", UNLEARNT, settings={"patch_size": 0.36}, base={}, seeds=3),
         _case("noisy-validation", "augmented_validation", UNLEARNT, settings={"patch_noise": 0.5}),
         _case("equal-workers", "worker_seeds", UNLEARNT, settings={"num_workers": 2, "epochs": 2}),
@@ -165,11 +178,11 @@ def lose(run: Any) -> None:
 
 
 def fill(run: Any) -> None:
-    """Another program writes 20 MB a second to the lab's disk."""
+    """Another program writes 10 MB a second to the lab's disk."""
     _learning(run)
     with (run.path.parent.parent.parent / "somebody-elses").open("wb") as file:
-        for _ in range(14):
-            file.write(os.urandom(1 << 20) * 20)
+        for _ in range(80):
+            file.write(os.urandom(1 << 20) * 10)
             file.flush()
             time.sleep(1)
     time.sleep(1)

@@ -2,7 +2,8 @@
 
 The stop criterion GL of Prechelt (1998, "Early Stopping - But When?"): the validation loss above its best so far, in
 percent. He stops at GL 5; here the last three epochs together must be past it, must be past what the curve shakes
-anyway, and training must have gone on getting better."""
+anyway, and training must have gone on getting better, to a loss below validation's best: a model that does not fit the
+training images better than others does not overfit."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ _RISE = 0.05
 """Prechelt's GL 5."""
 _SHAKE = 2.0
 """The rise must be so many times the median change from one epoch to the next since the best."""
+_LEARNS = 0.02
+"""Share of the training loss that it must have fallen by since."""
 _AFTER, _EPOCHS = 3, 5
 """Epochs since the best, and in all, before it is said."""
 _GAP = 0.25
@@ -30,7 +33,8 @@ def find(run: Record) -> Finding | None:
     at = best(valid)
     after, rise = valid[at + 1 :], last_mean(valid) - valid[at].value
     before = next((p.value for p in losses if p.epoch == valid[at].epoch), None)
-    learns_on = before is not None and last_mean(losses) < before
+    fits = last_mean(losses)
+    learns_on = before is not None and fits < (1 - _LEARNS) * before and fits < valid[at].value
     if (
         len(after) >= _AFTER
         and rise > _RISE * abs(valid[at].value)
