@@ -283,6 +283,16 @@ QUIET: list[tuple[str, str, dict[str, Any]]] = [
         "overfits",
         {"epochs": {"train/epoch_loss": [0.5, 0.4, 0.3, 0.4, 0.5, 0.6], "valid/loss": [0.5, 0.4, 0.3, 0.4, 0.5, 0.6]}},
     ),
+    (
+        "learns nothing",
+        "overfits",
+        {"epochs": {"train/epoch_loss": [0.6934, *[0.6932] * 7], "valid/loss": [0.695, *[1.8] * 7]}},
+    ),
+    (
+        "fits no better",
+        "overfits",
+        {"epochs": {"train/epoch_loss": [2.6, 2.5, 2.48, 2.45, 2.42, 2.4], "valid/loss": [2.3, *[2.5] * 5]}},
+    ),
     ("bends", "learning_rate", {"epochs": {"train/epoch_loss": [0.7, 0.66, 0.645, 0.64, 0.638, 0.637]}}),
     ("learns", "learning_rate", {"epochs": {"train/epoch_loss": FALLING, "valid/loss": FALLING}}),
     ("alike", "gradients", {"steps": _norms(1.0, 0.5, 0.7, 0.4, 2.0)}),
