@@ -24,6 +24,8 @@ _AFTER, _EPOCHS = 3, 5
 """Epochs since the best, and in all, before it is said."""
 _GAP = 0.25
 """Validation loss above the training loss, as a share of guessing's, that is worth a word without a rise."""
+_FITS = 0.2
+"""Share of guessing's loss that training must have taken away for that, as for `underfits`."""
 
 
 def find(run: Record) -> Finding | None:
@@ -61,7 +63,7 @@ def _shakes(points: list[Point]) -> float:
 
 def _gap(run: Record, valid: list[Point], losses: list[Point]) -> Finding | None:
     chance, gap = run.view.chance.get("valid/loss"), last_mean(valid) - last_mean(losses)
-    if not chance or run.done < 1 or gap < _GAP * chance:
+    if not chance or run.done < 1 or gap < _GAP * chance or last_mean(losses) > (1 - _FITS) * chance:
         return None
     return Finding(
         NAME,
