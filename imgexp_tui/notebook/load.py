@@ -217,8 +217,9 @@ class _Reader:
         return right
 
     def _placeholders(self, name: str, argv: tuple[str, ...] | None, train: Mapping[str, Value]) -> None:
-        for missing in dict.fromkeys(n for n in commands.placeholders(argv or ()) if n not in train):
-            near = nearest(missing, train)
+        given = {*train, commands.RUN_DIR}
+        for missing in dict.fromkeys(n for n in commands.placeholders(argv or ()) if n not in given):
+            near = nearest(missing, given)
             mend = f"did you mean {{{near}}}?" if near else f"set it under [versions.{name}.train]"
             self._problem(("versions", name, "command"), f"{{{missing}}} is not set; {mend}")
 

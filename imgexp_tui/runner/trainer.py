@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from imgexp_tui.paths import RUNS
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.gate import Held, hold
@@ -41,10 +42,12 @@ def hold_ready(run: RunDir, request: Request, gpus: Sequence[int] = (), *, bound
 
 
 def words(run: RunDir, request: Request) -> list[str]:
-    """The command line. The shipped trainer's last word is the run's folder, wherever that lies by now."""
+    """The command line, with the run's folder where that lies by now: its version may have been renamed."""
     if request.trainer == "shipped":
         return [*request.argv[:-1], os.fspath(run.path)]
-    return frozen_words(request.argv, lab_of(run), run.path / request.source) if request.source else list(request.argv)
+    born = os.fspath(Path(request.lab, RUNS, request.version, request.run))
+    found = [word.replace(born, os.fspath(run.path)) for word in request.argv]
+    return frozen_words(found, lab_of(run), run.path / request.source) if request.source else found
 
 
 def environment(run: RunDir, request: Request) -> dict[str, str]:
