@@ -198,6 +198,7 @@ def _request(
         packages=frozen.packages(),
         slots=notebook.settings.get("slots", 1),
         slurm=dict(notebook.settings.get("slurm", {})),
+        on_event=list(notebook.settings.get("on_event", ())),
         grace=_seconds(notebook, "grace", GRACE),
         heartbeat=_seconds(notebook, "heartbeat", HEARTBEAT),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from imgexp_tui.paths import RUNS
@@ -58,7 +58,7 @@ def environment(run: RunDir, request: Request) -> dict[str, str]:
         found |= frozen_environment(words(run, request), found, lab_of(run), run.path / request.source)
     if request.trainer == "shipped":
         return _MALLOC | found if sys.platform == "linux" else found
-    found["PATH"] = _path(found)
+    found["PATH"] = path_of(found)
     return found
 
 
@@ -73,7 +73,7 @@ def visible(request: Request, gpus: Sequence[int]) -> dict[str, str]:
     return {} if request.gpus else {"CUDA_VISIBLE_DEVICES": ""}
 
 
-def _path(found: dict[str, str]) -> str:
+def path_of(found: Mapping[str, str]) -> str:
     """A PATH on which `python` is that of the activated environment, else the one that runs this app."""
     ours, theirs = os.fspath(Path(sys.executable).parent), found.get("PATH", os.defpath)
     activated = "VIRTUAL_ENV" in found or "CONDA_PREFIX" in found
