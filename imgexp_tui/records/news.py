@@ -8,7 +8,6 @@ stopped tells nothing.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,7 @@ class Alert:
     Attributes:
         kind: "finished", "failed" (also killed and lost), "stalled", "nan" or "best".
         message: one sentence, cleaned; it begins with the version.
-        time: when it happened, seconds since the epoch.
+        time: when it happened, seconds since the epoch; where that is not known, when its attempt began, or 0.
         metric, value, step, epoch: of a NaN, of a best, and of the best of a run that has finished.
     """
 
@@ -51,7 +50,7 @@ class News:
         self._run = run
         self._pending: dict[str, Alert] = {}
         self._bests: list[dict[str, Any]] = []
-        self._nan_told = False
+        self._nan_told = self._taken = False
         self._told: tuple[State, int] | None = None
 
     def line(self, record: dict[str, Any]) -> None:
@@ -79,10 +78,11 @@ class News:
         if self._told and self._told[1] != status.attempt:
             self._nan_told = False
         self._told = now
-        ended = status.exit.ended if status.exit else time.time()
+        began = status.process.started if status.process else 0.0
+        ended = status.exit.ended if status.exit else began
         if status.state is State.NO_HEARTBEAT:
             silent = status.evidence.rpartition("; ")[2]
-            self._add("stalled", f" has stalled: {silent}", {"time": time.time()}, state=status.state)
+            self._add("stalled", f" has stalled: {silent}", {"time": began}, state=status.state)
         elif status.state is State.FINISHED:
             best = self._bests[-1] if self._bests else {}
             how = f" finished; best {_told(best)}" if best else " finished"
@@ -92,8 +92,13 @@ class News:
             self._add("failed", how, {"time": ended}, state=status.state)
 
     def take(self, since: float = 0.0) -> list[Alert]:
-        """What has happened, but nothing from before `since`; the end comes last."""
+        """What has happened since the last call; the end comes last.
+
+        Args:
+            since: the first call leaves out what was before this time. What comes later was seen to happen.
+        """
         found, self._pending = self._pending, {}
+        since, self._taken = 0.0 if self._taken else since, True
         order = ("nan", "best", "stalled", "finished", "failed")
         return sorted((a for a in found.values() if a.time >= since), key=lambda a: order.index(a.kind))
 
@@ -116,7 +121,7 @@ class News:
             self._run.version,
             self._run.run,
             clean_line(f"{self._run.version}{what}"),
-            float(moment) if isinstance(moment, int | float) else time.time(),
+            float(moment) if isinstance(moment, int | float) else 0.0,
             state,
             metric,
             float(value) if isinstance(value, int | float) else None,

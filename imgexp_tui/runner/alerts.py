@@ -119,7 +119,7 @@ class _Lookout:
     def __init__(self, run: RunDir, request: Request, attempt: int, ear: int, began: float) -> None:
         self._run, self._request, self._attempt = run, request, attempt
         self._ear = ear
-        self._since = began
+        self._since = began if attempt > 1 else 0.0
         self._news = News(run)
         self._tail = LineTail(run.metrics)
         self._best: Alert | None = None
