@@ -453,7 +453,11 @@ def test_the_end_of_a_job_is_told_before_the_job_is_over(lab: Path) -> None:
     book = load(lab)
     run = launch(book, "quick")
     until(lambda: told(run).state is State.FINISHED)
-    until(lambda: (lab / "told").exists(), seconds=10)
+    process = Process.read(run)
+    assert process
+    job = ["squeue", "--noheader", "--jobs", process.launcher.removeprefix("slurm ")]
+    until(lambda: not subprocess.run(job, capture_output=True, check=False).stdout)
+    assert (lab / "told").exists()
     held = launch(book, "hold")
     running(held)
     stop(held)
