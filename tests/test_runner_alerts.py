@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from imgexp_tui.cli import doctor
 from imgexp_tui.monitor.processes import pids
 from imgexp_tui.notebook.load import load, read
 from imgexp_tui.records.documents import Exit, Process, Request
@@ -235,3 +236,19 @@ def test_mistakes_are_told(line: str, why: str, tmp_path: Path) -> None:
     (problem,) = read(f"[lab]\n{line}\n", tmp_path).problems
     assert why in problem.message
     assert problem.line == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ('["python"]', "ok    on_event "),
+        ('["./mine.sh"]', "ok    on_event "),
+        ('["no-such-program"]', "note  on_event    no-such-program is not there or may not be run"),
+    ],
+)
+def test_doctor_says_whether_the_program_is_there(lab: Path, command: str, line: str) -> None:
+    (lab / "mine.sh").touch(0o755)
+    write(lab, command)
+    found = [f"{grade:4}  {subject:10}  {finding}" for grade, subject, finding in doctor._alerts(lab)]
+    assert len(found) == 1
+    assert found[0].startswith(line)
