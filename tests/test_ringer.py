@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,12 +13,16 @@ import pytest
 from terminal import Recording, record
 
 from imgexp_tui.notebook.load import load
+from imgexp_tui.records.documents import Process
+from imgexp_tui.records.identity import identity
 from imgexp_tui.records.news import Alert
+from imgexp_tui.records.state import State
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.tui.ringer import escape, sentence
 
 from .conftest import stop_all
+from .reported_runs import a_run
 
 SEQUENCE = re.compile(rb"\x1b(?:P.*?\x1b\\|\][^\a\x1b]*(?:\a|\x1b\\))", re.DOTALL)
 
@@ -94,3 +99,23 @@ def test_no_text_gets_out_of_the_sequence(kind: str) -> None:
     assert said[0] == "\x1b" and said[-1] == "\a"
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", said[1:-1])
     assert said.count(";") == 3  # those of its own, and of the text in the one that has no fields
+
+
+def test_a_run_whose_folder_is_moved_tells_nothing(tmp_path: Path) -> None:
+    view = a_run(tmp_path, "v1", "20260101-000000-aaaaaa", [0.4], ended=False)
+    Process("u", 1, None, identity(os.getpid()), time.time()).write(view.dir)
+    view.poll()
+    assert view.status.state is State.RUNNING
+    view.news.take()
+    (tmp_path / "runs" / "v1").rename(tmp_path / "runs" / "v9")
+    view.poll()
+    assert view.status.state is State.LOST
+    assert view.news.take() == []
+
+
+def test_what_was_before_the_first_look_is_no_news(tmp_path: Path) -> None:
+    view = a_run(tmp_path, "v1", "20260101-000000-aaaaaa", [0.4, 0.3])
+    assert view.news.take(since=1000) == []
+    again = a_run(tmp_path, "v2", "20260101-000000-aaaaaa", [0.4, 0.3])
+    assert [alert.kind for alert in again.news.take()] == ["best", "failed"]
+    assert again.news.take() == []

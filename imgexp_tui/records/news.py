@@ -87,6 +87,8 @@ class News:
             best = self._bests[-1] if self._bests else {}
             how = f" finished; best {_told(best)}" if best else " finished"
             self._add("finished", how, {**best, "time": ended}, _JUDGED if best else "", status.state)
+        elif status.state is State.LOST and not self._run.path.exists():
+            return  # somebody moved or deleted it: its version has another name now
         elif status.state in _FAILED:
             how = f" {_FAILED[status.state]}: {status.evidence}"
             self._add("failed", how, {"time": ended}, state=status.state)
