@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.filter import numbers_of
 from imgexp_tui.records.follow import WATCHED, Best, RunView
+from imgexp_tui.records.news import Alert
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.state import State
 from imgexp_tui.runner.slurm_watch import SlurmWatch
@@ -87,6 +88,8 @@ class LabRuns:
         self._drafts: frozenset[str] = frozenset()
         self._drafts_due = 0.0
         self._slurm = SlurmWatch()
+        self._opened = time.time()
+        self._news: list[Alert] = []
 
     def look(self, names: list[str], first: str) -> bool:
         """Look at every version, `first` before the others. False where the time was up before all were looked at."""
@@ -121,6 +124,11 @@ class LabRuns:
         if self._log is None or self._log.path != path:
             self._log = LogTail(path)
         return Log(self._log.look())
+
+    def news(self) -> list[Alert]:
+        """What has happened to runs since the last call, nothing from before this began to look."""
+        found, self._news = self._news, []
+        return found
 
     def written(self, notebook: Notebook | None) -> dict[str, float]:
         """Version → when its notes last changed."""
@@ -189,6 +197,7 @@ class LabRuns:
             run = runs.unread.pop(0)
             view = runs.followed[run.run] = RunView(run)
             view.poll()
+            self._news += view.news.take(self._opened)
             _settle(runs, view)
         return some
 
@@ -206,6 +215,7 @@ class LabRuns:
         changed = False
         for view in list(runs.followed.values()):
             changed = view.poll() or view.status.state.live or changed
+            self._news += view.news.take(self._opened)
             _settle(runs, view)
         shown = max(runs.followed.values(), key=lambda view: (view.status.state.rank, view.run), default=None)
         if shown is not runs.shown:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.tui.looks import Log, Look, Row
 from imgexp_tui.tui.opening import Opened, opened, stamp_of
 
 if TYPE_CHECKING:
+    from imgexp_tui.records.news import Alert
     from imgexp_tui.tui.lab_runs import LabRuns
     from imgexp_tui.tui.machine import Machine
 
@@ -33,10 +34,18 @@ class Watcher:
     Args:
         read: the notebook as it was read already.
         told: called from the thread when `take` has something new; not again before `take` was called.
+        heard: called from the thread with what has happened to runs, and with `[lab]`.
     """
 
-    def __init__(self, lab: Path, read: Opened, told: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        lab: Path,
+        read: Opened,
+        told: Callable[[], object],
+        heard: Callable[[list[Alert], Mapping[str, Any]], object] | None = None,
+    ) -> None:
         self._lab = lab
+        self._heard = heard
         self._told = told
         self._look = Look(read.notebook, read.trouble)
         self._read = read
@@ -111,6 +120,8 @@ class Watcher:
         names = list(notebook.versions) if notebook else []
         version = self._version
         settled = runs.look(names, version)
+        if (news := runs.news()) and self._heard:
+            self._heard(news, notebook.settings if notebook else {})
         written = runs.written(notebook)
         rows = {name: replace(row, written=written.get(name)) for name, row in runs.rows.items()}
         run = runs.shown(version)

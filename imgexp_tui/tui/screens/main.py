@@ -116,6 +116,7 @@ class MainScreen(VersionKeys):
 
     async def _furnish(self) -> None:
         """Bring the panes and the keys, then begin to watch: reading runs must not delay the first frame."""
+        from imgexp_tui.tui.ringer import Ringer
         from imgexp_tui.tui.watch import Watcher
         from imgexp_tui.tui.widgets.desk import Desk
         from imgexp_tui.tui.widgets.key_footer import KeyFooter
@@ -123,7 +124,7 @@ class MainScreen(VersionKeys):
         desk = Desk(id="panes")
         await self.mount(desk, KeyFooter(SPARE_KEYS))
         self._desk = desk
-        self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()))
+        self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()), Ringer(self.app))
         self.refresh_bindings()
         self._draw()
         self._watcher.start()
