@@ -102,6 +102,11 @@ class LabRuns:
         self._slurm.look(self._open())
         return len(done) == len(order)
 
+    def look_at(self, version: str) -> bool:
+        """Look at one version alone, which was looked at before; False where it was not."""
+        runs = self._versions.get(version)
+        return runs is not None and runs.looked and self._poll(version, time.monotonic() + _SLICE)
+
     def shown(self, version: str) -> Run | None:
         """A version's newest run under way, or else its newest; None without."""
         runs = self._versions.get(version)

@@ -53,6 +53,9 @@ class Watcher:
         self._version = ""
         self._news = threading.Condition()
         self._hurry = True
+        self._all = True
+        self._all_due = 0.0
+        self._rows: dict[str, tuple[Row, Row]] = {}
         self._ending = False
         self._machine: Machine | None = None
         self._machine_due = 0.0
@@ -79,7 +82,7 @@ class Watcher:
     def hurry(self) -> None:
         """Look now: something was done that will show."""
         with self._news:
-            self._hurry = True
+            self._hurry = self._all = True
             self._news.notify()
 
     def take(self) -> Look:
@@ -119,11 +122,11 @@ class Watcher:
         notebook, trouble = self._notebook()
         names = list(notebook.versions) if notebook else []
         version = self._version
-        settled = runs.look(names, version)
+        settled = self._look_at_runs(runs, names, version)
         if (news := runs.news()) and self._heard:
             self._heard(news, notebook.settings if notebook else {})
         written = runs.written(notebook)
-        rows = {name: replace(row, written=written.get(name)) for name, row in runs.rows.items()}
+        rows = self._dated(runs.rows, written)
         run = runs.shown(version)
         look = Look(
             notebook=notebook,
@@ -137,6 +140,29 @@ class Watcher:
             drafts=runs.drafts(),
         )
         return look, settled
+
+    def _look_at_runs(self, runs: LabRuns, names: list[str], version: str) -> bool:
+        """Look at all versions at a steady pace; in between, where the cursor has moved, at the shown one alone."""
+        now = time.monotonic()
+        with self._news:
+            every, self._all = self._all, False
+        if not every and now < self._all_due and runs.look_at(version):
+            return True
+        settled = runs.look(names, version)
+        self._all_due = now + (LIVE_PACE if self._look.live else STILL_PACE) - 0.05 if settled else 0.0
+        return settled
+
+    def _dated(self, rows: Mapping[str, Row], written: Mapping[str, float]) -> dict[str, Row]:
+        """The rows with when their notes were written; the same objects as before where nothing is new, so that a
+        thousand of them compare at once."""
+        dated = {}
+        for name, row in rows.items():
+            known = self._rows.get(name)
+            if not known or known[0] is not row or known[1].written != written.get(name):
+                known = row, replace(row, written=written.get(name))
+            dated[name] = known
+        self._rows = dated
+        return {name: dated[name][1] for name in dated}
 
     def _notebook(self) -> tuple[Notebook | None, str]:
         """The notebook, read again only when the file has changed."""
