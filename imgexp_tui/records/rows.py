@@ -170,7 +170,9 @@ def _mixed(records: list[Any]) -> Rows:
 
 def _number(value: Any) -> float:
     try:
-        return float(finite(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+        return (
+            float(finite(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+        )
     except (ValueError, OverflowError):
         return math.nan
 

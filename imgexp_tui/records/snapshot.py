@@ -18,7 +18,7 @@ import tempfile
 import time
 import zlib
 from array import array
-from collections.abc import Buffer, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,10 +112,6 @@ class Snapshot:
         if os.fstat(self._fd).st_size < size:
             raise Damaged("the file is cut short")
 
-    def names(self) -> Iterator[str]:
-        """The blocks."""
-        yield from self._blocks
-
     def block(self, name: str) -> bytes:
         """One block, checked.
 
@@ -178,32 +174,31 @@ def open_snapshot(folder: Path, record: Path) -> Snapshot | None:
     return None
 
 
-def write(fd: int, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, Buffer]) -> None:
+def write(fd: int, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, bytes]) -> None:
     """Write a snapshot to the beginning of an empty file.
 
     Raises:
         OSError: the disk is full or failing.
     """
     head: dict[str, Any] = {"offset": source.offset, "print": source.print, "meta": meta, "blocks": {}, "size": 0}
-    views = {name: memoryview(data).cast("B") if len(memoryview(data)) else memoryview(b"") for name, data in blocks.items()}
-    sums = {name: zlib.crc32(view) for name, view in views.items()}
-    # The places are part of the header whose length decides them: they are written with room to spare.
-    room = _FIXED.size + len(orjson.dumps(head | {"blocks": {n: [1 << 60, len(v), sums[n]] for n, v in views.items()}}))
-    offset = at = _aligned(room + 64)
-    for name, view in views.items():
-        head["blocks"][name] = [at, len(view), sums[name]]
-        at = _aligned(at + len(view))
+    sums = {name: zlib.crc32(data) for name, data in blocks.items()}
+    # The places are part of the header whose length decides them: it is measured with longer ones.
+    longest = {name: [1 << 60, len(data), sums[name]] for name, data in blocks.items()}
+    offset = at = _aligned(_FIXED.size + len(orjson.dumps(head | {"blocks": longest, "size": 1 << 60})))
+    for name, data in blocks.items():
+        head["blocks"][name] = [at, len(data), sums[name]]
+        at = _aligned(at + len(data))
     head["size"] = at
     header = orjson.dumps(head)
     start = _FIXED.pack(_MAGIC, _VERSION, zlib.crc32(header), len(header)) + header
     with os.fdopen(fd, "wb", closefd=False) as file:
         file.write(start.ljust(offset, b"\0"))
-        for view in views.values():
-            file.write(view)
-            file.write(bytes(_aligned(len(view)) - len(view)))
+        for data in blocks.values():
+            file.write(data)
+            file.write(bytes(_aligned(len(data)) - len(data)))
 
 
-def keep(folder: Path, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, Buffer]) -> None:
+def keep(folder: Path, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, bytes]) -> None:
     """Put a snapshot into a run's cache folder in place of the one there.
 
     It is not synced to the disk: after a loss of power it may be damaged, which its readers find out.

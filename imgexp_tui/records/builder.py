@@ -1,0 +1,72 @@
+"""Has a run's snapshot made by another process, and takes it when it is there. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.snapshot import Damaged, Snapshot, open_snapshot
+
+_LENT = 3
+"""Exit code of `build` where the run's folder took no snapshot, so that it is in the file that was lent."""
+
+
+class Builder:
+    """One building of a snapshot. It is waited for by nobody: ask `poll` from time to time.
+
+    Attributes:
+        failed: no snapshot came of it.
+    """
+
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+        self.failed = False
+        # The variable spares NumPy a pool of threads that nothing here uses.
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._fd = _nameless_file()
+        argv = [sys.executable, "-m", "imgexp_tui.records.build", os.fspath(run.path.absolute()), str(self._fd)]
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._process = subprocess.Popen(
+                argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=(self._fd,), start_new_session=True,
+            )  # fmt: skip
+        except OSError:
+            self._give_up()
+
+    def poll(self) -> Snapshot | None:
+        """The snapshot, once; None before it is there, and where it `failed`."""
+        code = self._process.poll() if self._process else None
+        if code is None:
+            return None
+        self._process = None
+        found = open_snapshot(self._run.cache, self._run.metrics) if code == 0 else None
+        if code == _LENT:
+            fd, self._fd = self._fd, -1
+            with contextlib.suppress(Damaged, OSError):
+                found = Snapshot(fd)
+        self._give_up()
+        self.failed = found is None
+        return found
+
+    def _give_up(self) -> None:
+        self.failed = self._process is None
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
+def _nameless_file() -> int:
+    """A file in memory, where the system has such; -1 where there is no room for any."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("curves", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
