@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.snapshot import Damaged, Snapshot, open_snapshot
+from imgexp_tui.records.snapshot import Damaged, Snapshot, holds, open_snapshot
 
 _LENT = 3
 """Exit code of `build` where the run's folder took no snapshot, so that it is in the file that was lent."""
@@ -49,6 +49,8 @@ class Builder:
             fd, self._fd = self._fd, -1
             with contextlib.suppress(Damaged, OSError):
                 found = Snapshot(fd)
+            if found and not holds(self._run.metrics, found.source):
+                found = None
         self._give_up()
         self.failed = found is None
         return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgexp_tui.records.follow import RunView, Series
+from imgexp_tui.records.quick import QuickView
 from imgexp_tui.records.rundir import find_runs
 
 _METRICS = ("train/loss", "valid/loss", "train/accuracy", "valid/accuracy")
@@ -54,11 +55,11 @@ class RunGlancer:
         if not found:
             return None
         if self._newest is None or self._newest.dir != found[0]:
-            self._newest = RunView(found[0])
+            self._newest = QuickView(found[0])
         newest = self._newest
         newest.poll()
         if self._view is None:
-            self._view = next((RunView(run) for run in found[1:] if run.run == self._first), newest)
+            self._view = next((QuickView(run) for run in found[1:] if run.run == self._first), newest)
         if self._view is not newest:
             self._view.poll()
             if newest.status.state.live or not self._view.status.state.live:
