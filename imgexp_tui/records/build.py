@@ -1,4 +1,4 @@
-"""Makes a run's snapshot, in a process of its own: `python -m imgexp_tui.records.build RUN [FD]`.
+"""Makes a run's snapshot, in a process of its own: `python -m imgexp_tui.records.build RUN [FD [NICE]]`.
 
 Whoever looks at the run starts it and is held up by nothing: parsing holds an interpreter for a second a million
 lines. It goes on from the snapshot that is there, where that still fits. Where the run's folder takes none (read-only,
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     """Build; the exit code says where to."""
     run, lent = RunDir(Path(argv[0])), int(argv[1]) if len(argv) > 1 else None
     with contextlib.suppress(OSError):
-        os.nice(5)
+        os.nice(int(argv[2]) if len(argv) > 2 else 0)
     try:
         found = made(run)
     except OSError:

@@ -16,19 +16,23 @@ _LENT = 3
 
 
 class Builder:
-    """One building of a snapshot. It is waited for by nobody: ask `poll` from time to time.
+    """One building of a snapshot. Nothing is held up by it: ask `poll` from time to time.
+
+    Args:
+        gently: nobody waits for it, so that it gives way to whatever else the machine does, such as training.
 
     Attributes:
         failed: no snapshot came of it.
     """
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, *, gently: bool = False) -> None:
         self._run = run
         self.failed = False
         # The variable spares NumPy a pool of threads that nothing here uses.
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._fd = _nameless_file()
-        argv = [sys.executable, "-m", "imgexp_tui.records.build", os.fspath(run.path.absolute()), str(self._fd)]
+        words = [os.fspath(run.path.absolute()), str(self._fd), "10" if gently else "0"]
+        argv = [sys.executable, "-m", "imgexp_tui.records.build", *words]
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = subprocess.Popen(

@@ -100,7 +100,7 @@ class QuickView(RunView):
         """Start the building that is wanted, or take what came of it; True where that is there."""
         if self._wants and not self._building:
             self._wants = False
-            self._builder = Builder(self.dir)
+            self._builder = Builder(self.dir, gently=not self.reading)
             self._building.append(self._builder)
         if self._builder is None:
             return False
