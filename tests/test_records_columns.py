@@ -17,6 +17,7 @@ import pytest
 
 from imgexp_tui.records import build, events, sampling, series, snapshot
 from imgexp_tui.records.columns import Columns, epochs_of, fold, load
+from imgexp_tui.records.documents import Request
 from imgexp_tui.records.follow import RunView
 from imgexp_tui.records.lines import LineWriter
 from imgexp_tui.records.pyramid import Pyramid
@@ -261,7 +262,8 @@ def test_attempts_and_seconds_leave_the_pause_out(run: RunDir) -> None:
     write(run, curve(100))
     events.log(run, "resumed", attempt=2, time=9000.0)
     write(run, [{"step": 51 + i, "epoch": 1, "time": 9001.0 + i, "train/loss": 1.0} for i in range(100)])
-    found = settled(RunSeries(run, batch_size=8))
+    Request("u", run.run, "v0", None, {"batch_size": 8}, [], "shipped", 7, "", "h", "me", 1.0).write(run)
+    found = settled(RunSeries(run))
     assert found.attempts == {2: 51}
     assert found.x_of(50, Axis.TIME) == 49
     assert found.x_of(150, Axis.TIME) == 49 + 99

@@ -11,11 +11,13 @@ import contextlib
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
 from imgexp_tui.records.builder import Builder
 from imgexp_tui.records.columns import Columns, attempts_of, epochs_of, fold, load, lowest, resumptions, seconds_of
+from imgexp_tui.records.documents import Request
 from imgexp_tui.records.lines import LineTail
 from imgexp_tui.records.pyramid import Floats, Ints, Pyramid, Stretches
 from imgexp_tui.records.rows import Rows, joined, parse, read_rows
@@ -82,21 +84,17 @@ class Extremes:
 class RunSeries:
     """The curves of one run. Not safe for use by several threads at a time.
 
-    Args:
-        run: whose.
-        steps_per_epoch: as its plan says; without it, epochs are as long as their lines tell.
-        batch_size: samples a step; without it there is no axis of samples.
-
     Attributes:
+        request, plan: what was asked, and what its trainer said of itself; None and {} before.
         reading: what is there is a sample; the whole is on its way.
         attempts: attempt → its first step, for the attempts after the first.
         version: changes when anything else does.
     """
 
-    def __init__(self, run: RunDir, *, steps_per_epoch: int | None = None, batch_size: int | None = None) -> None:
+    def __init__(self, run: RunDir) -> None:
         self.run = run
-        self.steps_per_epoch = steps_per_epoch
-        self.batch_size = batch_size
+        self.request: Request | None = None
+        self.plan: dict[str, Any] = {}
         self.reading = False
         self.attempts: dict[int, int] = {}
         self.version = 0
@@ -112,7 +110,9 @@ class RunSeries:
 
     def poll(self) -> bool:
         """Read what was added. True where anything changed."""
-        changed = self._build_goes_on()
+        self.request = self.request or Request.read(self.run)
+        changed = self._told()
+        changed = self._build_goes_on() or changed
         if self.reading:
             return changed
         try:
@@ -206,13 +206,41 @@ class RunSeries:
         self._parts = parts
         self._maps.clear()
         self.version += 1
+        self._mark_attempts()
+
+    def _told(self) -> bool:
+        """Read what trainer and supervisor told; True where the axes or marks may differ."""
+        changed = False
         while events := self._events.poll():
-            self._resumed = ([] if self._events.restarted else self._resumed) + resumptions(events)
-        if self._resumed:
-            steps, times = (np.concatenate([getattr(p, name) for p in parts]) for name in ("steps", "times"))
+            resumed = resumptions(events)
+            self._resumed = ([] if self._events.restarted else self._resumed) + resumed
+            plans = [event for event in events if event.get("kind") == "plan"]
+            self.plan = plans[-1] if plans else self.plan
+            changed = changed or bool(resumed or plans)
+        if changed:
+            self._maps.clear()
+            self._mark_attempts()
+            self.version += 1
+        return changed
+
+    def _mark_attempts(self) -> None:
+        if self._resumed and self._parts:
+            steps, times = (np.concatenate([getattr(p, name) for p in self._parts]) for name in ("steps", "times"))
             self.attempts = attempts_of(self._resumed, steps, times)
 
     # Asking
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """As its plan says; without, epochs are as long as their lines tell."""
+        found = self.plan.get("steps_per_epoch")
+        return found if isinstance(found, int) and found > 0 else None
+
+    @property
+    def batch_size(self) -> int | None:
+        """Samples a step; without, there is no axis of samples."""
+        found = (self.request.config if self.request else {}).get("batch_size")
+        return found if isinstance(found, int) and found > 0 else None
 
     @property
     def metrics(self) -> list[str]:
@@ -244,7 +272,10 @@ class RunSeries:
 
     def window(self, metric: str, x0: float, x1: float, buckets: int, axis: Axis = Axis.STEP) -> Buckets:
         """A metric from `x0` to `x1`, both included, in at most `buckets` stretches of equal width."""
-        edges = np.linspace(x0, x1, max(1, buckets) + 1)
+        return self.between(metric, np.linspace(x0, x1, max(1, buckets) + 1), axis)
+
+    def between(self, metric: str, edges: Floats, axis: Axis = Axis.STEP) -> Buckets:
+        """A metric in the stretches between rising edges; the last edge belongs to the last stretch."""
         first = np.ceil(self._steps_at(edges, axis) - 1e-6)
         first[-1] = np.floor(self._steps_at(edges[-1:], axis)[0] + 1e-6) + 1
         first = np.maximum.accumulate(np.clip(first, 0, 2.0**62)).astype(np.int64)
