@@ -27,10 +27,17 @@ class Server:
     Attributes:
         pid: of the one that listens.
         words: the command line that logs in; a command for the other side comes after it.
+        port: that it listens on.
     """
 
     pid: int
     words: list[str]
+    port: int
+
+    def through(self, port: int) -> list[str]:
+        """The command line that logs in through another port, such as a relay's."""
+        at = self.words.index("-p") + 1
+        return [*self.words[:at], str(port), *self.words[at + 1 :]]
 
 
 @contextlib.contextmanager
@@ -56,7 +63,7 @@ def server(folder: Path) -> Iterator[Server]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("sshd does not come up")
             time.sleep(0.05)
-        yield Server(process.pid, _login(folder, port))
+        yield Server(process.pid, _login(folder, port), port)
     finally:
         process.terminate()
         process.wait()

@@ -51,7 +51,7 @@ def calls(log: Path, under: Path) -> list[Call]:
             data, raw = raw[: int(size)], raw[int(size) :]
         if name == "create":
             numbers[inode] = next(fresh)
-        is_file = name in ("create", "write", "truncate") or (name == "fsync" and inode in numbers)
+        is_file = name in ("create", "write", "truncate") or (name == "fsync" and size != "-1")
         number = numbers.get(inode, -int(inode)) if is_file else 0
         if name == "mkdir":
             numbers.pop(inode, None)

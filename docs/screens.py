@@ -1,7 +1,7 @@
 """Makes the pictures of the app that the docs show: python docs/screens.py
 
-Starts v0 of the shipped notebook in a lab of its own, opens the app in tmux at 80×24 and 200×50 as a user would, and
-writes what stands on the screens as text and, for the README, as SVG.
+Starts v0 of the shipped notebook in a lab of its own, opens the app in tmux at 80×24 and 200×50 as a user would, goes
+through its screens, and writes what stands there as text and, for some, as SVG.
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 SIZES = ((80, 24), (200, 50))
+PAGES = (
+    ("editor", ("e",), "Takeaways"),
+    ("compare", ("d",), "Compare"),
+    ("side-by-side", ("d", "Enter"), "Side by side"),
+    ("pictures", ("p",), "most wrong first"),
+    ("monitor", ("m",), "CPU"),
+)
+"""Name, keys that lead there from the main screen, and what stands there then."""
 EPOCHS = 3
 """Epochs of v0 that are waited for, so that there is a curve to see."""
 
@@ -30,6 +38,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--lab", type=Path, help="a lab that has runs already; its v0 is started once more")
     arguments = options.parse_args()
+    (DOCS / "screens").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder
         lab = arguments.lab or Path(folder) / "patchwork"
@@ -40,9 +49,8 @@ def main() -> None:
         try:
             _wait(lambda: (_runs(lab)[0]["epoch"] or 0) > EPOCHS, "v0 learns")
             for size in SIZES:
-                text = _terminal(lab, *size)
-                (DOCS / f"screen-{size[0]}x{size[1]}.txt").write_text(text)
-            asyncio.run(_picture(lab, SIZES[1]))
+                _terminal(lab, *size)
+            asyncio.run(_pictures(lab, SIZES[1]))
         finally:
             _cli(lab, "stop", "v0")
 
@@ -57,8 +65,8 @@ def _runs(lab: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _terminal(lab: Path, columns: int, lines: int) -> str:
-    """The app's first screen in tmux, once the live curves stand on it."""
+def _terminal(lab: Path, columns: int, lines: int) -> None:
+    """The app's first screen in tmux, once the live curves stand on it, and those that its keys lead to."""
     tmux = ["tmux", "-L", f"screens-{os.getpid()}-{columns}"]
     app = f"{sys.executable} -m imgexp_tui {lab}"
     subprocess.run([*tmux, "new-session", "-d", "-x", str(columns), "-y", str(lines), app], check=True)
@@ -70,14 +78,25 @@ def _terminal(lab: Path, columns: int, lines: int) -> str:
         # "GB" is said by the gauges alone, which come last; the notes speak of CPU memory too.
         return all(words in screen() for words in ("● running", "valid loss  ", " GB"))
 
+    def press(*keys: str) -> None:
+        for key in keys:
+            subprocess.run([*tmux, "send-keys", key], check=True)
+            time.sleep(1.5)
+
     try:
         _wait(whole, "the live curves and the gauges")
-        return screen()
+        (DOCS / f"screen-{columns}x{lines}.txt").write_text(screen())
+        for name, keys, words in PAGES:
+            press(*keys)
+            _wait(lambda words=words: words in screen(), words)
+            time.sleep(3)  # some of it is read when the screen stands
+            (DOCS / "screens" / f"{name}-{columns}x{lines}.txt").write_text(screen())
+            press(*("Escape" for _ in keys))
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
 
 
-async def _picture(lab: Path, size: tuple[int, int]) -> None:
+async def _pictures(lab: Path, size: tuple[int, int]) -> None:
     from imgexp_tui.tui.app import LabApp
 
     app = LabApp(lab)
@@ -85,6 +104,15 @@ async def _picture(lab: Path, size: tuple[int, int]) -> None:
         app.theme = "lab-dark"
         await pilot.pause(4)
         app.save_screenshot("screen.svg", path=str(DOCS))
+        for name, keys, _ in PAGES:
+            for key in keys:
+                await pilot.press(key.lower())
+                await pilot.pause(2)
+            await pilot.pause(2)
+            app.save_screenshot(f"{name}.svg", path=str(DOCS / "screens"))
+            for _key in keys:
+                await pilot.press("escape")
+                await pilot.pause(1)
 
 
 def _wait(true: Callable[[], bool], what: str, seconds: float = 300) -> None:

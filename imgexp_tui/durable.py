@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-_LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
+LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 """With these a file system says that what was written may be lost; with others, that it cannot sync a folder."""
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.\w{8}\.tmp")
 """As `tempfile` names the files that are made here."""
@@ -30,7 +30,7 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        if error.errno in _LOST:
+        if error.errno in LOST:
             raise
     finally:
         os.close(fd)

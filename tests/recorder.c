@@ -1,7 +1,8 @@
 /* Preloaded into a program: notes down every change that it makes below some folders, with the data, in its order.
 
    Armed by record_arm (ctypes). A note is a line of words between tabs: call, inode, path, second path, number; after a
-   `write` as many bytes as its number says. Calls are noted after they were made, and only where they succeeded. */
+   `write` as many bytes as its number says; -1 stands for a folder that is synced. Calls are noted after they were
+   made, and only where they succeeded. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -60,7 +61,7 @@ static void note_fd(const char *call, int fd, long number, const void *data)
         return;
     path[size] = 0;
     if (matches(path))
-        note(call, is.st_ino, path, "", number, data);
+        note(call, is.st_ino, path, "", S_ISDIR(is.st_mode) ? -1 : number, data);
 }
 
 static void note_path(const char *call, const char *path, const char *second)

@@ -23,6 +23,8 @@ from imgexp_tui.records.lines import LineWriter
 from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
 from imgexp_tui.records.state import State, status
 from imgexp_tui.tui.app import LabApp
+from imgexp_tui.tui.screens.editor import EditorScreen
+from imgexp_tui.tui.screens.main import MainScreen
 
 from .conftest import ROOT, stop_all
 
@@ -168,6 +170,31 @@ async def test_an_edit_from_outside_shows_and_the_cursor_stays(lab: Path) -> Non
         await shows(pilot, "before them", "v1 notes")
 
 
+async def test_nothing_is_drawn_beneath_the_editor_and_all_is_new_when_one_comes_back(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = 0
+    draw = MainScreen._draw
+
+    def counted(self: MainScreen) -> None:
+        nonlocal drawn
+        drawn += 1
+        draw(self)
+
+    async with LabApp(lab).run_test(size=(100, 30)) as pilot:
+        await shows(pilot, "Run")
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, EditorScreen), "the editor")
+        monkeypatch.setattr(MainScreen, "_draw", counted)
+        main = pilot.app.screen_stack[0]
+        (lab / "experiments.toml").write_text((lab / "experiments.toml").read_text() + "[versions.newcomer]\n")
+        await until(pilot, lambda: "newcomer" in main._look.notebook.versions, "the look")  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert drawn == 0
+        await pilot.press("escape")
+        await shows(pilot, "newcomer")
+
+
 async def test_the_screen_reflows(lab: Path) -> None:
     a_run(lab)
     async with LabApp(lab).run_test(size=(200, 50)) as pilot:
@@ -281,7 +308,7 @@ async def test_what_cannot_be_started_is_one_sentence(lab: Path) -> None:
 
 
 async def test_every_key_is_in_the_help(lab: Path) -> None:
-    async with LabApp(lab).run_test(size=(100, 120)) as pilot:
+    async with LabApp(lab).run_test(size=(100, 400)) as pilot:
         await shows(pilot, "Run")
         await pilot.press("question_mark")
         await shows(pilot, "Write takeaways", "Start a run", "asks first", "Export the notebook")
@@ -290,7 +317,7 @@ async def test_every_key_is_in_the_help(lab: Path) -> None:
 
 
 async def test_the_help_names_a_key_once_begins_with_the_open_screen_and_says_that_there_is_more(lab: Path) -> None:
-    async with LabApp(lab).run_test(size=(100, 160)) as pilot:
+    async with LabApp(lab).run_test(size=(100, 400)) as pilot:
         await shows(pilot, "Run")
         await pilot.press("question_mark")
         await shows(pilot, "What is what")
@@ -303,7 +330,7 @@ async def test_the_help_names_a_key_once_begins_with_the_open_screen_and_says_th
         await shows(pilot, "Dated mark")
         await pilot.press("f1")
         await shows(pilot, "Writing notes", "Put in [UPDATE", "more below")
-        assert text_of(pilot).index("Writing notes") < text_of(pilot).index("Versions and runs")
+        assert "Versions and runs" not in text_of(pilot).partition("Writing notes")[0]
         await pilot.press("end")
         await until(pilot, lambda: "more below" not in text_of(pilot), "the end")
 

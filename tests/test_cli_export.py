@@ -103,7 +103,7 @@ def test_versions_are_chosen_for_every_format(
         (["v7"], 1, "has no version v7; it has v0, v1"),
         (["--versions", "v0,vv1"], 1, "has no version vv1; did you mean v1?"),
         (["--parts", "summary,plot"], 2, "a page has no part plot; did you mean plots?"),
-        (["--parts", "zzz"], 2, "there are comparison, summary, config, stats, metrics, plots and takeaways"),
+        (["--parts", "zzz"], 2, "there are comparison, ideas, summary, config, stats, metrics, plots and takeaways"),
         (["--parts", ","], 2, "--parts names none"),
         (["--format", "csv", "--parts", "plots"], 2, "csv has no parts"),
         (["-o", "no/such/folder/notebook.md"], 1, "cannot write"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgexp_tui.notebook.compare import Change, changes, draft_summary, open_takeaways, suggest_name
+from imgexp_tui.notebook.ideas import Idea
 from imgexp_tui.notebook.load import read
 from imgexp_tui.notebook.merge import merge
 from imgexp_tui.notebook.model import VERSION_NAME
@@ -49,6 +50,11 @@ def test_a_summary_is_drafted_from_the_changes() -> None:
     both = [Change("batch_size", 64, 512), Change("dropout", None, 0.4)]
     assert draft_summary("v0", both) == "Same as v0 but batch_size 64 → 512 and dropout 0 → 0.4."
     assert draft_summary("v0", []) == "Same as v0."
+    one, two = Idea("v0", "takeaways", 1, "raise the LR"), Idea("v1", "summary", 3, "clip?")
+    assert draft_summary("v0", [], [one]) == "Same as v0. Tries the idea of v0: raise the LR"
+    assert draft_summary("v0", [Change("batch_size", 64, 512)], [one, two]) == (
+        "Same as v0 but batch_size 64 → 512.\nTries the idea of v0: raise the LR\nTries the idea of v1: clip?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +81,6 @@ def test_open_takeaways_are_those_that_ask_for_something() -> None:
     assert open_takeaways(text) == [
         "-bs of 64 could be much bigger.",
         "-Try num_workers>0 next time.\n    -deeper",
-        "- [ ] that\n  more of that",
     ]
     assert open_takeaways("") == open_takeaways("-\n") == []
 

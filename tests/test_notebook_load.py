@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import tomli
 import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgexp_tui.notebook import recover
 from imgexp_tui.notebook.load import load, read
 from imgexp_tui.notebook.model import Notebook, NotebookError
 from imgexp_tui.notebook.scan import Scan
@@ -223,3 +226,42 @@ def test_the_scanner_finds_what_the_parser_reads(tables: dict[str, object]) -> N
             for part in entry.path:
                 at = at[part] if isinstance(at, dict) else at
             assert value == at or isinstance(at, list)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ('"seed"', 'must be an array of words, such as ["baseline", "seed"]'),
+        ("[1]", 'must be an array of words, such as ["baseline", "seed"]'),
+        ('["two words"]', "two words is no tag; take a word of letters, digits"),
+        ('[""]', "an empty text is no tag"),
+    ],
+)
+def test_tags_are_words_and_a_mistake_does_not_stop_a_run(value: str, why: str) -> None:
+    text = f"[versions.v0]\ntags = {value}\n"
+    (problem,) = told(text)
+    assert problem.startswith(f"experiments.toml:2: versions.v0.tags: {why}")
+    version = read(text, Path("lab")).versions["v0"]
+    assert (version.tags, version.runnable) == ((), True)
+
+
+def test_tags_and_the_archive_are_a_version_s_own() -> None:
+    book = read('[versions.v0]\ntags = ["a", "b", "a"]\narchived = true\n[versions.v1]\nbase = "v0"\n', Path("lab"))
+    assert [(v.tags, v.archived) for v in book.versions.values()] == [(("a", "b"), True), ((), False)]
+    assert told("[versions.v0]\narchived = 1\n") == ["experiments.toml:2: versions.v0.archived: must be true or false"]
+
+
+@pytest.mark.parametrize("fault", ["", "x = \n"])
+def test_a_large_notebook_is_read_beside_the_screen_by_a_parser_that_gives_way(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    large = "".join(f"[versions.v{i}]\nsummary = '''{'words ' * 200}'''\n" for i in range(300)) + fault
+    expected = recover.tables.__wrapped__(large)
+    asked: list[int] = []
+    loads = tomli.loads
+    monkeypatch.setattr(tomli, "loads", lambda text: (asked.append(len(text)), loads(text))[1])
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(recover.tables.__wrapped__, large).result() == expected
+        assert asked == ([len(large)] if fault else []), "the compiled one is asked only where the other fails"
+        pool.submit(recover.tables.__wrapped__, "[versions.v0]\n").result()
+    assert asked[-1] == len("[versions.v0]\n")

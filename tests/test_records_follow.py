@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ def test_stats_speak_as_the_notes_do(run: RunDir) -> None:
     assert dict(measured(seen(run))) == {
         "GPU Memory Usage": "1,985/8,126 MB",
         "GPU Utilization": "swings between 0 and 98 %, above 90 % in 12 % of the time",
-        "CPU Memory": "2,110/30,147 MB (peak)",
+        "CPU Memory": "2,110/30,147 MB (peak; +60 MB/min)",
         "Epoch time (train)": "~70 s",
         "Epoch time (valid)": "~3.2 s",
         "Images per second": "~228",
@@ -259,6 +260,50 @@ def test_a_gap_in_the_samples_does_not_count_as_time_spent() -> None:
     gauge.add(math.nan, 1.0)
     gauge.add(0.0, -5.0)
     assert gauge.seconds == 30.0
+
+
+def test_memory_that_torch_counted_stands_in_where_the_driver_does_not_know_the_run(run: RunDir) -> None:
+    events.log(run, "plan", device="cuda:0")
+    system(run, 1, gpu0__memory=5 << 30, gpu0__memory_total=8 << 30)
+    for step, peak in ((1, 1 << 30), (2, 2 << 30)):
+        log(run, step, memory__gpu_peak=peak)
+    assert measured(seen(run)) == [("GPU Memory Usage", "2,048/8,192 MB (torch's own)")]
+
+
+def test_a_run_on_a_part_of_a_card_is_not_measured_against_all_of_it(run: RunDir) -> None:
+    system(run, 1, gpu0__memory=5 << 30, gpu0__memory_total=8 << 30, gpu0__tree_memory=1 << 30, gpu0__mig1__memory=0)
+    assert measured(seen(run)) == [("GPU Memory Usage", "1,024 MB")]
+
+
+@pytest.mark.parametrize(
+    ("course", "told"),
+    [
+        (lambda s: 2000, "level"),
+        (lambda s: 2000 + 500 * (s // 20 % 2), "level"),  # up and down is no leak
+        (lambda s: 2000 + s / 6, "+10 MB/min"),
+        (lambda s: 2000 + min(s, 305), "+60 MB/min, level since epoch 31"),
+        (lambda s: 3000 - min(s, 305), "-60 MB/min, level since epoch 31"),
+    ],
+)
+def test_how_memory_went_is_told_with_its_rate_and_since_when_it_is_level(
+    run: RunDir, course: Callable[[int], float], told: str
+) -> None:
+    mega = 1024 * 1024
+    for second in range(60):  # before the first step: does not count
+        system(run, second - 60, tree__memory=10.0 * mega * second)
+    for second in range(1, 1000, 2):
+        log(run, second, train__loss=1.0)  # an epoch in ten seconds
+        system(run, second, tree__memory=course(second) * mega)
+    (text,) = [text for label, text in measured(seen(run)) if label == "CPU Memory"]
+    assert text.endswith(f"(peak; {told})")
+
+
+def test_memory_of_an_earlier_attempt_is_no_part_of_this_ones_course(run: RunDir) -> None:
+    for second in range(1, 1000, 2):
+        log(run, second, train__loss=1.0)
+        system(run, second, tree__memory=1e9 if second < 500 else 3e9)
+    attempt(run, 2, BEGAN + 500)
+    assert dict(measured(seen(run)))["CPU Memory"].endswith("(peak; level)")
 
 
 def test_the_best_of_several_runs_is_judged_by_one_metric(tmp_path: Path) -> None:

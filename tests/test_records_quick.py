@@ -62,6 +62,8 @@ def same(quick: RunView, slow: RunView) -> None:
     """All that the screen shows of both is the same."""
     assert quick.best() == slow.best()
     assert (quick.step, quick.epoch, quick.time, quick.attempts) == (slow.step, slow.epoch, slow.time, slow.attempts)
+    assert quick.epoch_began == slow.epoch_began
+    assert (quick.trained.steps, list(quick.trained.values)) == (slow.trained.steps, pytest.approx(slow.trained.values))
     assert quick.metrics() == pytest.approx(slow.metrics(), nan_ok=True)
     for name in slow.series:
         a, b = (CurveBuilder(name).follow(view.series[name]) for view in (quick, slow))

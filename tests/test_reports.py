@@ -84,6 +84,7 @@ def test_a_run_s_row_is_the_contract(notebook: Notebook) -> None:
             "run": "20260101-000000-aaaaaa",
             "beside": {"valid/accuracy": 0.6},
         },
+        "measured": {},
         "path": str(notebook.lab / "runs" / "v0" / "20260101-000000-aaaaaa"),
     }
     json.dumps(row, allow_nan=False)
@@ -93,7 +94,8 @@ def test_a_version_s_row_has_its_newest_run_s_state_and_the_best_of_all(notebook
     old = a_run(notebook.lab, "v0", "20260101-000000-aaaaaa", [0.2])
     new = a_run(notebook.lab, "v0", "20260102-000000-bbbbbb", [0.3], ended=False)
     row = version_row(notebook.versions["v0"], [old, new])
-    assert list(row) == ["name", "base", "summary", "takeaways", "observed", "state", "best", "runs", "problems"]
+    notes = ["summary", "takeaways", "observed"]
+    assert list(row) == ["name", "base", *notes, "tags", "archived", "state", "best", "runs", "problems"]
     assert (row["state"], row["best"]["run"], row["runs"]) == ("lost", old.run, [new.run, old.run])
     (problem,) = version_row(notebook.versions["v2"], [])["problems"]
     assert problem.startswith("experiments.toml:20: versions.v2.base: there is no version 'v9'")

@@ -107,6 +107,7 @@ def test_versions_and_parts_are_chosen(notebook: Notebook) -> None:
     everything = markdown(page(notebook, {}))
     for part, sign in {
         "comparison": "| state | best loss |",
+        "ideas": "**Open ideas**",
         "summary": "\nFirst.\n",
         "config": "| batch_size | 64 | 512 |",
         "stats": "1,985/8,126 MB",
@@ -115,6 +116,29 @@ def test_versions_and_parts_are_chosen(notebook: Notebook) -> None:
         assert sign in everything
         assert sign in markdown(page(notebook, {}, parts=[part]))
         assert sign not in markdown(page(notebook, {}, parts=[p for p in PARTS if p != part]))
+
+
+def test_open_ideas_stand_in_one_list_and_lead_to_their_versions(tmp_path: Path) -> None:
+    text = (
+        "[versions.v0]\nsummary = '- [x] done (tried in v1)'\ntakeaways = '''\n"
+        "- [ ] try `x` | <b>\n    - [ ] nested,\n      goes on\n'''\n"
+        "[versions.v1]\nobserved = '- [ ] [a](javascript:b) # [x]'\n"
+    )
+    book = read(text, tmp_path)
+    said = markdown(page(book, {}, parts=["ideas"]))
+    assert said == markdown(page(book, {}, parts=["ideas"]))
+    assert (
+        "**Open ideas**\n\n- [ ] [v0](#v0): try \\`x\\` \\| \\<b>\n- [ ] [v0](#v0): nested, goes on\n"
+        "- [ ] [v1](#v1): \\[a](javascript:b) # [x]\n"
+    ) in said
+    assert "done" not in said
+    assert "v0" not in markdown(page(book, {}, versions=["v1"], parts=["ideas"]))
+    parsed = Parsed(html(page(book, {}, parts=["ideas"])))
+    assert [(tag, value) for tag, name, value in parsed.attributes if name == "href"] == [
+        ("a", "#v0"), ("a", "#v0"), ("a", "#v1"),
+    ]  # fmt: skip
+    assert parsed.tags.count("input") == 3 and "b" not in parsed.tags
+    assert "Open ideas" not in markdown(page(read("[versions.v0]\n", tmp_path), {}))
 
 
 def test_seeds_are_compared_by_mean_and_deviation(notebook: Notebook) -> None:

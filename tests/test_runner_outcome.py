@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.load import load
+from imgexp_tui.records import lines
 from imgexp_tui.records.documents import Exit
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner import recorder
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.out_of_memory import Counter
 from imgexp_tui.runner.outcome import Seen, judge, last_words
-from imgexp_tui.runner.recorder import pace
+from imgexp_tui.runner.recorder import merged, pace
 
 
 @pytest.fixture
@@ -141,4 +143,45 @@ def test_a_trainer_that_eats_all_memory(tmp_path: Path, small_group: Path) -> No
 
 
 def test_samples_grow_rarer_with_the_age_of_a_run() -> None:
-    assert [pace(age) for age in (0, 599, 600, 7199, 7200, 1e7)] == [1, 1, 5, 5, 15, 15]
+    assert [pace(age) for age in (0, 599, 600, 7199, 7200, 86399, 86400, 1e7)] == [1, 1, 5, 5, 15, 15, 30, 30]
+
+
+def test_a_line_that_stands_for_several_samples_keeps_peaks_and_swings() -> None:
+    samples: list[dict[str, float | str]] = [
+        {"tree/memory": 5, "tree/cpu_percent": 100.0, "gpu0/utilization": 98.0, "gpu0/tree_memory": 7},
+        {"tree/memory": 9, "tree/cpu_percent": 0.0, "gpu0/utilization": 50.0, "gpu0/throttle": "heat"},
+        {"tree/memory": 2, "tree/cpu_percent": 50.0, "gpu0/utilization": 0.0, "gpu0/throttle": ""},
+    ]
+    assert merged(samples) == {
+        "tree/memory": 9,
+        "tree/cpu_percent": 50.0,
+        "gpu0/utilization": 0.0,
+        "gpu0/throttle": "",
+        "gpu0/tree_memory": 7,  # it was given back since, and was there all the same
+    }
+    assert merged(samples[:1]) == samples[0]
+
+
+def test_a_recorder_samples_each_second_and_writes_what_is_left_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(recorder.time, "monotonic", lambda: now[0])
+    run = RunDir(tmp_path)
+    found = recorder.SystemRecorder(run, tmp_path)
+    monkeypatch.setattr(found, "_sample", lambda: {"tree/memory": now[0]})
+
+    def until(second: float) -> int:
+        before = len(lines.read(run.system))
+        while now[0] < second:
+            found.take()
+            now[0] = max(found.due, now[0] + 0.01) + 0.02  # a little late, as it is
+        return len(lines.read(run.system)) - before
+
+    assert 585 <= until(1600) <= 600
+    assert 115 <= until(2200) <= 121
+    samples = lines.read(run.system)
+    assert len(samples) <= 721
+    found.take()
+    found.flush()
+    assert lines.read(run.system)[-1]["tree/memory"] >= 2200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -21,6 +22,8 @@ from imgexp_tui.runner.control import wait
 from .conftest import ROOT, stop_all
 
 pytestmark = [pytest.mark.tmux, pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")]
+
+_NUMBERS = itertools.count()  # a server that was told to end may still be there under its name
 
 SMALL = """
 # so that the test takes seconds
@@ -87,7 +90,7 @@ def tmux(lab: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Tm
     opened: list[Tmux] = []
 
     def start(columns: int, lines: int, **environment: str) -> Tmux:
-        opened.append(Tmux(f"test-{os.getpid()}-{len(opened)}", lab, columns, lines, **environment))
+        opened.append(Tmux(f"test-{os.getpid()}-{next(_NUMBERS)}", lab, columns, lines, **environment))
         return opened[-1]
 
     yield start

@@ -243,3 +243,22 @@ def test_a_worker_whose_end_was_collected_already_is_named_all_the_same(error: E
     code = f"from imgexp_tui.training.__main__ import _killed_worker; print(_killed_worker({error!r}))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == f"DataLoader worker is gone ({error})\n"
+
+
+def test_a_worker_says_nothing_of_a_trainer_that_hung_up_while_it_was_handed_a_tensor() -> None:
+    code = """
+import socket, sys
+from multiprocessing import resource_sharer
+from imgexp_tui.training import batches
+batches.end_with_parent = lambda _: None  # the test is no trainer
+batches._prepare_worker(0)
+for words in (b"", b"no handshake"):
+    address, _ = resource_sharer.DupFd(sys.stdout.fileno())._id
+    with socket.socket(socket.AF_UNIX) as trainer:
+        trainer.connect(address)
+        trainer.send(words)
+    resource_sharer.stop(30)
+sys.excepthook(ValueError, ValueError("other faults are said"), None)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert said == "ValueError: other faults are said\n"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.app import App
@@ -110,6 +111,16 @@ async def test_the_first_takeaway_that_one_types_is_a_bullet(lab: Path) -> None:
     assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-new\n-two")
 
 
+async def test_the_first_takeaway_keeps_the_blank_of_its_bullet(lab: Path) -> None:
+    (lab / paths.NOTEBOOK).write_text(NOTEBOOK.replace("-bs of", "- bs of"))
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"new", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert load(lab).versions["v0"].takeaways == "- bs of 64 could be bigger\n- new"
+
+
 @pytest.mark.parametrize("keys", [[], ["x", "backspace"], ["minus"], ["enter"]])
 async def test_a_bullet_that_was_offered_and_not_filled_changes_nothing(lab: Path, keys: list[str]) -> None:
     before = (lab / paths.NOTEBOOK).stat()
@@ -137,6 +148,15 @@ async def test_an_edit_elsewhere_leaves_no_empty_bullet_behind(lab: Path) -> Non
     assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger!\n-new")
 
 
+async def test_a_key_makes_and_ticks_boxes_and_enter_goes_on_with_an_open_one(lab: Path) -> None:
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press("ctrl+l", *"try", "ctrl+l", "enter", *"and", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n- [x] try\n- [ ] and")
+
+
 async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
     app = Host(lab, field="summary")
     async with app.run_test() as pilot:
@@ -147,6 +167,26 @@ async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
         await until(pilot, lambda: app.back == ["v0"], "the way back")
     notes = load(lab).versions["v0"]
     assert (notes.summary, notes.takeaways.endswith("T"), notes.observed) == ("First.S", True, "O")
+
+
+async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, save = threading.Event(), note_files.save
+
+    def slow(*args: Any, **how: Any) -> note_files.Outcome:
+        go_on.wait(20)
+        return save(*args, **how)
+
+    monkeypatch.setattr(note_files, "save", slow)
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press("a", "escape", "j", "escape", "k", "ctrl+l")
+        go_on.set()
+        await until(pilot, lambda: app.back == ["v0"], "the way back")
+    assert load(lab).versions["v0"].takeaways == "-bs of 64 could be bigger\n-a"
+    assert journal.drafts(lab) == []
 
 
 async def test_quitting_saves(lab: Path) -> None:
@@ -300,11 +340,42 @@ async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monk
     async with app.run_test() as pilot:
         await until(pilot, lambda: "read-only" in app.told("#banner"), "the warning")
         before = app.area.text
-        await pilot.press(*"-x", "enter", "tab", "ctrl+t", "ctrl+s")
+        await pilot.press(*"-x", "enter", "tab", "ctrl+t", "ctrl+l", "ctrl+w", "ctrl+s")
         assert app.area.text == before
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
     assert file(lab) == NOTEBOOK and journal.drafts(lab) == []
+
+
+async def test_a_read_only_folder_is_said_before_typing_starts(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also behind a symbolic link: it is the folder of the file itself that a save needs."""
+    real = lab / "elsewhere"
+    real.mkdir()
+    (lab / paths.NOTEBOOK).rename(real / "notes.toml")
+    (lab / paths.NOTEBOOK).symlink_to(real / "notes.toml")
+    real.chmod(0o555)
+    if os.geteuid() == 0:  # to whom nothing is read-only
+        monkeypatch.setattr(os, "access", lambda path, mode: bool(Path(path).stat().st_mode & 0o200))
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: "The folder" in app.told("#banner"), "the warning")
+        assert "elsewhere is read-only for you" in " ".join(app.told("#banner").split())
+        assert app.area.read_only
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    real.chmod(0o755)
+
+
+async def test_hard_links_are_said_before_typing_starts(lab: Path) -> None:
+    os.link(lab / paths.NOTEBOOK, lab / "copy.toml")
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        assert "another name (hard links)" in app.told("#banner")
+        await pilot.press(*"-a", "escape")
+        await until(pilot, lambda: bool(app.back), "the way back")
+    assert "-a" in file(lab)
+    assert (lab / "copy.toml").read_text() == NOTEBOOK
 
 
 async def test_a_note_that_cannot_be_read_whole_is_not_written_over(lab: Path) -> None:
@@ -322,27 +393,6 @@ async def test_a_version_that_went_away_is_said(lab: Path) -> None:
     app = Host(lab, "v9")
     async with app.run_test() as pilot:
         await until(pilot, lambda: bool(app.back), "the way back")
-
-
-async def test_the_runs_numbers_stand_beside_the_text(lab: Path) -> None:
-    run = lab / paths.RUNS / "v0" / "20240102-030405-abcdef"
-    run.mkdir(parents=True)
-    (run / "request.json").write_text(json.dumps({
-        "uuid": "u", "run": run.name, "version": "v0", "base": None, "config": {"epochs": 3}, "argv": [],
-        "trainer": "shipped", "seed": 0, "lab": "", "host": "", "user": "", "created": time.time(),
-    }))  # fmt: skip
-    metrics = run / "metrics.jsonl"
-    metrics.write_text('{"step": 1, "epoch": 1, "time": 1, "valid/loss": 0.5}\n')
-    app = Host(lab)
-    async with app.run_test(size=(140, 40)) as pilot:
-        await until(pilot, lambda: "0.5000" in app.told("#glance"), "the loss")
-        with metrics.open("a") as lines:
-            lines.write('{"step": 2, "epoch": 2, "time": 2, "valid/loss": "nan"}\n')
-        await until(pilot, lambda: "nan" in app.told("#glance"), "the next loss")
-        assert "epoch 2/3" in app.told("#glance") and "0.5000" in app.told("#glance")
-        await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: app.editor.query_one("#glance-line").display, "the narrow line")
-        assert "best 0.5000" in app.told("#glance-line")
 
 
 async def test_saves_do_not_stop_typing(lab: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -49,7 +50,7 @@ sys.exit(app.run(Path(sys.argv[1])))
 
 
 class Terminal:
-    """A process in a pseudo-terminal of its own, and what stands on its screen."""
+    """A process in a pseudo-terminal of its own, what it sent (`raw`), and what stands on its screen."""
 
     def __init__(self, argv: list[str], env: dict[str, str]) -> None:
         self.master, slave = pty.openpty()
@@ -66,6 +67,7 @@ class Terminal:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
+        self.raw = bytearray()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -77,6 +79,7 @@ class Terminal:
                 return
             if not data:
                 return
+            self.raw += data
             self._stream.feed(data)
 
     def type(self, text: str) -> None:
@@ -84,6 +87,10 @@ class Terminal:
 
     def shows(self, text: str) -> None:
         until(lambda: any(text in line for line in self._screen.display), f"{text!r} on the screen")
+
+    def saved(self) -> None:
+        """Wait for the time of the save; "unsaved" is no such thing."""
+        until(lambda: any(re.search(r"\bsaved \d", line) for line in self._screen.display), "the save on the screen")
 
     def hang_up(self) -> None:
         os.close(self.master)
@@ -145,7 +152,7 @@ def test_after_sigkill_the_draft_is_offered_and_restored(lab: Path, start: Calla
     again.type("r")
     again.shows("-more")
     again.type("\x13")
-    again.shows("saved ")
+    again.saved()
     again.type("\x1b")
     again.ended()
     assert load(lab).versions["v0"].takeaways == "-old\n-typed\n-more"
@@ -184,7 +191,7 @@ def test_the_users_editor_gets_the_note_and_what_it_wrote_is_saved(
     terminal = start(VISUAL="", EDITOR=f"{editor} --wait")
     terminal.type("-typed\x1bOS")
     terminal.shows("-from outside")
-    terminal.shows("saved ")
+    terminal.saved()
     assert seen.read_text() == "-old\n-typed"
     assert stat.S_IMODE(seen.stat().st_mode) == 0o600
     option, path = (tmp_path / "args").read_text().split()
@@ -228,3 +235,38 @@ def test_what_an_editor_saved_before_the_connection_dropped_is_offered(
     again.type("r\x1b")
     again.ended()
     assert load(lab).versions["v0"].takeaways == "-old\n-saved in the editor\n"
+
+
+def test_keys_that_arrive_in_one_burst_act_in_their_order(lab: Path, start: Callable[..., Terminal]) -> None:
+    """Over a slow line keys come in bursts; each has to act on what the ones before it did."""
+    terminal = start()
+    left, home, end = "\x1b[D", "\x1b[H", "\x1b[F"
+    burst = f"abc{left}{left}X{end}\x0c{end} one two\x17three{home}\x1b[C\x1b[C\x1b[C\x1b[C\x1b[C\x1b[Cy"
+    terminal.type(burst + "\x0eobs\x0e" + "sum\x0e")
+    terminal.type("\x13")
+    terminal.saved()
+    notes = load(lab).versions["v0"]
+    assert notes.takeaways.splitlines() == ["-old", "- [ ] yaXbc one three"]
+    assert (notes.observed, notes.summary) == ("obs", "sum")
+
+
+def test_what_is_typed_right_behind_the_search_key_is_sought(lab: Path, start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    terminal.type("\x06old")
+    terminal.shows("1/1")
+    terminal.type("\x1b")
+    terminal.type("\x11")
+    assert terminal.ended() == 0
+    assert load(lab).versions["v0"].takeaways == "-old\n"
+
+
+def test_what_is_typed_right_behind_the_figure_key_filters(lab: Path, start: Callable[..., Terminal]) -> None:
+    terminal = start()
+    terminal.type("\x07xyz")
+    terminal.shows("Nothing was measured")
+    terminal.shows("xyz")
+    terminal.type("\x1b")
+    terminal.shows("Takeaways")
+    terminal.type("\x11")
+    assert terminal.ended() == 0
+    assert load(lab).versions["v0"].takeaways == "-old\n"

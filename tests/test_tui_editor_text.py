@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from textual import events
 from textual.app import App, ComposeResult
+from textual.document._wrapped_document import WrappedDocument
 from textual.pilot import Pilot
 
-from imgexp_tui.tui.widgets import bullet_keys
+from imgexp_tui.tui.widgets import bullet_keys, note_marks
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import NoteDocument, has_unsafe
+from imgexp_tui.tui.widgets.note_wrap import NoteWrap, breaks
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,27 @@ def test_nesting_follows_the_author() -> None:
     assert bullet_keys.unnested("-a", "    ") == "-a"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["- [ ] try"], ["- [x] try"]),
+        (["  - [x] try"], ["  - [ ] try"]),
+        (["1. [X] try"], ["1. [ ] try"]),
+        (["- try"], ["- [ ] try"]),
+        (["-try 数据"], ["- [ ] try 数据"]),
+        (["\ttry"], ["\t- [ ] try"]),
+        ([""], ["- [ ] "]),
+        (["-"], ["- [ ] "]),
+        (["- [x] a", "- [ ] b"], ["- [x] a", "- [x] b"]),
+        (["- [x] a", "", "- [x] b"], ["- [ ] a", "", "- [ ] b"]),
+        (["- [x] a", "- b"], ["- [x] a", "- [ ] b"]),
+        (["- a [ ] b"], ["- [ ] a [ ] b"]),
+    ],
+)
+def test_boxes_are_given_ticked_and_unticked(before: list[str], after: list[str]) -> None:
+    assert bullet_keys.boxed(before) == after
+
+
 TEXTS = [
     "",
     "a",
@@ -91,6 +116,45 @@ TEXTS = [
     "bidi \u202e abc \u2066 half \ud800 a surrogate",
     "数据 🧪 e\u0301 [/] [b]x[/b] \t tab",
 ]
+
+
+PLACES = st.integers(0, 9)
+LETTERS = st.text(st.sampled_from("ab  \t-数🧪\u0301\u200d"), max_size=60)
+
+
+@given(LETTERS, st.integers(0, 20))
+@example("one two three", 7)
+def test_a_line_breaks_where_textual_breaks_it(line: str, width: int) -> None:
+    document = NoteDocument(line)
+    assert breaks(document[0], width, 4) == WrappedDocument(document, width, 4).get_offsets(0)
+
+
+@settings(deadline=None)
+@given(
+    LETTERS,
+    st.integers(1, 9),
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 9), st.integers(0, 5), st.integers(0, 9), LETTERS), max_size=6
+    ),
+)
+def test_edits_wrap_as_textual_wraps_them(text: str, width: int, edits: list[tuple[int, int, int, int, str]]) -> None:
+    document = NoteDocument(text.replace("-", "\n"))
+    ours = NoteWrap(document, width, 4)
+    for row, column, to_row, to_column, new in edits:
+        start, end = sorted(_within(document, place) for place in ((row, column), (to_row, to_column)))
+        result = document.replace_range(start, end, new.replace("-", "\n"))
+        ours.wrap_range(start, end, result.end_location)
+        theirs = WrappedDocument(document, width, 4)
+        assert ours._wrap_offsets == theirs._wrap_offsets
+        assert ours._tab_width_cache == theirs._tab_width_cache
+        assert ours._line_index_to_offsets == theirs._line_index_to_offsets
+        assert ours._offset_to_line_info == theirs._offset_to_line_info
+        assert ours.height == theirs.height
+
+
+def _within(document: NoteDocument, place: tuple[int, int]) -> tuple[int, int]:
+    row = min(place[0], document.line_count - 1)
+    return row, min(place[1], len(document[row]))
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -165,6 +229,18 @@ async def test_several_selected_bullets_nest_together() -> None:
         assert app.area.text == "- a\n\n- b"
 
 
+async def test_a_box_is_ticked_where_the_cursor_is_and_the_cursor_stays() -> None:
+    app = Host("- try 数据\n- other")
+    async with app.run_test() as pilot:
+        await pilot.press("up", "end")
+        app.area.toggle_box()
+        app.area.toggle_box()
+        await typed(pilot, "x")
+        assert app.area.text == "- [x] try 数据x\n- other"
+        await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
+        assert app.area.text == "- try 数据\n- other"
+
+
 async def test_the_dated_mark_waits_for_its_words() -> None:
     app = Host("- slow")
     async with app.run_test() as pilot:
@@ -180,6 +256,53 @@ async def test_control_characters_are_shown_as_signs_and_kept() -> None:
         assert "a␛[2Jb␇ [/] �c" in shown and "\x1b" not in shown
         await typed(pilot, "d")
         assert app.area.text == "a\x1b[2Jb\x07 [/] \u202ecd"
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("-bs of 64", {"-": "bullet"}),
+        ("  * a `b*c` **d e**", {"*": "bullet", "`b*c`": "code", "**d e**": "bold"}),
+        ("- [ ] try", {"-": "bullet", "[ ]": "box"}),
+        ("3. [x] tried", {"3.": "bullet", "[x]": "box", "[x] tried": "done"}),
+        ("## Results", {"## Results": "heading"}),
+        ("#hash", {}),
+        ("--", {}),
+        ("1.5 and **", {}),
+        ("slow [UPDATE 2024-01-02: no] now", {"[UPDATE 2024-01-02: no]": "update"}),
+        ("slow [UPDATE: loss", {"[UPDATE: loss": "update"}),
+        ("数据 see https://x.org/a?b=c (there)", {"https://x.org/a?b=c": "link"}),
+        ("\t- `nested`", {"-": "bullet", "`nested`": "code"}),
+        ("[/] [b]x[/b]", {}),
+    ],
+)
+def test_what_is_marked_up(line: str, kinds: dict[str, str]) -> None:
+    assert {line[start:end]: kind for start, end, kind in note_marks.marks(line)} == kinds
+
+
+@pytest.mark.parametrize(
+    "text", ["- [x] done `code` 数据 **b**", "\t- [ ] tab\tand `数\t据`", "# 🧪 e\u0301 https://x.org"]
+)
+async def test_markup_changes_how_a_line_looks_and_nothing_of_its_cells(text: str) -> None:
+    app = Host(text)
+    async with app.run_test(size=(24, 12)) as pilot:
+        marked = [app.area.render_line(y) for y in range(5)]
+        app.area.marked_up = False
+        app.area.notify_style_update()
+        bare = [app.area.render_line(y) for y in range(5)]
+        assert [strip.text for strip in marked] == [strip.text for strip in bare]
+        assert [strip.cell_length for strip in marked] == [strip.cell_length for strip in bare]
+        assert marked != bare and app.area.text == text
+        await pilot.pause()
+
+
+async def test_marks_are_told_apart_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = Host("- [x] done\n# head\nhttps://x.org\n")
+    async with app.run_test():
+        looks = [s.style for y in range(3) for s in app.area.render_line(y) if s.style and s.text.strip()]
+        assert any(style.dim for style in looks) and any(style.bold for style in looks)
+        assert any(style.underline for style in looks)
 
 
 async def test_crlf_stays_crlf() -> None:
@@ -231,3 +354,64 @@ async def test_a_large_coloured_paste_arrives_whole_and_clean() -> None:
         assert app.area.text == "\n".join(["epoch 1 loss 0.69 数据"] * 5000)
         await typed(pilot, "\nx")
         assert app.area.text.endswith("数据\nx")
+
+
+async def test_word_motions_know_letters_of_every_script() -> None:
+    app = Host("naïve 数据 loss_e\u0301 🧪 x")
+    async with app.run_test() as pilot:
+        stops = []
+        for key in ("alt+b", "ctrl+left", "alt+b"):
+            await pilot.press(key)
+            stops.append(app.area.text[app.area.cursor_location[1] :])
+        assert stops[0] == "x" and stops[-1].startswith("loss_e"), stops
+        await pilot.press("home", "ctrl+right", "ctrl+right", "alt+f")
+        assert app.area.text[: app.area.cursor_location[1]].strip() == "naïve 数据 loss_e\u0301"
+        await pilot.press("alt+b")
+        assert app.area.text[: app.area.cursor_location[1]].strip() == "naïve 数据"
+        await pilot.press("end", "alt+b", "ctrl+w", "ctrl+w")
+        assert app.area.text == "naïve 数据 x"
+        await pilot.press("ctrl+z", "ctrl+z")
+        assert app.area.text == "naïve 数据 loss_e\u0301 🧪 x"
+        await pilot.press("alt+q")
+        assert app.area.text == "naïve 数据 loss_e\u0301 🧪 x", "an alt key that means nothing types nothing"
+
+
+@pytest.mark.parametrize(
+    "text", ["数据\t🧪 a", "\t- 数", "e\u0301e\u0301\tx", "\t- [ ] 数据 and so on and so forth 数据数据 🧪🧪"]
+)
+@pytest.mark.parametrize("columns", [14, 60])
+async def test_the_cursor_is_drawn_where_the_text_is(text: str, columns: int) -> None:
+    """Behind wide characters, combining marks and tabs, wrapped or not."""
+    app = Host(text)
+    async with app.run_test(size=(columns, 20)) as pilot:
+        for column in range(len(text) + 1):
+            app.area.move_cursor((0, column))
+            await pilot.pause()
+            x, y = app.area.cursor_screen_offset - app.area.content_region.offset
+            before, cells = 0, []
+            for segment in app.area.render_line(y):
+                if segment.style and segment.style.reverse:
+                    cells.append(before)
+                before += segment.cell_length
+            assert cells[:1] == [x], f"at column {column}"
+
+
+@pytest.mark.parametrize("step", [["数", "据"], ["🧪"], ["e", "\u0301"]])
+async def test_wide_characters_are_typed_deleted_undone_and_redone(step: list[str]) -> None:
+    app = Host("- a")
+    async with app.run_test() as pilot:
+        for character in step:
+            app.area.post_message(events.Key("x", character))
+        await pilot.pause()
+        assert app.area.text == "- a" + "".join(step)
+        await pilot.press(*["backspace"] * len(step))
+        assert app.area.text == "- a"
+        for _ in range(5):
+            await pilot.press("ctrl+z")
+        assert app.area.text == "- a"
+        for _ in range(5):
+            await pilot.press("ctrl+y")
+        assert app.area.text == "- a"
+        app.area.insert_words("数据 0.19")
+        await pilot.press("ctrl+w", "ctrl+z")
+        assert app.area.text == "- a 数据 0.19"

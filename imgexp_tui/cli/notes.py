@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from imgexp_tui import durable
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.cli.labs import lab_of, notebook_of, table, version_of, views_by_version
-from imgexp_tui.notebook.model import NotebookError
+from imgexp_tui.notebook.model import Notebook, NotebookError, Version
 from imgexp_tui.paths import NOTEBOOK, RUNS
-from imgexp_tui.records.follow import best_of
+from imgexp_tui.records.follow import RunView, best_of
 from imgexp_tui.text import age, clean, first_line, number
 
 
@@ -46,22 +47,29 @@ def check(arguments: Namespace) -> int:
 
 
 def list_versions(arguments: Namespace) -> int:
-    """The versions in the notebook's order, with the state and the best metric of their runs."""
+    """The versions in the notebook's order, with the state and the best metric of their runs.
+
+    Those that are archived are left out of the table, and stand in the JSON.
+    """
     notebook = notebook_of(arguments)
     views = views_by_version(notebook)
+    found = _filtered(notebook, views, arguments.filter) if arguments.filter else list(notebook.versions.values())
     if arguments.json:
         from imgexp_tui.cli.output import print_json
         from imgexp_tui.reports.data import version_row
 
-        return print_json([version_row(v, views[v.name]) for v in notebook.versions.values()])
+        return print_json([version_row(v, views[v.name]) for v in found])
     if not notebook.versions:
         print(f"{notebook.path} has no versions yet")
         return 0
+    hidden = 0 if arguments.all else sum(version.archived for version in found)
     from imgexp_tui.notebook.history import note_times
 
     times, now = note_times(notebook.lab, notebook), time.time()
     rows = [["version", "state", "best", "runs", "noted", "summary"]]
-    for version in notebook.versions.values():
+    for version in found:
+        if version.archived and not arguments.all:
+            continue
         runs = views[version.name]
         best = best_of(runs)
         rows.append(
@@ -75,9 +83,29 @@ def list_versions(arguments: Namespace) -> int:
             ]
         )
     print(table(rows))
+    if hidden:
+        print(
+            f"{hidden} archived version{'s are' if hidden > 1 else ' is'} hidden; see all with: --all", file=sys.stderr
+        )
     if notebook.problems:
         print(f"{notebook.path} has problems; see them with: imgexp-tui check", file=sys.stderr)
     return 0
+
+
+def _filtered(notebook: Notebook, views: Mapping[str, Sequence[RunView]], text: str) -> list[Version]:
+    """The versions for which a filter holds."""
+    from imgexp_tui.records.filter import Facts, FilterError, numbers_of, parse
+
+    facts = []
+    for version in notebook.versions.values():
+        runs, best = views[version.name], best_of(views[version.name])
+        states = {view.status.state.value for i, view in enumerate(runs) if i == 0 or view.status.state.live}
+        facts.append(Facts(version, states, numbers_of(best[1] if best else None)))
+    try:
+        found = parse(text, {metric for one in facts for metric in one.numbers})
+    except FilterError as error:
+        raise CommandError(str(error), 2) from None
+    return [one.version for one in facts if found is None or found.holds(one)]
 
 
 def note(arguments: Namespace) -> int:

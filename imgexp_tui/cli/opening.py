@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def open_app(arguments: Namespace) -> int:
     """Open the app on the lab that the command line names."""
-    return open_in(arguments.dir or arguments.lab)
+    return open_in(arguments.dir or arguments.lab, ascii_only=arguments.ascii)
 
 
-def open_in(folder: Path) -> int:
+def open_in(folder: Path, *, ascii_only: bool = False) -> int:
     """Open the app on the lab in or above `folder`; it needs a terminal."""
     lab = lab_in(folder)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -28,4 +28,4 @@ def open_in(folder: Path) -> int:
     gc.disable()
     from imgexp_tui.tui.app import run
 
-    return run(lab)
+    return run(lab, ascii_only=ascii_only)

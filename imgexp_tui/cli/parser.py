@@ -17,7 +17,11 @@ imgexp-tui note v0 --takeaway "bs of 64 could be much bigger"
 imgexp-tui export -o notebook.md
 """
 _CHECK = "imgexp-tui check\nimgexp-tui check && imgexp-tui run v0 v1\n"
-_LIST = "imgexp-tui list\nimgexp-tui list --json | jq '.[] | {name, best}'\n"
+_LIST = """\
+imgexp-tui list
+imgexp-tui list --filter 'state:finished accuracy>0.6'
+imgexp-tui list --json | jq '.[] | {name, best}'
+"""
 _RUN = "a run id, the start of one, or a version (its run under way, or its newest)"
 
 COMMANDS = {
@@ -25,6 +29,7 @@ COMMANDS = {
     "init": "notes:init",
     "check": "notes:check",
     "list": "notes:list_versions",
+    "find": "find:find",
     "run": "runs:run",
     "runs": "runs:list_runs",
     "queue": "queue:queue",
@@ -33,6 +38,10 @@ COMMANDS = {
     "logs": "runs:logs",
     "show": "show:show",
     "note": "notes:note",
+    "commit": "commit:commit",
+    "ideas": "ideas:ideas",
+    "rename": "versions:rename",
+    "archive": "versions:archive",
     "import": "notes:import_file",
     "export": "export:export",
     "doctor": "doctor:doctor",
@@ -40,7 +49,7 @@ COMMANDS = {
 """Command → the module of this room and the function that does it."""
 
 
-_PARTS_HELP = "of a page: comparison, summary, config, stats, metrics, plots, takeaways; all without it"
+_PARTS_HELP = "of a page: comparison, ideas, summary, config, stats, metrics, plots, takeaways; all without it"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"imgexp-tui {__version__}")
     top.add_argument("-C", dest="lab", type=Path, metavar="DIR", default=Path(), help="the lab's folder")
+    top.add_argument("--ascii", action="store_true", help="the app draws with ASCII only; for terminals that lack more")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     # The default is suppressed so that a `-C` before the command is not undone by the command's own.
     shared = argparse.ArgumentParser(add_help=False)
@@ -76,10 +86,20 @@ def parser() -> argparse.ArgumentParser:
 def _notebook_commands(command: Any) -> None:
     one = command("open", "open the app on a lab", "imgexp-tui open ~/labs/patchwork\n")
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the lab's folder")
+    one.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII only")
     one = command("init", "start a lab: a commented experiments.toml", "imgexp-tui init ~/labs/patchwork\n")
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the folder, made where it is missing")
     command("check", "report every problem of experiments.toml at once, exit 1 where there is one", _CHECK)
     one = command("list", "list the versions with state and best metric", _LIST)
+    one.add_argument(
+        "--filter", metavar="TEXT", help='such as "state:failed tag:seed valid/loss<0.3" (docs/formats.md)'
+    )
+    one.add_argument("--all", action="store_true", help="archived versions too")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command(
+        "find", "search the notes and configurations", "imgexp-tui find num_workers\nimgexp-tui find gpu memory\n"
+    )
+    one.add_argument("words", nargs="+", metavar="WORD", help="all on one line; capitals count if any is given")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
     one = command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
     one.add_argument("what", metavar="V|RUN", help="a version, a run id or the start of one")
@@ -93,6 +113,29 @@ def _notebook_commands(command: Any) -> None:
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--takeaway", metavar="TEXT", help="add one bullet to the takeaways")
     which.add_argument("--summary", metavar="TEXT", help="put this in place of the summary")
+    one = command(
+        "commit",
+        "commit the notebook with git, and nothing else that is staged or changed",
+        'imgexp-tui commit\nimgexp-tui commit -m "v3: what dropout did"\n',
+    )
+    one.add_argument("-m", dest="message", metavar="MESSAGE", default="", help="without it, what changed")
+    one = command(
+        "ideas",
+        "list the open ideas of all versions: the check boxes in the notes",
+        "imgexp-tui ideas\nimgexp-tui ideas --all\nimgexp-tui ideas --json | jq -r '.[].text'\n",
+    )
+    one.add_argument("--all", action="store_true", help="the done ones too, with where they were tried")
+    one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+    one = command(
+        "rename",
+        "give a version another name: in the notebook, as others' base, and its runs",
+        "imgexp-tui rename v3 small-conv\n",
+    )
+    one.add_argument("old", metavar="OLD", help="the version")
+    one.add_argument("new", metavar="NEW", help="its new name")
+    one = command("archive", "put versions out of the way; nothing of them is deleted", "imgexp-tui archive v1 v2\n")
+    one.add_argument("names", nargs="+", metavar="V", help="the versions")
+    one.add_argument("--back", action="store_true", help="bring them back")
     one = command(
         "import",
         "take versions and notes from a plain text file; no note is overwritten",

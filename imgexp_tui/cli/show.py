@@ -10,6 +10,7 @@ from imgexp_tui.cli.labs import notebook_of, table, views_of
 from imgexp_tui.notebook.compare import changes
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.observed import remarks
 from imgexp_tui.records.stats import measured
 from imgexp_tui.text import clean, clean_line, duration, number
 
@@ -39,6 +40,9 @@ def _version(notebook: Notebook, version: Version, *, as_json: bool) -> int:
     differing = changes(notebook, version.name)
     if differing:
         _section(f"Changed against {version.base}", "\n".join(str(change) for change in differing))
+    if wrong := remarks(version.observed, measured(views[0]) if views else ()):
+        lines = version.observed.split("\n")
+        _section("Observed otherwise than measured", "\n".join(f"{lines[r.line].strip(' -*')} {r}" for r in wrong))
     if not views:
         print("\nno runs yet; start one with: imgexp-tui run " + version.name)
         return 0
@@ -68,7 +72,6 @@ def _one_run(notebook: Notebook, what: str, *, as_json: bool) -> int:
             "git": request.git if request else {},
             "packages": request.packages if request else {},
             "plan": view.plan,
-            "measured": dict(measured(view)),
         }
         return print_json(run_row(view) | more)
     _run_text(view)

@@ -13,13 +13,14 @@ from pathlib import Path
 import psutil
 
 from imgexp_tui.monitor.sample import HostSample
+from imgexp_tui.monitor.traffic import Rates, disk_bytes, disk_of, net_bytes
 
 _DISK_PACE = 10.0
 """Seconds between two looks at the disk, which may lie on a network."""
 
 
 class HostSampler:
-    """Samples the machine that holds `lab`."""
+    """Samples this machine, and the disk that holds `lab`."""
 
     def __init__(self, lab: Path) -> None:
         self._lab = lab
@@ -27,21 +28,30 @@ class HostSampler:
         self._percent: tuple[float, ...] = (0.0,) * len(self._times)
         self._disk: tuple[int | None, int | None] = (None, None)
         self._disk_due = 0.0
+        self._device: Path | None = None
+        self._disk_rates, self._net_rates = Rates(), Rates()
+        self._traffic()
 
     def sample(self) -> HostSample:
         """The machine now; CPU percentages since the call before (the first: since this object was made)."""
         self._percent = self._cpu_percent()
-        memory = psutil.virtual_memory()
+        memory, swap = psutil.virtual_memory(), psutil.swap_memory()
         free, total = self._look_at_disk()
+        disk_read, disk_write, net_in, net_out = self._traffic()
         return HostSample(
             cpu_percent=sum(self._percent) / max(1, len(self._percent)),
             per_core=self._percent,
             load=os.getloadavg(),
             memory=memory.total - memory.available,
             memory_total=memory.total,
-            swap=psutil.swap_memory().used,
+            swap=swap.used,
             disk_free=free,
             disk_total=total,
+            swap_total=swap.total,
+            disk_read=disk_read,
+            disk_write=disk_write,
+            net_in=net_in,
+            net_out=net_out,
         )
 
     def _cpu_percent(self) -> tuple[float, ...]:
@@ -56,12 +66,20 @@ class HostSampler:
     def _look_at_disk(self) -> tuple[int | None, int | None]:
         if (now := time.monotonic()) >= self._disk_due:
             self._disk_due = now + _DISK_PACE
+            self._device = disk_of(self._lab)  # also the mount may have changed
             try:
                 found = os.statvfs(self._lab)
                 self._disk = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
             except OSError:
                 self._disk = None, None
         return self._disk
+
+    def _traffic(self) -> tuple[float | None, ...]:
+        """Bytes a second read, written, received and sent."""
+        if self._device is None:
+            self._look_at_disk()
+        disk, net = self._disk_rates(disk_bytes(self._device)), self._net_rates(net_bytes())
+        return (*(disk or (None, None)), *(net or (None, None)))
 
 
 def _share(busy: float, total: float, last: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +53,15 @@ def stat(pid: int) -> Stat | None:
     )
 
 
-def descendants(pid: int) -> list[int]:
-    """Every process below `pid`, parents before their children; zombies included."""
+def descendants(pid: int, without: Collection[int] = ()) -> list[int]:
+    """Every process below `pid`, parents before their children; zombies included.
+
+    Args:
+        without: leave these out, with all that is below them.
+    """
     children = _children if _kernel_lists_children() else _children_by_parent()
     found: list[int] = []
-    seen, todo = {pid}, [pid]
+    seen, todo = {pid, *without}, [pid]
     while todo:
         for child in children(todo.pop(0)):
             if child not in seen:
@@ -91,6 +96,15 @@ def pss(pid: int) -> int | None:
     except OSError:
         return None
     return None
+
+
+def disk_bytes(pid: int) -> tuple[int, int] | None:
+    """Bytes that a process has read from disks and written to them; None where the kernel does not tell."""
+    try:
+        found = dict(line.split(b": ") for line in Path(f"/proc/{pid}/io").read_bytes().splitlines())
+        return int(found[b"read_bytes"]), int(found[b"write_bytes"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _children(pid: int) -> list[int]:

@@ -7,6 +7,16 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class MigSample:
+    """One MIG instance of a GPU, which has memory of its own and shares the rest. Bytes."""
+
+    index: int
+    name: str
+    memory: int | None = None
+    memory_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GpuSample:
     """One GPU.
 
@@ -16,6 +26,12 @@ class GpuSample:
         memory, memory_total: bytes, of all processes.
         temperature: °C.
         power, power_limit: W.
+        clock, clock_max, memory_clock: MHz; the first two are those of the processors.
+        throttle: what slows its clocks down, such as ("heat",); () where nothing does.
+        pcie_generation, pcie_width: of the link as it is now; links rest where nothing is sent.
+        ecc_errors: that could not be corrected, since the driver was started.
+        mig: its instances; () where it is not divided.
+        lost: it has fallen off the bus; all else is unknown.
     """
 
     index: int
@@ -26,6 +42,30 @@ class GpuSample:
     temperature: float | None = None
     power: float | None = None
     power_limit: float | None = None
+    clock: float | None = None
+    clock_max: float | None = None
+    memory_clock: float | None = None
+    throttle: tuple[str, ...] | None = None
+    pcie_generation: int | None = None
+    pcie_width: int | None = None
+    ecc_errors: int | None = None
+    mig: tuple[MigSample, ...] = ()
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process that a GPU works for.
+
+    Attributes:
+        mig: the instance of the card; None where that is not divided.
+        memory: bytes; None where the driver does not tell.
+    """
+
+    card: int
+    pid: int
+    memory: int | None = None
+    mig: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +76,11 @@ class HostSample:
         cpu_percent: of all cores together, 0 to 100, since the sample before.
         per_core: the same for each core.
         load: load average over 1, 5 and 15 minutes.
-        memory, memory_total, swap: bytes; memory is what is not available to a new process.
+        memory, memory_total, swap, swap_total: bytes; memory is what is not available to a new process.
         disk_free, disk_total: bytes of the file system that holds the lab.
+        disk_read, disk_write: bytes a second of the disk that holds the lab, since the sample before; None where it
+            lies on no disk of this machine.
+        net_in, net_out: bytes a second over the network, since the sample before.
     """
 
     cpu_percent: float
@@ -48,6 +91,11 @@ class HostSample:
     swap: int
     disk_free: int | None
     disk_total: int | None
+    swap_total: int = 0
+    disk_read: float | None = None
+    disk_write: float | None = None
+    net_in: float | None = None
+    net_out: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +108,8 @@ class TreeSample:
         processes: how many there are.
         gpu_memory: bytes on all GPUs; None where the driver does not tell.
         gpu_memory_by_card: the same for each card that it uses.
+        shared: bytes by which their resident memory exceeds `memory`, because several of them have it.
+        read, write: bytes a second from and to disks, since the sample before; None where the kernel does not tell.
     """
 
     cpu_percent: float
@@ -67,3 +117,6 @@ class TreeSample:
     processes: int
     gpu_memory: int | None
     gpu_memory_by_card: Mapping[int, int] = field(default_factory=dict)
+    shared: int = 0
+    read: float | None = None
+    write: float | None = None

@@ -7,15 +7,15 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from imgexp_tui.notebook.ideas import Idea, without_ideas
 from imgexp_tui.notebook.model import VERSION_NAME, Notebook, Version
 from imgexp_tui.notebook.settings import SETTINGS, Value
 from imgexp_tui.text import listed
 
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})")
 _BULLET = re.compile(r"([ \t]*)[-*+](?!-)[ \t]*(.*)")
-_DONE = re.compile(r"\[[xX]\]")
 _OPEN = re.compile(
-    r"\?|\[ \]|\b(try|todo|next time|should|could|would|maybe|might|worth|examine|look at|experiment with|add)\b",
+    r"\?|\b(try|todo|next time|should|could|would|maybe|might|worth|examine|look at|experiment with|add)\b",
     re.IGNORECASE,
 )
 
@@ -73,24 +73,34 @@ def suggest_name(notebook: Notebook, base: str) -> str:
     return name
 
 
-def draft_summary(base: str, changes: Sequence[Change]) -> str:
-    """A first summary from what changes: `Same as v0 but batch_size 64 → 512.`"""
-    return f"Same as {base} but {listed([str(change) for change in changes])}." if changes else f"Same as {base}."
+def draft_summary(base: str, changes: Sequence[Change], tries: Sequence[Idea] = ()) -> str:
+    """A first summary from what changes, `Same as v0 but batch_size 64 → 512.`, and from the ideas that are tried.
+
+    One idea stands on the same line, where a table of versions shows it; several have a line each.
+    """
+    first = f"Same as {base} but {listed([str(change) for change in changes])}." if changes else f"Same as {base}."
+    return (" " if len(tries) == 1 else "\n").join([first, *map(trying, tries)])
+
+
+def trying(idea: Idea) -> str:
+    """What a summary says of an idea that its version tries."""
+    return f"Tries the idea of {idea.version}: {idea.text}"
 
 
 def open_takeaways(text: str) -> list[str]:
     """The bullets of a note that ask for something still to be done, with what is nested under them.
 
-    A ticked one (`[x]`) is done. A nested bullet of which the one above asks for nothing stands by itself.
+    Check boxes are left out, which have a list of their own (`ideas`). A nested bullet of which the one above asks for
+    nothing stands by itself.
     """
-    return list(_open(text.split("\n")))
+    return list(_open(without_ideas(text).split("\n")))
 
 
 def _open(lines: list[str]) -> Iterator[str]:
     for block in _blocks(lines):
         bullet = _BULLET.fullmatch(block[0])
         said = bullet[2] if bullet else ""
-        if said and _OPEN.search(said) and not _DONE.match(said):
+        if said and _OPEN.search(said):
             indent = len(bullet[1]) if bullet else 0
             yield "\n".join(line[indent:] if not line[:indent].strip() else line.lstrip() for line in block).rstrip()
         else:

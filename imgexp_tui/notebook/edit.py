@@ -8,7 +8,7 @@ result is parsed again and refused unless exactly the edited key changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,25 @@ from imgexp_tui.text import clean
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _ESCAPED = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\r": "\\r", "\n": "\\n", '"': '\\"', "\t": "\\t"}
-_BEFORE = {"summary": ("base",), "takeaways": ("summary", "base"), "observed": ("takeaways", "summary", "base")}
-"""Where a note that is missing goes: after the first of these that is there."""
+_BEFORE = {
+    "summary": ("base",),
+    "takeaways": ("summary", "base"),
+    "observed": ("takeaways", "summary", "base"),
+    "tags": ("group", "base"),
+    "archived": ("tags", "group", "base"),
+}
+"""Where a key that is missing goes: after the first of these that is there."""
+_LITERAL, _INLINE = "'''", '"inline'
+_Written = Callable[[str, str], str]
+"""A value as TOML, given how lines end there and which quotes to take if they can hold it, or `_INLINE`."""
+
+
+def note_in(source: str, version: str, field: str) -> str:
+    """What a note says in the text of a notebook; "" where there is none, or no text."""
+    table = parse(source)[0].get("versions")
+    found = table.get(version) if isinstance(table, dict) else None
+    text = found.get(field) if isinstance(found, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def set_note(source: str, version: str, field: str, text: str) -> str:
@@ -31,18 +48,83 @@ def set_note(source: str, version: str, field: str, text: str) -> str:
     Raises:
         NotebookError: there is no such version, or the text cannot be written.
     """
-    path = ("versions", version, field)
+
+    _refuse_halves(text)
+
+    def written(newline: str, like: str) -> str:
+        return f'"{_escape(text, chr(34))}"' if like == _INLINE else write_text(text, newline, like)
+
+    return _set(source, version, field, text, written, str)
+
+
+def set_tags(source: str, version: str, tags: Sequence[str]) -> str:
+    """`source` with the tags of a version set to `tags`; without any, its key goes.
+
+    Raises:
+        NotebookError: there is no such version, or they cannot be written.
+    """
+    if not tags:
+        return _unset(source, version, "tags", [])
+    texts = ", ".join(f'"{_escape(tag, chr(34))}"' for tag in tags)
+    return _set(source, version, "tags", list(tags), lambda newline, like: f"[{texts}]", list)
+
+
+def set_archived(source: str, version: str, *, archived: bool) -> str:
+    """`source` with a version archived, or not any more.
+
+    Raises:
+        NotebookError: there is no such version, or it cannot be written.
+    """
+    if not archived:
+        return _unset(source, version, "archived", False)
+    return _set(source, version, "archived", True, lambda newline, like: "true", bool)
+
+
+def _set(source: str, version: str, key: str, value: object, written: _Written, kind: type) -> str:
+    """`source` with one key of a version set to `value`, which `written` spells."""
+    path = ("versions", version, key)
     data, faults, scan = parse(source)
-    table = data.get("versions")
-    if not isinstance(table, dict) or not isinstance(table.get(version), dict):
-        raise NotebookError(f"{NOTEBOOK} has no version {version} any more; the note has no place to go")
-    if not isinstance(table[version].get(field, ""), str):
-        raise NotebookError(f"{'.'.join(path)} is no text in {NOTEBOOK}; mend it first: imgexp-tui check")
-    own = next((e for e in scan.entries if e.path == path and e.value), None)
-    new = _replaced(scan, own, text) if own else _inserted(scan, version, field, text)
-    wanted = {**data, "versions": {**table, version: {**table[version], field: text}}}
-    _check(new, wanted, faults, path)
+    table = _table(data, version)
+    if key in table and not isinstance(table[key], kind):
+        what = {str: "text", bool: "true or false", list: "array"}[kind]
+        raise NotebookError(f"{'.'.join(path)} is no {what} in {NOTEBOOK}; mend it first: imgexp-tui check")
+    own = _own(scan, path)
+    new = _replaced(scan, own, written) if own else _inserted(scan, version, key, written)
+    check(new, {**data, "versions": {**data["versions"], version: {**table, key: value}}}, faults, path)
     return new
+
+
+def _unset(source: str, version: str, key: str, empty: object) -> str:
+    """`source` without a key of a version; where its line holds more than that, the key is set to `empty`."""
+    path = ("versions", version, key)
+    data, faults, scan = parse(source)
+    table = _table(data, version)
+    own = _own(scan, path)
+    if own is None or not own.value:
+        return source
+    start, end = scan.text.rfind("\n", 0, own.start) + 1, scan.text.find("\n", own.end)
+    end = len(scan.text) if end < 0 else end + 1
+    left = {name: value for name, value in table.items() if name != key}
+    # A version that is written as dotted keys would go with the last of them.
+    if not left or scan.text[start:end].strip() != scan.text[own.start : own.end]:
+        new = _replaced(scan, own, lambda newline, like: "[]" if empty == [] else "false")
+        check(new, {**data, "versions": {**data["versions"], version: {**table, key: empty}}}, faults, path)
+        return new
+    new = scan.text[:start] + scan.text[end:]
+    check(new, {**data, "versions": {**data["versions"], version: left}}, faults, path)
+    return new
+
+
+def _table(data: Mapping[str, Any], version: str) -> dict[str, Any]:
+    versions = data.get("versions")
+    found = versions.get(version) if isinstance(versions, dict) else None
+    if not isinstance(found, dict):
+        raise NotebookError(f"{NOTEBOOK} has no version {version} any more; nothing was written")
+    return found
+
+
+def _own(scan: Scan, path: KeyPath) -> Entry | None:
+    return next((e for e in scan.entries if e.path == path and e.value), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +163,10 @@ def add_versions(source: str, versions: Sequence[NewVersion]) -> str:
             raise NotebookError(f"{version.name} is in {NOTEBOOK} already; take another name")
         keys = {key: text for key, text in version.keys.items() if text}
         known[version.name] = {**keys, **({"train": dict(version.train)} if version.train else {})}
+        _refuse_halves("".join(map(str, version.train.values())))
         parts += [newline if any(part.strip() for part in parts) else "", *_table_lines(version, keys, newline)]
     new = "".join(parts)
-    _check(new, {**data, "versions": known}, faults, ("versions", versions[0].name))
+    check(new, {**data, "versions": known}, faults, ("versions", versions[0].name))
     return new
 
 
@@ -108,9 +191,7 @@ def write_text(text: str, newline: str = "\n", like: str = "'''") -> str:
     Raises:
         NotebookError: no UTF-8 file can hold the text.
     """
-    if lone := re.search(r"[\ud800-\udfff]", text):
-        line = text.count("\n", 0, lone.start()) + 1
-        raise NotebookError(f"line {line} of the note holds half a character, which no file can hold; delete it there")
+    _refuse_halves(text)
     lines = "\n" in text
     plain = not _CONTROL.search(text)
     if like == "'" and plain and not lines and "'" not in text:
@@ -125,6 +206,12 @@ def write_text(text: str, newline: str = "\n", like: str = "'''") -> str:
     return f'"""{newline}{body.replace(chr(10), newline)}"""'
 
 
+def _refuse_halves(text: str) -> None:
+    if lone := re.search(r"[\ud800-\udfff]", text):
+        line = text.count("\n", 0, lone.start()) + 1
+        raise NotebookError(f"line {line} of the text holds half a character, which no file can hold; delete it there")
+
+
 def _escape(text: str, quote: str, keep: str = "\t") -> str:
     def one(match: re.Match[str]) -> str:
         sign = match[0]
@@ -133,40 +220,42 @@ def _escape(text: str, quote: str, keep: str = "\t") -> str:
     return re.sub(rf"[\\\x00-\x1f\x7f{quote}]", one, text)
 
 
-def _replaced(scan: Scan, own: Entry, text: str) -> str:
+def _replaced(scan: Scan, own: Entry, written: _Written) -> str:
     assert own.value is not None
     start, end = own.value
     old = scan.text[start:end]
     like = next((q for q in ("'''", '"""', '"', "'") if old.startswith(q)), "'''")
-    if own.inline:
-        like = '"'
-    value = f'"{_escape(text, chr(34))}"' if own.inline else write_text(text, _newline(scan, own.start), like)
+    if old.startswith("[") and "#" in old:
+        raise NotebookError(f"{'.'.join(own.path)} has a comment in it, which would go; change it by hand")
+    value = written(_newline(scan, own.start), _INLINE if own.inline else like)
     return scan.text[:start] + value + scan.text[end:]
 
 
-def _inserted(scan: Scan, version: str, field: str, text: str) -> str:
-    """A line for a note that has none yet: in the version's table, however that is written."""
+def _inserted(scan: Scan, version: str, field: str, written: _Written) -> str:
+    """A line for a key that is not there yet: in the version's table, however that is written."""
     table: KeyPath = ("versions", version)
     header = next((e for e in scan.entries if e.path == table and not e.value), None)
     if header:
         kin = _kin(scan, table, field) or header
-        return _line_after(scan, kin, field, text)
+        return _line_after(scan, kin, field, written)
     inline = next((e for e in scan.entries if e.path == table and e.value), None)
     if inline and inline.value:
         start, end = inline.value
-        body = scan.text[start + 1 : end - 1].rstrip()
-        comma = "" if not body.strip() or body.endswith(",") else ","
-        return f'{scan.text[:start]}{{{body}{comma} {field} = "{_escape(text, chr(34))}"}}{scan.text[end:]}'
+        body = scan.text[start : end - 1].rstrip()
+        at = start + len(body)
+        comma = "" if body.endswith(("{", ",")) else ","
+        value = written(_newline(scan, start), _INLINE)
+        return f"{scan.text[:at]}{comma} {field} = {value}{scan.text[at:]}"
     dotted = [
         e for e in scan.entries if e.path[:2] == table and e.value and not e.inline and _header_of(scan, e) != table
     ]
     if dotted and len(_header_of(scan, dotted[0])) < 2:
-        return _line_after(scan, dotted[-1], _relative(scan, dotted[-1], (*table, field)), text)
+        return _line_after(scan, dotted[-1], _relative(scan, dotted[-1], (*table, field)), written)
     below = next(e for e in scan.entries if e.path[:2] == table)
     newline = _newline(scan, below.start)
     import tomlkit
 
-    line = f"[versions.{tomlkit.key(version).as_string()}]{newline}{field} = {write_text(text, newline)}{newline}"
+    line = f"[versions.{tomlkit.key(version).as_string()}]{newline}{field} = {written(newline, _LITERAL)}{newline}"
     return scan.text[: below.start] + line + scan.text[below.start :]
 
 
@@ -188,11 +277,11 @@ def _relative(scan: Scan, entry: Entry, path: KeyPath) -> str:
     return ".".join(tomlkit.key(part).as_string() for part in path[len(_header_of(scan, entry)) :])
 
 
-def _line_after(scan: Scan, entry: Entry, key: str, text: str) -> str:
+def _line_after(scan: Scan, entry: Entry, key: str, written: _Written) -> str:
     """A line of its own after the one on which `entry` ends."""
     newline = _newline(scan, entry.start)
     end = scan.text.find("\n", entry.end)
-    line = f"{key} = {write_text(text, newline)}"
+    line = f"{key} = {written(newline, _LITERAL)}"
     if end < 0:
         return f"{scan.text}{newline}{line}"
     return f"{scan.text[: end + 1]}{line}{newline}{scan.text[end + 1 :]}"
@@ -206,22 +295,22 @@ def _newline(scan: Scan, offset: int) -> str:
     return "\r\n" if end > 0 and scan.text[end - 1] == "\r" else "\n"
 
 
-def _check(new: str, wanted: dict[str, Any], faults: Sequence[Fault], path: KeyPath) -> None:
+def check(new: str, wanted: dict[str, Any], faults: Sequence[Fault], path: KeyPath) -> None:
     """Refuse a text that does not say exactly what is wanted, or has other faults than before."""
-    if not faults and _same(tables(new), wanted):
+    if not faults and same(tables(new), wanted):
         return
     said, remaining, _ = parse(new)
-    if not _same(said, wanted) or [fault.message for fault in remaining] != [fault.message for fault in faults]:
+    if not same(said, wanted) or [fault.message for fault in remaining] != [fault.message for fault in faults]:
         raise NotebookError(
             f"writing {'.'.join(path)} would change more of {NOTEBOOK} than that; nothing was written. "
             "Mend what imgexp-tui check tells, or write it by hand"
         )
 
 
-def _same(a: object, b: object) -> bool:
+def same(a: object, b: object) -> bool:
     """Equality that tells 1 from 1.0 and from true, and takes nan for equal to itself."""
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
+        return a.keys() == b.keys() and all(same(value, b[key]) for key, value in a.items())
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(_same, a, b))
+        return len(a) == len(b) and all(map(same, a, b))
     return type(a) is type(b) and (a == b or repr(a) == repr(b))

@@ -11,6 +11,14 @@ A program that writes in place, rather than by renaming, may have opened the fil
 The kernel refuses a read lease (`man 2 fcntl`, F_SETLEASE) on a file that anybody has open for writing, which tells.
 While one is held, programs that are about to open it for writing wait, which tells too.
 
+Until what was displaced has been looked at, the new file may have to go again. So others must not read it yet, and then
+write what they made of it over what is put back. A write lease makes them wait for these microseconds. Whoever had come
+to read is then given what was displaced. Where there are no leases (NFS, another user's file), and where the saver is
+killed just then, such a reader can overwrite what it never saw.
+
+What no saver can prevent: a program that read the file before a swap, and afterwards writes what it made of that,
+overwrites the edit in between. Such an edit is in the history, see `history`.
+
 Savers of this program also take turns, so that two of them never swap at once. Other programs take no turns: against
 them the exchange alone helps, as it does where a cluster's file system drops locks.
 """
@@ -21,6 +29,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -29,8 +38,9 @@ import signal
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from imgexp_tui import durable
 
@@ -68,7 +78,27 @@ def turn(lock: Path) -> Iterator[bool]:
         yield mine
     finally:
         if fd is not None:
-            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def forbidden(path: Path) -> Path | None:
+    """The file at `path` or its folder, where it is read-only for this user. A rename would pass over a file's mode.
+
+    A name that is missing while another program renames a file to it forbids nothing.
+    """
+    for place, needed in ((path, os.W_OK), (path.parent, os.W_OK | os.X_OK)):
+        before = _inode(place)
+        if before is not None and not os.access(place, needed) and _inode(place) == before:
+            return place
+    return None
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def look(path: Path) -> tuple[bytes, bool]:
@@ -77,17 +107,17 @@ def look(path: Path) -> tuple[bytes, bool]:
     Raises:
         OSError: it cannot be read.
     """
-    with _held(path) as found:
-        return found
+    with _held(path) as (found, busy, _):
+        return found, busy
 
 
 @contextlib.contextmanager
-def _held(path: Path) -> Iterator[tuple[bytes, bool]]:
-    """As `look`; until it is left, the kernel lets nobody else open the file for writing, if it knows how to."""
+def _held(path: Path) -> Iterator[tuple[bytes, bool, int]]:
+    """As `look`, and the inode; until it is left, the kernel lets nobody else open the file for writing, if it can."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
-        busy = not _lease(fd)
-        yield file.read(), busy
+        busy = not _lease(fd, fcntl.F_RDLCK)
+        yield file.read(), busy, os.fstat(fd).st_ino
 
 
 def put(path: Path, data: bytes, expected: bytes) -> bool:
@@ -99,17 +129,10 @@ def put(path: Path, data: bytes, expected: bytes) -> bool:
     Raises:
         OSError: the file is as it was or, where only the folder could not be synced, replaced whole.
     """
-    hand = _written(path, data, expected)
+    hand, new = _written(path, data, expected)
     try:
-        with _held(path) as found:
-            if found != (expected, False):
-                hand.unlink()
-                return False
-            if not _exchange(hand, path):
-                hand.replace(path)
-                durable.sync_folder(path.parent)
-                return True
-            return _settle(hand, path, data, expected)
+        with _waited_for(new):
+            return _swap(hand, path, new, data, expected)
     except BaseException:
         # After an exchange the file in hand may be somebody else's: it stays for `mend`.
         with contextlib.suppress(OSError):
@@ -118,37 +141,66 @@ def put(path: Path, data: bytes, expected: bytes) -> bool:
         raise
 
 
-def _settle(hand: Path, path: Path, data: bytes, expected: bytes) -> bool:
-    """After the exchange: whether what was displaced is what was expected. Else it is put back."""
-    stands = look(hand) == (expected, False)
-    if stands:
-        durable.sync_folder(path.parent)
-        # By now whoever had found the file under its name before the exchange has opened it.
-        stands = look(hand) == (expected, False)
-    if not stands:
-        _put_back(hand, path, data)
-        durable.sync_folder(path.parent)
-    hand.unlink(missing_ok=True)
-    return stands
+def _swap(hand: Path, path: Path, new: BinaryIO, data: bytes, expected: bytes) -> bool:
+    with _held(path) as (found, busy, inode):
+        if busy or found != expected:
+            hand.unlink()
+            return False
+        if not _exchange(hand, path):
+            hand.replace(path)
+            _release(new)
+            durable.sync_folder(path.parent)
+            return True
+        # The quick look comes first: others wait for it.
+        stands = hand.stat().st_ino == inode and look(hand) == (expected, False)
+        if stands:
+            _release(new)
+            durable.sync_folder(path.parent)
+            # By now whoever had found the file under its name before the exchange has opened it.
+            stands = look(hand) == (expected, False)
+        if not stands:
+            _put_back(hand, path, new, data)
+            durable.sync_folder(path.parent)
+        hand.unlink(missing_ok=True)
+        return stands
 
 
-def _written(path: Path, data: bytes, expected: bytes) -> Path:
-    """A synced file with `data` beside `path`, under a name that tells what is meant by it."""
+def _written(path: Path, data: bytes, expected: bytes) -> tuple[Path, BinaryIO]:
+    """A synced file with `data` beside `path`, under a name that tells what is meant by it; and that file, open."""
     before = path.stat()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
+    temporary, new = Path(name), os.fdopen(fd, "r+b")
     try:
-        with os.fdopen(fd, "wb") as file:
-            _keep_attributes(path, fd, before)
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
+        _keep_attributes(path, fd, before)
+        new.write(data)
+        new.flush()
+        os.fsync(fd)
         # Only a whole file bears this name, so that what others wrote is never taken for a torn one of ours.
         swap = f".{path.name}.{_digest(expected)}-{_digest(data)}.{secrets.token_hex(4)}.swap"
-        return temporary.rename(path.with_name(swap))
+        return temporary.rename(path.with_name(swap)), new
     except BaseException:
+        _release(new)
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def _waited_for(new: BinaryIO) -> Iterator[None]:
+    """Others who open the file wait, if the kernel can make them, until this is left or the file is released."""
+    _lease(new.fileno(), fcntl.F_WRLCK)
+    try:
+        yield
+    finally:
+        _release(new)
+
+
+def _release(new: BinaryIO) -> None:
+    if not new.closed:
+        # What it holds was synced before; and a process that is just being forked may have it open for a moment more.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(new.fileno(), fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        with contextlib.suppress(OSError):
+            new.close()
 
 
 def mend(path: Path) -> None:
@@ -162,9 +214,10 @@ def mend(path: Path) -> None:
         meant = _SWAP.fullmatch(hand.name)
         if not meant or meant["name"] != path.name:
             continue
-        if _digest(hand.read_bytes()) in (meant["expected"], meant["new"]):
+        standing = _digest(path.read_bytes())
+        if _digest(hand.read_bytes()) in (meant["expected"], meant["new"], standing):
             hand.unlink()
-        elif _digest(path.read_bytes()) != meant["new"]:
+        elif standing != meant["new"]:
             _keep(hand, path)
         else:
             # It looked at what it had displaced, which was somebody else's, and did not come to put it back.
@@ -176,17 +229,26 @@ def mend(path: Path) -> None:
         durable.sync_folder(path.parent)
 
 
-def _put_back(hand: Path, path: Path, data: bytes) -> None:
+def _put_back(hand: Path, path: Path, new: BinaryIO, data: bytes) -> None:
     """Put back what was displaced by `data`, and what is displaced by that if it is newer than `data`."""
-    standing = data
+    theirs, put = hand.read_bytes(), hand.stat().st_ino
+    _exchange(hand, path)
+    if not new.closed:
+        # Whoever waits to read it is to see what stands now.
+        data = theirs
+        new.seek(0)
+        new.write(theirs)
+        new.truncate()
+        _release(new)
+    if look(hand) == (data, False):
+        return
     for _ in range(_ROUNDS):
-        theirs = hand.read_bytes()
+        newer = hand.stat().st_ino
         _exchange(hand, path)
-        if look(hand) == (standing, False):
+        if hand.stat().st_ino == put:
             break
-        standing = theirs
-    if standing != data:
-        _keep(hand, path)
+        put = newer
+    _keep(hand, path)
 
 
 def _keep(hand: Path, path: Path) -> None:
@@ -213,12 +275,16 @@ def _keep_attributes(path: Path, fd: int, before: os.stat_result) -> None:
     os.fchmod(fd, stat.S_IMODE(before.st_mode))
 
 
-def _lease(fd: int) -> bool:
-    """Take a read lease, which ends with the descriptor; False where somebody has the file open for writing."""
+def _lease(fd: int, kind: int) -> bool:
+    """Take a lease, which ends with the descriptor; False where somebody has the file open.
+
+    Args:
+        kind: `F_RDLCK` minds and holds up those who write, `F_WRLCK` also those who read.
+    """
     try:
-        # Should somebody open it for writing meanwhile, a signal is sent; this one nobody minds.
+        # Should somebody want to open it meanwhile, a signal is sent; this one nobody minds.
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
     except OSError as error:
         return error.errno != errno.EAGAIN or _file_system(os.fstat(fd).st_dev) not in _TELLING
     return True
@@ -235,11 +301,18 @@ def _file_system(device: int) -> str:
     return ""
 
 
+@functools.cache
+def _renameat2() -> Callable[..., int] | None:
+    try:
+        return ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return None
+
+
 def _exchange(a: Path, b: Path) -> bool:
     """Swap two names at once; False where this system or file system cannot."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
+    renameat2 = _renameat2()
+    if renameat2 is None:
         return False
     if renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _EXCHANGE) == 0:
         return True

@@ -41,7 +41,7 @@ class State:
 def states(lab: Path, version: str, field: str) -> list[State]:
     """Every state of a note that the history has, newest first. `save.bring_back` makes one the note again."""
     found: list[State] = []
-    for state in _states(_read(_file(lab), 0)):
+    for state in states_in(_read(file_of(lab), 0)):
         if (state.version, state.field) == (version, field) and not (found and found[-1].text == state.text):
             found.append(state)
     return found[::-1]
@@ -58,6 +58,19 @@ def record_missing(lab: Path, notes: Iterable[Note], moment: float) -> None:
     new = [(v, f, text) for v, f, text in notes if known.get((v, f), nothing).text != text]
     if new:
         _add(lab, new, moment)
+
+
+def carry(lab: Path, old: str, new: str) -> None:
+    """Give a version that gets a new name the history that it had under the old one.
+
+    Raises:
+        OSError: the lab cannot be read or written to.
+    """
+    found = list(states_in(_read(file_of(lab), 0)))
+    was = [(s.field, s.time, s.text) for s in found if s.version == old]
+    if was and was != [(s.field, s.time, s.text) for s in found if s.version == new][-len(was) :]:
+        entries = [{"time": moment, "version": new, "field": field, "text": text} for field, moment, text in was]
+        durable.append(file_of(lab), b"".join(orjson.dumps(e, option=orjson.OPT_APPEND_NEWLINE) for e in entries))
 
 
 def note_times(lab: Path, notebook: Notebook) -> dict[str, float]:
@@ -103,7 +116,7 @@ _reading = threading.Lock()
 
 def _latest(lab: Path) -> dict[tuple[str, str], State]:
     """Note → its latest state. Only what was added since the last call is read."""
-    path = _file(lab).absolute()
+    path = file_of(lab).absolute()
     with _reading:
         known = _known.setdefault(path, _Known())
         try:
@@ -115,7 +128,7 @@ def _latest(lab: Path) -> dict[tuple[str, str], State]:
             known = _known[path] = _Known(found.st_ino)
         lines = _read(path, known.end)
         known.end += len(lines)
-        known.latest |= {(state.version, state.field): state for state in _states(lines)}
+        known.latest |= {(state.version, state.field): state for state in states_in(lines)}
         return dict(known.latest)
 
 
@@ -130,8 +143,8 @@ def _read(path: Path, start: int) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
-def _states(lines: bytes) -> Iterator[State]:
-    """The states in the lines of a history. A line that was torn by a crash is passed over."""
+def states_in(lines: bytes) -> Iterator[State]:
+    """The states in lines of a history, in their order. A line that was torn by a crash is passed over."""
     for line in lines.splitlines():
         try:
             entry = orjson.loads(line)
@@ -157,7 +170,8 @@ def make_folder(lab: Path) -> None:
             durable.create(folder(lab) / ".gitignore", b"*\n")
 
 
-def _file(lab: Path) -> Path:
+def file_of(lab: Path) -> Path:
+    """Where the states are: a JSON object a line, oldest first."""
     return folder(lab) / "notes.jsonl"
 
 
@@ -167,4 +181,4 @@ def _add(lab: Path, notes: Iterable[Note], moment: float) -> None:
         orjson.dumps({"time": moment, "version": v, "field": f, "text": t}, option=orjson.OPT_APPEND_NEWLINE)
         for v, f, t in notes
     ]
-    durable.append(_file(lab), b"".join(lines))
+    durable.append(file_of(lab), b"".join(lines))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from imgexp_tui.notebook import command as commands
-from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version
+from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version, tags_fault
 from imgexp_tui.notebook.needs import NEEDS, count_fault, needs_of, options_fault
 from imgexp_tui.notebook.needs import fault as need_fault
 from imgexp_tui.notebook.recover import parse
@@ -23,9 +23,10 @@ from imgexp_tui.paths import NOTEBOOK
 _T = TypeVar("_T")
 _TOP = ("lab", "defaults", "versions")
 _LAB = ("title", "heartbeat", "grace", "slots", *NEEDS, "slurm")
-_VERSION = ("base", *FIELDS, "command", "group", *NEEDS, "train")
+_VERSION = ("base", *FIELDS, "command", "group", "tags", "archived", *NEEDS, "train")
 _MOST_SLOTS = 1024
-_HARMLESS = (*FIELDS, "group")
+_TEXTS = (*FIELDS, "group")
+_HARMLESS = (*_TEXTS, "tags", "archived")
 """Keys whose problems do not stop a run."""
 
 
@@ -156,9 +157,13 @@ class _Reader:
             self._problem(path, f"this is no name for a version, which {takes}")
         table = self._table(self._data["versions"], path)
         self._known(table, path, _VERSION, "key")
-        for key in ("base", *_HARMLESS):
+        for key in ("base", *_TEXTS):
             if not isinstance(table.get(key, ""), str):
                 self._problem((*path, key), "must be a text in quotes")
+        if "tags" in table and (wrong := tags_fault(table["tags"])):
+            self._problem((*path, "tags"), wrong)
+        if not isinstance(table.get("archived", False), bool):
+            self._problem((*path, "archived"), "must be true or false")
         for key in NEEDS:
             if key in table and (wrong := need_fault(key, table[key])):
                 self._problem((*path, key), wrong)
@@ -227,8 +232,9 @@ class _Reader:
         lab: Mapping[str, Any],
     ) -> Version:
         table = family.tables[name]
-        texts = {key: value for key in ("base", *_HARMLESS) if isinstance(value := table.get(key), str)}
+        texts = {key: value for key in ("base", *_TEXTS) if isinstance(value := table.get(key), str)}
         problems, runnable = self._problems_of(name, family)
+        tags = table.get("tags", [])
         return Version(
             name,
             own=own,
@@ -238,6 +244,8 @@ class _Reader:
             line=self._scan.line(("versions", name)),
             problems=problems,
             runnable=runnable,
+            tags=() if tags_fault(tags) else tuple(dict.fromkeys(tags)),
+            archived=table.get("archived") is True,
             **texts,
         )
 

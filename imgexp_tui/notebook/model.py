@@ -9,9 +9,12 @@ from typing import Any
 
 from imgexp_tui.notebook.needs import Needs
 from imgexp_tui.notebook.settings import Value, defaults
+from imgexp_tui.text import clean_line
 
 VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a version may be called; it is the name of a folder too."""
+TAG = re.compile(r"\w[\w.+/-]{0,31}")
+"""A word by which versions are found: letters, digits and a few signs."""
 FIELDS = ("summary", "takeaways", "observed")
 """The notes of a version."""
 
@@ -49,6 +52,8 @@ class Version:
         command: argv with {placeholders} that runs in place of the shipped trainer, maybe inherited; None without.
         needs: what its run needs of a machine, its own or inherited.
         group: the banner under which it was imported; "" without.
+        tags: words by which it is found; its own, never inherited.
+        archived: out of the way: hidden in the table, and all there otherwise.
         line: of its header.
         problems: its own, and those of `[defaults]` and of its bases, which it inherits.
         runnable: whether none of the problems touches what would be run.
@@ -64,6 +69,8 @@ class Version:
     command: tuple[str, ...] | None = None
     needs: Needs = field(default_factory=Needs)
     group: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
     line: int = 1
     problems: tuple[Problem, ...] = ()
     runnable: bool = True
@@ -72,6 +79,17 @@ class Version:
     def config(self) -> dict[str, Value]:
         """Every setting, resolved; for a `command` its own values only."""
         return dict(self.train) if self.command else {**defaults(), **self.train}
+
+
+def tags_fault(value: object) -> str | None:
+    """What is wrong with a version's tags; None where nothing is."""
+    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+        return 'must be an array of words, such as ["baseline", "seed"]'
+    odd = next((tag for tag in value if not TAG.fullmatch(tag)), None)
+    if odd is None:
+        return None
+    told = clean_line(odd)[:40] or "an empty text"
+    return f"{told} is no tag; take a word of letters, digits, _ . + / or -, at most 32 long, that starts with a letter"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ hides the others and all errors are told at once.
 from __future__ import annotations
 
 import functools
+import threading
+import tomllib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,8 @@ import tomli
 
 from imgexp_tui.notebook.scan import Entry, KeyPath, Scan, join_key
 
+_LARGE = 1 << 18
+"""Characters from which on reading takes tens of milliseconds."""
 _KEPT = 2
 """Texts whose parsing is kept: a save reads the same text several times, and the one that it writes."""
 
@@ -40,10 +44,24 @@ def parse(text: str) -> tuple[dict[str, Any], list[Fault], Scan]:
 @functools.lru_cache(maxsize=_KEPT)
 def tables(text: str) -> dict[str, Any] | None:
     """The tables of `text`; None where it has faults. Shared between callers: not to be changed."""
+    text = text.removeprefix("\ufeff")
+    aside = threading.current_thread() is not threading.main_thread()
     try:
-        return tomli.loads(text.removeprefix("\ufeff"))
+        return _slowly(text) if aside and len(text) > _LARGE else tomli.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _slowly(text: str) -> dict[str, Any]:
+    """As tomli does, for a thread beside the screen's.
+
+    The compiled tomli lets no other thread run before it is done, which for a large notebook is long enough to be felt
+    in every key. The standard library's parser is the same one in Python, takes twice as long and gives way.
+    """
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return tomli.loads(text)  # a newer one may read what the library's does not
 
 
 def _statements(scan: Scan) -> tuple[dict[str, Any], list[Fault]]:

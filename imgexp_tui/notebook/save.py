@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgexp_tui import durable
 from imgexp_tui.notebook import edit, exchange, history
 from imgexp_tui.notebook.merge import merge
 from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, NotebookError
@@ -57,7 +58,7 @@ def save_note(lab: Path, version: str, field: str, text: str, *, seen: str) -> S
 
     def change(source: str) -> str:
         nonlocal result
-        standing = _note(source, version, field)
+        standing = edit.note_in(source, version, field)
         merged, well = merge(seen, text, standing)
         outcome = "unchanged" if merged == standing else "merged" if merged != text else "saved"
         result = Saved(merged, outcome if well else "conflict")
@@ -88,8 +89,12 @@ def add_version(
     summary: str = "",
     takeaways: str = "",
     train: Mapping[str, Value] | None = None,
+    also: Callable[[str], str] = lambda source: source,
 ) -> None:
     """Add a version at the end of the notebook.
+
+    Args:
+        also: changes the text that has the new version further, to be written with it or not at all.
 
     Raises:
         NotebookError: nothing was written, and why.
@@ -98,7 +103,7 @@ def add_version(
         raise NotebookError(f"{name!r} is no name for a version; take letters, digits, '.', '_' and '-'")
     keys = {"base": base or "", "summary": summary, "takeaways": takeaways}
     new = edit.NewVersion(name, keys, train or {})
-    rewrite(lab, lambda source: edit.add_versions(source, [new]))
+    rewrite(lab, lambda source: also(edit.add_versions(source, [new])))
 
 
 def rewrite(lab: Path, change: Callable[[str], str]) -> bool:
@@ -125,7 +130,6 @@ def rewrite(lab: Path, change: Callable[[str], str]) -> bool:
         ours = change(_decoded(expected)).encode()
         if ours == expected:
             return False
-        _writable(path)
         return _put(lab, path, expected, ours, change) != expected
 
 
@@ -146,10 +150,13 @@ def _put(lab: Path, path: Path, expected: bytes, ours: bytes, change: Callable[[
         What stands there now.
     """
     for _ in range(_ROUNDS):
+        if (place := exchange.forbidden(path)) is not None:
+            raise NotebookError(f"{place} is read-only for you; mend: chmod u+w {place}")
         try:
             _remember(lab, expected, path.stat().st_mtime)
             if exchange.put(path, ours, expected):
-                _remember(lab, ours, time.time())
+                with contextlib.suppress(NotebookError):  # it is saved; the next save adds what is missing
+                    _remember(lab, ours, time.time())
                 return ours
         except FileNotFoundError:
             pass  # an editor is about to rename its own file to this name
@@ -164,11 +171,20 @@ def _put(lab: Path, path: Path, expected: bytes, ours: bytes, change: Callable[[
 
 
 def _remember(lab: Path, raw: bytes, moment: float) -> None:
-    """Add to the history what the notes say, as far as it does not know. A save goes on without, where it cannot."""
+    """Add to the history what the notes say, as far as it does not know.
+
+    Raises:
+        NotebookError: the disk is full or failing, so a note that is replaced could not be brought back. Where this
+            user may keep no history in a lab (it is another user's), there is none, and saves go on.
+    """
     text = _decoded(raw)
     data = tables(text)
-    with contextlib.suppress(OSError):
+    try:
         history.record_missing(lab, history.notes_of(parse(text)[0] if data is None else data), moment)
+    except OSError as error:
+        if error.errno in durable.LOST:
+            kept = f"cannot keep what the notes said until now in {history.folder(lab)}"
+            raise NotebookError(f"{kept}: {error.strerror}; the file is as it was") from None
 
 
 def _stands(path: Path, data: bytes) -> bool:
@@ -176,14 +192,6 @@ def _stands(path: Path, data: bytes) -> bool:
         return path.read_bytes() == data
     except OSError:
         return False
-
-
-def _note(source: str, version: str, field: str) -> str:
-    """What a note says; "" where there is none, or no text."""
-    table = parse(source)[0].get("versions")
-    found = table.get(version) if isinstance(table, dict) else None
-    text = found.get(field) if isinstance(found, dict) else None
-    return text if isinstance(text, str) else ""
 
 
 def _read(path: Path) -> bytes:
@@ -211,10 +219,3 @@ def _decoded(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise NotebookError(f"{NOTEBOOK}:{line}: this is not UTF-8; save the file as UTF-8 first") from None
-
-
-def _writable(path: Path) -> None:
-    """Say that a file or folder is read-only: a rename would pass over the file's own mode."""
-    for place in (path, path.parent):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise NotebookError(f"{place} is read-only for you; mend: chmod u+w {place}")

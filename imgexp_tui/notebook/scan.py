@@ -86,6 +86,16 @@ class Scan:
                 return self.line_at(start)
         return 1
 
+    def part(self, entry: Entry, index: int) -> tuple[int, int] | None:
+        """Where a part of an entry's path is written in its statement; None where a table around it gives that part."""
+        header = _HEADER_START.match(self.text, entry.start) if entry.value is None else None
+        key = _KEY.match(self.text, header.start(2) if header else entry.start)
+        if key is None:
+            return None
+        spans = [match.span() for match in _PARTS.finditer(self.text, *key.span())]
+        at = index - (len(entry.path) - len(spans))
+        return spans[at] if 0 <= at < len(spans) else None
+
     def _statement(self, start: int) -> int:
         """Take in the statement at `start`; where it ends."""
         text = self.text

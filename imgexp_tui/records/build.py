@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgexp_tui.records import snapshot
-from imgexp_tui.records.columns import Columns, attempts_of, fold, load, resumptions
+from imgexp_tui.records.columns import Columns, attempts_of, fold, load, resumptions, seconds_of
 from imgexp_tui.records.follow import WATCHED
 from imgexp_tui.records.lines import read
 from imgexp_tui.records.pyramid import Floats, Ints, levels_of
@@ -108,9 +108,15 @@ def _packed(columns: Columns, attempts: dict[int, int]) -> tuple[dict[str, Any],
         metrics[name] = {"same": same, "levels": [len(level.low) for level in levels]}
         blocks[f"overview/{i}"] = _pair(*overview[name])
     blocks["overview/epochs"] = _pair(*_epochs(columns, _best_steps(columns)))
+    known = np.isfinite(times)
+    seconds = seconds_of(steps[known], times[known], attempts)
+    blocks["overview/trained"] = _pair(*_trained(columns, steps[known], seconds))
     meta = {
         "metrics": metrics,
         "attempts": list(attempts.items()),
+        "began": _began(columns),
+        "seconds": float(seconds[-1]) if len(seconds) else 0.0,
+        "longest": float(np.diff(seconds).max(initial=0.0)),
         "step": int(steps[-1]) if len(steps) else None,
         "epoch": _latest(epochs),
         "time": _latest(times),
@@ -182,6 +188,24 @@ def _epochs(columns: Columns, best: list[int]) -> tuple[Ints, Floats]:
     kept[-1] = True
     kept[np.isin(steps, best)] = True
     return steps[kept], epochs[kept]
+
+
+def _trained(columns: Columns, steps: Ints, seconds: Floats) -> tuple[Ints, Floats]:
+    """Steps of validations, at most so many, the last among them, and seconds of training until then."""
+    found = [at for name, (at, _) in columns.metrics.items() if name.startswith("valid/")]
+    at = np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
+    if not len(steps):
+        return at[:0], seconds[:0]
+    at = np.concatenate([at[:-1][:: max(1, len(at) // (4 * BUCKETS))], at[-1:]])
+    return at, np.interp(at, steps, seconds)
+
+
+def _began(columns: Columns) -> list[tuple[int, float]]:
+    """Epochs and when they began: the time of the first line of each."""
+    known = np.isfinite(columns.epochs) & np.isfinite(columns.times)
+    epochs, times = columns.epochs[known].astype(np.int64), columns.times[known]
+    firsts = np.flatnonzero(np.concatenate([[True], epochs[1:] != epochs[:-1]])) if len(epochs) else epochs
+    return [(int(epochs[i]), float(times[i])) for i in firsts]
 
 
 def _latest(values: Floats) -> float | None:

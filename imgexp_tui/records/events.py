@@ -3,7 +3,7 @@
 Every event has `time` (seconds since the epoch), `kind` and, for people, `message`. The kinds that carry more:
 
 - `plan` (trainer, at each start): `epochs`, `steps_per_epoch`, `train_samples`, `valid_samples`, `chance`
-  (metric name → value that guessing reaches), `encoder`, `parameters`, `device`.
+  (metric name → value that guessing reaches), `encoder`, `parameters`, `device`, `processes` (how many share the work).
 - `progress` (trainer, at most once a second): `what`, `done`, `total` (None where unknown), `unit`.
 - `checkpoint`: `epoch`, `step`, `best` (bool).
 - `requeued` (supervisor): Slurm took the job back, and starts it again; `message` says why.

@@ -16,6 +16,7 @@ from imgexp_tui.records.gauge import Gauge
 from imgexp_tui.records.lines import LineTail
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.state import State, Status
+from imgexp_tui.records.trend import Trend
 
 WATCHED = ("valid/loss", "train/loss")
 """Metrics by which a run is judged, in order of preference; the lowest is the best."""
@@ -99,6 +100,27 @@ class Pace:
         return self._seconds / self._steps if self._steps else None
 
 
+class Clock:
+    """Seconds spent in training, from the times of the lines; breaks and a clock that is set do not count."""
+
+    def __init__(self, seconds: float = 0.0, longest: float = 0.0, last: float | None = None) -> None:
+        self.seconds = seconds
+        self._longest = longest
+        self._last = last
+
+    def add(self, moment: float) -> None:
+        """A line."""
+        gap = 0.0 if self._last is None else moment - self._last
+        self._last = moment
+        if 0 < gap <= max(_PAUSE, _TIMES * self._longest):
+            self.seconds += gap
+            self._longest = max(self._longest, gap)
+
+    def rest(self) -> None:
+        """What comes next belongs to another attempt: the time between them is a break."""
+        self._last = None
+
+
 class RunView:
     """What is known of one run. `poll` reads what is new; the attributes hold the rest.
 
@@ -113,8 +135,11 @@ class RunView:
         system: the latest line of `system.jsonl`; {} before one.
         peaks: the highest value of everything in it.
         gauges: how each `…/utilization` spent its time since training began, without what came before the first step.
+        growth: the memory of the run's processes since this attempt began to train.
+        epoch_began: epoch → time of its first line.
         epoch, step, time: of the latest line; None before one.
         attempts: attempt → its first step, for the attempts after the first.
+        trained: step of each validation → seconds of training until then, over all attempts, breaks left out.
     """
 
     def __init__(self, run: RunDir, lines: LineTail | None = None) -> None:
@@ -128,10 +153,14 @@ class RunView:
         self.system: dict[str, Any] = {}
         self.peaks: dict[str, float] = {}
         self.gauges: dict[str, Gauge] = {}
+        self.growth = Trend()
+        self.epoch_began: dict[int, float] = {}
         self.epoch: float | None = None
         self.step: int | None = None
         self.time: float | None = None
         self.attempts: dict[int, int] = {}
+        self.trained = Series()
+        self._clock = Clock()
         self._resumed: list[tuple[int, float]] = []
         self._tails = (
             (self._event, LineTail(run.events)),
@@ -182,7 +211,7 @@ class RunView:
             if series and finite:
                 i = min(finite, key=series.values.__getitem__)
                 step = series.steps[i]
-                return Best(metric, series.values[i], self._epoch_at(step), step, self._beside(step, metric))
+                return Best(metric, series.values[i], self.epoch_at(step), step, self._beside(step, metric))
         return None
 
     def poll(self) -> bool:
@@ -218,13 +247,15 @@ class RunView:
     def _mark_attempt(self) -> None:
         if self.started is not None and self.started != self._attempt_start:
             self._attempt_start, self._pace = self.started, None
+            self.growth.clear()
 
     def _forget(self, path: Path) -> None:
         """A file was replaced: what was read from it before is void."""
         if path == self.dir.metrics:
             self.series.clear()
-            self._epoch_series = Series()
+            self._epoch_series, self.trained, self._clock = Series(), Series(), Clock()
             self.attempts = {}
+            self.epoch_began = {}
             self._begun = self._pace = self.step = self.epoch = self.time = None
             self._training = False
         elif path == self.dir.events:
@@ -233,6 +264,7 @@ class RunView:
             self.system = {}
             self.peaks.clear()
             self.gauges.clear()
+            self.growth.clear()
 
     def eta(self) -> float | None:
         """Seconds until the last epoch ends, by the pace of this attempt so far; None before there is one."""
@@ -263,9 +295,12 @@ class RunView:
         self._mark_resumed(step, record.get("time"), went_back=went_back)
         self.step = step
         self._note_time(step, record.get("time"))
+        if any(name.startswith("valid/") for name in record):
+            self.trained.add(step, self._clock.seconds)
         if _is_number(epoch := record.get("epoch")):
             self.epoch = float(epoch)
             self._epoch_series.add(step, self.epoch)
+            self._note_epoch(self.epoch, record.get("time"), went_back=went_back)
         for name, value in record.items():
             if name not in _FRAME and _is_number(value):
                 self.series.setdefault(name, Series()).add(step, float(value))
@@ -280,10 +315,19 @@ class RunView:
             self._pace = Pace()
         if self._pace:
             self._pace.add(step, self.time)
+        self._clock.add(self.time)
+
+    def _note_epoch(self, epoch: float, moment: Any, *, went_back: bool) -> None:
+        """Note when an epoch began; one that is done again counts from then."""
+        if not (math.isfinite(epoch) and _is_number(moment)):
+            return
+        if went_back:
+            self.epoch_began = {e: began for e, began in self.epoch_began.items() if e < epoch}
+        self.epoch_began.setdefault(int(epoch), float(moment))
 
     def _go_back(self, step: int) -> None:
         """A resumed run does steps again: what any metric had at or after `step` is void."""
-        for series in self.series.values():
+        for series in (*self.series.values(), self.trained):
             series.cut(step)
         self.attempts = {attempt: first for attempt, first in self.attempts.items() if first < step}
 
@@ -292,6 +336,7 @@ class RunView:
         while self._resumed and (went_back or (_is_number(moment) and moment >= self._resumed[0][1])):
             self.attempts[self._resumed.pop(0)[0]] = step
             went_back = False  # those that were resumed later have lines of their own to come
+            self._clock.rest()
 
     def _event(self, record: dict[str, Any]) -> None:
         kind = record.get("kind")
@@ -325,6 +370,9 @@ class RunView:
             self.peaks[name] = max(value, self.peaks.get(name, value))
             if name.endswith("/utilization"):
                 self.gauges.setdefault(name, Gauge()).add(value, passed)
+        moment, memory = record.get("time"), record.get("tree/memory")
+        if passed > 0 and _is_number(moment) and _is_number(memory) and moment >= self._attempt_start:
+            self.growth.add(moment, memory)
         self.system = record
 
     def _passed(self, before: Any, now: Any) -> float:
@@ -338,7 +386,8 @@ class RunView:
         self._training = now >= self._begun  # from then on, whatever the clock says: it may be set back
         return now - max(before, self._begun)
 
-    def _epoch_at(self, step: int) -> float | None:
+    def epoch_at(self, step: int) -> float | None:
+        """The epoch of the line of a step; None where that did not tell it."""
         i = self._find(self._epoch_series, step)
         return None if i is None else self._epoch_series.values[i]
 

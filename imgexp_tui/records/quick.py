@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from imgexp_tui.records.builder import Builder
-from imgexp_tui.records.follow import RunView, Series
+from imgexp_tui.records.follow import Clock, RunView, Series
 from imgexp_tui.records.lines import LineTail, parse
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.sampling import LONG, sampled
@@ -111,6 +111,8 @@ class QuickView(RunView):
         self._builder = None
         if found is None or not self._adopt(found):
             self._alone = True  # nobody else could: it is read line by line
+            if self.reading:
+                self._forget(self.dir.metrics)  # the samples
         self.reading = self._lines.held = False
         self.reopen()
         return True
@@ -129,7 +131,8 @@ class QuickView(RunView):
         self._known, self._base, self._pace = found, found.offset, pace
         self.series = {name: Series(*pair) for name, pair in found.series.items() if pair[0]}
         self._epoch_series = Series(*found.epochs)
-        self.attempts = dict(found.attempts)
+        self.attempts, self.epoch_began = dict(found.attempts), dict(found.began)
+        self.trained, self._clock = Series(*found.trained), Clock(found.seconds, found.longest, found.time)
         self.step, self.epoch, self.time, self._begun = found.step, found.epoch, found.time, found.begun
         self._resumed = [one for one in self._resumed if not self._marked(*one)]
         self._lines.start_at(found.offset)

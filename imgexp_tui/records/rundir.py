@@ -62,6 +62,10 @@ class RunDir:
         return self.path / "checkpoints"
 
     @property
+    def answers(self) -> Path:
+        return self.path / "answers"
+
+    @property
     def exit(self) -> Path:
         return self.path / "exit.json"
 

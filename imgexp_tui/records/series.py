@@ -19,7 +19,7 @@ from imgexp_tui.records.builder import Builder
 from imgexp_tui.records.columns import Columns, attempts_of, epochs_of, fold, load, lowest, resumptions, seconds_of
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.lines import LineTail
-from imgexp_tui.records.pyramid import Floats, Ints, Pyramid, Stretches
+from imgexp_tui.records.pyramid import Floats, Ints, Stretches
 from imgexp_tui.records.rows import Rows, joined, parse, read_rows
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.sampling import LONG, sampled
@@ -286,7 +286,7 @@ class RunSeries:
                 continue
             steps, values = part.metrics[metric]
             at = np.searchsorted(steps, first)
-            here = self._pyramid(part, metric).stretches(at[:-1], at[1:])
+            here = part.pyramid(metric).stretches(at[:-1], at[1:])
             some = at[1:] > at[:-1]
             last[some] = values[at[1:][some] - 1]
             found = here if found is None else found.joined(here)
@@ -343,10 +343,6 @@ class RunSeries:
             low = (float(values[a]), int(steps[a])) if low is None or values[a] < low[0] else low
             high = (float(values[b]), int(steps[b])) if high is None or values[b] > high[0] else high
         return Extremes(*low, *high) if low and high else None
-
-    @staticmethod
-    def _pyramid(part: Columns, metric: str) -> Pyramid:
-        return part.pyramid(metric)
 
     # Axes
 

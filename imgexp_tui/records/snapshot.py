@@ -52,6 +52,9 @@ class Overview:
         series: metric → steps and values.
         epochs: steps and epochs, where an epoch begins.
         attempts: attempt → its first step, for the attempts after the first.
+        trained: steps of validations, and seconds of training until then.
+        began: epoch → time of its first line.
+        seconds, longest: seconds of training in all, and the longest between two lines.
         step, epoch, time: of the latest line; `begun` is the time of the first.
     """
 
@@ -59,6 +62,10 @@ class Overview:
     series: dict[str, tuple[array[int], array[float]]]
     epochs: tuple[array[int], array[float]]
     attempts: dict[int, int]
+    trained: tuple[array[int], array[float]]
+    began: dict[int, float]
+    seconds: float
+    longest: float
     step: int | None
     epoch: float | None
     time: float | None
@@ -140,10 +147,12 @@ class Snapshot:
         try:
             series = {name: self._pair(f"overview/{i}") for i, name in enumerate(meta["metrics"])}
             attempts = {int(a): int(s) for a, s in meta["attempts"]}
-            values = [meta[name] for name in ("step", "epoch", "time", "begun")]
+            began = {int(e): float(t) for e, t in meta["began"]}
+            values = [meta[name] for name in ("seconds", "longest", "step", "epoch", "time", "begun")]
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged("the header is damaged") from error
-        return Overview(self.source.offset, series, self._pair("overview/epochs"), attempts, *values)
+        epochs, trained = self._pair("overview/epochs"), self._pair("overview/trained")
+        return Overview(self.source.offset, series, epochs, attempts, trained, began, *values)
 
     def _pair(self, name: str) -> tuple[array[int], array[float]]:
         data = self.block(name)

@@ -15,6 +15,7 @@ _RECENT = 1000
 """Steps that a pace is taken over: the latest ones."""
 _ENOUGH = 5.0
 """Seconds of a gauge before a sentence is made of it."""
+_MEGA = 1024 * 1024
 _HIGH = 90
 """Percent of utilization from which a GPU counts as busy."""
 
@@ -23,11 +24,13 @@ def measured(view: RunView) -> list[tuple[str, str]]:
     """Label and text of everything that was measured so far; what was not is left out.
 
     Such as ("GPU Memory Usage", "1,985/8,126 MB") or ("Epoch time (train)", "~70 s"). Memory is the highest of the
-    run's own; where the driver does not tell it apart, the GPU's, marked so. Utilization counts from the first step.
+    run's own; where the driver does not tell it apart, what torch counted or else the GPU's, marked so. Utilization and
+    the course of memory count from the first step.
     """
     rows = [row for card in _cards(view) for row in _of_card(view, card)]
     if peak := view.peaks.get("tree/memory"):
-        rows.append(("CPU Memory", f"{memory(peak, view.peaks.get('host/memory_total'))} (peak)"))
+        told = "; ".join(filter(None, ("peak", growth(view))))
+        rows.append(("CPU Memory", f"{memory(peak, view.peaks.get('host/memory_total'))} ({told})"))
     for label, name in (("Epoch time (train)", "time/epoch_train"), ("Epoch time (valid)", "time/epoch_valid")):
         if (seconds := _typical(view, name)) is not None:
             rows.append((label, f"~{_seconds(seconds)}"))
@@ -41,13 +44,13 @@ def measured(view: RunView) -> list[tuple[str, str]]:
 def _of_card(view: RunView, card: str) -> list[tuple[str, str]]:
     rows, label = [], "GPU" if len(_cards(view)) == 1 else f"GPU {card.removeprefix('gpu')}"
     own, all_ = view.peaks.get(f"{card}/tree_memory"), view.peaks.get(f"{card}/memory")
-    if peak := own or all_:
-        rows.append(
-            (
-                f"{label} Memory Usage",
-                memory(peak, view.peaks.get(f"{card}/memory_total")) + ("" if own else " (all processes)"),
-            )
-        )
+    torch = None if own or len(_cards(view)) > 1 else _highest(view, "memory/gpu_peak")
+    if peak := own or torch or all_:
+        # A run on an instance of a card that is divided has not that card's memory.
+        divided = any(name.startswith(f"{card}/mig") for name in view.peaks)
+        total = None if divided else view.peaks.get(f"{card}/memory_total")
+        whose = "" if own else " (torch's own)" if torch else " (all processes)"
+        rows.append((f"{label} Memory Usage", memory(peak, total) + whose))
     gauge = view.gauges.get(f"{card}/utilization")
     if gauge and gauge.seconds >= _ENOUGH:
         rows.append((f"{label} Utilization", utilization(gauge)))
@@ -76,6 +79,26 @@ def utilization(gauge: Gauge) -> str:
         return f"mostly at {middle} %, sometimes down to {low} %"
     share = f"in {busy * 100:.0f} % of the time" if busy >= 0.005 else "in under 1 % of the time"
     return f"swings between {low} and {high} %, " + (f"above {_HIGH} % {share}" if busy else f"never above {_HIGH} %")
+
+
+def growth(view: RunView) -> str:
+    """How the memory of the run's processes went: "+3 MB/min, level since epoch 4"; "" before that can be told."""
+    course = view.growth.course()
+    if course is None:
+        return ""
+    rate = course.rate * 60 / _MEGA
+    told = f"{rate:+,.0f} MB/min" if abs(rate) >= 1 else ""
+    if course.level_since is None:
+        return told
+    if not course.rate:
+        return "level"
+    epoch = max((e for e, began in view.epoch_began.items() if began <= course.level_since), default=None)
+    return ", ".join(filter(None, (told, "level by now" if epoch is None else f"level since epoch {epoch}")))
+
+
+def _highest(view: RunView, name: str) -> float | None:
+    series = view.series.get(name)
+    return max((v for v in series.values if math.isfinite(v)), default=None) if series else None
 
 
 def _typical(view: RunView, name: str) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import orjson
 
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.follow import Best, RunView, best_of
+from imgexp_tui.records.stats import measured
 
 Row = dict[str, Any]
 _ACTIVE = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
@@ -28,6 +30,8 @@ def version_row(version: Version, views: Iterable[RunView]) -> Row:
         "summary": version.summary,
         "takeaways": version.takeaways,
         "observed": version.observed,
+        "tags": list(version.tags),
+        "archived": version.archived,
         "state": runs[0].status.state.value if runs else None,
         "best": _best_row(*best) if best else None,
         "runs": [view.run for view in runs],
@@ -53,6 +57,7 @@ def run_row(view: RunView) -> Row:
         "step": view.step,
         "metrics": {name: _number(value) for name, value in sorted(view.metrics().items())},
         "best": _best_row(view, best) if best else None,
+        "measured": dict(measured(view)),
         "path": str(view.dir.path),
     }
 
@@ -73,8 +78,8 @@ def csv_text(notebook: Notebook, views: Mapping[str, Sequence[RunView]]) -> str:
     """
     rows = [row for version in notebook.versions.values() for row in _csv_rows(version, views.get(version.name, ()))]
     metrics = sorted({key for row in rows for key in row if key.startswith("metric ")})
-    settings = list(dict.fromkeys(key for row in rows for key in row if key.startswith("setting ")))
-    columns = [*_FIRST, *metrics, *settings, *_LAST]
+    named = (dict.fromkeys(k for row in rows for k in row if k.startswith(kind)) for kind in ("measured ", "setting "))
+    columns = [*_FIRST, *metrics, *itertools.chain.from_iterable(named), *_LAST]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -101,11 +106,12 @@ _FIRST = (
     "best value",
     "best epoch",
 )
-_LAST = ("summary", "takeaways", "observed")
+_NOTES = ("summary", "takeaways", "observed")
+_LAST = ("tags", *_NOTES)
 
 
 def _csv_rows(version: Version, views: Iterable[RunView]) -> list[Row]:
-    notes = {name: getattr(version, name) for name in ("base", *_LAST)}
+    notes = {name: getattr(version, name) for name in ("base", *_NOTES)} | {"tags": " ".join(version.tags)}
     runs = newest_first(views)
     if not runs:
         return [{"version": version.name, **notes, **_named("setting", version.config)}]
@@ -119,6 +125,7 @@ def _csv_run(view: RunView) -> Row:
         **{key: row[key] for key in ("version", "run", "state", "attempt", "epoch", "step", "seed", "group")},
         **{f"best {key}": best.get(key) for key in ("metric", "value", "epoch")},
         **_named("metric", row["metrics"]),
+        **_named("measured", row["measured"]),
         **_named("setting", request.config if request else {}),
     }
 

@@ -8,7 +8,7 @@ from html import escape
 
 from imgexp_tui.reports.figures import Figure
 from imgexp_tui.reports.note_shape import NoteLine, note_lines
-from imgexp_tui.reports.page import Block, Heading, Items, Link, Note, Paragraph, Plot, Rule, Strong, Table, Words
+from imgexp_tui.reports.page import Block, Heading, Items, Link, Note, Paragraph, Plot, Rule, Strong, Table, ToDo, Words
 from imgexp_tui.text import clean_line
 
 _STYLE = """\
@@ -67,6 +67,9 @@ def _block(block: Block) -> str:
             return "".join(_note(note_lines(block.text)))
         case Items():
             return "<ul>" + "".join(f"<li>{_text(item)}</li>" for item in block.items) + "</ul>"
+        case ToDo():
+            items = (f'<li><input type="checkbox" disabled> {_words(words)}</li>' for words in block.items)
+            return "<ul>" + "".join(items) + "</ul>"
         case Table():
             return _table(block)
         case Plot():

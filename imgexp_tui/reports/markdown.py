@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from imgexp_tui.reports.escape import block as note
 from imgexp_tui.reports.escape import inline
-from imgexp_tui.reports.page import Block, Heading, Items, Link, Note, Paragraph, Plot, Rule, Strong, Table, Words
+from imgexp_tui.reports.page import Block, Heading, Items, Link, Note, Paragraph, Plot, Rule, Strong, Table, ToDo, Words
 
 MARK = "<!-- made by imgexp-tui export -->"
 """The first line of an exported page, by which an export knows that it may replace a file."""
@@ -35,6 +35,8 @@ def _block(block: Block, plots: str | None) -> str:
             return note(block.text)
         case Items():
             return "\n".join(f"- {inline(item)}" for item in block.items)
+        case ToDo():
+            return "\n".join(f"- [ ] {_words(words)}" for words in block.items)
         case Table():
             return _table(block)
         case Plot():

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 from imgexp_tui.notebook.compare import Change, changes, shown
+from imgexp_tui.notebook.ideas import ideas_of
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.follow import WATCHED, RunView, best_of
+from imgexp_tui.records.observed import remarks
 from imgexp_tui.records.stats import measured
 from imgexp_tui.reports.data import newest_first
 from imgexp_tui.reports.figures import Figure, overview, run_figure, shown_run
 from imgexp_tui.text import clean_line, first_line, fit, number
 
-PARTS = ("comparison", "summary", "config", "stats", "metrics", "plots", "takeaways")
+PARTS = ("comparison", "ideas", "summary", "config", "stats", "metrics", "plots", "takeaways")
 """What a page may hold, in the order in which it comes."""
 _PER_STEP = re.compile(r"(gradient_norm|learning_rate|time)/|images_per_second|valid/samples")
 _ANCESTORS = 8
@@ -80,6 +82,13 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class ToDo:
+    """A list of things that are still open, each with an empty check box."""
+
+    items: Sequence[Words]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table; `figures` are the columns that hold figures."""
 
@@ -95,7 +104,7 @@ class Plot:
     figure: Figure
 
 
-Block = Heading | Rule | Paragraph | Note | Items | Table | Plot
+Block = Heading | Rule | Paragraph | Note | Items | ToDo | Table | Plot
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,8 @@ class _Page:
         yield Heading(1, self._title)
         if "comparison" in self._parts and self._versions:
             yield from self._comparison()
+        if "ideas" in self._parts:
+            yield from self._ideas()
         group = ""
         for version in self._versions:
             if version.group != group:
@@ -198,17 +209,32 @@ class _Page:
         if "plots" in self._parts and (figure := overview(name, self._shown)):
             yield Plot(figure)
 
+    def _ideas(self) -> Iterator[Block]:
+        """What is still open, in the order of the versions, each with a link to the version that had the idea."""
+        open_ = [idea for version in self._versions for idea in ideas_of(version) if not idea.done]
+        if open_:
+            yield Paragraph([Strong("Open ideas")])
+            yield ToDo([[self._linked(idea.version), f": {idea.text}"] for idea in open_])
+
     def _version(self, version: Version, views: list[RunView]) -> Iterator[Block]:
         view = self._shown.get(version.name)
         if "summary" in self._parts:
+            if version.tags or version.archived:
+                tags = f"Tags: {', '.join(version.tags)}" if version.tags else ""
+                yield Paragraph([" · ".join(filter(None, [tags, "archived" if version.archived else ""]))])
             yield from _note("", version.summary)
         if "config" in self._parts:
             yield from self._config(version)
         if "stats" in self._parts:
-            if view and (stats := measured(view)):
+            stats = measured(view) if view else []
+            if view and stats:
                 yield Paragraph([Strong("Measured"), f" in {view.run}"])
                 yield Items([f"{label}: {text}" for label, text in stats])
             yield from _note("Observed", _as_list(version.observed))
+            if wrong := remarks(version.observed, stats):
+                lines = version.observed.split("\n")
+                yield Paragraph([Strong("Observed otherwise than measured, or than can be")])
+                yield Items([f"{lines[remark.line].strip(' -*')} {remark}" for remark in wrong])
         if "metrics" in self._parts and view:
             yield Paragraph([Strong("Runs")])
             yield _runs_table(views)

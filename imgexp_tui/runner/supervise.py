@@ -180,6 +180,7 @@ class Supervisor:
             self._mind_the_stop()
             self._bell.wait(self._next_look(self._recorder.due) - time.monotonic())
             self._reap()
+        self._recorder.flush()
         if self._job:
             self._hear_out(self._wait_status)
         if told := sweep(self._strays, gently=not self._forced):

@@ -7,7 +7,9 @@ number of workers changes the speed and nothing else.
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator, Sequence
+from types import TracebackType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -137,3 +139,14 @@ def _prepare_worker(_number: int) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _but_for_hang_ups
+
+
+def _but_for_hang_ups(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say nothing of a trainer that hung up while it was handed a tensor: why it did is in the log already.
+
+    The thread that hands tensors over (multiprocessing.resource_sharer) gives all its errors to `sys.excepthook`; its
+    traceback would be the log's last word on why the run failed.
+    """
+    if not isinstance(error, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, trace)

@@ -20,12 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from imgexp_tui.records import answers
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training import checkpoint, encoders
 from imgexp_tui.training.batches import Batch, Loader
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.device import choose_device, choose_precision, set_threads
 from imgexp_tui.training.errors import Stopped, TrainingError
+from imgexp_tui.training.given import Given
 from imgexp_tui.training.gradients import gradient_norms, layer_groups
 from imgexp_tui.training.group import Group
 from imgexp_tui.training.metrics import Counted, EpochMetrics, Spread
@@ -82,6 +84,7 @@ class Training:
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.train_loader.steps)
         self.at = Position()
         self.train_metrics = EpochMetrics(self.task, self.device, group)
+        self.given = Given(self.task, group)
         self._shared: nn.Module | None = None
         group.seed_apart(config.seed)
         self._tell_plan(data)
@@ -165,6 +168,7 @@ class Training:
         self.model.eval()
         self.group.share_buffers(self.model)
         metrics, spread = EpochMetrics(self.task, self.device, self.group), Spread(self.group)
+        self.given = Given(self.task, self.group)
         for batch in self.valid_loader.epoch(self.at.epoch):
             self.group.check()
             self._warn_of(batch)
@@ -176,6 +180,7 @@ class Training:
             probabilities = self.task.probabilities(outputs)
             metrics.add(metrics.measure(loss, probabilities, targets))
             spread.update(probabilities)
+            self.given.update(batch.inputs, probabilities, targets)
         mean_loss, accuracy = metrics.compute()
         mean, std = spread.compute()
         return {
@@ -196,6 +201,7 @@ class Training:
         better = valid["valid/loss"] < at.best
         if better:
             at.best, at.best_epoch = valid["valid/loss"], epoch
+        self._keep_answers(["last", "best"] if better else ["last"])
         self._tell_epoch(means, valid, better)
         self.at = Position(epoch, 0, at.step, at.best, at.best_epoch)
         self.train_metrics = EpochMetrics(self.task, self.device, self.group)
@@ -262,6 +268,17 @@ class Training:
         self.report.event(
             "checkpoint", f"saved {' and '.join(names)}", epoch=self.at.epoch, step=self.at.step, best="best" in names
         )
+
+    def _keep_answers(self, names: list[str]) -> None:
+        """Write down what the model answered. It can be made again, so that a full disk does not end the run."""
+        found = self.given.compute(self.at.epoch + 1, self.at.step)
+        if not self.group.leads:
+            return
+        try:
+            for name in names:
+                answers.write(self.run, name, found)
+        except OSError as error:
+            self.report.warn(f"what the model answered could not be written: {error.strerror}")
 
     def _resume(self, saved: dict[str, Any]) -> None:
         try:

@@ -24,9 +24,11 @@ class Task(Protocol):
 
     Attributes:
         outputs: numbers that the model gives for an image.
+        classes: the names of what can be answered.
     """
 
     outputs: int
+    classes: list[str]
 
     def examples(self, side: Side, training: bool) -> Examples: ...
 
@@ -36,6 +38,14 @@ class Task(Protocol):
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """The soft predictions [n, k]."""
+        ...
+
+    def shares(self, probabilities: Tensor) -> Tensor:
+        """The probability of each of `classes`, [n, classes]."""
+        ...
+
+    def truth(self, targets: Tensor) -> Tensor:
+        """The index of the class that would be right, int64 [n]."""
         ...
 
     def accuracy(self) -> Any:
@@ -51,6 +61,7 @@ class Patchwork:
     """Binary: does the pasted patch come from the same image?"""
 
     outputs = 1
+    classes = ["another image", "same image"]
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -65,6 +76,12 @@ class Patchwork:
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         return outputs.sigmoid()
+
+    def shares(self, probabilities: Tensor) -> Tensor:
+        return torch.cat([1 - probabilities, probabilities], 1)
+
+    def truth(self, targets: Tensor) -> Tensor:
+        return targets[:, 0].long()
 
     def accuracy(self) -> Any:
         return BinaryAccuracy(sync_on_compute=False)
@@ -82,7 +99,7 @@ class Classification:
                 "task: classification needs images in a sub-folder for each of at least 2 classes; "
                 'sort them, or take task = "patchwork", which needs no labels'
             )
-        self.outputs = len(data.classes)
+        self.outputs, self.classes = len(data.classes), list(data.classes)
         self._valid_labels = data.valid.labels
 
     def examples(self, side: Side, training: bool) -> Examples:
@@ -93,6 +110,12 @@ class Classification:
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(1)
+
+    def shares(self, probabilities: Tensor) -> Tensor:
+        return probabilities
+
+    def truth(self, targets: Tensor) -> Tensor:
+        return targets
 
     def accuracy(self) -> Any:
         return MulticlassAccuracy(self.outputs, average="micro", sync_on_compute=False)

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 class LabApp(App[None]):
-    """The app on one lab."""
+    """The app on one lab.
+
+    Args:
+        lab: its folder.
+        ascii_only: draw with ASCII signs only.
+    """
 
     TITLE = "imgexp-tui"
     # Textual loads a screen's own style sheet when it is pushed, which the default screen never is.
@@ -33,10 +38,14 @@ class LabApp(App[None]):
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, tooltip="Quit; runs go on"),
     ]
 
-    def __init__(self, lab: Path) -> None:
+    def __init__(self, lab: Path, *, ascii_only: bool = False) -> None:
         few = themes.few_colours()
         # Known before the app is made, because that decides whether the terminal's own colours are translated.
         super().__init__(ansi_color=few or None)
+        if ascii_only:
+            from imgexp_tui.tui.ascii_only import AsciiFilter
+
+            self._filters.append(AsciiFilter())
         self._lab = lab
         self._loop: asyncio.AbstractEventLoop | None = None
         self.register_theme(themes.DARK)
@@ -72,9 +81,9 @@ class LabApp(App[None]):
             self._loop.call_soon_threadsafe(self.exit, None, 143)
 
 
-def run(lab: Path) -> int:
+def run(lab: Path, *, ascii_only: bool = False) -> int:
     """Open the app on a lab; the exit code."""
-    app = LabApp(lab)
+    app = LabApp(lab, ascii_only=ascii_only)
     with flushed_on_signals(app.leave):
         app.run()
     return app.return_code or 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,27 +73,29 @@ def resume(lab: Path, version: str, run: str) -> str:
     return _under_way(found, f"{version} goes on from its last checkpoint.")
 
 
-def would_replace(lab: Path) -> bool:
+def would_replace(lab: Path, name: str = EXPORT) -> bool:
     """Whether an export would take the place of a file that no export made."""
     from imgexp_tui.reports.markdown import MARK
 
     try:
-        with (lab / EXPORT).open(encoding="utf-8", errors="replace") as file:
+        with (lab / name).open(encoding="utf-8", errors="replace") as file:
             return MARK not in file.read(400)
     except OSError:
         return False
 
 
-def export(notebook: Notebook) -> str:
-    """Write the notebook as markdown beside it, with plots.
+def export(notebook: Notebook, name: str = EXPORT, versions: Sequence[str] = ()) -> str:
+    """Write the notebook, or some of its versions, as markdown beside it, with plots.
 
     By the command, in a process of its own: the plotting library is large, and the app never loads it.
     """
-    path = notebook.lab / EXPORT
+    path = notebook.lab / name
+    if name != EXPORT and would_replace(notebook.lab, name):
+        raise DeedError(f"Not exported: {path} is there already and no export made it. Move it away first.")
     words = [sys.executable, "-P", "-m", "imgexp_tui", "-C", os.fspath(notebook.lab), "export", "--format", "markdown"]
     try:
         done = subprocess.run(
-            [*words, "-o", os.fspath(path)], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE
+            [*words, "-o", os.fspath(path), *versions], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DeedError(f"Not exported: {clean_line(str(error))}.") from None
@@ -100,6 +103,17 @@ def export(notebook: Notebook) -> str:
         said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2].removeprefix("imgexp-tui: ")
         raise DeedError(f"Not exported: {clean_line(said) or 'the command ended without a word'}.")
     return f"Written: {path}"
+
+
+def commit(lab: Path, message: str) -> str:
+    """Commit the notebook with git."""
+    from imgexp_tui.notebook import commits
+    from imgexp_tui.notebook.git import GitError
+
+    try:
+        return commits.commit(lab, message)
+    except GitError as error:
+        raise DeedError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
 
 
 def _stop(run: RunDir) -> str:

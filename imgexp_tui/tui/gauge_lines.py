@@ -1,14 +1,22 @@
-"""The machine's gauges as lines: one for a small screen, a panel with bars for a large one."""
+"""The machine's gauges as lines: one for a small screen, a panel with bars and their pasts for a large one.
+
+Without a GPU nothing is said of GPUs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from imgexp_tui.text import clean_line, fit
+from imgexp_tui.tui.history import Past, spark
 from imgexp_tui.tui.lines import Line, cells, fitting, line
 from imgexp_tui.tui.machine import Card, Machine
 from imgexp_tui.tui.shown_run import Share
 
 _GIGA = 1024**3
 _BETWEEN = ("  ", "")
+_PAST, _WIDE = 12, 5
+"""Cells of a gauge's past in the panel, and how many of the finest columns each stands for: two minutes."""
 
 
 def bar(share: float, room: int, role: str) -> Line:
@@ -29,9 +37,9 @@ def one_line(machine: Machine | None, share: Share | None, room: int) -> Line:
     parts = [_labelled("CPU", f"{machine.cpu:.0f} %"), _labelled("memory", giga(machine.memory, machine.memory_total))]
     for card in machine.cards:
         name = "GPU" if len(machine.cards) == 1 else f"GPU {card.index}"
-        parts.append(_labelled(name, "  ".join(_told(card))))
-    if not machine.cards:
-        parts.append(line(("no GPU", "quiet")))
+        parts.append(_labelled(name, "lost" if card.lost else "  ".join(_told(card))))
+    if machine.trouble:
+        parts.append(line((machine.trouble, "quiet")))
     if share:
         parts.append(_labelled("this run", _share(share)))
     return line(" ", *fitting(parts, _BETWEEN, room - 1))
@@ -41,33 +49,39 @@ def panel(machine: Machine | None, share: Share | None, room: int) -> list[Line]
     """The gauges with bars, a line each, and the run's own share."""
     if machine is None:
         return []
+    past = machine.past
     rows = [
-        _gauge("CPU", machine.cpu / 100, f"{machine.cpu:.0f} % of {_cores(machine.cores)}", room),
+        _gauge("CPU", machine.cpu, 100, f"{machine.cpu:.0f} % of {_cores(machine.cores)}", room, past.get("cpu")),
         _gauge(
             "memory",
-            machine.memory / machine.memory_total if machine.memory_total else 0,
+            machine.memory,
+            machine.memory_total,
             giga(machine.memory, machine.memory_total),
             room,
+            past.get("memory"),
         ),
     ]
     for card in machine.cards:
-        rows += _card(card, "GPU" if len(machine.cards) == 1 else f"GPU {card.index}", room)
-    if not machine.cards:
-        rows.append(line(("no GPU", "quiet")))
+        rows += _card(card, "GPU" if len(machine.cards) == 1 else f"GPU {card.index}", room, past)
+    if machine.trouble:
+        rows.append(line((machine.trouble, "quiet")))
     if share:
         rows += [(), line((f"{'this run':<10}", "quiet"), _share(share))]
     return rows
 
 
-def _card(card: Card, name: str, room: int) -> list[Line]:
-    rows = []
+def _card(card: Card, name: str, room: int, past: Mapping[str, Past]) -> list[Line]:
+    rows, at = [], f"gpu{card.index}/"
     if card.utilization is not None:
         rest = "  ".join(_told(card)[2:])
-        rows.append(_gauge(name, card.utilization / 100, f"{card.utilization:.0f} %  {rest}".rstrip(), room))
+        text = f"{card.utilization:.0f} %  {rest}".rstrip()
+        rows.append(_gauge(name, card.utilization, 100, text, room, past.get(f"{at}utilization")))
     if card.memory is not None and card.memory_total:
         text = giga(card.memory, card.memory_total)
-        rows.append(_gauge("  memory" if rows else name, card.memory / card.memory_total, text, room))
-    return rows or [line((f"{name:<10}", "quiet"), (f"{fit(clean_line(card.name), 24)} tells nothing", "quiet"))]
+        label = "  memory" if rows else name
+        rows.append(_gauge(label, card.memory, card.memory_total, text, room, past.get(f"{at}memory")))
+    what = "is lost" if card.lost else "tells nothing"
+    return rows or [line((f"{name:<10}", "quiet"), (f"{fit(clean_line(card.name), 24)} {what}", "quiet"))]
 
 
 def _told(card: Card) -> list[str]:
@@ -84,10 +98,14 @@ def _told(card: Card) -> list[str]:
     return [text for text in found if text is not None]
 
 
-def _gauge(label: str, share: float, text: str, room: int) -> Line:
-    size = max(6, min(28, room - 10 - 26))
+def _gauge(label: str, value: float, top: float, text: str, room: int, past: Past | None) -> Line:
+    """A bar, its past where there is room for it, and the figures."""
+    share = value / top if top else 0.0
     role = "warn" if share >= 0.95 else "live"
-    return line((f"{label:<10}", "quiet"), *bar(share, size, role), "  ", text)
+    told = line(*bar(share, _PAST, role), " ", spark(past, _PAST, top, _WIDE))
+    if room < 10 + 2 * _PAST + 2 + 25:
+        told = bar(share, max(6, min(28, room - 10 - 26)), role)
+    return line((f"{label:<10}", "quiet"), *told, "  ", text)
 
 
 def _labelled(label: str, text: str) -> Line:

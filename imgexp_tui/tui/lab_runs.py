@@ -12,9 +12,11 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
+from imgexp_tui.records.filter import numbers_of
 from imgexp_tui.records.follow import WATCHED, Best
 from imgexp_tui.records.quick import QuickView
 from imgexp_tui.records.rundir import RunDir, find_runs
@@ -246,7 +248,9 @@ def _row(runs: _Runs) -> Row:
     if view is None:
         return Row()
     own = view.best()
-    best = own or _least([b for b in _others(runs, view) if b])
+    others = _least([b for b in _others(runs, view) if b])
+    best = own or others
+    of_all = _least([b for b in (own, others) if b])
     states = [followed.status.state for followed in runs.followed.values()]
     members = _members(runs, view)
     return Row(
@@ -254,16 +258,23 @@ def _row(runs: _Runs) -> Row:
         live=sum(state.live for state in states),
         queued=states.count(State.QUEUED),
         group=(sum(one.state in _ENDS for one in members), len(members)) if len(members) > 1 else None,
+        seeds=_over(members),
         metric=best.metric if best else "",
         best=best.value if best else None,
         accuracy=_accuracy(best),
         borrowed=own is None and best is not None,
+        numbers=tuple(numbers_of(of_all).items()),
         epoch=None if view.epoch is None or not math.isfinite(view.epoch) else int(view.epoch),
         epochs=view.epochs,
         spark=_thinned(view),
         runs=len(runs.found),
         shown=view.run,
     )
+
+
+def _over(members: tuple[Member, ...]) -> tuple[float, float, int] | None:
+    values = [one.best for one in members if one.best is not None]
+    return (fmean(values), stdev(values), len(values)) if len(values) > 1 else None
 
 
 def _others(runs: _Runs, view: QuickView) -> Iterator[Best | None]:

@@ -22,8 +22,10 @@ class Row:
         state: of its shown run, the newest that is under way or else waits, or else the newest; "" where it has none.
         live, queued: how many of its runs are live, and how many of those wait.
         group: where the shown run is one of several seeds: how many of those have ended, and how many there are.
+        seeds: mean, sample standard deviation and count of that group's best values; None for fewer than two.
         metric, best, accuracy: the best of the shown run and the accuracy of that same line; "" and None without.
         borrowed: the shown run has none yet, so that these are of another run, the best of them.
+        numbers: metric → its value on the best line of all the version's runs, the judged metric first.
         epoch, epochs: where the shown run stands.
         spark: the shown run's valid/loss (train/loss without), thinned.
         shown: id of the shown run; ids sort by time.
@@ -34,10 +36,12 @@ class Row:
     live: int = 0
     queued: int = 0
     group: tuple[int, int] | None = None
+    seeds: tuple[float, float, int] | None = None
     metric: str = ""
     best: float | None = None
     accuracy: float | None = None
     borrowed: bool = False
+    numbers: tuple[tuple[str, float], ...] = ()
     epoch: int | None = None
     epochs: int | None = None
     spark: tuple[float, ...] = ()

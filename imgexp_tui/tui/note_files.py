@@ -23,12 +23,17 @@ class Opened:
     Attributes:
         texts: note → its text in the file.
         drafts: note → a draft that says something else than the file.
+        base, changes: what the version changes against its base, such as "batch_size 64 → 512".
         trouble: why the notes cannot be edited, as a sentence; "" where they can.
+        notice: what to know before typing, as a sentence; "" where all is as expected.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     trouble: str = ""
+    notice: str = ""
+    base: str = ""
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Outcome:
 def open_notes(lab: Path, version: str) -> Opened:
     """Read the notes of `version` afresh, and the drafts that were left behind."""
     from imgexp_tui.notebook import journal
+    from imgexp_tui.notebook.compare import changes
     from imgexp_tui.notebook.load import load
 
     try:
@@ -62,7 +68,9 @@ def open_notes(lab: Path, version: str) -> Opened:
     left = {d.field: d for d in journal.drafts(lab) if d.version == version and d.field in texts}
     _adopt(lab, version, texts, left)
     drafts = {name: d for name, d in left.items() if d.text != texts[name]}
-    return Opened(texts, drafts, _unreadable(found) or read_only(notebook.path))
+    trouble = _unreadable(found) or read_only(notebook.path)
+    changed = tuple(map(str, changes(notebook, version)))
+    return Opened(texts, drafts, trouble, hard_linked(notebook.path), found.base or "", changed)
 
 
 def _unreadable(version: Version) -> str:
@@ -89,12 +97,30 @@ def _adopt(lab: Path, version: str, texts: dict[str, str], drafts: dict[str, Dra
 
 def read_only(path: Path) -> str:
     """Why `path` cannot be replaced, as a sentence; "" where it can. The folder counts: a save is a rename in it."""
+    from imgexp_tui.notebook import exchange
+
     real = Path(os.path.realpath(path))
-    if not os.access(real, os.W_OK):
+    place = exchange.forbidden(real)
+    if place == real:
         return f"{real.name} is read-only for you: notes can be read here, not changed. Mend: chmod u+w {real}"
-    if not os.access(real.parent, os.W_OK | os.X_OK):
-        return f"The folder {real.parent} is read-only for you: notes can be read here, not changed."
+    if place:
+        return f"The folder {place} is read-only for you: notes can be read here, not changed."
     return ""
+
+
+def hard_linked(path: Path) -> str:
+    """What a save does to the other names of the file at `path`, as a sentence; "" where it has none."""
+    try:
+        names = path.stat().st_nlink
+    except OSError:
+        return ""
+    if names < 2:
+        return ""
+    others = "another name" if names == 2 else f"{names - 1} other names"
+    return (
+        f"{NOTEBOOK} has {others} (hard links), where the old text stays when a note is saved here. "
+        "A symbolic link (ln -s) would follow."
+    )
 
 
 def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from imgexp_tui.notebook.compare import Change
 from imgexp_tui.notebook.model import Version
+from imgexp_tui.records.observed import IMPOSSIBLE, remarks
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.lines import Line, Span, cells, line
 from imgexp_tui.tui.wrap import wrap
@@ -27,10 +28,11 @@ def note_lines(
         _labelled(
             "draft", [("warn", ["Unsaved text was kept; e opens the notes and offers it."])] if draft else [], room
         ),
+        _flow("tags", [*version.tags, *(["archived"] if version.archived else [])], room),
         _note("summary", version.summary, room, "None yet: s writes what is tried here."),
         _flow(f"vs {version.base}" if version.base else "", [clean_line(str(c)) for c in changes], room),
         _note("takeaways", version.takeaways, room, "None yet: e writes what was learned."),
-        _note("observed", version.observed, room),
+        _observed(version.observed, measured, room),
         _pairs("measured", measured, room),
         _flow("settings", _settings(version), room, "quiet"),
     ]
@@ -55,6 +57,18 @@ def _note(label: str, text: str, room: int, otherwise: str = "") -> list[Line]:
     if not text.strip(" -\n\t"):
         return [_with_label(label, ((otherwise, "quiet"),))] if otherwise else []
     return [_with_label(label if i == 0 else "", ((piece, ""),)) for i, piece in enumerate(wrap(text, room - _GUTTER))]
+
+
+def _observed(note: str, measured: Sequence[tuple[str, str]], room: int) -> list[Line]:
+    """What a person noted of the stats; below a line that cannot be, or was measured otherwise, what is wrong."""
+    lines, begin = note.split("\n"), 0
+    out: list[Line] = []
+    for remark in remarks(note, measured):
+        out += _note("observed" if not out else "", "\n".join(lines[begin : remark.line + 1]), room)
+        role = "bad" if remark.kind == IMPOSSIBLE else "warn"
+        out += [_with_label("", ((piece, role),)) for piece in wrap(f"  {clean_line(str(remark))}", room - _GUTTER)]
+        begin = remark.line + 1
+    return [*out, *_note("observed" if not out else "", "\n".join(lines[begin:]), room)]
 
 
 def _pairs(label: str, pairs: Sequence[tuple[str, str]], room: int) -> list[Line]:

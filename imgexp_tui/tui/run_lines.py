@@ -37,7 +37,7 @@ def run_lines(run: Run, room: int, height: int) -> list[Line]:
     for curve in curves:
         top += [()] if spaced else []
         top.append(_curve_head(run, curve, others, room))
-        top += _curve(run, curve, room, rows)
+        top += curve_rows(run, curve, room, rows)
     return top
 
 
@@ -140,7 +140,8 @@ def _when(run: Run, step: int) -> str:
     return f"epoch {step // per_epoch}" if per_epoch and step % per_epoch == 0 else f"step {step:,}"
 
 
-def _curve(run: Run, curve: Curve, room: int, rows: int) -> list[Line]:
+def curve_rows(run: Run, curve: Curve, room: int, rows: int) -> list[Line]:
+    """One curve with its axis, in `rows` lines of `room` cells."""
     found = spark.reach(curve)
     if found is None:
         return [line(("no finite value so far", "bad"))]

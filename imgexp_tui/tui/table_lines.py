@@ -98,7 +98,7 @@ def _texts(
     borrowed = "quiet" if row.borrowed else ""
     curve_role = "train" if row.metric.startswith("train") else "valid"
     return {
-        "name": line((fit(clean_line(version.name), 24), "strong" if here else "")),
+        "name": line((fit(clean_line(version.name), 24), "strong" if here else "quiet" if version.archived else "")),
         "base": line((clean_line(version.base or ""), "quiet")),
         "state": line(_state(version, row)),
         "best loss": line((_best(row), "quiet" if row.borrowed else "strong")),
@@ -125,9 +125,11 @@ def _group(row: Row) -> str:
 
 
 def _best(row: Row) -> str:
-    """The best loss; a training loss, which is no fair judge, says so."""
+    """The best loss, over seeds with its spread; a training loss, which is no fair judge, says so."""
     if row.best is None:
         return ""
+    if row.seeds and not row.metric.startswith("train"):
+        return f"{number(row.seeds[0])} ±{number(row.seeds[1])}"
     return f"train {number(row.best)}" if row.metric.startswith("train") else number(row.best)
 
 
@@ -141,13 +143,15 @@ def _age(written: float | None, now: float | None) -> str:
     return "" if written is None else age(max(0.0, (time.time() if now is None else now) - written))
 
 
-def header(title: str, live: int, queued: int, count: int, room: int) -> Line:
-    """The app's first line: what lab this is, how many runs are under way, how many versions there are."""
+def header(title: str, live: int, queued: int, count: int, room: int, shown: int | None = None) -> Line:
+    """The app's first line: what lab this is, how many runs are under way, how many versions there are, and shown."""
     name = line((" imgexp-tui ", "title"), " ", (clean_line(title), "strong"))
     running = live - queued
     under_way = (f"● {running:,} running", "live") if running else ("nothing running", "quiet")
     waiting = (f" · {queued:,} queued", "warn") if queued else ("", "")
     versions = "1 version" if count == 1 else f"{count:,} versions"
+    if shown is not None and shown != count:
+        versions = f"{shown:,} of {versions}"
     right = line(under_way, waiting, (f" · {versions} ", "quiet"))
     return pad(name, room) if cells(right) > room // 2 else line(*pad(name, room - cells(right)), *right)
 

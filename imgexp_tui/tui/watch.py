@@ -81,11 +81,18 @@ class Watcher:
             self._taken = True
             return self._look
 
+    def machine(self) -> Machine | None:
+        """The gauges as of the newest look, for who looks at nothing else."""
+        with self._news:
+            return self._look.machine
+
     # The thread
 
     def _run(self) -> None:
+        from imgexp_tui.runner.versions import finish
         from imgexp_tui.tui.lab_runs import LabRuns
 
+        finish(self._lab)
         runs = LabRuns(self._lab)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The editor of a version's notes: three text areas in one column, the focused one large, the run's numbers beside.
+"""The editor of a version's notes: three text areas in one column, the focused one large, the run's curves beside.
 
 An edit is never lost: a thread keeps drafts while one types (`drafts`), saving merges with what others wrote
 (`notebook.save`), and leaving in any way saves. Files are touched in threads only.
@@ -18,16 +18,19 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from imgexp_tui.notebook.journal import Draft
 from imgexp_tui.notebook.model import FIELDS
 from imgexp_tui.text import listed
-from imgexp_tui.tui import note_files, outside
+from imgexp_tui.tui import clipboard, note_files, outside
 from imgexp_tui.tui.drafts import DraftKeeper
 from imgexp_tui.tui.glance import RunGlancer
+from imgexp_tui.tui.note_watch import PACE, NoteFile, NoteWatch
 from imgexp_tui.tui.widgets.bullet_keys import next_bullet
+from imgexp_tui.tui.widgets.find_bar import FindBar
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.line_view import LineScreen
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.note_document import has_unsafe, newline_of
 from imgexp_tui.tui.widgets.run_glance import RunGlance
@@ -70,23 +73,31 @@ class Note:
         return self.text != self.kept
 
 
-class EditorScreen(Screen[str]):
+class EditorScreen(LineScreen[str]):
     """Edits the notes of one version; dismissed with the version's name.
 
     Args:
         lab: the lab's folder.
         version: whose notes.
         field: the note to start in, one of `FIELDS`.
-        run: whose numbers stand beside; "" for the newest run.
+        run: whose curves stand beside; "" for the newest run.
+        line: of that note, 1-based, at whose end the cursor begins; 0 where that is left to the note.
     """
 
     CSS_PATH = "editor.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]
     BINDINGS = [
         Binding("ctrl+s", "save", "Save"),
-        Binding("ctrl+n", "next_note", "Next note"),
+        Binding("ctrl+n", "next_note", "Next", tooltip="Next note: summary, takeaways, observed"),
+        Binding("ctrl+g,f2", "insert_figure", "Figure", tooltip="Put in a figure of the run: best loss, memory, …"),
+        Binding("ctrl+l,f6", "toggle_box", "Box", tooltip="Tick this line's box, or give it one: - [ ]"),
+        Binding("ctrl+f", "find", "Find", tooltip="Search in this note"),
+        Binding("f3", "find_again(True)", "Next hit", show=False),
+        Binding("shift+f3", "find_again(False)", "Previous hit", show=False),
         Binding("ctrl+t", "insert_update", "Dated mark", tooltip="Put in [UPDATE date: ] for a later remark"),
         Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
+        Binding("f5", "history", "History", tooltip="Save, then show the saved states of this note"),
         Binding("f1", "app.help", "Keys"),
         Binding("escape", "leave", "Back", tooltip="Save and go back"),
     ]
@@ -98,18 +109,30 @@ class EditorScreen(Screen[str]):
             super().__init__()
             self.sentence = sentence
 
-    def __init__(self, lab: Path, version: str, field: str = "takeaways", run: str = "") -> None:
+    def __init__(self, lab: Path, version: str, field: str = "takeaways", run: str = "", line: int = 0) -> None:
         super().__init__()
         self._lab = lab
         self._version = version
         self._notes = {name: Note(name, NoteArea(id=name, placeholder=_HINTS[name])) for name in FIELDS}
         self._current = self._notes[field]
         self._keeper = DraftKeeper(lab, lambda sentence: self.post_message(self.DraftTrouble(sentence)))
+        self._lines = {field: line} if line else {}  # where the cursor begins; the focus moves while notes are read
         self._glancer = RunGlancer(lab, version, run)
+        self._against: tuple[str, tuple[str, ...]] = ("", ())
         self._looking = False
         self._saving = asyncio.Lock()
+        self._watch = NoteWatch(
+            NoteFile(lab, version),
+            self._notes,
+            busy=lambda: self._saving.locked() or self._left,
+            followed=lambda name: self._follow(self._notes[name]),
+            say=self._say,
+        )
+        self._copying = asyncio.Lock()
+        self._told_of_copies = False
         self._saved_at = ""
         self._left = False
+        self._leaving = False
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="bar"):
@@ -121,12 +144,14 @@ class EditorScreen(Screen[str]):
                 for note in self._notes.values():
                     yield note.area
             yield RunGlance(self._version, id="glance")
-        yield RunGlance(self._version, line=True, id="glance-line")
-        yield Footer(show_command_palette=False)
+        yield RunGlance(self._version, below=True, id="glance-line")
+        yield FindBar(id="find")
+        yield KeyFooter(("history", "outside", "find"))
 
     def on_mount(self) -> None:
         for note in self._notes.values():
             note.area.read_only = True
+            note.area.copied = self._copied
             note.area.edited = partial(self._follow, note)
         self._current.area.focus()
         self._mark()
@@ -154,12 +179,19 @@ class EditorScreen(Screen[str]):
             self._left = True
             self.dismiss(self._version)
             return
+        self._against = (opened.base, opened.changes)
         for name, text in opened.texts.items():
             self._show(self._notes[name], text, editable=not opened.trouble)
-        self._say(opened.trouble or self._signs(), "warning")
+        self._say(opened.trouble or opened.notice or self._signs(), "warning")
         if not opened.trouble:
             for name, draft in opened.drafts.items():
                 await self._offer(self._notes[name], draft)
+        self.set_interval(PACE, self._watch_file)
+
+    @work(group="watch")
+    async def _watch_file(self) -> None:
+        """Show what others write to the file."""
+        await self._watch.look()
 
     def _show(self, note: Note, text: str, *, editable: bool) -> None:
         bullet = next_bullet(text) if editable and note.field == "takeaways" else ""
@@ -169,7 +201,9 @@ class EditorScreen(Screen[str]):
             text = body + note.offer
         note.area.load_text(text)
         note.area.offered = bullet
-        note.area.move_cursor(_begin_at(text) or note.area.document.end)
+        line = self._lines.get(note.field)
+        at = note.area.line_end(line) if line else _begin_at(text)
+        note.area.move_cursor(at or note.area.document.end, center=bool(line))
         note.seen = note.kept = note.text
         note.area.read_only = not editable
         if note is not self._current:
@@ -223,16 +257,49 @@ class EditorScreen(Screen[str]):
             other.area.set_class(other is note, "-active")
             if other is not note:
                 other.area.scroll_home(animate=False)
-        if self.focused is not note.area:
-            note.area.focus()
+        self.set_focus(note.area)  # at once, because the next key may be here already
         self.call_after_refresh(note.area.scroll_cursor_visible)
 
     def action_next_note(self) -> None:
         at = FIELDS.index(self._current.field)
         self._activate(self._notes[FIELDS[(at + 1) % len(FIELDS)]])
 
+    def action_toggle_box(self) -> None:
+        self._current.area.toggle_box()
+
+    def action_find(self) -> None:
+        self.query_one(FindBar).open(self._current.area)
+
+    def action_find_again(self, forward: bool) -> None:
+        self.query_one(FindBar).again(self._current.area, forward=forward)
+
     def action_insert_update(self) -> None:
         self._current.area.insert_update()
+
+    def action_insert_figure(self) -> None:
+        """Choose a figure of the run, and put it in at the cursor."""
+        from imgexp_tui.tui.screens.figure import FigureScreen
+
+        area = self._current.area
+        if not area.read_only:
+            look = partial(self._glancer.figures, *self._against)
+            self.app.push_screen(FigureScreen(self._version, look), lambda words: area.insert_words(words or ""))
+
+    def _copied(self, text: str) -> None:
+        self.app._clipboard = text  # for ctrl+v, at once
+        self._hand_out(text)
+
+    @work(group="copy")
+    async def _hand_out(self, text: str) -> None:
+        """Give what was copied to the terminal, and say where it is."""
+        async with self._copying:
+            handed = await asyncio.to_thread(clipboard.hand_out, self._lab, text)
+            if handed.escape:
+                self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode())
+                self.app._clipboard = text
+        said = clipboard.sentence(text, handed, first=not self._told_of_copies)
+        self._told_of_copies = True
+        self.app.notify(said, severity="warning" if handed.trouble else "information", markup=False)
 
     def _mark(self) -> None:
         """Say what is unsaved: a dot at the note and in the bar, and a word."""
@@ -265,6 +332,7 @@ class EditorScreen(Screen[str]):
 
     async def _save_dirty(self) -> list[note_files.Outcome]:
         async with self._saving:
+            self._mark()
             return [await self._save_note(note) for note in self._notes.values() if note.dirty]
 
     async def _save_note(self, note: Note) -> note_files.Outcome:
@@ -285,17 +353,30 @@ class EditorScreen(Screen[str]):
         call = partial(note_files.save, self._lab, self._version, note.field, text, seen=note.seen)
         return await asyncio.to_thread(call)
 
-    @work(exclusive=True, group="leave")
-    async def action_leave(self) -> None:
+    def action_leave(self) -> None:
         """Save, then go back. What cannot be saved is asked about; texts in conflict are shown first."""
-        kinds = await self._save_all()
-        if "conflict" in kinds or ("failed" in kinds and not await self._may_leave()):
-            return
-        self._left = True
-        if "merged" in kinds:
-            self.app.notify("Merged with a change made elsewhere, and saved.", markup=False)
-        await asyncio.to_thread(self._keeper.flush)
-        self.dismiss(self._version)
+        if not self._leaving:
+            self._leaving = True
+            areas = [note.area for note in self._notes.values() if not note.area.read_only]
+            for area in areas:  # what is typed from now on is meant for what comes next
+                area.read_only = True
+            self._leave(areas)
+
+    @work(group="leave")
+    async def _leave(self, areas: list[NoteArea]) -> None:
+        try:
+            kinds = await self._save_all()
+            if "conflict" in kinds or ("failed" in kinds and not await self._may_leave()):
+                return
+            self._left = True
+            if "merged" in kinds:
+                self.app.notify("Merged with a change made elsewhere, and saved.", markup=False)
+            await asyncio.to_thread(self._keeper.flush)
+            self.dismiss(self._version)
+        finally:
+            self._leaving = False
+            for area in areas:
+                area.read_only = self._left
 
     async def _may_leave(self) -> bool:
         from imgexp_tui.tui.screens.confirm import ConfirmScreen
@@ -303,6 +384,14 @@ class EditorScreen(Screen[str]):
         question = "These notes could not be saved. Leave anyway? Your text is kept as a draft and offered next time."
         leave: bool = await self.app.push_screen_wait(ConfirmScreen(question, "Leave", "Stay"))
         return leave
+
+    @work(exclusive=True, group="history")
+    async def action_history(self) -> None:
+        """Show the states of this note. It is saved first, so that bringing one back finds nothing unsaved."""
+        from imgexp_tui.tui.screens.history import HistoryScreen
+
+        await self._save_all()
+        self.app.push_screen(HistoryScreen(self._lab, self._version, self._current.field))
 
     # The user's own editor
 
@@ -353,21 +442,22 @@ class EditorScreen(Screen[str]):
 
     @work(group="glance")
     async def _look(self) -> None:
-        """Show the run's numbers as they stand."""
+        """Show the run as it stands."""
         if self._looking:
             return
         self._looking = True
         try:
-            glance = await asyncio.to_thread(self._glancer.look)
+            run = await asyncio.to_thread(self._glancer.look)
         except OSError:
             return
         finally:
             self._looking = False
         for shown in self.query(RunGlance):
-            shown.tell(glance)
+            shown.tell(run)
 
 
 def _begin_at(text: str) -> tuple[int, int] | None:
     """Behind an empty bullet that ends the note, which is there to be filled; None without one."""
-    lines = text.rstrip().split("\n")
-    return (len(lines) - 1, len(lines[-1])) if lines[-1].strip() in ("-", "*", "+") else None
+    last = len(text.rstrip().split("\n")) - 1
+    line = text.split("\n")[last].rstrip("\r")
+    return (last, len(line)) if line.strip() in ("-", "*", "+") else None

@@ -72,19 +72,42 @@ class HelpScreen(ModalScreen[None]):
         (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
     def _sections(self) -> Iterator[Widget]:
+        from imgexp_tui.tui.screens.answers import AnswersScreen
+        from imgexp_tui.tui.screens.beside import BesideScreen
+        from imgexp_tui.tui.screens.commit import CommitScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
+        from imgexp_tui.tui.screens.find import FindScreen
+        from imgexp_tui.tui.screens.history import HistoryScreen
+        from imgexp_tui.tui.screens.ideas import IdeasScreen
+        from imgexp_tui.tui.screens.leaders import LeadersScreen
         from imgexp_tui.tui.screens.log import LogScreen
         from imgexp_tui.tui.screens.main import MainScreen
+        from imgexp_tui.tui.screens.monitor import MonitorScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.screens.queue import QueueScreen
+        from imgexp_tui.tui.screens.version_menu import VersionMenu
+        from imgexp_tui.tui.widgets.find_bar import FindInput
+        from imgexp_tui.tui.widgets.idea_list import IdeaOffer
         from imgexp_tui.tui.widgets.note_area import NoteArea
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
         sections: list[tuple[str, list[BindingType], type[Screen[Any]] | None]] = [
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
+            ("Version (v)", VersionMenu.BINDINGS, VersionMenu),
+            ("Search (/)", FindScreen.BINDINGS, FindScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
+            ("History of notes", HistoryScreen.BINDINGS, HistoryScreen),
+            ("Committing the notebook", CommitScreen.BINDINGS, CommitScreen),
+            ("Searching in a note", FindInput.BINDINGS, None),
+            ("The queue", QueueScreen.BINDINGS, QueueScreen),
+            ("The machine", MonitorScreen.BINDINGS, MonitorScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
-            ("New version", NewVersionScreen.BINDINGS, NewVersionScreen),
+            ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
+            ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),
+            ("Side by side", BesideScreen.BINDINGS, BesideScreen),
+            ("New version", [*NewVersionScreen.BINDINGS, *IdeaOffer.BINDINGS], NewVersionScreen),
+            ("Next: open ideas", IdeasScreen.BINDINGS, IdeasScreen),
         ]
         sections.sort(key=lambda section: section[2] is not self._from)
         for title, bindings, _ in sections:

@@ -23,8 +23,9 @@ from imgexp_tui.notebook.model import Version
 from imgexp_tui.text import clean_line, listed
 from imgexp_tui.tui.looks import Look
 from imgexp_tui.tui.opening import opened
+from imgexp_tui.tui.screens.version_keys import KEYS, VersionKeys
 from imgexp_tui.tui.table_lines import header
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
+from imgexp_tui.tui.widgets.line_view import LineView
 from imgexp_tui.tui.widgets.trouble_view import TroubleView
 from imgexp_tui.tui.widgets.version_table import VersionTable
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from imgexp_tui.tui.widgets.desk import Desk
 
 
+# Least often wanted first: these go from a footer that has no room for all keys.
+SPARE_KEYS = ("filter", "version", "find", "ideas", "monitor", "answers", "queue", "compare", "export", "log")
+
+
 class Looked(Message):
     """The watcher has something new."""
 
@@ -41,7 +46,7 @@ class Looked(Message):
         return isinstance(message, Looked)
 
 
-class MainScreen(LineScreen[None]):
+class MainScreen(VersionKeys):
     """The first screen.
 
     Args:
@@ -58,8 +63,15 @@ class MainScreen(LineScreen[None]):
         Binding("S", "stop", "Stop", tooltip="Stop this version's run; asks first"),
         Binding("R", "resume", "Resume", tooltip="Resume the run that is shown from its last checkpoint"),
         Binding("n", "new", "New", tooltip="New version from this one"),
+        Binding("i", "ideas", "Next", tooltip="Open ideas of all versions: what to try next"),
+        *KEYS,
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
+        Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
+        Binding("m", "monitor", "Monitor", tooltip="The machine: every gauge with its past, and the processes"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
+        Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
+        Binding("H", "history", "History", show=False, tooltip="Saved states of this version's notes; brings one back"),
+        Binding("C", "commit", "Commit", show=False, tooltip="Commit the notebook with git, and nothing else"),
         Binding("x", "export", "Export", tooltip="Export the notebook as markdown"),
         Binding("tab", "pane(1)", "Pane", tooltip="Next pane: run, notes, log"),
         Binding("shift+tab", "pane(-1)", "Previous pane", show=False),
@@ -86,6 +98,7 @@ class MainScreen(LineScreen[None]):
         self._chosen = ""
         self._were_live: set[str] = set()
         self._settled = False
+        self._wanted = ""
         self._able: tuple[bool, bool] = (False, False)
 
     def compose(self) -> ComposeResult:
@@ -108,7 +121,7 @@ class MainScreen(LineScreen[None]):
         from imgexp_tui.tui.widgets.key_footer import KeyFooter
 
         desk = Desk(id="panes")
-        await self.mount(desk, KeyFooter(show_command_palette=False))
+        await self.mount(desk, KeyFooter(SPARE_KEYS))
         self._desk = desk
         self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()))
         self.refresh_bindings()
@@ -134,8 +147,20 @@ class MainScreen(LineScreen[None]):
         if first and not self._settled and self._look.rows:
             self._settled = True
             self._begin()
-        with self.app.batch_update():
+        if not self._hidden:
+            with self.app.batch_update():
+                self._draw()
+
+    def on_screen_resume(self) -> None:
+        if self._watcher:
             self._draw()
+
+    @property
+    def _hidden(self) -> bool:
+        """Whether another screen stands over the whole of this one: a thousand rows would be drawn for nobody, while
+        somebody types there."""
+        stack = self.app.screen_stack
+        return any(not screen.is_modal for screen in stack[stack.index(self) + 1 :]) if self in stack else True
 
     def _begin(self) -> None:
         """Put the cursor on the run that is under way, or else on the newest one, unless it was moved already."""
@@ -148,7 +173,11 @@ class MainScreen(LineScreen[None]):
         look = self._look
         self._draw_header()
         self.query_one(TroubleView).tell(look.notebook, look.trouble)
-        self._table.fill(look.notebook.versions if look.notebook else {}, look.rows, look.drafts)
+        self._table.fill(self._sieve.versions(look), look.rows, look.drafts)
+        self._tell_filter()
+        if look.notebook and self._wanted in look.notebook.versions:
+            self._table.pick(self._wanted)
+            self._wanted = ""
         self._draw_picked()
 
     def _draw_header(self) -> None:
@@ -156,7 +185,8 @@ class MainScreen(LineScreen[None]):
         title, count = (book.title, len(book.versions)) if book else (self._lab.absolute().name, 0)
         rows = self._look.rows.values()
         live, queued = sum(row.live for row in rows), sum(row.queued for row in rows)
-        self.query_one("#header", LineView).show([header(title, live, queued, count, self.size.width)])
+        shown = len(self._sieve.versions(self._look))
+        self.query_one("#header", LineView).show([header(title, live, queued, count, self.size.width, shown)])
 
     def _draw_picked(self) -> None:
         """Show the version under the cursor. Its run follows when the watcher has looked at it."""
@@ -188,6 +218,8 @@ class MainScreen(LineScreen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("pane", "scroll", "page"):
             return self._desk is not None
+        if action == "all":
+            return self._bar is not None
         if action == "stop":
             return self._able[0]
         if action == "resume":
@@ -237,14 +269,14 @@ class MainScreen(LineScreen[None]):
 
     # Keys
 
-    def action_edit(self, field: str) -> None:
+    def action_edit(self, field: str, line: int = 0) -> None:
         name = self._table.picked
         if not name:
             return
         from imgexp_tui.tui.screens.editor import EditorScreen
 
         row = self._look.rows.get(name)
-        editor = EditorScreen(self._lab, name, field, row.shown if row else "")
+        editor = EditorScreen(self._lab, name, field, row.shown if row else "", line)
         self.app.push_screen(editor, lambda _: self._hurry())
 
     def action_new(self) -> None:
@@ -348,13 +380,60 @@ class MainScreen(LineScreen[None]):
 
         self.app.push_screen(LogScreen(self._lab, run.version, run.run))
 
+    def action_answers(self) -> None:
+        run = self._look.run
+        if run is None or run.version != self._table.picked:
+            self._say(f"{self._table.picked} has no run yet.")
+            return
+        from imgexp_tui.tui.screens.answers import AnswersScreen
+
+        self.app.push_screen(AnswersScreen(self._lab, run.version, run.run))
+
+    def action_compare(self) -> None:
+        from imgexp_tui.tui.screens.leaders import LeadersScreen
+
+        self.app.push_screen(LeadersScreen(lambda: self._look, self._table.picked), self._return_to)
+
+    def action_history(self) -> None:
+        if not self._table.picked:
+            return
+        from imgexp_tui.tui.screens.history import HistoryScreen
+
+        self.app.push_screen(HistoryScreen(self._lab, self._table.picked), lambda _: self._hurry())
+
+    @work(exclusive=True, group="commit")
+    async def action_commit(self) -> None:
+        from imgexp_tui.tui.screens.commit import CommitScreen, plan
+
+        found = await asyncio.to_thread(plan, self._lab)
+        if isinstance(found, str):
+            self._say(found, "warning")
+            return
+        message = await self.app.push_screen_wait(CommitScreen(found))
+        if message:
+            from imgexp_tui.tui import deeds
+
+            await self._do(partial(deeds.commit, self._lab, message))
+
+    def action_ideas(self) -> None:
+        from imgexp_tui.tui.screens.ideas import IdeasScreen
+
+        self.app.push_screen(IdeasScreen(self._lab, lambda: self._look.notebook, self._hurry), self._made)
+
     def action_queue(self) -> None:
         from imgexp_tui.tui.screens.queue import QueueScreen
 
-        self.app.push_screen(QueueScreen(self._lab), self._from_queue)
+        self.app.push_screen(QueueScreen(self._lab), self._return_to)
 
-    def _from_queue(self, version: str | None) -> None:
+    def action_monitor(self) -> None:
+        from imgexp_tui.tui.screens.monitor import MonitorScreen
+
+        if self._watcher:
+            self.app.push_screen(MonitorScreen(self._lab, self._watcher.machine), self._return_to)
+
+    def _return_to(self, version: str | None) -> None:
         if version:
+            self._bring_in_sight(version)
             self._table.pick(version)
         self._hurry()
 

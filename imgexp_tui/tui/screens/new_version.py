@@ -1,4 +1,4 @@
-"""A new version from an older one: a name, what changes, a summary drafted from the changes, open takeaways.
+"""A new version from an older one: a name, what changes, which open ideas it tries, a summary drafted from these.
 
 Everything is checked while it is typed, and nothing is written before "create".
 """
@@ -6,6 +6,7 @@ Everything is checked while it is typed, and nothing is written before "create".
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,28 +15,31 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.suggester import SuggestFromList
 from textual.widgets import Footer, Input, Static, TextArea
 
 from imgexp_tui.notebook import compare
+from imgexp_tui.notebook.ideas import Idea, offered
 from imgexp_tui.notebook.model import VERSION_NAME, Notebook, NotebookError, Version
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
 from imgexp_tui.text import clean_line, first_line
 from imgexp_tui.tui import setting_lines
 from imgexp_tui.tui.setting_lines import Typed
+from imgexp_tui.tui.widgets.idea_list import IdeaOffer
+from imgexp_tui.tui.widgets.line_view import LineScreen
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.setting_area import SettingArea
 from imgexp_tui.tui.widgets.tick_box import TickBox
 
 
-class NewVersionScreen(Screen[str | None]):
+class NewVersionScreen(LineScreen[str | None]):
     """Dismissed with the new version's name, or None where nothing was made.
 
     Args:
         lab: the lab's folder.
         notebook: as it was last read; saving looks at the file again.
         base: the version to start from.
+        tries: ideas that are picked already.
     """
 
     CSS_PATH = "new_version.tcss"
@@ -48,7 +52,7 @@ class NewVersionScreen(Screen[str | None]):
         Binding("escape", "cancel", "Cancel"),
     ]
 
-    def __init__(self, lab: Path, notebook: Notebook, base: str) -> None:
+    def __init__(self, lab: Path, notebook: Notebook, base: str, *, tries: Sequence[Idea] = ()) -> None:
         super().__init__()
         self._lab = lab
         self._notebook = notebook
@@ -56,6 +60,7 @@ class NewVersionScreen(Screen[str | None]):
         self._offered_name = compare.suggest_name(notebook, base)
         self._offered_summary = ""
         self._creating = False
+        self._offer = IdeaOffer(id="offer", tries=tries)
 
     def compose(self) -> ComposeResult:
         yield Static("New version", id="bar")
@@ -70,6 +75,7 @@ class NewVersionScreen(Screen[str | None]):
             with Horizontal(id="settings"):
                 yield SettingArea(id="changes", placeholder="batch_size = 512\none setting a line")
                 yield Static(id="checks")
+            yield self._offer
             yield NoteArea(id="summary", placeholder="What is tried, and why.", nests=False)
             yield TickBox("", id="carry", compact=True)
             yield Static(id="carried")
@@ -79,6 +85,7 @@ class NewVersionScreen(Screen[str | None]):
     def on_mount(self) -> None:
         self.query_one("#changes").border_title = "What changes"
         self.query_one("#summary").border_title = "Summary"
+        self._offer.border_title = "Open ideas: space picks what this version tries"
         self.query_one("#changes").focus()
         self._base_changed()
 
@@ -151,6 +158,7 @@ class NewVersionScreen(Screen[str | None]):
         if base and name.value == self._offered_name:
             self._offered_name = compare.suggest_name(self._notebook, base.name)
             name.value = self._offered_name
+        self._offer.tell(offered(self._notebook, base.name) if base else [])
         self._offer_takeaways(compare.open_takeaways(base.takeaways) if base else [])
         self._check()
 
@@ -161,6 +169,18 @@ class NewVersionScreen(Screen[str | None]):
         carry.display = bool(points)
         self.query_one("#carried", Static).update(Content("\n".join(clean_line(p) for p in points)))
 
+    def on_idea_offer_toggled(self, event: IdeaOffer.Toggled) -> None:
+        """Name the idea in the summary, or no longer; in one of the user's own, that line and nothing else."""
+        summary = self.query_one("#summary", NoteArea)
+        if summary.text not in ("", self._offered_summary):
+            lines, said = summary.text.rstrip("\n").split("\n"), compare.trying(event.idea)
+            if event.picked:
+                lines.append(said)
+            elif said in lines:
+                lines.remove(said)
+            summary.change_to("\n".join(lines))
+        self._check()
+
     def _check(self) -> None:
         """Say what is right and wrong, and draft the summary as long as it is not the user's own."""
         typed = self._typed()
@@ -168,7 +188,7 @@ class NewVersionScreen(Screen[str | None]):
         self._tell_trouble()
         summary = self.query_one("#summary", NoteArea)
         if self._base and summary.text in ("", self._offered_summary):
-            self._offered_summary = compare.draft_summary(self._base.name, self._changes(typed))
+            self._offered_summary = compare.draft_summary(self._base.name, self._changes(typed), self._offer.tries)
             summary.load_text(self._offered_summary)
 
     def _tell_trouble(self) -> None:
@@ -196,24 +216,27 @@ class NewVersionScreen(Screen[str | None]):
 
     @work(group="create")
     async def _create(self, train: dict[str, Value]) -> None:
-        from imgexp_tui.notebook.save import add_version
+        from imgexp_tui.notebook.ticks import add_version_trying
 
         name, base = self._new_name, self._base
         carried = compare.open_takeaways(base.takeaways) if base and self.query_one("#carry", TickBox).value else []
         call = partial(
-            add_version,
+            add_version_trying,
             self._lab,
             name,
+            self._offer.tries,
             base=base.name if base else None,
             summary=self.query_one("#summary", NoteArea).text,
             takeaways="".join(f"{point}\n" for point in carried),
             train=train,
         )
         try:
-            await asyncio.to_thread(call)
+            missed = await asyncio.to_thread(call)
         except (NotebookError, OSError) as error:
             self.query_one("#trouble", Static).update(Content(f"Not created: {error}"))
         else:
+            for idea in missed:
+                self.app.notify(f"Not ticked, it was changed meanwhile: {clean_line(idea.text)}", markup=False)
             self.dismiss(name)
         finally:
             self._creating = False

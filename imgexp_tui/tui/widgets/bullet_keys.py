@@ -1,4 +1,4 @@
-"""What Enter and Tab do in a list, as plain functions of lines: continued, ended, nested.
+"""What Enter, Tab and the box key do in a list, as plain functions of lines: continued, ended, nested, ticked.
 
 Bullets are those that people write: `- text`, `-text`, `* text`, `+ text`, `1. text`, `1) text`, `- [ ] text`. A `*`,
 a `+` or a number needs a blank after it, because `*word*` and `1.5` are no bullets; `--` is a rule, not a bullet.
@@ -7,7 +7,7 @@ a `+` or a number needs a blank after it, because `*word*` and `1.5` are no bull
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _BULLET = re.compile(
@@ -61,6 +61,32 @@ def _next(found: re.Match[str]) -> str:
 
 def is_bullet(line: str) -> bool:
     return _BULLET.match(line) is not None
+
+
+def boxed(lines: Sequence[str]) -> list[str]:
+    """`lines` with a box each; all ticked where all have one, and unticked where all are ticked.
+
+    A line that is no bullet becomes one; among several, empty ones stay.
+    """
+    found = [_BULLET.match(line) for line in lines]
+    meant = [bool(line.strip()) or len(lines) == 1 for line in lines]
+    boxes = [m["box"] if m else None for m, so in zip(found, meant, strict=True) if so]
+    if not all(boxes):
+        return [_with_box(line) if so else line for line, so in zip(lines, meant, strict=True)]
+    sign = "x" if any("[ ]" in (box or "") for box in boxes) else " "
+    return [f"{line[: m.start('box')]}[{sign}]{line[m.start('box') + 3 :]}" if m and m["box"] else line
+            for line, m in zip(lines, found, strict=True)]  # fmt: skip
+
+
+def _with_box(line: str) -> str:
+    found = _BULLET.match(line)
+    if found is None:
+        text = line.lstrip(" \t")
+        return f"{line[: len(line) - len(text)]}- [ ] {text}"
+    if found["box"]:
+        return line
+    # Markdown wants a blank there, even from an author who writes "-text".
+    return f"{found['indent']}{found['mark']}{found['blank'] or ' '}[ ] {line[found.end() :]}"
 
 
 def nesting(lines: Iterable[str]) -> str:

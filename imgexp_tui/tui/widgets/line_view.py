@@ -70,7 +70,7 @@ class LineView(ScrollView):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._lines: list[Line] = []
+        self._lines: Sequence[Line] = []
 
     def get_component_styles(self, *names: str) -> RenderStyles:
         of_lines = isinstance(self.screen, LineScreen) and all(name.startswith("line--") for name in names)

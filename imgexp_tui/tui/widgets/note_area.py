@@ -7,6 +7,7 @@ not blink, because a still screen sends nothing over SSH.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from itertools import takewhile
@@ -19,14 +20,17 @@ from textual.content import Content
 from textual.document._document import EditResult, Location
 from textual.document._document_navigator import DocumentNavigator
 from textual.document._edit import Edit
-from textual.document._wrapped_document import WrappedDocument
 from textual.widgets import TextArea
 
 from imgexp_tui.text import clean
-from imgexp_tui.tui.widgets import bullet_keys
-from imgexp_tui.tui.widgets.note_document import NoteDocument, give, newline_of, show
+from imgexp_tui.tui.places import moved
+from imgexp_tui.tui.widgets import bullet_keys, note_find, note_marks
+from imgexp_tui.tui.widgets.note_document import NoteDocument, give, hold, newline_of, show
+from imgexp_tui.tui.widgets.note_wrap import NoteWrap
 
 _UNDO_STEPS = 1000
+_LETTER = r"\w\u0300-\u036f\u200d"  # a combining mark belongs to its word
+_WORD_ENDS = re.compile(rf"(?<=[^{_LETTER}])(?=[{_LETTER}])|(?<=[{_LETTER}])(?=[^{_LETTER}])")
 
 
 class NoteArea(TextArea):
@@ -34,9 +38,14 @@ class NoteArea(TextArea):
 
     Attributes:
         offered: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one only.
+        copied: called with what was copied or cut.
         edited: called within every edit, undo and redo. A message would come later than the drawing, and what can be
             seen must already be in safe hands.
     """
+
+    COMPONENT_CLASSES = {"note--hit", *(f"note--{kind}" for kind in note_marks.KINDS)}
+    marked_up = True
+    """Whether markdown is shown as such."""
 
     # The cursor and the selection are set in reverse, so that they show on a terminal without colours too.
     DEFAULT_CSS = """
@@ -48,7 +57,21 @@ class NoteArea(TextArea):
         background: $background;
         scrollbar-size-vertical: 1;
 
-        & .text-area--cursor-line { background: transparent; }
+        & > .note--bullet { color: $primary; text-style: bold; }
+        & > .note--box { color: $accent; text-style: bold; }
+        & > .note--done { color: $foreground 55%; text-style: dim; }
+        & > .note--heading { color: $primary; text-style: bold; }
+        & > .note--code { color: $secondary; text-style: bold; }
+        & > .note--bold { text-style: bold; }
+        & > .note--update { color: $warning; text-style: italic; }
+        & > .note--hit { color: $text-warning; background: $warning-muted; text-style: bold underline; }
+        & > .note--link { text-style: underline; }
+        &:ansi {
+            & > .note--bullet, & > .note--heading { color: ansi_default; }
+            & > .note--done { color: ansi_default; }
+            & > .note--hit { color: ansi_yellow; background: ansi_default; }
+        }
+
         & .text-area--cursor {
             color: $foreground !important;
             background: $background !important;
@@ -71,6 +94,8 @@ class NoteArea(TextArea):
     BINDINGS = [
         Binding("ctrl+z", "undo", "Undo", show=False),
         Binding("ctrl+y", "redo", "Redo", show=False),
+        Binding("alt+b", "cursor_word_left", "Word left", show=False),
+        Binding("alt+f", "cursor_word_right", "Word right", show=False),
         Binding("tab", "nest", "Nest bullet", show=False),
         Binding("shift+tab", "unnest", "Un-nest bullet", show=False),
     ]
@@ -79,21 +104,69 @@ class NoteArea(TextArea):
         super().__init__(id=id, placeholder=Content(placeholder), max_checkpoints=_UNDO_STEPS)
         self._nests = nests
         self.offered = ""
+        self.copied: Callable[[str], object] = lambda text: self.app.copy_to_clipboard(text)
         self.edited: Callable[[], object] = lambda: None
+        self._word_pattern = _WORD_ENDS
+        self._sought: re.Pattern[str] | None = None
         self.cursor_blink = False
         self.match_cursor_bracket = False
+        self.highlight_cursor_line = False
 
     @property
     def selected_text(self) -> str:
         return give(super().selected_text)
 
     def get_line(self, line_index: int) -> Text:
-        return Text(show(self.document.get_line(line_index)), end="", no_wrap=True)
+        held = self.document.get_line(line_index)
+        line = Text(show(held), end="", no_wrap=True)
+        for start, end, kind in note_marks.marks(held) if self.marked_up else ():
+            line.stylize(self.get_component_rich_style(f"note--{kind}", partial=True), start, end)
+        for found in self._sought.finditer(held) if self._sought else ():
+            line.stylize(self.get_component_rich_style("note--hit", partial=True), *found.span())
+        return line
+
+    def action_copy(self) -> None:
+        if not (text := self.selected_text):
+            raise SkipAction
+        self.copied(text)
+
+    def action_cut(self) -> None:
+        """Cut what is selected, or the line."""
+        if self.read_only:
+            return
+        cut = self._delete_cursor_line() if self.selection.is_empty else self._delete_via_keyboard(*self.selection)
+        if cut and cut.replaced_text:
+            self.copied(give(cut.replaced_text))
+
+    def seek(self, sought: str) -> None:
+        """Mark every occurrence of `sought`; "" marks nothing any more."""
+        self._sought = note_find.pattern(hold(sought))
+        self._line_cache.clear()
+        self.refresh()
+
+    @property
+    def hit(self) -> tuple[int, int]:
+        """Which occurrence of what is sought is selected, counted from 1, and how many there are."""
+        found = note_find.hits(self.document.lines, self._sought) if self._sought else []
+        here = (min(self.selection), max(self.selection))
+        return (found.index(here) + 1 if here in found else 0), len(found)
+
+    def go_to_hit(self, *, forward: bool, beyond: bool) -> None:
+        """Select the next occurrence of what is sought, or the one before; around the ends of the text.
+
+        Args:
+            beyond: whether one that begins at the cursor is passed over.
+        """
+        found = note_find.hits(self.document.lines, self._sought) if self._sought else []
+        if found:
+            at = note_find.following(found, min(self.selection), forward=forward, beyond=beyond)
+            self.selection = type(self.selection)(*found[at])
+            self.scroll_cursor_visible(center=True)
 
     def _set_document(self, text: str, language: str | None) -> None:
         self._highlight_query = None
         self.document = NoteDocument(text)
-        self.wrapped_document = WrappedDocument(self.document, tab_width=self.indent_width)
+        self.wrapped_document = NoteWrap(self.document, tab_width=self.indent_width)
         self.navigator = DocumentNavigator(self.wrapped_document)
         self._build_highlight_map()
         self.move_cursor((0, 0))
@@ -132,6 +205,7 @@ class NoteArea(TextArea):
             return
         head = _common(before, after)
         tail = _common(before[head:][::-1], after[head:][::-1])
+        selection = self.selection
         self.history.checkpoint()
         self.replace(
             after[head : len(after) - tail],
@@ -139,6 +213,12 @@ class NoteArea(TextArea):
             _location(before, len(before) - tail),
         )
         self.history.checkpoint()
+        self.selection = type(selection)(*(moved(before, after, place) for place in selection))
+
+    def line_end(self, line: int) -> Location:
+        """The end of a line, 1-based, or of the last where there is none such."""
+        row = min(line, self.document.line_count) - 1
+        return row, len(self.document.get_line(row))
 
     def insert_update(self) -> None:
         """Put `[UPDATE date: ]` at the cursor, ready to be filled in."""
@@ -150,6 +230,20 @@ class NoteArea(TextArea):
         self.insert(f"{blank}[UPDATE {time.strftime('%Y-%m-%d')}: ]", maintain_selection_offset=False)
         self.move_cursor_relative(columns=-1)
 
+    def insert_words(self, words: str) -> None:
+        """Put words in at the cursor, as one step, with a blank where they would touch others."""
+        if self.read_only or not words:
+            return
+        row, column = self.selection.end
+        line = self.document.get_line(row)
+        before, after = line[:column][-1:], line[column:][:1]
+        head = " " if before and not (before.isspace() or before in "([{\"'“‘=~/-") else ""
+        tail = " " if after.isalnum() else ""
+        self.history.checkpoint()
+        self.insert(f"{head}{words}{tail}", (row, column), maintain_selection_offset=False)
+        self.move_cursor_relative(columns=-len(tail))
+        self.history.checkpoint()
+
     def action_nest(self) -> None:
         if not self._nests:
             raise SkipAction
@@ -158,21 +252,29 @@ class NoteArea(TextArea):
         if lone:
             self._replace_via_keyboard(" " * self._find_columns_to_next_tab_stop(), *self.selection)
         else:
-            self._shift(bullet_keys.nested)
+            self._shift_each(bullet_keys.nested)
 
     def action_unnest(self) -> None:
         if not self._nests:
             raise SkipAction
-        self._shift(bullet_keys.unnested)
+        self._shift_each(bullet_keys.unnested)
 
-    def _shift(self, move: Callable[[str, str], str]) -> None:
-        """Move the bullets of the selected lines in or out, in one edit; the selection stays on its words."""
+    def toggle_box(self) -> None:
+        """Tick the box at the cursor, or give the line one; of several selected lines, all alike."""
+        self._shift(bullet_keys.boxed)
+
+    def _shift_each(self, move: Callable[[str, str], str]) -> None:
+        """Move the bullets of the selected lines in or out."""
+        step = bullet_keys.nesting(self.document.lines)
+        self._shift(lambda lines: [move(line, step) for line in lines])
+
+    def _shift(self, change: Callable[[Sequence[str]], list[str]]) -> None:
+        """Change the beginnings of the selected lines in one edit; the selection stays on its words."""
         if self.read_only:
             return
         (top, _), (bottom, _) = sorted(self.selection)
-        step = bullet_keys.nesting(self.document.lines)
         old = [self.document.get_line(row) for row in range(top, bottom + 1)]
-        new = [move(line, step) for line in old]
+        new = change(old)
         if new == old:
             return
         shift = {top + i: len(b) - len(a) for i, (a, b) in enumerate(zip(old, new, strict=True))}
@@ -183,19 +285,37 @@ class NoteArea(TextArea):
         self.selection = type(self.selection)(start, end)
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter" and not self.read_only and self.selection.is_empty:
+        """Act on a key at once, also where Textual would let it bubble up to the app.
+
+        Over a slow line keys come in bursts. What bubbles up is done when keys behind it have long been typed in; and
+        keys that follow one which moved the focus have been sent here already.
+        """
+        if (focused := self.app.focused) is not self:
             event.stop()
             event.prevent_default()
-            row, column = self.cursor_location
-            made = bullet_keys.enter(self.document.get_line(row), column)
-            end = (row, column) if made.text else (row, len(self.document.get_line(row)))
-            self._replace_via_keyboard(made.text, (row, made.start), end)
-            return
-        if event.character and self._is_offered(event.character):
+            key = events.Key(event.key, event.character)
+            key._set_forwarded()
+            (focused or self.app.screen).post_message(key)
+        elif event.key == "enter" and not self.read_only and self.selection.is_empty:
             event.stop()
             event.prevent_default()
-            return
-        await super()._on_key(event)
+            self._begin_line()
+        elif event.character and self._is_offered(event.character):
+            event.stop()
+            event.prevent_default()
+        elif self.read_only or event.key.startswith("alt+") or not (event.is_printable or event.key == "enter"):
+            # Textual would type the letter of an alt key that nothing is bound to.
+            if await self.app._check_bindings(event.key) or event.key.startswith("alt+"):
+                event.stop()
+                event.prevent_default()
+        else:
+            await super()._on_key(event)
+
+    def _begin_line(self) -> None:
+        row, column = self.cursor_location
+        made = bullet_keys.enter(self.document.get_line(row), column)
+        end = (row, column) if made.text else (row, len(self.document.get_line(row)))
+        self._replace_via_keyboard(made.text, (row, made.start), end)
 
     def _is_offered(self, typed: str) -> bool:
         """Whether what was typed behind the offered bullet is that bullet once more."""

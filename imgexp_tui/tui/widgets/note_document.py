@@ -8,6 +8,7 @@ itself again when the text is read. So nothing that came from the file is shown 
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from textual.document._document import Document, EditResult, Location
@@ -27,19 +28,24 @@ _BACK = {held: c for c, held in _HIDE.items()}
 _SIGN = {held: 0x2400 + c if c < 0x20 else 0x2421 if c == 0x7F else 0xFFFD for c, held in _HIDE.items()}
 
 
+# A search is quick; putting a character in place of another is not, and hardly ever needed.
+_ANY_UNSAFE = re.compile(f"[{''.join(map(re.escape, map(chr, _UNSAFE)))}]")
+_ANY_HELD = re.compile(f"[{chr(_PRIVATE)}-{chr(_PRIVATE + len(_UNSAFE) - 1)}]")
+
+
 def hold(text: str) -> str:
     """`text` with every unsafe character as its private-use stand-in, of the same length."""
-    return text if text.isascii() and text.isprintable() else text.translate(_HIDE)
+    return text.translate(_HIDE) if _ANY_UNSAFE.search(text) else text
 
 
 def give(text: str) -> str:
     """The text that `hold` was given."""
-    return text if text.isascii() else text.translate(_BACK)
+    return text if text.isascii() or not _ANY_HELD.search(text) else text.translate(_BACK)
 
 
 def show(text: str) -> str:
     """Held text with a visible sign (␛, �) for every stand-in, of the same length."""
-    return text if text.isascii() else text.translate(_SIGN)
+    return text if text.isascii() or not _ANY_HELD.search(text) else text.translate(_SIGN)
 
 
 def has_unsafe(text: str) -> bool:
@@ -65,7 +71,7 @@ class NoteDocument(Document):
     def text(self) -> str:
         """The note, as it would be saved. Kept until the next edit: it is asked for at every line that is drawn."""
         if self._text is None:
-            self._text = self._newline.join(map(give, self._lines))
+            self._text = give(self._newline.join(self._lines))
         return self._text
 
     def replace_range(self, start: Location, end: Location, text: str) -> EditResult:

@@ -10,6 +10,7 @@ class SettingArea(NoteArea):
     """Lines of settings. Set `completes` to False where keys are free."""
 
     completes = True
+    marked_up = False
 
     def __init__(self, *, id: str, placeholder: str) -> None:
         super().__init__(id=id, placeholder=placeholder, nests=False)

@@ -1,0 +1,92 @@
+"""What goes to and from the lab's disk and over the network, from the kernel's counters."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from pathlib import Path
+
+_SECTOR = 512
+"""Bytes; what the kernel counts disks in, whatever their sectors are (Documentation/block/stat.rst)."""
+_MOUNTS, _NET = Path("/proc/self/mountinfo"), Path("/proc/net/dev")
+
+
+class Rates:
+    """Turns counters into amounts a second, between one look and the next."""
+
+    def __init__(self) -> None:
+        self._before: tuple[int, ...] | None = None
+        self._when = 0.0
+
+    def __call__(self, counters: tuple[int, ...] | None) -> tuple[float | None, ...] | None:
+        """The rates since the look before; None at the first look, and where there are no counters."""
+        before, self._before = self._before, counters
+        when, self._when = self._when, time.monotonic()
+        passed = self._when - when
+        if before is None or counters is None or len(before) != len(counters) or passed <= 0:
+            return None
+        # Less than before: the device was taken out and put in again.
+        return tuple(max(0, now - then) / passed for now, then in zip(counters, before, strict=True))
+
+
+def disk_of(folder: Path) -> Path | None:
+    """The counters of the disk or partition that holds `folder`; None where it lies on none of this machine's."""
+    try:
+        device = folder.stat().st_dev
+    except OSError:
+        return None
+    if not os.major(device):  # btrfs, overlays: the number is made up, and the mount names the disk
+        source = _mounted_from(device)
+        try:
+            device = source.stat().st_rdev if source else 0
+        except OSError:
+            return None
+    path = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+    return path if os.major(device) and path.exists() else None
+
+
+def disk_bytes(counters: Path | None) -> tuple[int, int] | None:
+    """Bytes read and written so far."""
+    try:
+        fields = counters.read_bytes().split() if counters else []
+        return int(fields[2]) * _SECTOR, int(fields[6]) * _SECTOR
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def net_bytes() -> tuple[int, int] | None:
+    """Bytes received and sent so far, over network cards; over everything but loopback where there is no card.
+
+    What goes through a bridge or a tunnel goes through a card too, and is counted once.
+    """
+    try:
+        rows = [line.partition(":") for line in _NET.read_text().splitlines()[2:]]
+    except OSError:
+        return None
+    found = {name.strip(): counts.split() for name, _, counts in rows if name.strip() != "lo"}
+    cards = {name: counts for name, counts in found.items() if _is_card(name)}
+    try:
+        chosen = (cards or found).values()
+        return sum(int(c[0]) for c in chosen), sum(int(c[8]) for c in chosen)
+    except (IndexError, ValueError):
+        return None
+
+
+@functools.cache
+def _is_card(name: str) -> bool:
+    return Path(f"/sys/class/net/{name}/device").exists()
+
+
+def _mounted_from(device: int) -> Path | None:
+    """The device file of the mount whose made-up number is `device`."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        for line in _MOUNTS.read_text("utf-8", "replace").splitlines():
+            first, _, rest = line.partition(" - ")
+            source = rest.split(" ")[1]
+            if first.split(" ")[2] == number and source.startswith("/dev/"):
+                return Path(source)
+    except (OSError, IndexError):
+        return None
+    return None

@@ -1,0 +1,156 @@
+"""git, run for the notebook: without a prompt, without a terminal that a helper of it could ask on, never for long.
+
+Whatever it prints comes back as text to be cleaned, and every way in which it can fail as one sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgexp_tui.notebook.model import NotebookError
+from imgexp_tui.paths import NOTEBOOK
+from imgexp_tui.text import clean_line, first_line
+
+_PATIENCE = 20.0
+_GRACE = 3.0
+"""Seconds to end in by itself, so that it takes its lock files away."""
+_KEPT = (
+    "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH",
+)  # fmt: skip
+"""Who one is, and where git looks. Everything else (GIT_DIR, GIT_INDEX_FILE, …) is of whoever started the app, such as
+a hook, and would lead to another repository."""
+
+
+class GitError(NotebookError):
+    """One sentence: what git did not do, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A git command that ended.
+
+    Attributes:
+        out: what it printed, as bytes.
+        said: what it said on standard error, or else on standard output, as text that is not cleaned.
+    """
+
+    code: int
+    out: bytes
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The repository that the notebook is in.
+
+    Attributes:
+        folder: where the notebook really lies (it may be a symlink); commands run there.
+        name: of the notebook's file in it.
+        prefix: of `folder` in the repository, "" or with a slash at its end.
+        private: git's own folder.
+    """
+
+    folder: Path
+    name: str
+    prefix: str
+    private: Path
+
+    def run(self, *words: str, timeout: float = _PATIENCE, given: bytes = b"") -> Done:
+        """Run a git command in the notebook's folder.
+
+        Raises:
+            GitError: it cannot be run, or does not end.
+        """
+        return _run(self.folder, *words, timeout=timeout, given=given)
+
+    def ask(self, *words: str, given: bytes = b"") -> bytes:
+        """What a git command prints.
+
+        Raises:
+            GitError: it failed.
+        """
+        done = self.run(*words, given=given)
+        if done.code:
+            raise GitError(f"git {words[0]} failed: {reason(done.said)}")
+        return done.out
+
+
+def repository(lab: Path) -> Repository:
+    """The repository of a lab's notebook.
+
+    Raises:
+        GitError: there is none, or no git.
+    """
+    path = Path(os.path.realpath(lab / NOTEBOOK))
+    if not path.is_file():
+        raise GitError(f"there is no {lab / NOTEBOOK}; start one with: imgexp-tui init")
+    done = _run(path.parent, "rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--show-prefix")
+    if done.code:
+        if "not a git repository" in done.said:
+            raise GitError(f"{path.parent} is in no git repository; mend: git init {path.parent}")
+        raise GitError(f"git cannot use {path.parent}: {reason(done.said)}")
+    inside, private, prefix = os.fsdecode(done.out).split("\n")[:3]
+    if inside != "true":
+        raise GitError(f"{path.parent} is inside git's own folder; no notebook is committed there")
+    return Repository(path.parent, path.name, prefix, Path(private))
+
+
+def reason(said: str) -> str:
+    """The first line of what git or a hook said, for a terminal."""
+    line = first_line(said)
+    for word in ("fatal: ", "error: "):
+        line = line.removeprefix(word)
+    return clean_line(line)[:300] or "it gave no reason"
+
+
+def _run(folder: Path, *words: str, timeout: float = _PATIENCE, given: bytes = b"") -> Done:
+    argv = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "color.ui=false", *words]
+    try:
+        # A session of its own has no terminal: neither git nor a hook nor gpg can ask on ours and wait for ever.
+        process = subprocess.Popen(
+            argv,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        raise GitError("git is not installed (no git in PATH)") from None
+    except OSError as error:
+        raise GitError(f"git cannot be run: {error.strerror}") from None
+    with process:
+        try:
+            out, err = process.communicate(given, timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise GitError(f"git {words[0]} did not end within {timeout:.0f} s and was stopped") from None
+        except BaseException:
+            _end(process)
+            raise
+    return Done(process.returncode, out, (err if err.strip() else out).decode("utf-8", "replace"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git with whatever it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_GRACE)
+            return
+
+
+def _environment() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k in _KEPT or not k.startswith("GIT_")}
+    kept.pop("GPG_TTY", None)
+    # The editor fails rather than edits: no command here wants one.
+    return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "false", "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat"}

@@ -1,0 +1,165 @@
+"""Open ideas: the check boxes in the notes, `- [ ] try num_workers > 0`, and where the ticked ones were tried.
+
+The note is the record, so that any editor can write, tick and read an idea: a ticked one says `- [x] … (tried in v2)`,
+and taking the tick away gives back the line as it was. An idea may go on in the lines below its bullet that are
+indented further; what is ticked says where it was tried behind the last of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from imgexp_tui.notebook.model import FIELDS, Notebook, Version
+
+_BULLET = re.compile(r"([ \t]*)(?:-(?!-)|[*+](?=[ \t])|\d{1,9}[.)](?=[ \t]))")
+_BOX = re.compile(rf"{_BULLET.pattern}[ \t]*\[([ xX])\](?:[ \t]+(.*))?")
+_TRIED = re.compile(r"[ \t]?\(tried in ([^()\n]{1,80})\)$")
+_END = " \t\r"
+"""What may stand behind the words of a line; it stays where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """One check box of a note.
+
+    Attributes:
+        field: the note, one of `FIELDS`.
+        line: of the note, 1-based.
+        text: its words as one line, without the box and without where it was tried.
+        done: whether it is ticked.
+        tried_in: the version in which it was tried, as the note names it; "" where that is not said.
+    """
+
+    version: str
+    field: str
+    line: int
+    text: str
+    done: bool = False
+    tried_in: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What stays the same when lines move and the box is ticked."""
+        return self.version, self.field, self.text
+
+
+def ideas_of(version: Version) -> list[Idea]:
+    """The ideas in the notes of a version, open and done."""
+    return [
+        Idea(version.name, name, item.first + 1, item.text, item.done, item.tried_in)
+        for name in FIELDS
+        for item in _items(getattr(version, name))
+    ]
+
+
+def all_ideas(notebook: Notebook) -> list[Idea]:
+    """The ideas of every version, in the notebook's order, open and done."""
+    return [idea for version in notebook.versions.values() for idea in ideas_of(version)]
+
+
+def offered(notebook: Notebook, version: str) -> list[Idea]:
+    """The open ideas of a version and of its bases, the nearest first: what a version built on it could try."""
+    found: list[Idea] = []
+    walked: set[str] = set()
+    at = notebook.versions.get(version)
+    while at and at.name not in walked:
+        walked.add(at.name)
+        found += [idea for idea in ideas_of(at) if not idea.done]
+        at = notebook.versions.get(at.base or "")
+    return found
+
+
+def proposal(notebook: Notebook, idea: Idea) -> str:
+    """In which version an idea was most likely tried: the newest after its own, or else its own."""
+    return next(reversed(notebook.versions), idea.version)
+
+
+def find(note: str, idea: Idea) -> Idea | None:
+    """The same idea in a note that may have changed since, ticked or not: the nearest line with its words."""
+    same = [item for item in _items(note) if item.text == idea.text]
+    if not same:
+        return None
+    item = min(same, key=lambda one: (one.done != idea.done, abs(one.first + 1 - idea.line)))
+    return Idea(idea.version, idea.field, item.first + 1, item.text, item.done, item.tried_in)
+
+
+def with_ticks(note: str, ideas: Iterable[Idea], tried_in: str = "") -> str:
+    """`note` with its `ideas` ticked; `tried_in` is left out where it is empty."""
+    items = {item.first + 1: item for item in _items(note)}
+    lines = note.split("\n")
+    for item in (items[idea.line] for idea in ideas):
+        if not item.done:
+            lines[item.first] = _boxed(lines[item.first], "x")
+            words, end = _parted(lines[item.last])
+            lines[item.last] = words + (f" (tried in {tried_in})" if tried_in else "") + end
+    return "\n".join(lines)
+
+
+def without_tick(note: str, idea: Idea) -> str:
+    """`note` with an idea of it open again, and without where it was tried."""
+    item = next(item for item in _items(note) if item.first + 1 == idea.line)
+    lines = note.split("\n")
+    if item.done:
+        words, end = _parted(lines[item.last])
+        lines[item.last] = _TRIED.sub("", words) + end
+        lines[item.first] = _boxed(lines[item.first], " ")
+    return "\n".join(lines)
+
+
+def without_ideas(note: str) -> str:
+    """`note` without the lines of its ideas."""
+    taken = {row for item in _items(note) for row in range(item.first, item.last + 1)}
+    return "\n".join(line for row, line in enumerate(note.split("\n")) if row not in taken)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A check box in the lines of a note, both ends 0-based."""
+
+    first: int
+    last: int
+    text: str
+    done: bool
+    tried_in: str
+
+
+def _items(note: str) -> Iterator[_Item]:
+    """The check boxes that say something."""
+    if "[" not in note:
+        return
+    lines = note.split("\n")
+    for first, line in enumerate(lines):
+        if not (box := _BOX.fullmatch(line.rstrip(_END))):
+            continue
+        last = first
+        while last + 1 < len(lines) and _goes_on(lines[last + 1], _indent(box[1])):
+            last += 1
+        pieces = [box[3] or "", *lines[first + 1 : last + 1]]
+        words = " ".join(piece for raw in pieces if (piece := raw.strip()))
+        done = box[2] != " "
+        tried = _TRIED.search(words) if done else None
+        text = words[: tried.start()] if tried else words
+        if text.strip():
+            yield _Item(first, last, text, done, tried[1] if tried else "")
+
+
+def _goes_on(line: str, indent: int) -> bool:
+    """Whether a line belongs to the words of a bullet that stands at `indent`."""
+    return bool(line.strip()) and not _BULLET.match(line) and _indent(line) > indent
+
+
+def _indent(line: str) -> int:
+    line = line.expandtabs(4)
+    return len(line) - len(line.lstrip(" "))
+
+
+def _parted(line: str) -> tuple[str, str]:
+    words = line.rstrip(_END)
+    return words, line[len(words) :]
+
+
+def _boxed(line: str, tick: str) -> str:
+    at = line.index("[") + 1
+    return line[:at] + tick + line[at + 1 :]

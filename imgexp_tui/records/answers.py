@@ -1,0 +1,120 @@
+"""`answers/last.bin` and `answers/best.bin`: what a model answered to its validation images, the most wrong first.
+
+A line of JSON, then the small pictures as raw bytes, one after the other: it takes no picture library to show them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from imgexp_tui import durable
+from imgexp_tui.records.rundir import RunDir
+
+_LIMIT = 64 << 20
+"""Bytes of a file; a larger one was not written by us."""
+_MOST_CLASSES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One image.
+
+    Attributes:
+        truth, answer: indices of classes.
+        confidence: the probability that the model gave its answer.
+        right: the probability that it gave the truth; the images are sorted by it.
+    """
+
+    truth: int
+    answer: int
+    confidence: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers of one validation.
+
+    Attributes:
+        classes: their names.
+        confusion: a row for each true class: how often each class was answered. All validation images count.
+        side: pixels along each side of a small picture.
+        pixels: RGB, `side * side * 3` bytes for each of `images`.
+    """
+
+    epoch: int
+    step: int
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    side: int
+    images: tuple[Answer, ...]
+    pixels: bytes
+
+    def picture(self, number: int) -> bytes:
+        """The RGB bytes of one image."""
+        size = self.side * self.side * 3
+        return self.pixels[number * size : (number + 1) * size]
+
+
+def write(run: RunDir, name: str, answers: Answers) -> None:
+    """Write them as `name`, `last` or `best`, in place of those of an earlier epoch.
+
+    Raises:
+        OSError: it could not be written; what stood there is whole.
+    """
+    head = {
+        "epoch": answers.epoch,
+        "step": answers.step,
+        "classes": answers.classes,
+        "confusion": answers.confusion,
+        "side": answers.side,
+        "images": [[a.truth, a.answer, a.confidence, a.right] for a in answers.images],
+    }
+    durable.make_folder(run.answers)
+    durable.replace(path_of(run, name), orjson.dumps(head) + b"\n" + answers.pixels)
+
+
+def read(run: RunDir, name: str) -> Answers | None:
+    """What was written as `name`; None where that is nothing, or nothing that can be read."""
+    try:
+        path = path_of(run, name)
+        if path.stat().st_size > _LIMIT:
+            return None
+        line, _, pixels = path.read_bytes().partition(b"\n")
+        return _answers(orjson.loads(line), pixels)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def path_of(run: RunDir, name: str) -> Path:
+    return run.answers / f"{name}.bin"
+
+
+def _answers(head: Any, pixels: bytes) -> Answers:
+    """Raises ValueError, KeyError or TypeError where the parts do not fit together."""
+    found = Answers(
+        epoch=int(head["epoch"]),
+        step=int(head["step"]),
+        classes=tuple(str(name) for name in head["classes"]),
+        confusion=tuple(tuple(int(n) for n in row) for row in head["confusion"]),
+        side=int(head["side"]),
+        images=tuple(Answer(int(t), int(a), float(c), float(r)) for t, a, c, r in head["images"]),
+        pixels=pixels,
+    )
+    count, classes = len(found.images), range(len(found.classes))
+    fits = (
+        len(classes) <= _MOST_CLASSES
+        and len(found.confusion) in (0, len(classes))
+        and all(len(row) == len(classes) for row in found.confusion)
+        and all(a.truth in classes and a.answer in classes and math.isfinite(a.confidence) for a in found.images)
+        and found.side > 0
+        and len(pixels) == count * found.side * found.side * 3
+    )
+    if not fits:
+        raise ValueError("the parts do not fit together")
+    return found

@@ -1,0 +1,155 @@
+"""What a person noted of a run's stats, set beside what was measured: where the two disagree, and what cannot be.
+
+Both are read by the same rules, because what is measured is told in the notes' own shape. A line is compared only
+where its label names something that was measured and a number can be made out; a sentence that says nothing in numbers
+is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imgexp_tui.text import clean_line, memory
+
+MEMORY_SHARE, MEMORY_LEAST = 0.10, 200.0
+"""Memory disagrees by more than this share of what was measured, and by more than these MB: what the driver and its
+context take differs that much from tool to tool."""
+TOTAL_SHARE = 0.05
+"""Totals that differ by more are of different machines: GB and GiB differ by 7 %, what is reserved by less."""
+PERCENT_LEAST = 15.0
+"""Points by which the lowest or highest utilization has to differ: people read it off a gauge that moves."""
+TIME_SHARE = 0.25
+"""Share by which an epoch's time has to differ: people write about a minute."""
+
+IMPOSSIBLE, DIFFERS = "impossible", "differs"
+SIGNS = {IMPOSSIBLE: "✗", DIFFERS: "≠"}
+
+_NUMBER = r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_OF = re.compile(rf"({_NUMBER})\s*([KMGT]i?B)?\s*(?:/|\bof\b)\s*({_NUMBER})\s*([KMGT]i?B)?", re.IGNORECASE)
+_SIZE = re.compile(rf"({_NUMBER})\s*([KMGT]i?B)\b", re.IGNORECASE)
+_RANGE = re.compile(rf"({_NUMBER})\s*%?\s*(?:-|–|—|to|or|and)\s*({_NUMBER})\s*%?")
+_PERCENT = re.compile(rf"({_NUMBER})\s*%")
+_ASIDE = re.compile(r",?\s*\b(?:above|below|over|under|never)\b.*", re.IGNORECASE)
+_TIME = re.compile(rf"({_NUMBER})\s*(hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b", re.IGNORECASE)
+_POWERS = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024}
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is to be said of one line of a note.
+
+    Attributes:
+        line: its number in the note, from 0.
+        kind: `IMPOSSIBLE` or `DIFFERS`.
+        sentence: why, such as "measured 1,985/8,126 MB".
+    """
+
+    line: int
+    kind: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{SIGNS[self.kind]} {self.sentence}"
+
+
+def remarks(observed: str, measured: Sequence[tuple[str, str]]) -> list[Remark]:
+    """Where a note and the stats of its run disagree; at most one remark a line."""
+    found = []
+    for number, line in enumerate(observed.split("\n")):
+        label, colon, claim = line.strip(" \t-*").partition(":")
+        subject = _subject(label) if colon else ""
+        if subject and (remark := _remark(number, subject, clean_line(claim), _texts(subject, measured))):
+            found.append(remark)
+    return found
+
+
+def _remark(number: int, subject: str, claim: str, texts: list[str]) -> Remark | None:
+    if why := _impossible(subject, claim):
+        told = f"; measured {texts[0]}" if texts else ""
+        return Remark(number, IMPOSSIBLE, f"cannot be: {why}{told}")
+    if texts and all(_differ(subject, claim, text) for text in texts):
+        return Remark(number, DIFFERS, f"measured {' and '.join(texts)}")
+    return None
+
+
+def _subject(label: str) -> str:
+    """What a label is about, however it is spelled: "" where it is nothing that is measured."""
+    words = set(re.findall(r"[a-z]+", label.lower()))
+    if words & {"gpu", "vram", "cuda"}:
+        if words & {"memory", "mem", "vram"}:
+            return "gpu memory"
+        return "gpu utilization" if words & {"utilization", "utilisation", "util", "usage", "load"} else ""
+    if words & {"memory", "mem", "ram"}:
+        return "cpu memory"
+    if "epoch" in words and words & {"time", "duration", "seconds"}:
+        return "epoch valid" if words & {"valid", "validation", "val"} else "epoch train"
+    return ""
+
+
+def _texts(subject: str, measured: Sequence[tuple[str, str]]) -> list[str]:
+    """What was measured of a subject; several where there are several GPUs."""
+    return [text for label, text in measured if _subject(label) == subject]
+
+
+def _impossible(subject: str, claim: str) -> str:
+    """Why a claim cannot be true, whatever was measured."""
+    if subject.endswith("memory"):
+        used, total = _memory(claim)
+        return f"{_mb(used)} of {_mb(total)}" if used is not None and total is not None and used > total else ""
+    if subject == "gpu utilization":
+        percents = [float(text.replace(",", "")) for text in _PERCENT.findall(claim)]
+        return f"{max(percents):,g} %" if percents and max(percents) > 100 else ""
+    return ""
+
+
+def _differ(subject: str, claim: str, text: str) -> bool:
+    if subject.endswith("memory"):
+        (used, total), (peak, there) = _memory(claim), _memory(text)
+        if used is None or peak is None:
+            return False
+        other = total is not None and there is not None and abs(total - there) > TOTAL_SHARE * there
+        return other or abs(used - peak) > max(MEMORY_LEAST, MEMORY_SHARE * peak)
+    if subject == "gpu utilization":
+        seen, was = _percents(claim), _percents(text)
+        return bool(seen and was) and any(abs(s - w) > PERCENT_LEAST for s, w in zip(seen, was, strict=True))
+    seconds, took = _seconds(claim), _seconds(text)
+    return seconds is not None and took is not None and abs(seconds - took) > TIME_SHARE * took
+
+
+def _memory(text: str) -> tuple[float | None, float | None]:
+    """Used and total, MB; a bare "2,425/30,147" counts as MB."""
+    if of := _OF.search(text):
+        unit = of[4] or of[2] or "MB"
+        return _size(of[1], of[2] or unit), _size(of[3], unit)
+    one = _SIZE.search(text)
+    return (_size(one[1], one[2]), None) if one else (None, None)
+
+
+def _percents(text: str) -> tuple[float, float] | tuple[()]:
+    """The lowest and the highest percent that a sentence names; what it says of time spent above one is an aside."""
+    main = _ASIDE.sub("", text)
+    found = [number for pair in _RANGE.findall(main) for number in pair] + _PERCENT.findall(main)
+    percents = [value for number in found if (value := float(number.replace(",", ""))) <= 100]
+    return (min(percents), max(percents)) if percents else ()
+
+
+def _seconds(text: str) -> float | None:
+    """The first length of time in a text, such as "~70 s" or "11m 40s"."""
+    total, end = None, None
+    for found in _TIME.finditer(text):
+        if end is not None and text[end : found.start()].strip(" ,"):
+            break
+        total = (total or 0.0) + float(found[1].replace(",", "")) * _SECONDS[found[2][0].lower()]
+        end = found.end()
+    return total
+
+
+def _size(number: str, unit: str) -> float:
+    return float(number.replace(",", "")) * _POWERS[unit[0].upper()]
+
+
+def _mb(mega: float) -> str:
+    return memory(mega * 1024 * 1024)

@@ -1,0 +1,88 @@
+"""The last ten minutes of each gauge, for the sparklines beside them.
+
+A column of a sparkline stands for a fixed stretch of the clock, so that a gauge's past moves on by one cell at a time
+and not at every look.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+COLUMN = 2
+"""Seconds of the finest column."""
+_KEPT = 300
+"""Columns."""
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The columns of one gauge: each the highest value of its stretch, nan where there was none.
+
+    Attributes:
+        last: the number of the last one, counted from the clock's beginning.
+    """
+
+    last: int = 0
+    values: tuple[float, ...] = ()
+
+    def columns(self, room: int, wide: int = 1) -> list[float]:
+        """The latest `room` columns, each of `wide` of ours together; fewer where the past is shorter."""
+        found: dict[int, float] = {}
+        for i, value in enumerate(reversed(self.values)):
+            group = (self.last - i) // wide
+            if len(found) == room and group not in found:
+                break
+            before = found.get(group, math.nan)
+            found[group] = value if math.isnan(before) or value > before else before
+        return [found[group] for group in sorted(found)]
+
+    def highest(self, room: int) -> float:
+        """The highest value of the latest `room` columns; 0 without one."""
+        return max((value for value in self.columns(room) if not math.isnan(value)), default=0.0)
+
+
+class History:
+    """Takes in the gauges at each look."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+        self._last = 0
+
+    def add(self, gauges: Mapping[str, float | None], now: float | None = None) -> None:
+        """The gauges now; one that is not told leaves a gap."""
+        column = int((time.monotonic() if now is None else now) // COLUMN)
+        passed = min(_KEPT, column - self._last) if self._values else 0
+        self._last = column
+        for name in self._values.keys() | gauges.keys():
+            values = self._values.setdefault(name, [math.nan])
+            values += [math.nan] * passed
+            told = gauges.get(name)
+            if told is not None and not values[-1] >= told:
+                values[-1] = told
+            del values[:-_KEPT]
+        self._values = {n: v for n, v in self._values.items() if not all(map(math.isnan, v)) or n in gauges}
+
+    def past(self) -> dict[str, Past]:
+        """Every gauge's past."""
+        return {name: Past(self._last, tuple(values)) for name, values in self._values.items()}
+
+
+def spark(past: Past | None, room: int, top: float, wide: int = 1) -> str:
+    """A past as one row of `room` cells, the latest at the right; a gap is a blank.
+
+    Args:
+        top: what the highest block stands for.
+    """
+    columns = past.columns(room, wide) if past else []
+    return "".join(_block(value, top) for value in columns).rjust(room)
+
+
+def _block(value: float, top: float) -> str:
+    if math.isnan(value):
+        return " "
+    share = min(1.0, max(0.0, value / top)) if top > 0 else 0.0
+    return _BLOCKS[1 + round(share * 7)]

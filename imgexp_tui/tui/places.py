@@ -1,0 +1,56 @@
+"""Where a place in a text went when somebody else changed the text: it stays by its words."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from itertools import takewhile
+
+Place = tuple[int, int]
+"""Row and column."""
+
+
+def moved(before: str, after: str, place: Place) -> Place:
+    """Where `place` of `before` is in `after`.
+
+    By whole lines, because a line that others put in below the cursor must not draw it away from what one is writing;
+    within a line that was changed, by what stayed of it.
+    """
+    row, column = place
+    old, new = before.split("\n"), after.split("\n")
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    if row < head:
+        return place
+    if row >= len(old) - tail:
+        return row + len(new) - len(old), column
+    middle = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail], autojunk=False)
+    for tag, start, end, begin, stop in middle.get_opcodes():
+        if not start <= row - head < end:
+            continue
+        if tag == "equal":
+            return row - start + begin, column
+        there = range(head + begin, head + stop)
+        if not there:
+            break
+        best = max(there, key=lambda at: (_kept(old[row], new[at]), at == row - start + begin))
+        return best, _column(old[row], new[best], column)
+    return min(head + begin, len(new) - 1), 0
+
+
+def _column(old: str, new: str, column: int) -> int:
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    if column > head and column >= len(old) - tail:
+        return column + len(new) - len(old)
+    return min(column, len(new))
+
+
+def _kept(old: str, new: str) -> int:
+    """How many characters at both ends of a line stayed."""
+    head = _common(old, new)
+    return head + _common(old[head:][::-1], new[head:][::-1])
+
+
+def _common(a: list[str] | str, b: list[str] | str) -> int:
+    """How many items two sequences begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

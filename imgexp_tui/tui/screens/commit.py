@@ -1,0 +1,55 @@
+"""Asks for the message of a commit of the notebook; one that says what changed stands there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from imgexp_tui.notebook import commits
+from imgexp_tui.notebook.commits import Plan
+from imgexp_tui.notebook.git import GitError
+from imgexp_tui.paths import NOTEBOOK
+
+
+def plan(lab: Path) -> Plan | str:
+    """What a commit would be, or a sentence that says why there can be none. It blocks: for a thread."""
+    try:
+        return commits.plan(lab)
+    except GitError as error:
+        return f"{str(error)[:1].upper()}{str(error)[1:]}."
+
+
+class CommitScreen(ModalScreen[str]):
+    """Dismissed with the message; "" where nothing shall be committed."""
+
+    CSS_PATH = "commit.tcss"
+    BINDINGS = [
+        Binding("enter", "commit", "Commit", tooltip="Commit with the message that stands there"),
+        Binding("escape", "cancel", "Cancel", tooltip="Commit nothing"),
+    ]
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._plan = plan
+
+    def compose(self) -> ComposeResult:
+        where = f"on {self._plan.branch}" if self._plan.branch else "on no branch (HEAD is detached)"
+        with Vertical(id="box"):
+            yield Static(Content(f"Commit {NOTEBOOK}, and nothing else, {where}."), id="question")
+            yield Input(self._plan.message, id="message", compact=True, select_on_focus=False)
+            yield Static(Content("enter commits · esc cancels"), id="keys")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip() or self._plan.message)
+
+    def action_commit(self) -> None:
+        self.dismiss(self.query_one(Input).value.strip() or self._plan.message)
+
+    def action_cancel(self) -> None:
+        self.dismiss("")

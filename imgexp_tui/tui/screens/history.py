@@ -1,0 +1,286 @@
+"""Every saved state of a version's notes: what each changed, and the key that brings one back.
+
+In a git repository the commits that touched the notebook are a second list, which reaches back before the app's own.
+Everything is read in threads, and a long list a page at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container, Vertical
+from textual.widgets import Footer
+
+from imgexp_tui.notebook.model import FIELDS
+from imgexp_tui.notebook.timeline import Change
+from imgexp_tui.text import clean_line
+from imgexp_tui.tui import past
+from imgexp_tui.tui.diff_lines import diff
+from imgexp_tui.tui.lines import Line, line, pad, spread
+from imgexp_tui.tui.past import COMMITS, SAVES, Page, Past
+from imgexp_tui.tui.widgets.cursor_pane import CursorPane
+from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
+
+_AHEAD = 50
+"""Rows below the cursor at which the next page is read."""
+
+
+class StateRows(CursorPane):
+    """One state a row. Rows are built once for each width: there may be ten thousand."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._changes: list[Change] = []
+        self._built: list[Line] = []
+        self._width = 0
+
+    @property
+    def count(self) -> int:
+        return len(self._changes)
+
+    @property
+    def picked(self) -> Change | None:
+        """The state under the cursor."""
+        return self._changes[self.cursor] if self._changes else None
+
+    def fill(self, changes: list[Change], *, more: bool) -> None:
+        """Show these states, in place of those before or below them."""
+        if more:
+            self._changes += changes
+        else:
+            self._changes, self._built, self.cursor = list(changes), [], 0
+            self.scroll_home(animate=False)
+        self.rebuild()
+        if not more:
+            self.post_message(self.Moved())
+
+    def build(self, width: int, height: int) -> list[Line]:
+        if width != self._width:
+            self._width, self._built = width, []
+        self._built += [past.row(change, width) for change in self._changes[len(self._built) :]]
+        rows = list(self._built)
+        if rows:
+            rows[self.cursor] = line(("▌", "mark"), *_without_first(rows[self.cursor]))
+        return rows
+
+
+class DiffView(Pane):
+    """The lines that one text has and another has not."""
+
+    _texts = ("", "")
+    _instead = ""
+
+    def tell(self, old: str, new: str, instead: str = "") -> None:
+        """Show what makes `old` to `new`, or a sentence instead."""
+        if (old, new, instead) != (*self._texts, self._instead):
+            self._texts, self._instead = (old, new), instead
+            self.scroll_home(animate=False)
+            self.rebuild()
+
+    def build(self, width: int, height: int) -> list[Line]:
+        if self._instead:
+            from imgexp_tui.tui.wrap import wrap
+
+            return [line((text, "quiet")) for text in wrap(self._instead, width)]
+        return diff(*self._texts, width)
+
+
+class HistoryScreen(LineScreen[None]):
+    """The states of one version's notes.
+
+    Args:
+        field: the note whose states are shown; "" for all of them.
+    """
+
+    CSS_PATH = "history.tcss"
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (130, "-wide")]
+    BINDINGS = [
+        Binding("escape,q,H", "close", "Back"),
+        Binding("enter,r", "bring_back", "Bring back", tooltip="Make this state the note again; it can be undone"),
+        Binding("d", "compare", "Diff", tooltip="Compare with the state before, or with the note as it is now"),
+        Binding("n", "note", "Note", tooltip="The states of all notes, or of one"),
+        Binding("tab", "source", "Commits", tooltip="States that were saved, or those of git's commits"),
+        Binding("j,down", "move(1)", "Older state", show=False),
+        Binding("k,up", "move(-1)", "Newer state", show=False),
+        Binding("pagedown,space", "page(1)", "A page of older states", show=False),
+        Binding("pageup,b", "page(-1)", "A page of newer states", show=False),
+        Binding("g,home", "move(-1000000)", "Newest state", show=False),
+        Binding("G,end", "move(1000000)", "Oldest state that was read", show=False),
+        Binding("J,ctrl+down", "scroll(3)", "Scroll the diff down", show=False),
+        Binding("K,ctrl+up", "scroll(-3)", "Scroll the diff up", show=False),
+        Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
+    ]
+
+    def __init__(self, lab: Path, version: str, field: str = "") -> None:
+        super().__init__()
+        self._lab = lab
+        self._version = version
+        self._field = field
+        self._source = SAVES
+        self._with_now = False
+        self._repository = False
+        self._past = Past(lab, version, SAVES, self._fields)
+        self._last = Page([], ended=False)
+        self._reading = False
+        # Held rather than looked up: what is read may come when the screen is being closed.
+        self._title, self._head, self._about = LineView(id="title"), LineView(id="head"), LineView(id="about")
+        self._rows, self._diff = StateRows(id="states"), DiffView(id="diff")
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        return (self._field,) if self._field else FIELDS
+
+    def compose(self) -> ComposeResult:
+        yield self._title
+        with Container(id="body"):
+            with Vertical(id="list"):
+                yield self._head
+                yield self._rows
+            with Vertical(id="change"):
+                yield self._about
+                yield self._diff
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._draw()
+        self._begin()
+        self._ask_git()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw)
+
+    # Reading
+
+    def _begin(self) -> None:
+        """Read the list anew, from its newest state."""
+        self._past = Past(self._lab, self._version, self._source, self._fields)
+        self._last = Page([], self._last.now, ended=False)
+        self._read()
+
+    @work(group="read")
+    async def _read(self) -> None:
+        asked = self._past
+        if self._reading:
+            return  # what is asked for now is read when that has come
+        self._reading = True
+        try:
+            page = await asyncio.to_thread(asked.more)
+        finally:
+            self._reading = False
+        if asked is not self._past:
+            self._read()
+            return
+        first = not self._last.changes
+        self._last = page
+        self._rows.fill(page.changes, more=not first)
+        self._draw()
+
+    @work(group="git")
+    async def _ask_git(self) -> None:
+        self._repository = await asyncio.to_thread(past.repository_of, self._lab) is not None
+        self.refresh_bindings()
+        self._draw()
+
+    # Drawing
+
+    def _draw(self) -> None:
+        room = self.size.width
+        name, source = clean_line(self._version), self._source
+        right = [("saved states", "strong" if source == SAVES else "quiet")]
+        if self._repository:
+            right += [(" · ", "quiet"), ("commits", "strong" if source == COMMITS else "quiet")]
+        left = line((f" {name} ", "title"), (f"history of {self._field or 'all notes'}", "quiet"))
+        self._title.show([spread(left, line(*right, " "), room)])
+        self._head.show([past.head(self._head.size.width or room, source)])
+        self._about.show([pad(line((f" {self._what()}", "quiet")), self._about.size.width or room)])
+        self._draw_diff()
+
+    def _what(self) -> str:
+        change = self._rows.picked
+        if change is None:
+            return ""
+        if self._with_now:
+            return f"{change.state.field}: what bringing it back would change (d: what it changed then)"
+        return f"{change.state.field}: what it changed (d: what bringing it back would change)"
+
+    def _draw_diff(self) -> None:
+        change, view = self._rows.picked, self._diff
+        if change is None:
+            view.tell("", "", self._nothing())
+        elif not self._with_now:
+            view.tell(change.before, change.state.text)
+        elif change.state.field in self._last.now:
+            view.tell(self._last.now[change.state.field], change.state.text)
+        else:
+            view.tell("", "", self._last.trouble or "The note cannot be read now.")
+
+    def _nothing(self) -> str:
+        if self._last.trouble:
+            return self._last.trouble
+        if not self._last.ended:
+            return "Reading…"
+        if self._source == COMMITS:
+            return f"No commit holds {'this note' if self._field else 'notes'} of {clean_line(self._version)}."
+        return "Nothing was saved yet. Each save keeps a state here, whether or not the lab is in git."
+
+    # Keys
+
+    def on_cursor_pane_moved(self) -> None:
+        self._draw()
+        if not self._last.ended and self._rows.cursor >= self._rows.count - _AHEAD:
+            self._read()
+
+    def on_cursor_pane_opened(self) -> None:
+        self.action_bring_back()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._repository if action == "source" else True
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+    def action_move(self, rows: int) -> None:
+        self._rows.move(rows)
+
+    def action_page(self, pages: int) -> None:
+        self._rows.move(pages * max(1, self._rows.size.height - 1))
+
+    def action_scroll(self, rows: int) -> None:
+        self._diff.scroll_relative(y=rows, animate=False)
+
+    def action_compare(self) -> None:
+        self._with_now = not self._with_now
+        self._draw()
+
+    def action_note(self) -> None:
+        order = ("", *FIELDS)
+        self._field = order[(order.index(self._field) + 1) % len(order)]
+        self._begin()
+
+    def action_source(self) -> None:
+        self._source = COMMITS if self._source == SAVES else SAVES
+        self._begin()
+
+    @work(exclusive=True, group="deed")
+    async def action_bring_back(self) -> None:
+        """Make the state under the cursor the note again. That is a new state, so that nothing is asked."""
+        change = self._rows.picked
+        if change is None:
+            return
+        said, done = await asyncio.to_thread(partial(past.bring_back, self._lab, change))
+        self.app.notify(clean_line(said), severity="information" if done else "warning", timeout=6.0, markup=False)
+        if done:
+            self._source = SAVES
+            self._begin()
+
+
+def _without_first(what: Line) -> Line:
+    """A line without its first cell, which is a blank."""
+    (text, role), *rest = what
+    return ((text[1:], role), *rest)

@@ -1,0 +1,226 @@
+"""What to try next: the open ideas of all versions in one list, each a key away from its note and from a new version.
+
+The list follows the notebook as the main screen's watcher reads it. What is ticked here stays in sight until one
+leaves, so that nothing moves under the cursor and a tick that was a slip is taken away by the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.widgets import Footer, Input, Static
+
+from imgexp_tui.notebook.ideas import Idea, all_ideas
+from imgexp_tui.notebook.model import Notebook, NotebookError
+from imgexp_tui.text import clean_line
+from imgexp_tui.tui import idea_lines
+from imgexp_tui.tui.lines import line, spread
+from imgexp_tui.tui.widgets.idea_list import IdeaList
+from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
+
+_PACE = 0.2
+"""Seconds between two glances at what the watcher has; nothing is read for it."""
+
+
+class IdeasScreen(LineScreen[str | None]):
+    """Dismissed with the version that was made from an idea, or None.
+
+    Args:
+        lab: the lab's folder.
+        read: the notebook as it was last read; None while it cannot be.
+        written: called when something was written, so that it is read soon.
+    """
+
+    CSS_PATH = "ideas.tcss"
+    AUTO_FOCUS = ""
+    BINDINGS = [
+        Binding("space,x", "tick", "Tick", tooltip="Tick an idea and say where it was tried; once more opens it again"),
+        Binding("enter", "open", "Note", tooltip="Open the note at this idea"),
+        Binding("n", "new", "New version", tooltip="New version that tries this idea"),
+        Binding("a", "all", "Done too", tooltip="Show the done ones too, with where they were tried; or not"),
+        Binding("slash", "find", "Filter", tooltip="Show those only that hold what you type", key_display="/"),
+        Binding("escape,q,i", "close", "Back"),
+        Binding("j,down", "move(1)", "Next idea", show=False),
+        Binding("k,up", "move(-1)", "Previous idea", show=False),
+        Binding("g,home", "move(-1000000)", "First idea", show=False),
+        Binding("G,end", "move(1000000)", "Last idea", show=False),
+        Binding("pagedown", "page(1)", "A page of ideas down", show=False),
+        Binding("pageup,b", "page(-1)", "A page of ideas up", show=False),
+        Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
+    ]
+
+    def __init__(self, lab: Path, read: Callable[[], Notebook | None], written: Callable[[], None]) -> None:
+        super().__init__()
+        self._lab = lab
+        self._read = read
+        self._written = written
+        self._notebook: Notebook | None = None
+        self._done = False
+        self._kept: set[tuple[str, str, str]] = set()
+        self._counts = (0, 0)
+        self._writing = asyncio.Lock()
+
+    def compose(self) -> ComposeResult:
+        yield LineView(id="title")
+        yield IdeaList(id="ideas")
+        with Horizontal(id="find"):
+            yield Static("/")
+            yield Input(id="words", compact=True, select_on_focus=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._list = self.query_one(IdeaList)
+        self._words = self.query_one("#words", Input)
+        self._words.can_focus = False
+        self._look()
+        self.set_interval(_PACE, self._look)
+
+    def on_resize(self) -> None:
+        self._draw_title()
+
+    # What is shown
+
+    def _look(self) -> None:
+        """Show the notebook, where it was read anew."""
+        found = self._read()
+        if found is not None and found is not self._notebook:
+            self._notebook = found
+            self._counts = _count(found)
+            self._fill()
+
+    def _fill(self) -> None:
+        if self._notebook is None:
+            return
+        words = self._words.value
+        found = idea_lines.groups(self._notebook, done=self._done, kept=self._kept, words=words)
+        self._list.fill(found, self._otherwise(words))
+        self._draw_title()
+
+    def _otherwise(self, words: str) -> str:
+        if words.strip():
+            return f"No {'' if self._done else 'open '}idea holds {clean_line(words)}. Escape shows all."
+        if self._counts[1] and not self._done:
+            return "Every idea is ticked: a shows where each was tried. A new one is a line in a note: - [ ] try …"
+        return "No open ideas yet. Write one as a line in the note of any version: - [ ] try num_workers > 0"
+
+    def _draw_title(self) -> None:
+        open_, done = self._counts
+        shown = self.query_one(IdeaList).count
+        left = line(
+            (" Next ", "title"), ("ideas of all versions" if self._done else "open ideas of all versions", "quiet")
+        )
+        found = line((f"{shown:,} found · ", "")) if self._words.value.strip() else ()
+        right = line(*found, (f"{open_:,} open", "strong"), (f" · {done:,} done ", "quiet"))
+        self.query_one("#title", LineView).show([spread(left, right, self.size.width)])
+
+    def on_cursor_pane_moved(self) -> None:
+        self.refresh_bindings()
+
+    def on_cursor_pane_opened(self) -> None:
+        self.action_open()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        idea = self._list.picked if hasattr(self, "_list") else None
+        if action in ("tick", "open"):
+            return idea is not None
+        if action == "new":
+            return idea is not None and not idea.done
+        return True
+
+    # Keys
+
+    def action_move(self, ideas: int) -> None:
+        self._list.move(ideas)
+
+    def action_page(self, pages: int) -> None:
+        self._list.page(pages)
+
+    def action_all(self) -> None:
+        self._done = not self._done
+        self._fill()
+
+    def action_find(self) -> None:
+        """Type words to look for; the list follows every letter."""
+        self.query_one("#find").add_class("-shown")
+        self._words.can_focus = True
+        self._words.focus()
+
+    def on_input_changed(self) -> None:
+        self._fill()
+
+    def on_input_submitted(self) -> None:
+        self._leave_find(keep=bool(self._words.value.strip()))
+
+    def _leave_find(self, *, keep: bool) -> None:
+        self._words.can_focus = False
+        self.set_focus(None)
+        if not keep:
+            self._words.value = ""
+            self.query_one("#find").remove_class("-shown")
+
+    def action_close(self) -> None:
+        """Leave; a filter goes first."""
+        if self._words.has_focus or self._words.value:
+            self._leave_find(keep=False)
+        else:
+            self.dismiss(None)
+
+    @work(group="tick")
+    async def action_tick(self) -> None:
+        """Tick the idea under the cursor, or open it again."""
+        from imgexp_tui.notebook import ticks
+
+        idea = self._list.picked
+        if idea is None or self._notebook is None:
+            return
+        self._kept.add(idea.key)
+        if idea.done:
+            await self._write(partial(ticks.untick, self._lab, idea))
+            return
+        from imgexp_tui.tui.screens.tried import TriedScreen
+
+        tried_in = await self.app.push_screen_wait(TriedScreen(self._notebook, idea))
+        if tried_in is not None:
+            await self._write(partial(ticks.tick, self._lab, idea, tried_in))
+
+    async def _write(self, deed: Callable[[], None]) -> None:
+        async with self._writing:
+            try:
+                await asyncio.to_thread(deed)
+            except (NotebookError, OSError) as error:
+                self.app.notify(clean_line(f"Not written: {error}."), severity="error", timeout=8, markup=False)
+        self._written()
+
+    def action_open(self) -> None:
+        from imgexp_tui.tui.screens.editor import EditorScreen
+
+        idea = self._list.picked
+        if idea:
+            editor = EditorScreen(self._lab, idea.version, idea.field, line=idea.line)
+            self.app.push_screen(editor, lambda _: self._written())
+
+    def action_new(self) -> None:
+        from imgexp_tui.tui.screens.new_version import NewVersionScreen
+
+        idea = self._list.picked
+        if idea and self._notebook:
+            screen = NewVersionScreen(self._lab, self._notebook, idea.version, tries=[idea])
+            self.app.push_screen(screen, self._made)
+
+    def _made(self, name: str | None) -> None:
+        if name:
+            self.dismiss(name)
+
+
+def _count(notebook: Notebook) -> tuple[int, int]:
+    """How many ideas are open, and how many done."""
+    found: list[Idea] = all_ideas(notebook)
+    done = sum(idea.done for idea in found)
+    return len(found) - done, done

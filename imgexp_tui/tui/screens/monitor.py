@@ -1,0 +1,199 @@
+"""The machine on the whole screen: every gauge with its past, and the processes of everybody on it.
+
+Others' processes are looked at and never touched: the only key that ends anything asks a run of the user's own to stop,
+as everywhere, and is not there on any other row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widgets import Footer
+
+from imgexp_tui.text import clean_line
+from imgexp_tui.tui import deeds, monitor_lines, process_look
+from imgexp_tui.tui.lines import Line
+from imgexp_tui.tui.machine import Machine
+from imgexp_tui.tui.process_look import ORDERS, ProcessWatch, Running
+from imgexp_tui.tui.screens.confirm import ConfirmScreen
+from imgexp_tui.tui.widgets.cursor_pane import CursorPane
+from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
+
+_PACE, _PROCESS_PACE = 1.0, 2.0
+"""Seconds between two looks at the gauges, and at the processes."""
+
+
+class Gauges(Pane):
+    """Every gauge of the machine."""
+
+    _machine: Machine | None = None
+    _traffic: monitor_lines.Traffic = {}
+
+    def tell(self, machine: Machine | None, traffic: monitor_lines.Traffic) -> None:
+        """Show them."""
+        if machine is not self._machine or traffic != self._traffic or not self.lines:
+            self._machine, self._traffic = machine, traffic
+            self.rebuild()
+
+    def build(self, width: int, height: int) -> list[Line]:
+        return monitor_lines.gauges(self._machine, self._traffic, width)
+
+
+class Processes(CursorPane):
+    """One process a row; the cursor stays on its process when the order changes."""
+
+    rows: tuple[Running, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+    @property
+    def picked(self) -> Running | None:
+        """The process under the cursor."""
+        return self.rows[self.cursor] if self.rows else None
+
+    def fill(self, rows: tuple[Running, ...]) -> None:
+        """Show these processes. A cursor at the top stays there, where what takes most is."""
+        picked, self.rows = self.picked, rows
+        keys = [(one.pid, one.start_ticks) for one in rows]
+        if picked and self.cursor and (picked.pid, picked.start_ticks) in keys:
+            self.cursor = keys.index((picked.pid, picked.start_ticks))
+        self.cursor = max(0, min(self.cursor, len(rows) - 1))
+        self.rebuild()
+        self.keep_in_sight()
+        self.post_message(self.Moved())
+
+    def build(self, width: int, height: int) -> list[Line]:
+        return [process_look.row(one, width) for one in self.rows]
+
+
+class MonitorScreen(LineScreen[str | None]):
+    """Dismissed with the version to show on the main screen, or None.
+
+    Args:
+        lab: the lab that is open.
+        machine: the gauges as they were seen last.
+    """
+
+    CSS_PATH = "monitor.tcss"
+    AUTO_FOCUS = ""
+    BINDINGS = [
+        Binding("escape,q,m", "close", "Back"),
+        Binding("o", "order", "Order", tooltip="Order the processes by CPU, memory, or GPU memory"),
+        Binding("enter", "show_version", "Show", tooltip="Show the version that this process trains"),
+        Binding("S", "stop", "Stop", tooltip="Stop the run of yours that this process belongs to; asks first"),
+        Binding("j,down", "move(1)", "Next process", show=False),
+        Binding("k,up", "move(-1)", "Previous process", show=False),
+        Binding("g,home", "move(-1000000)", "First process", show=False),
+        Binding("G,end", "move(1000000)", "Last process", show=False),
+        Binding("J,ctrl+down", "scroll(2)", "Scroll the gauges down", show=False),
+        Binding("K,ctrl+up", "scroll(-2)", "Scroll the gauges up", show=False),
+        Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
+    ]
+
+    def __init__(self, lab: Path, machine: Callable[[], Machine | None]) -> None:
+        super().__init__()
+        self._lab = lab
+        self._machine = machine
+        self._order = 0
+        self._traffic: monitor_lines.Traffic = {}
+        self._watch: ProcessWatch | None = None
+        self._looking = False
+
+    def compose(self) -> ComposeResult:
+        yield LineView(id="title")
+        yield Gauges(id="gauges")
+        yield LineView(id="head")
+        yield Processes(id="processes")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._rows = self.query_one(Processes)
+        self._draw()
+        self._look()
+        self.set_interval(_PACE, self._draw)
+        self.set_interval(_PROCESS_PACE, self._look)
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        machine, room = self._machine(), self.size.width
+        with self.app.batch_update():
+            self.query_one("#title", LineView).show([monitor_lines.title(socket.gethostname(), machine, room)])
+            self.query_one("#head", LineView).show([process_look.head(room, ORDERS[self._order])])
+            self.query_one(Gauges).tell(machine, self._traffic)
+
+    @work(group="look")
+    async def _look(self) -> None:
+        """Look at the processes, one look at a time: a slow machine is not asked again before it has answered."""
+        if self._looking:
+            return
+        self._looking = True
+        try:
+            if self._watch is None:
+                self._watch = await asyncio.to_thread(ProcessWatch, self._lab)
+                await asyncio.sleep(_PACE / 2)  # shares of the CPU are taken between two looks
+            found = await asyncio.to_thread(self._watch.look, ORDERS[self._order])
+        finally:
+            self._looking = False
+        self._traffic = found.traffic
+        if found.rows != self._rows.rows:
+            self._rows.fill(found.rows)
+
+    def on_cursor_pane_moved(self) -> None:
+        self.refresh_bindings()
+
+    def on_cursor_pane_opened(self) -> None:
+        self.action_show_version()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        one = self._rows.picked if self.is_mounted and hasattr(self, "_rows") else None
+        if action == "stop":
+            return one is not None and bool(one.path)
+        if action == "show_version":
+            return one is not None and one.here
+        return True
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_order(self) -> None:
+        self._order = (self._order + 1) % len(ORDERS)
+        self._rows.go(0)
+        self._draw()
+        self._look()
+
+    def action_show_version(self) -> None:
+        one = self._rows.picked
+        if one and one.here:
+            self.dismiss(one.version)
+
+    def action_move(self, rows: int) -> None:
+        self._rows.move(rows)
+
+    def action_scroll(self, rows: int) -> None:
+        self.query_one(Gauges).scroll_relative(y=rows, animate=False)
+
+    @work(group="deed")
+    async def action_stop(self) -> None:
+        one = self._rows.picked
+        if one is None or not one.path:
+            return
+        question = f"Stop {one.version}? It saves a checkpoint and can be resumed."
+        if not await self.app.push_screen_wait(ConfirmScreen(question, "Stop", "Keep it running")):
+            return
+        try:
+            said = await asyncio.to_thread(deeds.stop_at, one.path)
+        except deeds.DeedError as error:
+            self.app.notify(clean_line(str(error)), severity="error", markup=False)
+        else:
+            self.app.notify(clean_line(said), markup=False)
+        self._look()

@@ -1,0 +1,76 @@
+"""The line in which the version table's filter is typed, above the table while a filter is in force."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from imgexp_tui.text import clean_line
+
+
+class FilterBar(Vertical):
+    """Tells with each keystroke what stands there; Enter goes back to the table, Escape ends the filter."""
+
+    BINDINGS = [Binding("escape", "end", "No filter", tooltip="Show every version again")]
+    DEFAULT_CSS = """
+    FilterBar {
+        height: auto;
+        background: $panel;
+        & > Horizontal { height: 1; }
+        & #filter-label { width: auto; color: $primary; text-style: bold; padding: 0 1; }
+        & Input { width: 1fr; background: $panel; }
+        & #filter-count { width: auto; padding: 0 1; color: $foreground 55%; }
+        & #filter-mistake { height: auto; padding: 0 1; color: $warning; display: none; }
+        &.-mistake #filter-mistake { display: block; }
+    }
+    """
+
+    class Typed(Message):
+        """The filter is another one."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Left(Message):
+        """It was left: the filter stays, or, with `ended`, goes."""
+
+        def __init__(self, *, ended: bool) -> None:
+            super().__init__()
+            self.ended = ended
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield Static("filter", id="filter-label")
+            hint = "state:failed tag:seed base:v0 valid/loss<0.3 words"
+            yield Input(placeholder=hint, compact=True, select_on_focus=False)
+            yield Static(id="filter-count")
+        yield Static(id="filter-mistake")
+
+    def on_mount(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Type here."""
+        self.query_one(Input).focus()
+
+    def tell(self, shown: int, count: int, mistake: str) -> None:
+        """Say how many versions are shown, or what is wrong."""
+        self.query_one("#filter-count", Static).update(Content(f"{shown:,} of {count:,} · Esc shows all"))
+        self.query_one("#filter-mistake", Static).update(Content(clean_line(mistake)))
+        self.set_class(bool(mistake), "-mistake")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Typed(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Left(ended=not event.value.strip()))
+
+    def action_end(self) -> None:
+        self.post_message(self.Left(ended=True))

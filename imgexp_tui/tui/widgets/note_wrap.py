@@ -1,0 +1,92 @@
+"""Soft wrap of a note, as Textual does it and far faster: a paste of thousands of lines does not stop the screen.
+
+The breaks are the same. A line that fits is not looked at further, and what is rare is left to Textual: tabs, joined
+emoji, words wider than the screen.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rich.cells import get_character_cell_size
+from textual._wrap import compute_wrap_offsets
+from textual.document._document import Location
+from textual.document._wrapped_document import WrappedDocument
+from textual.expand_tabs import get_tab_widths
+
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_RARE = re.compile("[\t\u200d\ufe0f]")
+_CHUNK = re.compile(r"\S+\s*|\s+")
+
+
+class NoteWrap(WrappedDocument):
+    """Where each line of a document breaks at a width."""
+
+    def wrap(self, width: int, tab_width: int | None = None) -> None:
+        self._width = width
+        if tab_width:
+            self._tab_width = tab_width
+        self._wrap_offsets, self._tab_width_cache = self._folded(self.document.lines)
+        self._line_index_to_offsets, self._offset_to_line_info = [], []
+        self._place(0)
+
+    def wrap_range(self, start: Location, old_end: Location, new_end: Location) -> None:
+        before, now = len(self._wrap_offsets) - 1, self.document.line_count - 1
+        first = min(start[0], before, now)  # programs may name places beyond the end
+        top, old_bottom = sorted((first, min(old_end[0], before)))
+        bottom = max(first, min(new_end[0], now))
+        offsets, tabs = self._folded(self.document.lines[top : bottom + 1])
+        old = self._wrap_offsets[top : old_bottom + 1]
+        self._wrap_offsets[top : old_bottom + 1] = offsets
+        self._tab_width_cache[top : old_bottom + 1] = tabs
+        if list(map(len, old)) != list(map(len, offsets)):
+            self._place(top)
+
+    @property
+    def height(self) -> int:
+        return len(self._offset_to_line_info)
+
+    def _folded(self, lines: list[str]) -> tuple[list[list[int]], list[list[int]]]:
+        width, tab = self._width, self._tab_width
+        return [breaks(line, width, tab) for line in lines], [_tabs(line, tab) for line in lines]
+
+    def _place(self, top: int) -> None:
+        """Number the rows from line `top` on."""
+        y = self._line_index_to_offsets[top - 1][-1] + 1 if top else 0
+        del self._line_index_to_offsets[top:]
+        del self._offset_to_line_info[y:]
+        for row in range(top, len(self._wrap_offsets)):
+            count = len(self._wrap_offsets[row]) + 1
+            self._line_index_to_offsets.append(list(range(y, y + count)))
+            self._offset_to_line_info += [(row, section) for section in range(count)]
+            y += count
+
+
+def breaks(line: str, width: int, tab: int) -> list[int]:
+    """The columns before which `line` is broken to fit `width` cells; none for a width of 0."""
+    if not width:
+        return []
+    if _RARE.search(line):
+        return compute_wrap_offsets(line, width, tab, precomputed_tab_sections=get_tab_widths(line, tab))
+    if len(line) + _extra(line) <= width:
+        return []
+    out: list[int] = []
+    used = 0
+    for chunk in _CHUNK.finditer(line):
+        size = len(chunk[0]) + _extra(chunk[0])
+        if size > width:
+            return compute_wrap_offsets(line, width, tab)
+        if used + size > width:
+            out.append(chunk.start())
+            used = 0
+        used += size
+    return out
+
+
+def _extra(text: str) -> int:
+    """The cells that `text` takes beyond one a character: more for wide ones, fewer for combining marks."""
+    return 0 if text.isascii() else sum(get_character_cell_size(c) - 1 for c in _FOREIGN.findall(text))
+
+
+def _tabs(line: str, tab: int) -> list[int]:
+    return [width for _, width in get_tab_widths(line, tab)] if "\t" in line else [0] if line else []

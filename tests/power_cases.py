@@ -1,0 +1,91 @@
+"""What is recorded for the power cuts of `test_power_loss`: one case a process, under the recorder.
+
+    LD_PRELOAD=recorder.so python -m tests.power_cases CASE FOLDER LOG
+
+Each ends with a mark in the record, from which on it counts as done.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import preload
+
+from imgexp_tui import durable
+from imgexp_tui.notebook import exchange
+from imgexp_tui.notebook.journal import Draft, drop_draft, write_draft
+from imgexp_tui.notebook.save import save_note
+
+OLD = "[versions.v0]\nsummary = 'old'\n"
+NEW, THEIRS = OLD.replace("old", "new"), OLD.replace("old", "theirs")
+DRAFT = Draft("v0", "summary", "typed", "old", 1.0)
+
+
+def lab_of(base: Path) -> Path:
+    return base / "lab"
+
+
+def notebook_of(base: Path) -> Path:
+    return lab_of(base) / "experiments.toml"
+
+
+def save(base: Path) -> None:
+    save_note(lab_of(base), "v0", "summary", "new", seen="old")
+
+
+def save_without_an_exchange(base: Path) -> None:
+    exchange._exchange = lambda a, b: False
+    save(base)
+
+
+def displace_a_file_of_others(base: Path) -> None:
+    """It is renamed into place, durably, between the last look and the exchange; then put back."""
+    exchange_ = exchange._exchange
+
+    def late(a: Path, b: Path) -> bool:
+        exchange._exchange = exchange_
+        durable.replace(b, THEIRS.encode())
+        return exchange_(a, b)
+
+    exchange._exchange = late
+    assert not exchange.put(notebook_of(base), NEW.encode(), OLD.encode())
+
+
+def mend(base: Path) -> None:
+    exchange.mend(notebook_of(base))
+
+
+def keep_a_draft(base: Path) -> None:
+    write_draft(lab_of(base), DRAFT)
+
+
+def drop_a_draft(base: Path) -> None:
+    drop_draft(lab_of(base), "v0", "summary")
+
+
+CASES: dict[str, Callable[[Path], None]] = {
+    case.__name__: case
+    for case in (
+        save,
+        save_without_an_exchange,
+        displace_a_file_of_others,
+        mend,
+        keep_a_draft,
+        drop_a_draft,
+    )
+}
+
+
+def main() -> None:
+    case, base, log = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    os.environ["XDG_STATE_HOME"] = str(base / "state")
+    preload.record(base, log)
+    CASES[case](base)
+    preload.mark(log, "done")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The stats of a real run whose allocation, CPU time and GPU are known, as its supervisor measures them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from imgexp_tui.notebook.load import load
+from imgexp_tui.records import lines
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.stats import measured
+from imgexp_tui.runner.control import wait
+from imgexp_tui.runner.launch import launch
+
+from .conftest import stop_all
+
+SECONDS = 8
+TRAINER = f"""
+import os, sys, time
+with open(os.environ["FAKE_NVML"], "w") as file:
+    file.write(f"\\nbusy 0 40\\nprocess 0 {{os.getpid()}} 1234\\nprocess 0 1 700\\n")
+block = bytearray(os.urandom(1 << 20)) * 150
+begin = time.monotonic()
+while time.monotonic() < begin + {SECONDS}:
+    until = time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+    time.sleep(0.05)
+with open(sys.argv[1], "w") as file:
+    file.write(f"{{time.process_time()}}")
+"""
+
+
+def test_known_memory_cpu_time_and_card_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc")
+    library, source = tmp_path / "libnvidia-ml.so.1", Path(__file__).with_name("fake_nvml.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    (tmp_path / "cards").write_text("\n")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    monkeypatch.setenv("FAKE_NVML", str(tmp_path / "cards"))
+    lab, used = tmp_path / "lab", tmp_path / "used"
+    lab.mkdir()
+    (lab / "trainer.py").write_text(TRAINER)
+    (lab / "experiments.toml").write_text(f'[versions.v0]\ncommand = ["python", "trainer.py", "{used}"]\n')
+    run = launch(load(lab), "v0")
+    try:
+        wait(run)
+    finally:
+        stop_all(lab)
+    view = RunView(run)
+    view.poll()
+    told = dict(measured(view))
+    # The card: its own 1,234 MB, not the other process's; 40 % throughout.
+    assert told["GPU Memory Usage"] == "1,234/8,126 MB"
+    assert told["GPU Utilization"] == "steady at about 40 %"
+    # Memory: the block and an interpreter of some ten MB.
+    found = re.fullmatch(r"(\d+)/[\d,]+ MB \(peak\)", told["CPU Memory"])
+    assert found and 150 <= int(found[1]) <= 150 + 30
+    # CPU time: the record's share of a core, added up, is what the process itself counted; a second at either end may
+    # lie outside of the samples.
+    samples = lines.read(run.system)
+    counted = sum(b["tree/cpu_percent"] / 100 * (b["time"] - a["time"]) for a, b in itertools.pairwise(samples))
+    assert counted == pytest.approx(float(used.read_text()), abs=1.2)
+    assert {s["tree/processes"] for s in samples[1:-1]} == {1}
+
+
+def test_the_stats_of_a_run_that_has_ended_stay_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "experiments.toml").write_text('[versions.v0]\ncommand = ["sleep", "1.5"]\n')
+    run = launch(load(tmp_path), "v0")
+    wait(run)
+    first, second = RunView(run), RunView(run)
+    first.poll()
+    second.poll()
+    assert measured(first) == measured(second) != []
+    assert not first.poll()

@@ -1,0 +1,122 @@
+"""The comparison's screens: marks, sorting, narrowing, side by side, and that nothing from outside breaks them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from imgexp_tui.tui.app import LabApp
+from imgexp_tui.tui.screens.beside import BesideScreen
+from imgexp_tui.tui.screens.leaders import LeaderRows, LeadersScreen
+from imgexp_tui.tui.screens.main import MainScreen
+
+from .reported_runs import a_run
+
+NOTEBOOK = """
+[defaults]
+data = "shapes"
+[versions.v0]
+takeaways = "- bigger [/] [bold"
+[versions.v1]
+base = "v0"
+[versions.v1.train]
+batch_size = 512
+[versions.v2]
+base = "v0"
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
+    a_run(tmp_path, "v0", "20260101-000000-aaaaaa", [0.6, 0.5, 0.4, 0.3])
+    a_run(tmp_path, "v1", "20260101-000000-bbbbbb", [0.4, 0.2])
+    return tmp_path
+
+
+def screen_text(pilot: Pilot[None]) -> str:
+    rows = pilot.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in row) for row in rows)
+
+
+async def until(pilot: Pilot[None], so: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < deadline, screen_text(pilot)
+        await pilot.pause(0.02)
+
+
+async def opened(pilot: Pilot[None]) -> LeaderRows:
+    await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and "finished" not in screen_text(pilot))
+    await until(pilot, lambda: "0.2000" in screen_text(pilot))
+    await pilot.press("d")
+    await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen) and "best loss" in screen_text(pilot))
+    return pilot.app.screen.query_one(LeaderRows)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_marked_versions_stand_side_by_side(lab: Path, size: tuple[int, int]) -> None:
+    async with LabApp(lab).run_test(size=size) as pilot:
+        await opened(pilot)
+        await pilot.press("u", "home", "space", "space", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, BesideScreen) and "512" in screen_text(pilot))
+        text = screen_text(pilot)
+        assert "batch_size" in text
+        assert "that are the same are left out" in text
+        await pilot.press("a")
+        await until(pilot, lambda: "image_size" in screen_text(pilot))
+        await pilot.press("G")
+        await until(pilot, lambda: "bigger [/] [bold" in screen_text(pilot))
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen))
+
+
+async def test_a_version_and_its_base_are_marked_to_begin_with(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "0.2000" in screen_text(pilot))
+        await pilot.press("home", "j", "d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen) and "2 marked" in screen_text(pilot))
+        assert pilot.app.screen.query_one(LeaderRows).marked == ["v0", "v1"]
+        assert pilot.app.screen.query_one(LeaderRows).picked == "v1"
+
+
+async def test_a_column_sorts_and_narrows(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(120, 30)) as pilot:
+        rows = await opened(pilot)
+        while rows.columns[rows.at].name != "best loss":
+            await pilot.press("right")
+        await pilot.press("s")
+        assert rows.names == ["v1", "v0", "v2"]
+        await pilot.press("s")
+        assert rows.names == ["v0", "v1", "v2"]
+        await pilot.press("s")
+        assert rows.names == ["v0", "v1", "v2"]
+        assert rows.sorted_by is None
+        while rows.columns[rows.at].name != "base":
+            await pilot.press("right")
+        await pilot.press("G", "f")
+        assert rows.names == ["v1", "v2"]
+        assert "where base is v0" in screen_text(pilot)
+        await pilot.press("f")
+        assert rows.names == ["v0", "v1", "v2"]
+
+
+async def test_o_goes_to_the_version(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("G", "o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen))
+        assert pilot.app.screen._table.picked == "v2"  # type: ignore[attr-defined]
+
+
+async def test_marked_versions_are_exported(lab: Path) -> None:
+    async with LabApp(lab).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("u", "home", "space", "space", "x")
+        await until(pilot, lambda: (lab / "v0-v1.md").exists(), 90)
+        assert "## v1" in (lab / "v0-v1.md").read_text()
+        assert "## v2" not in (lab / "v0-v1.md").read_text()

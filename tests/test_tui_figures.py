@@ -1,0 +1,273 @@
+"""Figures and curves of a run beside the note: what is put in reads as people write it, and is of the moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from imgexp_tui import paths
+from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.tui.glance import RunGlancer
+from imgexp_tui.tui.lines import cells, plain
+from imgexp_tui.tui.note_figures import figures, matching
+from imgexp_tui.tui.run_beside import below, column
+from imgexp_tui.tui.screens.editor import EditorScreen
+from imgexp_tui.tui.screens.figure import FigureRows, FigureScreen
+from imgexp_tui.tui.widgets.note_area import NoteArea
+from imgexp_tui.tui.widgets.run_glance import RunGlance
+
+from .reported_runs import PLAN, a_run
+
+NOTEBOOK = """\
+[versions.v0]
+takeaways = "-"
+[versions.v0.train]
+batch_size = 64
+epochs = 2
+
+[versions.v1]
+base = "v0"
+summary = "bigger"
+[versions.v1.train]
+batch_size = 512
+epochs = 4
+"""
+MEGA = 1024 * 1024
+SYSTEM = [
+    {
+        "time": 1.0,
+        "gpu0/tree_memory": 1985 * MEGA,
+        "gpu0/memory_total": 8126 * MEGA,
+        "tree/memory": 2425 * MEGA,
+        "host/memory_total": 30147 * MEGA,
+    }
+]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    (tmp_path / paths.NOTEBOOK).write_text(NOTEBOOK)
+    return tmp_path
+
+
+def write(path: Path, *records: dict[str, object]) -> None:
+    writer = LineWriter(path)
+    for record in records:
+        writer.write(record)
+    writer.close()
+
+
+def a_measured_run(lab: Path, version: str = "v0", losses: tuple[float, ...] = (0.5, 0.25, 0.3)) -> Path:
+    view = a_run(lab, version, "20240102-030405-abcdef", losses, events=[PLAN])
+    write(view.dir.system, *SYSTEM)
+    write(
+        view.dir.metrics,
+        {"step": 6, "epoch": 3, "time": 9.0, "time/epoch_train": 70.0, "time/epoch_valid": 9.0,
+         "learning_rate/encoder": 1e-5, "learning_rate/head": 1e-4, "valid/loss": losses[-1], "odd\x1b[31m": 1.5},
+    )  # fmt: skip
+    return view.dir.metrics
+
+
+def texts(lab: Path, version: str = "v0", *against: object) -> list[str]:
+    return [text for _, text in RunGlancer(lab, version).figures(*against)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "best valid loss 0.2500 (epoch 2)",
+        "best valid accuracy 75.0 % (epoch 2)",
+        "valid accuracy 75.0 % at the best valid loss (epoch 2)",
+        "best train loss 0.5000 (step 1)",
+        "valid loss 0.3000 (epoch 3)",
+        "GPU Memory Usage: 1,985/8,126 MB",
+        "CPU Memory: 2,425/30,147 MB (peak)",
+        "Epoch time (train): ~70 s",
+        "Epoch time (valid): ~9 s",
+        "3 of 2 epochs (6 steps)",
+        "learning rate 1e-5 (encoder) and 1e-4 (head)",
+        "duration 8s",
+        "seed 7",
+        "odd 1.5000 (epoch 3)",
+    ],
+)
+def test_a_figure_reads_as_people_write_it(lab: Path, text: str) -> None:
+    a_measured_run(lab)
+    assert text in texts(lab)
+
+
+def test_what_was_not_measured_is_not_offered(lab: Path) -> None:
+    a_run(lab, "v0", "20240102-030405-abcdef", [float("nan")])
+    assert not any(("best" in text and "valid" in text) or "Memory" in text or "rate" in text for text in texts(lab))
+    assert "valid loss nan (step 2)" not in texts(lab), "an epoch's end is told by its epoch"
+    assert "valid loss nan (epoch 1)" in texts(lab)
+
+
+def test_changes_against_the_base_are_offered_with_and_without_a_run(lab: Path) -> None:
+    against = ("v0", ("batch_size 64 → 512", "epochs 2 → 4"))
+    assert figures(None, *against) == [
+        ("vs v0", "batch_size 64 → 512, epochs 2 → 4 (against v0)"),
+        ("vs v0", "batch_size 64 → 512"),
+        ("vs v0", "epochs 2 → 4"),
+    ]
+    a_measured_run(lab, "v1")
+    assert "batch_size 64 → 512" in texts(lab, "v1", *against)
+
+
+def test_every_word_that_is_typed_has_to_occur() -> None:
+    found = [("best", "best valid loss 0.2"), ("now", "valid loss 0.3"), ("finding", "Overfits from epoch 5")]
+    assert matching(found, "LOSS best") == found[:1]
+    assert matching(found, "") == found
+    assert matching(found, "finding epoch") == found[2:]
+
+
+class Host(App[None]):
+    def __init__(self, lab: Path, version: str = "v0", field: str = "takeaways") -> None:
+        super().__init__()
+        self.editor = EditorScreen(lab, version, field)
+
+    def on_mount(self) -> None:
+        self.push_screen(self.editor)
+
+    @property
+    def area(self) -> NoteArea:
+        area = self.editor.focused
+        assert isinstance(area, NoteArea)
+        return area
+
+    def shown(self, id: str) -> str:
+        return "\n".join(plain(line) for line in self.editor.query_one(id, RunGlance).lines)
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        await pilot.pause(0.02)
+
+
+async def opened(pilot: Pilot[None], app: Host) -> None:
+    await until(pilot, lambda: app.screen is app.editor and not app.area.read_only, "the editor")
+
+
+async def chooser(pilot: Pilot[None], app: Host) -> FigureRows:
+    await pilot.press("ctrl+g")
+    await until(pilot, lambda: isinstance(app.screen, FigureScreen) and bool(rows(app).rows), "the figures")
+    return rows(app)
+
+
+def rows(app: Host) -> FigureRows:
+    return app.screen.query_one(FigureRows)
+
+
+async def test_a_figure_is_put_in_at_the_cursor_and_undone_in_one_step(lab: Path) -> None:
+    a_measured_run(lab)
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await pilot.press(*"now", "left", "left", "left")
+        await chooser(pilot, app)
+        await pilot.press(*"epoch", "space", *"best", "space", *"loss", "enter")
+        await until(pilot, lambda: app.screen is app.editor, "the editor")
+        assert app.area.text == "-best valid loss 0.2500 (epoch 2) now"
+        await pilot.press("exclamation_mark")
+        assert app.area.text == "-best valid loss 0.2500 (epoch 2)! now", "one goes on writing behind it"
+        await pilot.press("ctrl+z", "ctrl+z")
+        assert app.area.text == "-now"
+
+
+async def test_figures_are_those_of_the_moment(lab: Path) -> None:
+    metrics = a_measured_run(lab)
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        found = await chooser(pilot, app)
+        assert found.rows[0][1] == "best valid loss 0.2500 (epoch 2)"
+        (metrics.parent / "exit.json").unlink()  # it goes on
+        (metrics.parent / "process.json").unlink()
+        write(metrics, {"step": 8, "epoch": 4, "time": 11.0, "valid/loss": 0.125})
+        await until(pilot, lambda: found.rows[0][1] == "best valid loss 0.1250 (epoch 4)", "the new value")
+        await pilot.press("enter")
+        await until(pilot, lambda: "0.1250" in app.area.text, "the new value in the note")
+
+
+async def test_choosing_nothing_changes_nothing(lab: Path) -> None:
+    a_measured_run(lab)
+    app = Host(lab)
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        before = app.area.text
+        await chooser(pilot, app)
+        await pilot.press(*"xyzzy")
+        await until(pilot, lambda: not rows(app).rows, "the filter")
+        await pilot.press("enter", "down")
+        assert isinstance(app.screen, FigureScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.editor, "the editor")
+        assert app.area.text == before
+
+
+async def test_a_version_without_a_run_offers_its_changes(lab: Path) -> None:
+    app = Host(lab, "v1", "summary")
+    async with app.run_test() as pilot:
+        await opened(pilot, app)
+        await chooser(pilot, app)
+        await pilot.press(*"batch", "down", "enter")
+        await until(pilot, lambda: app.screen is app.editor, "the editor")
+        assert app.area.text == "bigger batch_size 64 → 512"
+
+
+# Beside the text
+
+
+async def test_the_run_stands_beside_the_text_and_follows(lab: Path) -> None:
+    view = a_run(lab, "v0", "20240102-030405-abcdef", [0.5, 0.4], ended=False, events=[PLAN])
+    app = Host(lab)
+    async with app.run_test(size=(140, 40)) as pilot:
+        await until(pilot, lambda: "0.4000" in app.shown("#glance"), "the loss")
+        write(view.dir.metrics, {"step": 6, "epoch": 3, "time": 2, "valid/loss": "nan"})
+        await until(pilot, lambda: "valid loss  nan  best 0.4000 (epoch 2)" in app.shown("#glance"), "the next loss")
+        assert "epoch 3/2" in app.shown("#glance")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "best 0.4000 (epoch 2)" in app.shown("#glance-line"), "the narrow lines")
+        assert not app.editor.query_one("#glance").display
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (110, 30), (200, 50)])
+async def test_all_notes_and_the_run_are_in_one_screen(lab: Path, columns: int, rows: int) -> None:
+    a_measured_run(lab)
+    app = Host(lab)
+    async with app.run_test(size=(columns, rows)) as pilot:
+        await opened(pilot, app)
+        beside = "#glance" if columns >= 110 else "#glance-line"
+        await until(pilot, lambda: "valid loss" in app.shown(beside), "the curves")
+        for area in app.editor.query(NoteArea):
+            assert app.editor.region.contains_region(area.region) and area.size.height >= 1
+        assert "GPU Memory Usage: 1,985/8,126 MB" in app.shown(beside)
+        pane = app.editor.query_one(beside, RunGlance)
+        assert len(pane.lines) <= pane.size.height, "nothing is cut off"
+
+
+@pytest.mark.parametrize("room", [34, 40, 60, 76, 200])
+@pytest.mark.parametrize("height", [8, 20, 46])
+def test_lines_fit_their_room(lab: Path, room: int, height: int) -> None:
+    a_measured_run(lab)
+    run = RunGlancer(lab, "v0").look()
+    assert all(cells(row) <= room for row in [*column("v0", run, room, height), *below(run, room)])
+    assert len(below(run, room)) == 2
+    curves = [plain(row) for row in column("v0", run, room, height)]
+    assert any("⠉" <= c <= "⣿" for row in curves for c in row)
+
+
+def test_each_curve_is_drawn_in_one_style(lab: Path) -> None:
+    """One colour a sparkline: anything more is expensive over SSH."""
+    a_measured_run(lab)
+    run = RunGlancer(lab, "v0").look()
+    for row in column("v0", run, 60, 40):
+        roles = [role for text, role in row if any("⠉" <= c <= "⣿" for c in text) and role != "chance"]
+        assert len(set(roles)) <= 1
