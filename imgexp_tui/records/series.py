@@ -267,6 +267,8 @@ class RunSeries:
 
     def x_of(self, step: float, axis: Axis = Axis.STEP) -> float:
         """Where a step stands on an axis; nan where that axis is not known."""
+        if axis is Axis.STEP:
+            return float(step)
         steps, xs = self._map(axis)
         return float(np.interp(step, steps, xs)) if len(steps) else math.nan
 
@@ -276,9 +278,7 @@ class RunSeries:
 
     def between(self, metric: str, edges: Floats, axis: Axis = Axis.STEP) -> Buckets:
         """A metric in the stretches between rising edges; the last edge belongs to the last stretch."""
-        first = np.ceil(self._steps_at(edges, axis) - 1e-6)
-        first[-1] = np.floor(self._steps_at(edges[-1:], axis)[0] + 1e-6) + 1
-        first = np.maximum.accumulate(np.clip(first, 0, 2.0**62)).astype(np.int64)
+        first = self.steps_from(edges, axis)
         found: Stretches | None = None
         last = np.full(len(edges) - 1, np.nan)
         for part in self._parts:
@@ -312,9 +312,13 @@ class RunSeries:
                     return self.x_of(int(steps[i]), axis), float(values[i])
         return None
 
+    def step_at(self, x: float, axis: Axis = Axis.STEP) -> float:
+        """The step that stands at `x`; before or after all of them where the run does not reach there."""
+        return float(self._steps_at(np.array([x]), axis)[0])
+
     def near(self, metric: str, x: float, axis: Axis = Axis.STEP) -> Point | None:
         """The value that is nearest to `x`; None where the metric has none."""
-        step = float(self._steps_at(np.array([x]), axis)[0])
+        step = self.step_at(x, axis)
         found: tuple[float, int, float] | None = None
         for part in self._parts:
             if metric not in part.metrics:
@@ -327,6 +331,21 @@ class RunSeries:
         if found is None:
             return None
         return Point(found[1], self.x_of(found[1], Axis.EPOCH), self.x_of(found[1], Axis.TIME), found[2])
+
+    def values(self, metric: str) -> tuple[Ints, Floats]:
+        """Every step and value of a metric, in order."""
+        found = [part.metrics[metric] for part in self._parts if metric in part.metrics]
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate([np.zeros(0, np.int64), *(s for s, _ in found)]), np.concatenate(
+            [np.zeros(0), *(v for _, v in found)]
+        )
+
+    def steps_from(self, edges: Floats, axis: Axis) -> Ints:
+        """The first step that stands at or after each edge, and for the last edge the first one beyond it."""
+        first = np.ceil(self._steps_at(edges, axis) - 1e-6)
+        first[-1] = np.floor(self._steps_at(edges[-1:], axis)[0] + 1e-6) + 1
+        return np.maximum.accumulate(np.clip(first, 0, 2.0**62)).astype(np.int64)
 
     def extremes(self, metric: str) -> Extremes | None:
         """Of the finite values; None where there are none."""
