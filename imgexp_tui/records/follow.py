@@ -94,7 +94,7 @@ class RunView:
         trained: step of each validation → seconds of training until then, over all attempts, breaks left out.
     """
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, lines: LineTail | None = None) -> None:
         self.dir = run
         self.request: Request | None = None
         self.series: dict[str, Series] = {}
@@ -117,7 +117,7 @@ class RunView:
         self._resumed: list[tuple[int, float]] = []
         self._tails = (
             (self._event, LineTail(run.events)),
-            (self._metrics, LineTail(run.metrics)),
+            (self._metrics, lines or LineTail(run.metrics)),
             (self._system, LineTail(run.system)),
         )
         self._epoch_series = Series()
@@ -291,6 +291,7 @@ class RunView:
         """Note the first step of an attempt: the first line after it was resumed, or the one that does a step again."""
         while self._resumed and (went_back or (_is_number(moment) and moment >= self._resumed[0][1])):
             self.attempts[self._resumed.pop(0)[0]] = step
+            went_back = False  # those that were resumed later have lines of their own to come
             self._clock.rest()
 
     def _event(self, record: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ stopped tells nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,17 @@ class News:
         self._bests, self._nan_told = [], False
         self._pending.pop("best", None)
         self._pending.pop("nan", None)
+
+    def recall(self, series: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> None:
+        """What the overview of a long record holds, which is no news: a later best has to be better than these.
+
+        Args:
+            series: metric → steps and values, every extreme among them.
+        """
+        for step, value in zip(*series.get(_JUDGED, ((), ())), strict=True):
+            if math.isfinite(value) and (not self._bests or value < self._bests[-1][_JUDGED]):
+                self._bests.append(dict.fromkeys(_FRAME) | {"step": int(step), _JUDGED: float(value)})
+        self._nan_told = any(_is_wrong(name, float(v)) for name, (_, values) in series.items() for v in values)
 
     def state(self, status: Status) -> None:
         """The run's state as of now."""

@@ -37,10 +37,10 @@ class Pace:
 class Clock:
     """Seconds spent in training, from the times of the lines; breaks and a clock that is set do not count."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._last: float | None = None
-        self._longest = 0.0
+    def __init__(self, seconds: float = 0.0, longest: float = 0.0, last: float | None = None) -> None:
+        self.seconds = seconds
+        self._longest = longest
+        self._last = last
 
     def add(self, moment: float) -> None:
         """A line."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LIVE_PACE = 0.5
 """Seconds between two looks while a run is live."""
 STILL_PACE = 1.0
+_READING_PACE = 0.03
+"""While another process reads a long record: what it finds is to be seen at once."""
 _MACHINE_PACE = 1.0
 
 
@@ -110,7 +112,7 @@ class Watcher:
             except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave a screen that lies
                 look, settled = replace(self._look, trouble=f"Cannot look at the runs: {error}"), True
             self._tell(look)
-            pace = LIVE_PACE if look.live else STILL_PACE
+            pace = _READING_PACE if runs.reading else LIVE_PACE if look.live else STILL_PACE
             with self._news:
                 if settled:
                     self._news.wait_for(lambda: self._hurry or self._ending, pace)

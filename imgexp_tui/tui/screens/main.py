@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 # Least often wanted first: these go from a footer that has no room for all keys.
-SPARE_KEYS = ("filter", "version", "find", "ideas", "monitor", "answers", "queue", "compare", "export", "log")
+SPARE_KEYS = ("filter", "version", "find", "ideas", "monitor", "answers", "queue", "compare", "charts", "export", "log")
 
 
 class Looked(Message):
@@ -67,6 +67,7 @@ class MainScreen(VersionKeys):
         *KEYS,
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
+        Binding("c", "charts", "Charts", tooltip="This version's curves on the whole screen, and others over them"),
         Binding("m", "monitor", "Monitor", tooltip="The machine: every gauge with its past, and the processes"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
@@ -389,6 +390,22 @@ class MainScreen(VersionKeys):
         from imgexp_tui.tui.screens.answers import AnswersScreen
 
         self.app.push_screen(AnswersScreen(self._lab, run.version, run.run))
+
+    def action_charts(self) -> None:
+        row = self._look.rows.get(self._table.picked)
+        if row is None or not row.shown:
+            self._say(f"{self._table.picked} has no run yet.")
+            return
+        self.charts([self._table.picked])
+
+    def charts(self, versions: Sequence[str], metric: str = "", steps: tuple[int, int] | None = None) -> None:
+        """Open the charts of some versions, at a metric and a stretch of steps where they are given."""
+        from imgexp_tui.tui.chart_data import Choice
+        from imgexp_tui.tui.screens.charts import ChartsScreen
+
+        rows = self._look.rows
+        choices = [Choice(name, rows[name].shown if name in rows else "") for name in versions]
+        self.app.push_screen(ChartsScreen(self._lab, choices, metric, steps))
 
     def action_compare(self) -> None:
         from imgexp_tui.tui.screens.leaders import LeadersScreen
