@@ -63,8 +63,12 @@ def record(
     environment: Mapping[str, str] | None = None,
     settle: float = 0.2,
     timeout: float = 60.0,
+    then: tuple[bytes, Callable[[], object]] | None = None,
 ) -> Recording:
     """Run `argv` until the bytes `until` have come and `settle` seconds more, then kill it; without, for `timeout`.
+
+    Args:
+        then: bytes, and what is called once when they have come.
 
     Raises:
         TimeoutError: the bytes never came.
@@ -87,6 +91,9 @@ def record(
             break
         found.chunks.append((time.perf_counter() - start, data))
         seen += data
+        if then and then[0] in seen:
+            then[1]()
+            then = None
         if until and until in seen and end == start + timeout:
             end = time.perf_counter() + settle
     os.kill(pid, signal.SIGKILL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,12 +41,10 @@ def a_lab(folder: Path, keys: str) -> Path:
 
 
 def opened(lab: Path, until: bytes, settle: float = 0.2, **environment: str) -> Recording:
-    """The app while three runs end, some time after it was opened."""
-    ends = ["sh", "-c", "sleep 4; touch go"]
-    with subprocess.Popen(ends, cwd=lab) as later:
-        command = [sys.executable, "-m", "imgexp_tui", str(lab)]
-        found = record(command, until=until, settle=settle, environment={"TERM": "xterm-256color", **environment})
-        later.wait()
+    """The app while three runs end that it has seen running."""
+    command, look = [sys.executable, "-m", "imgexp_tui", str(lab)], {"TERM": "xterm-256color", **environment}
+    ends = (b"3 running", (lab / "go").touch)
+    found = record(command, until=until, settle=settle, environment=look, then=ends)
     stop_all(lab)
     return found
 
