@@ -10,8 +10,9 @@ import numpy as np
 from imgexp_tui.records.pyramid import Floats
 from imgexp_tui.records.series import Axis, Buckets, RunSeries
 from imgexp_tui.records.smooth import smoothed
-from imgexp_tui.tui.chart_data import BANDS, Curve, Mark, Read
+from imgexp_tui.tui.chart_data import BANDS, GRADIENTS, Curve, Mark, Read
 from imgexp_tui.tui.chart_runs import Group
+from imgexp_tui.tui.gradient_lines import Depth, Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,23 @@ class CurveMaker:
             count = int(found.count[cell].sum())
             low, high = float(_least(found.low[cell])), float(-_least(-found.high[cell]))
         return Read(near.step, near.epoch, near.seconds, near.value, low, high, count)
+
+
+def depth_of(name: str, run: RunSeries, place: int, window: Window) -> Depth:
+    """The gradient norms of a run's layers, the first ones first; `window` has an edge for every cell."""
+    metrics = sorted(metric for metric in run.metrics if metric.startswith(GRADIENTS))
+    layers, step = [], 0
+    for metric in metrics:
+        found = run.between(metric, window.edges, window.axis)
+        x = run.x_of(run.last_step, window.axis) if window.cursor is None else window.cursor
+        near = run.near(metric, x, window.axis)
+        step = max(step, near.step if near else 0)
+        short = metric.removeprefix(GRADIENTS)
+        # The number in front is there for the order.
+        short = short.partition(".")[2] if short[:2].isdigit() and "." in short else short
+        course, broken = tuple(found.high.tolist()), tuple((found.broken > 0).tolist())
+        layers.append(Layer(short, near.value if near else math.nan, course, broken))
+    return Depth(name, place, step, tuple(layers))
 
 
 def _least(values: Floats) -> float:

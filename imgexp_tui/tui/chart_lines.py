@@ -39,7 +39,7 @@ def small(panel: Panel, room: int, height: int, *, here: bool) -> list[Line]:
     """One of many charts: a title with the values in it, and the plot."""
     sign = ("▸", "key") if here else " "
     values = [
-        line((f"{_letter(panel, i)} ".lstrip(), _role(curve)), number(curve.read.value) if curve.read else "–")
+        line((f"{_letter(panel, i)} ".lstrip(), _role(curve)), _value(curve, curve.read.value) if curve.read else "–")
         for i, curve in enumerate(panel.curves)
     ]
     title = line(sign, (_title(panel), "strong"))
@@ -50,10 +50,10 @@ def small(panel: Panel, room: int, height: int, *, here: bool) -> list[Line]:
 def plot(panel: Panel, height: int, gutter: int) -> list[Line]:
     """The plot with both axes, in `height` lines."""
     tall = max(2, height - 2)
-    y, x = _y_scale(panel), Scale(panel.x0, panel.x1, panel.log_x)
+    y, x = _y_scale(panel), x_scale(panel)
     if y is None:
         nothing = [line((" " * gutter + "no finite value in sight", "bad" if panel.curves else "quiet"))]
-        return [*nothing, *[line("")] * (tall - 1), *_x_axis(panel, x, gutter)]
+        return [*nothing, *[line("")] * (tall - 1), *x_axis(panel, x, gutter)]
     canvas = Canvas(panel.wide, tall)
     for where in panel.spots:
         canvas.upright(_cell(x, where, panel.wide), _SPOT, "key")
@@ -70,7 +70,7 @@ def plot(panel: Panel, height: int, gutter: int) -> list[Line]:
             _letters(canvas, rows, i, len(panel.curves), _role(curve))
         _mark_best(canvas, curve, x, y)
     axis = _y_axis(panel, y, tall, gutter)
-    return [line(*left, *body) for left, body in zip(axis, canvas.lines(), strict=True)] + _x_axis(panel, x, gutter)
+    return [line(*left, *body) for left, body in zip(axis, canvas.lines(), strict=True)] + x_axis(panel, x, gutter)
 
 
 # The plot
@@ -140,6 +140,11 @@ def _mark_best(canvas: Canvas, curve: Curve, x: Scale, y: Scale) -> None:
 # The axes
 
 
+def x_scale(panel: Panel) -> Scale:
+    """The x axis."""
+    return Scale(panel.x0, panel.x1, panel.log_x)
+
+
 def _y_scale(panel: Panel) -> Scale | None:
     """Round limits around all that is in sight, and chance where that does not press the curves flat."""
     rows: list[Sequence[float]] = [values for curve in panel.curves for values in (curve.low, curve.high, *curve.band)]
@@ -168,7 +173,7 @@ def _y_axis(panel: Panel, y: Scale, tall: int, gutter: int) -> list[Line]:
     return found
 
 
-def _x_axis(panel: Panel, x: Scale, gutter: int) -> list[Line]:
+def x_axis(panel: Panel, x: Scale, gutter: int) -> list[Line]:
     """The axis with its ticks and the marks of what is not finite, and the ticks' names."""
     signs: dict[int, tuple[str, str]] = {}
     names: list[tuple[int, str]] = []

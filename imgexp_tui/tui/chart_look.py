@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from imgexp_tui.records.pyramid import Floats
 from imgexp_tui.records.series import Axis, RunSeries
-from imgexp_tui.tui import chart_lines
-from imgexp_tui.tui.chart_curves import CurveMaker, Window
+from imgexp_tui.tui import chart_lines, gradient_lines
+from imgexp_tui.tui.chart_curves import CurveMaker, Window, depth_of
 from imgexp_tui.tui.chart_data import GRADIENTS, Asked, Choice, Curve, Panel, Picture
 from imgexp_tui.tui.chart_runs import ChartRuns, every_run
 from imgexp_tui.tui.chart_scale import grown
@@ -114,12 +115,22 @@ class ChartLook:
         )
         if not panels:
             return replace(picture, trouble=self._nothing())
+        if asked.gradients and picture.gradients:
+            return self._gradients(picture, asked, window)
         if asked.many and len(panels) > 1:
             return self._many(picture, panels, asked, window)
         wide = max(8, asked.width - chart_lines.GUTTER)
         chosen = self._panel(metric, panels[metric], asked, window, wide)
         lines = chart_lines.large(chosen, asked.width, asked.height)
         return replace(picture, lines=tuple(lines), plot=(chart_lines.GUTTER, wide))
+
+    def _gradients(self, picture: Picture, asked: Asked, window: tuple[float, float]) -> Picture:
+        _, first, wide = gradient_lines.columns(asked.width)
+        at = Window(Axis(asked.axis), _edges(asked, window, wide), asked.cursor)
+        depths = [depth_of(group.name, group.runs[0], i, at) for i, group in enumerate(self._runs.groups)]
+        axis = Panel("", (), wide, *window, asked.axis, asked.log_x, False, 0.0, "", cursor=asked.cursor)
+        lines = gradient_lines.gradients([d for d in depths if d.layers], axis, asked.width, asked.height)
+        return replace(picture, lines=tuple(lines), plot=(first, wide))
 
     def _many(
         self, picture: Picture, panels: dict[str, tuple[str, ...]], asked: Asked, window: tuple[float, float]
@@ -185,10 +196,7 @@ class ChartLook:
     def _panel(
         self, name: str, metrics: tuple[str, ...], asked: Asked, window: tuple[float, float], wide: int
     ) -> Panel:
-        spaced = np.geomspace if asked.log_x and window[0] > 0 else np.linspace
-        edges = spaced(window[0], window[1], 2 * wide + 1)
-        edges[0], edges[-1] = window
-        at = Window(Axis(asked.axis), edges, asked.cursor)
+        at = Window(Axis(asked.axis), _edges(asked, window, 2 * wide), asked.cursor)
         curves: list[Curve] = []
         for metric in metrics:
             for i, group in enumerate(self._runs.groups):
@@ -222,6 +230,13 @@ def chart_grid(count: int, width: int, height: int) -> tuple[int, int]:
         return most_across, most_down
     # A chart looks best about three times as wide, in cells, as it is tall.
     return min(fits, key=lambda grid: abs(math.log(width / grid[0] / (height / grid[1]) / 4)))
+
+
+def _edges(asked: Asked, window: tuple[float, float], count: int) -> Floats:
+    spaced = np.geomspace if asked.log_x and window[0] > 0 else np.linspace
+    edges: Floats = spaced(window[0], window[1], count + 1)
+    edges[0], edges[-1] = window  # rounding must not leave out the last step
+    return edges
 
 
 def _open(run: RunSeries) -> bool:

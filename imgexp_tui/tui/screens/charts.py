@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _PACE, _READING_PACE = 0.5, 0.05
 """Seconds between two looks; while a long record is being read, what is found is to be seen at once."""
-_SPARE = ("whole", "every", "gradients", "log_x", "pan", "band", "many", "smooth", "log_y", "zoom")
+# Least often wanted first: these go from a footer that has no room for all keys.
+_SPARE = ("whole", "log_x", "pan", "every", "gradients", "log_y", "smooth", "band", "many", "zoom")
 
 
 class ChartsScreen(LineScreen[None]):
@@ -47,10 +48,10 @@ class ChartsScreen(LineScreen[None]):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--curve{i}" for i in range(6)}
     BINDINGS = [
         Binding("escape,q,c", "close", "Back"),
-        Binding("m,tab", "metric(1)", "Metric", tooltip="Next metric"),
+        Binding("m,tab", "metric(1)", "Metric", key_display="m", tooltip="Next metric"),
         Binding("M,shift+tab", "metric(-1)", "Previous metric", show=False),
         Binding("a", "many", "All", tooltip="All metrics as small charts, or one large chart"),
-        Binding("x", "axis", "x axis", tooltip="x: step, epoch, time of training, samples seen"),
+        Binding("x", "axis", "Axis", tooltip="x: step, epoch, time of training, samples seen"),
         Binding("left", "cursor(-1)", "Cursor", key_display="←→", tooltip="Move the cursor, which reads the curves"),
         Binding("right", "cursor(1)", "Cursor right", show=False, tooltip="Move the cursor to the right"),
         Binding("shift+left,H", "cursor(-10)", "Far left", show=False, tooltip="Move the cursor far to the left"),
@@ -64,6 +65,7 @@ class ChartsScreen(LineScreen[None]):
         Binding("X", "log_x", "Log x", tooltip="Logarithmic x axis, or not"),
         Binding("s", "smooth", "Smooth", tooltip="Smooth more, and not at all again; what was measured stays, faint"),
         Binding("b", "band", "Band", tooltip="Runs of several seeds: mean with min–max, mean ± std, or each"),
+        Binding("n", "gradients", "Gradients", tooltip="Gradient norms per group of layers, over depth and over time"),
         Binding("r", "every", "Every run", tooltip="Every run of these versions, or the newest ones alone"),
         Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
     ]
@@ -138,11 +140,7 @@ class ChartsScreen(LineScreen[None]):
             self._title()
             lines = picture.lines or (line((f" {clean_line(picture.trouble)}", "quiet")),)
             self._view.show(list(lines))
-        if (before.groups, before.gradients, len(before.panels)) != (
-            picture.groups,
-            picture.gradients,
-            len(picture.panels),
-        ):
+        if _offered(before) != _offered(picture):
             self.refresh_bindings()
         if before.reading != picture.reading:
             self._timer.stop()
@@ -164,6 +162,10 @@ class ChartsScreen(LineScreen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "band":
             return self._picture.groups
+        if action == "gradients":
+            return self._picture.gradients
+        if action == "many":
+            return len(self._picture.panels) > 1
         return True
 
     # Keys
@@ -190,6 +192,9 @@ class ChartsScreen(LineScreen[None]):
             return
         self._asked = await asyncio.to_thread(self._chart.turned, replace(self._asked, axis=self._picture.axis), axis)
         self._see()
+
+    def action_gradients(self) -> None:
+        self._ask(gradients=not self._asked.gradients)
 
     def action_log_y(self) -> None:
         self._ask(log_y=not self._asked.log_y)
@@ -250,6 +255,11 @@ class ChartsScreen(LineScreen[None]):
 
     def on_click(self, event: Click) -> None:
         event.stop()
+
+
+def _offered(picture: Picture) -> tuple[bool, bool, bool]:
+    """What decides over the keys that do something."""
+    return picture.groups, picture.gradients, len(picture.panels) > 1
 
 
 def _open(lab: Path, choices: Sequence[Choice]) -> ChartLook:
