@@ -56,15 +56,19 @@ class Recording:
 def record(
     argv: Sequence[str],
     *,
-    until: bytes,
+    until: bytes | None,
     columns: int = 120,
     lines: int = 40,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     settle: float = 0.2,
     timeout: float = 60.0,
+    then: tuple[bytes, Callable[[], object]] | None = None,
 ) -> Recording:
-    """Run `argv` until the bytes `until` have come and `settle` seconds more, then kill it.
+    """Run `argv` until the bytes `until` have come and `settle` seconds more, then kill it; without, for `timeout`.
+
+    Args:
+        then: bytes, and what is called once when they have come.
 
     Raises:
         TimeoutError: the bytes never came.
@@ -87,12 +91,15 @@ def record(
             break
         found.chunks.append((time.perf_counter() - start, data))
         seen += data
-        if until in seen and end == start + timeout:
+        if then and then[0] in seen:
+            then[1]()
+            then = None
+        if until and until in seen and end == start + timeout:
             end = time.perf_counter() + settle
     os.kill(pid, signal.SIGKILL)
     _, _, usage = os.wait4(pid, 0)
     os.close(terminal)
     found.peak = usage.ru_maxrss * 1024
-    if until not in seen:
+    if until and until not in seen:
         raise TimeoutError(f"{argv[0]} never showed {until!r}; it said: {seen[-300:]!r}")
     return found

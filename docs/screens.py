@@ -27,6 +27,7 @@ PAGES = (
     ("compare", ("d",), "Compare"),
     ("side-by-side", ("d", "Enter"), "Side by side"),
     ("pictures", ("p",), "most wrong first"),
+    ("charts", ("c",), "epoch"),
     ("monitor", ("m",), "CPU"),
 )
 """Name, keys that lead there from the main screen, and what stands there then."""

@@ -24,7 +24,7 @@ async def test_every_screen_is_drawn_with_ascii(tmp_path: Path) -> None:
     (tmp_path / "experiments.toml").write_text('[versions.v0]\ntakeaways = "- learned"\n[versions.v1]\nbase = "v0"\n')
     a_run(tmp_path, "v0", "20260101-000000-aaaaaa", [0.6, 0.5, 0.4])
     for size in ((80, 24), (200, 50)):
-        for keys in ("", "e", "d", "n", "Q", "l", "p", "?"):
+        for keys in ("", "e", "d", "n", "Q", "l", "p", "c", "?"):
             app = LabApp(tmp_path, ascii_only=True)
             async with app.run_test(size=size) as pilot:
                 await pilot.pause()

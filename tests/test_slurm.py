@@ -445,3 +445,21 @@ def test_doctor_says_whether_slurm_answers(cluster: Cluster, monkeypatch: pytest
     assert slurm.finding() == (False, "installed, but Slurm's controller is down")
     monkeypatch.setenv("PATH", "/nowhere")
     assert slurm.finding() == (False, 'not found; launcher = "slurm" cannot be used on this machine')
+
+
+def test_the_end_of_a_job_is_told_before_the_job_is_over(lab: Path) -> None:
+    command = 'on_event = ["sh", "-c", "sleep 1; echo $IMGEXP_EVENT $IMGEXP_VERSION >> told"]'
+    (lab / "experiments.toml").write_text(NOTEBOOK.format(options="").replace("[lab]\n", f"[lab]\n{command}\n", 1))
+    book = load(lab)
+    run = launch(book, "quick")
+    until(lambda: told(run).state is State.FINISHED)
+    process = Process.read(run)
+    assert process
+    job = ["squeue", "--noheader", "--jobs", process.launcher.removeprefix("slurm ")]
+    until(lambda: not subprocess.run(job, capture_output=True, check=False).stdout)
+    assert (lab / "told").exists()
+    held = launch(book, "hold")
+    running(held)
+    stop(held)
+    until(lambda: told(held).state is State.STOPPED)
+    assert (lab / "told").read_text() == "finished quick\n"

@@ -111,7 +111,7 @@ def test_a_live_older_run_is_not_read_anew_at_every_look(lab: Lab, monkeypatch: 
     lab.run(SECOND, 0.4)
     runs = LabRuns(lab.path)
     settle(runs)
-    monkeypatch.setattr(lab_runs, "RunView", None)  # a second view would start from the files' beginning
+    monkeypatch.setattr(lab_runs, "QuickView", None)  # a second view would start from the files' beginning
     writer = LineWriter(older.metrics)
     writer.write({"step": 2, "epoch": 2, "time": 0.0, "valid/loss": 0.25})
     writer.close()

@@ -37,6 +37,7 @@ def _findings(start: Path) -> Iterator[tuple[str, str, str]]:
     yield from _tools()
     yield from _folders(start)
     yield _logout()
+    yield from _alerts(start)
 
 
 def _packages() -> Iterator[tuple[str, str, str]]:
@@ -129,3 +130,33 @@ def _logout() -> tuple[str, str, str]:
     if logout.scope():
         return _OK, "logout", "systemd ends your processes at logout here; runs get a scope of their own and go on"
     return _NOTE, "logout", f"systemd ends your processes at logout here, runs among them; {logout.MEND}"
+
+
+def _alerts(start: Path) -> Iterator[tuple[str, str, str]]:
+    """Whether what `[lab]` asks for can be done; nothing where it asks for nothing."""
+    from imgexp_tui.notebook.load import load
+    from imgexp_tui.notebook.model import NotebookError
+    from imgexp_tui.runner.trainer import path_of
+
+    lab = paths.find_lab(start)
+    try:
+        asked = load(lab).settings
+    except NotebookError:
+        return
+    if words := asked.get("on_event"):
+        # A name with a slash is a file, and relative to the lab, where the command starts.
+        found = shutil.which(lab / words[0] if "/" in words[0] else words[0], path=path_of(os.environ))
+        yield (_OK, "on_event", found) if found else (_NOTE, "on_event", f"{words[0]} is not there or may not be run")
+    if "notify" in asked and os.environ.get("TMUX") and not _passes_through():
+        why = "tmux lets no notification through; mend: set -g allow-passthrough on"
+        yield _NOTE, "notify", why
+
+
+def _passes_through() -> bool:
+    """Whether this tmux passes on escape sequences that it does not know; those before 3.3 always do."""
+    words = ["tmux", "show-options", "-gqv", "allow-passthrough"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=3, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return True
+    return done.stdout.strip() != "off"

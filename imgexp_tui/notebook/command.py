@@ -1,7 +1,8 @@
 """A version's own `command`: which settings its argv names, and the argv with them filled in.
 
-`{name}` is replaced by the setting's value, as TOML spells it (`true`, not `True`); `{{name}}` stands for the literal
-`{name}`. Other braces, as in JSON or code, are left alone. No shell is involved.
+`{name}` is replaced by the setting's value, as TOML spells it (`true`, not `True`), and `{run_dir}`, where no setting
+has that name, by the run's folder; `{{name}}` stands for the literal `{name}`. Other braces, as in JSON or code, are
+left alone. No shell is involved.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from imgexp_tui.notebook.settings import Value
 
+RUN_DIR = "run_dir"
+"""The name that needs no setting."""
 _NAME = re.compile(r"\{(\{[A-Za-z0-9_-]+\})\}|\{([A-Za-z0-9_-]+)\}")
 
 

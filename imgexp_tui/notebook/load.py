@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from imgexp_tui.notebook import alerts
 from imgexp_tui.notebook import command as commands
+from imgexp_tui.notebook.alerts import ALERTS
 from imgexp_tui.notebook.finding_names import names_fault
 from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version, tags_fault
 from imgexp_tui.notebook.needs import NEEDS, count_fault, needs_of, options_fault
@@ -23,7 +25,7 @@ from imgexp_tui.paths import NOTEBOOK
 
 _T = TypeVar("_T")
 _TOP = ("lab", "defaults", "versions")
-_LAB = ("title", "heartbeat", "grace", "slots", *NEEDS, "slurm", "findings_off")
+_LAB = ("title", "heartbeat", "grace", "slots", *ALERTS, *NEEDS, "slurm", "findings_off")
 _VERSION = ("base", *FIELDS, "command", "group", "tags", "archived", *NEEDS, "train")
 _MOST_SLOTS = 1024
 _TEXTS = (*FIELDS, "group")
@@ -145,7 +147,7 @@ class _Reader:
                 self._problem(("lab", key), "must be a text in quotes")
             elif key in ("heartbeat", "grace") and not (_is_number(value) and value >= 0):
                 self._problem(("lab", key), "must be a number of seconds, such as 60")
-            elif key in ("slots", "slurm", "findings_off", *NEEDS) and (wrong := _lab_fault(key, value)):
+            elif key in ("slots", "slurm", "findings_off", *ALERTS, *NEEDS) and (wrong := _lab_fault(key, value)):
                 self._problem(("lab", key), wrong)
             elif key in _LAB:
                 lab[key] = value
@@ -218,8 +220,9 @@ class _Reader:
         return right
 
     def _placeholders(self, name: str, argv: tuple[str, ...] | None, train: Mapping[str, Value]) -> None:
-        for missing in dict.fromkeys(n for n in commands.placeholders(argv or ()) if n not in train):
-            near = nearest(missing, train)
+        given = {*train, commands.RUN_DIR}
+        for missing in dict.fromkeys(n for n in commands.placeholders(argv or ()) if n not in given):
+            near = nearest(missing, given)
             mend = f"did you mean {{{near}}}?" if near else f"set it under [versions.{name}.train]"
             self._problem(("versions", name, "command"), f"{{{missing}}} is not set; {mend}")
 
@@ -309,6 +312,8 @@ def _lab_fault(key: str, value: object) -> str | None:
         return count_fault(value, 1, _MOST_SLOTS)
     if key == "findings_off":
         return names_fault(value)
+    if key in ALERTS:
+        return alerts.fault(key, value)
     return options_fault(value) if key == "slurm" else need_fault(key, value)
 
 

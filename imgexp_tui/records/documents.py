@@ -40,6 +40,7 @@ class Request:
         group: id that runs launched together for their seeds share; "" for a run by itself.
         source: name of the folder with the lab's own source as it was then; "" where none of it is run.
         slurm: sbatch's long options.
+        on_event: the command that is run for each event; [] without.
     """
 
     uuid: str
@@ -66,6 +67,7 @@ class Request:
     group: str = ""
     source: str = ""
     slurm: dict[str, Any] = field(default_factory=dict)
+    on_event: list[str] = field(default_factory=list)
 
     def write(self, run: RunDir) -> None:
         durable.create(run.request, _dump(asdict(self)))

@@ -14,6 +14,8 @@ from imgexp_tui.records import state as states
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.gauge import Gauge
 from imgexp_tui.records.lines import LineTail
+from imgexp_tui.records.news import News
+from imgexp_tui.records.pace import Clock, Pace
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.state import State, Status
 from imgexp_tui.records.trend import Trend
@@ -21,9 +23,6 @@ from imgexp_tui.records.trend import Trend
 WATCHED = ("valid/loss", "train/loss")
 """Metrics by which a run is judged, in order of preference; the lowest is the best."""
 _FRAME = ("step", "epoch", "time", "attempt")
-_PAUSE, _TIMES = 600.0, 10.0
-"""A gap between two lines is no training but a clock set forward, or a machine asleep, where it is longer than so many
-seconds and than so many times the longest before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,54 +72,6 @@ class Progress:
     time: float
 
 
-class Pace:
-    """Seconds a step, from the times of the lines; a clock that is set forward or back in between does not count."""
-
-    def __init__(self) -> None:
-        self._last: tuple[int, float] | None = None
-        self._longest = self._seconds = 0.0
-        self._steps = 0
-
-    def add(self, step: int, moment: float) -> None:
-        """A line."""
-        before, self._last = self._last, (step, moment)
-        if before is None:
-            return
-        steps, gap = step - before[0], moment - before[1]
-        if steps < 0 or gap < 0:
-            return
-        if gap <= max(_PAUSE, _TIMES * self._longest):
-            self._steps += steps
-            self._seconds += gap
-        self._longest = max(self._longest, gap)
-
-    @property
-    def seconds(self) -> float | None:
-        """A step takes so long, validation included; None before that is known."""
-        return self._seconds / self._steps if self._steps else None
-
-
-class Clock:
-    """Seconds spent in training, from the times of the lines; breaks and a clock that is set do not count."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._last: float | None = None
-        self._longest = 0.0
-
-    def add(self, moment: float) -> None:
-        """A line."""
-        gap = 0.0 if self._last is None else moment - self._last
-        self._last = moment
-        if 0 < gap <= max(_PAUSE, _TIMES * self._longest):
-            self.seconds += gap
-            self._longest = max(self._longest, gap)
-
-    def rest(self) -> None:
-        """What comes next belongs to another attempt: the time between them is a break."""
-        self._last = None
-
-
 class RunView:
     """What is known of one run. `poll` reads what is new; the attributes hold the rest.
 
@@ -139,10 +90,11 @@ class RunView:
         epoch_began: epoch → time of its first line.
         epoch, step, time: of the latest line; None before one.
         attempts: attempt → its first step, for the attempts after the first.
+        news: what happened that people want to be told.
         trained: step of each validation → seconds of training until then, over all attempts, breaks left out.
     """
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, lines: LineTail | None = None) -> None:
         self.dir = run
         self.request: Request | None = None
         self.series: dict[str, Series] = {}
@@ -160,11 +112,12 @@ class RunView:
         self.time: float | None = None
         self.attempts: dict[int, int] = {}
         self.trained = Series()
+        self.news = News(run)
         self._clock = Clock()
         self._resumed: list[tuple[int, float]] = []
         self._tails = (
             (self._event, LineTail(run.events)),
-            (self._metrics, LineTail(run.metrics)),
+            (self._metrics, lines or LineTail(run.metrics)),
             (self._system, LineTail(run.system)),
         )
         self._epoch_series = Series()
@@ -237,6 +190,7 @@ class RunView:
                     self._forget(tail.path)
                 for record in batch:
                     take(record)
+        self.news.state(self.status)
         self._settled = None if self.status.exit is None or self.status.state.live else stamp
         return changed
 
@@ -257,6 +211,7 @@ class RunView:
             self.attempts = {}
             self.epoch_began = {}
             self._begun = self._pace = self.step = self.epoch = self.time = None
+            self.news.restart()
             self._training = False
         elif path == self.dir.events:
             self.events, self.plan, self.progress, self._resumed = [], {}, None, []
@@ -286,6 +241,7 @@ class RunView:
         return (self.step - 1) % per_epoch + 1, per_epoch
 
     def _metrics(self, record: dict[str, Any]) -> None:
+        self.news.line(record)
         step = record.get("step")
         if not isinstance(step, int) or not 0 <= step < 1 << 63:
             return
@@ -335,6 +291,7 @@ class RunView:
         """Note the first step of an attempt: the first line after it was resumed, or the one that does a step again."""
         while self._resumed and (went_back or (_is_number(moment) and moment >= self._resumed[0][1])):
             self.attempts[self._resumed.pop(0)[0]] = step
+            went_back = False  # those that were resumed later have lines of their own to come
             self._clock.rest()
 
     def _event(self, record: dict[str, Any]) -> None:

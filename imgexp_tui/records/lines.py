@@ -17,6 +17,7 @@ import orjson
 from imgexp_tui.records.encoding import dumps
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_BLANK = b"\0 \t\r"
 _SLICE = 4 << 20
 """Bytes that one poll reads; no line of ours comes near it."""
 
@@ -99,6 +100,17 @@ class LineTail:
                 return records
         return []
 
+    @property
+    def offset(self) -> int:
+        """Where the first byte stands that was not read yet."""
+        return self._offset
+
+    def start_at(self, offset: int) -> None:
+        """Go on from the beginning of a line; what stands before it is known already."""
+        with contextlib.suppress(OSError):
+            self._inode = self.path.stat().st_ino
+        self._offset, self._anew = offset, False
+
     def _read(self) -> bytes | None:
         """The next complete lines; None where there are none yet."""
         try:
@@ -122,17 +134,18 @@ class LineTail:
         return data[:end] if end else None
 
     def _parse(self, line: bytes) -> dict[str, Any] | None:
-        line = line.strip(b"\0 \t\r")
-        if not line:
-            return None
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            record = None
-        if not isinstance(record, dict):
-            self.skipped += 1
-            return None
-        return {k: finite(v) for k, v in record.items()}
+        record = parse(line)
+        self.skipped += record is None and bool(line.strip(_BLANK))
+        return record
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """One line; None where it is no JSON object."""
+    try:
+        record = orjson.loads(line.strip(_BLANK))
+    except orjson.JSONDecodeError:
+        return None
+    return {k: finite(v) for k, v in record.items()} if isinstance(record, dict) else None
 
 
 def read(path: Path) -> list[dict[str, Any]]:

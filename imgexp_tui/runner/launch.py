@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.notebook.command import fill
+from imgexp_tui.notebook.command import RUN_DIR, fill
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.notebook.needs import Needs, fault, needs_of
 from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
@@ -198,6 +198,7 @@ def _request(
         packages=frozen.packages(),
         slots=notebook.settings.get("slots", 1),
         slurm=dict(notebook.settings.get("slurm", {})),
+        on_event=list(notebook.settings.get("on_event", ())),
         grace=_seconds(notebook, "grace", GRACE),
         heartbeat=_seconds(notebook, "heartbeat", HEARTBEAT),
     )
@@ -206,7 +207,7 @@ def _request(
 def _argv(version: Version, run: RunDir, config: Mapping[str, Value], gpus: int) -> list[str]:
     if version.command is None:
         return [sys.executable, "-P", "-m", _SEVERAL if gpus > 1 else _TRAINER, os.fspath(run.path)]
-    return fill(version.command, config)
+    return fill(version.command, {RUN_DIR: os.fspath(run.path)} | dict(config))
 
 
 def _seconds(notebook: Notebook, name: str, default: float) -> float:

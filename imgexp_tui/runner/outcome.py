@@ -60,6 +60,13 @@ CANCELLED = Outcome(None, None, "stopped", "as asked, before it was started")
 """Of a run that was stopped while it stood in the queue."""
 
 
+def not_started(program: str, error: OSError) -> Outcome:
+    """Of a program that could not be started, with a shell's codes: 127 where it is not there, 126 where it may not be
+    run."""
+    code = 127 if isinstance(error, FileNotFoundError) else 126
+    return Outcome(code, None, "failed", f"cannot start {error.filename or program}: {error.strerror}")
+
+
 def judge(seen: Seen) -> Outcome:
     """The outcome that `seen` stands for."""
     code = os.waitstatus_to_exitcode(seen.wait_status)

@@ -17,23 +17,23 @@ import signal
 import sys
 import time
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 from imgexp_tui import durable
-from imgexp_tui.records import events, state
-from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records import events
+from imgexp_tui.records.documents import Exit, Process
 from imgexp_tui.records.identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import frozen, logout, out_of_memory, trainer
+from imgexp_tui.runner.alerts import Alerts
+from imgexp_tui.runner.attempt import Refused, claim, myself, read_request
 from imgexp_tui.runner.bell import Bell
-from imgexp_tui.runner.claim import Taken, take
 from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
 from imgexp_tui.runner.folder import Folder
 from imgexp_tui.runner.gate import Held
 from imgexp_tui.runner.job import IN_JOB, Fate, SlurmJob
 from imgexp_tui.runner.leftovers import ROOM, clear
-from imgexp_tui.runner.outcome import CANCELLED, STOPPED_CODE, Outcome, Seen, full_disk, judge
+from imgexp_tui.runner.outcome import CANCELLED, STOPPED_CODE, Outcome, Seen, full_disk, judge, not_started
 from imgexp_tui.runner.place import PACE, Place
 from imgexp_tui.runner.queue import QueueError
 from imgexp_tui.runner.recorder import SystemRecorder
@@ -50,10 +50,6 @@ _HEARING = 2.0
 """Seconds for a signal that has reached the trainer to reach the supervisor too."""
 
 
-class Refused(Exception):
-    """One sentence that says why the run is not started."""
-
-
 class Supervisor:
     """One attempt of one run, from claiming it to `exit.json`.
 
@@ -67,10 +63,10 @@ class Supervisor:
         self._folder = Folder(run.path)
         self._room = run.path / ROOM
         self._bell = Bell(in_job=job is not None)
-        self._me = _myself()
-        self._request = self._read_request()
+        self._me = myself()
+        self._request = read_request(run, in_job=job is not None)
         self._memory = out_of_memory.counter()
-        self._attempt = self._claim()
+        self._attempt = claim(run, self._request, self._me, in_job=job is not None)
         self._place: Place | None = None
         self._waiting = ""
         self._began = time.time()
@@ -79,6 +75,7 @@ class Supervisor:
         self._wait_status: int | None = None
         self._deadline: float | None = None
         self._forced = False
+        self._alerts: Alerts | None = None
 
     def begin(self) -> str:
         """Start the trainer, or stand in the queue for it. What came of it: `STARTED`, `QUEUED` or "" where it ended.
@@ -87,6 +84,7 @@ class Supervisor:
             OSError: the run's files cannot be written; no process is left.
             Refused: the queue cannot be used.
         """
+        self._alerts = Alerts(self._run, self._request, self._attempt)
         become_subreaper()
         self._sweep_what_an_earlier_attempt_left()
         clear(self._run, self._attempt)
@@ -150,7 +148,7 @@ class Supervisor:
             gpus = () if self._job else self._gpus()
             held = trainer.hold_ready(self._run, self._request, gpus, bound=self._job is not None)
         except OSError as error:
-            self._end(_not_started(self._request, error), tries=tries)
+            self._end(not_started(self._request.argv[0], error), tries=tries)
             return False
         self._trainer = _known(held)
         try:
@@ -158,12 +156,12 @@ class Supervisor:
         except OSError as error:
             held.drop()
             sweep(self._strays, gently=False)
-            self._end(_not_started(self._request, error), tries=tries)
+            self._end(not_started(self._request.argv[0], error), tries=tries)
             raise
         try:
             held.let_go()
         except OSError as error:
-            self._end(_not_started(self._request, error), tries=tries)
+            self._end(not_started(self._request.argv[0], error), tries=tries)
             return False
         later = bool(self._waiting) or self._attempt > 1
         for told in (logout.threat(), frozen.changed(self._request.packages) if later else ""):
@@ -191,6 +189,11 @@ class Supervisor:
             self._give_back(self._job, how)
         else:
             self._end(how)
+
+    def leave_job(self) -> None:
+        """Let those be told who want to hear how it ended, before Slurm ends what belongs to the job."""
+        if self._alerts:
+            self._alerts.leave()
 
     def _hear_out(self, wait_status: int) -> None:
         """Slurm sends SIGTERM to all processes of a job, and the trainer's end may be heard of before our own."""
@@ -225,46 +228,6 @@ class Supervisor:
         if self._request.trainer == "command":
             written.append(self._run.log)
         return any(path.exists() and path.stat().st_mtime >= began for path in written)
-
-    def _read_request(self) -> Request:
-        request = Request.read(self._run)
-        if request is None:
-            raise Refused(f"{self._run.request} is missing or damaged")
-        if (request.launcher == "slurm") != (self._job is not None):
-            raise Refused(f"the run's launcher is {request.launcher}; start it by: imgexp-tui resume")
-        return request
-
-    def _claim(self) -> int:
-        """The number of this attempt, which no other supervisor has: whoever creates its file first."""
-        former = Process.read(self._run)
-        if self._job:
-            return self._claim_in_job(former)
-        for attempt in count(former.attempt + 1 if former else 1):
-            claim = self._run.path / f".attempt-{attempt}"
-            try:
-                if take(claim, self._me):
-                    break
-            except Taken:
-                raise Refused("the run is being started already") from None
-        now = Process.read(self._run)  # another may have claimed, run and ended since the first look
-        if now and (now.attempt >= attempt or state.status(self._run, self._request).state.live):
-            claim.unlink()
-            raise Refused("the run is under way already")
-        return attempt
-
-    def _claim_in_job(self, former: Process | None) -> int:
-        """A job is there once, so that a number that another machine claimed was claimed by one that has ended.
-
-        The attempt for which the job was submitted is this one; when Slurm starts the job again, it is the next.
-        """
-        if former and any(one and one.alive() for one in (former.supervisor, former.trainer)):
-            raise Refused("the run is under way already")
-        first = former is None or former.supervisor is None
-        for attempt in count((former.attempt if former else 1) + (0 if first else 1)):
-            with contextlib.suppress(Taken):
-                if take(self._run.path / f".attempt-{attempt}", self._me):
-                    return attempt
-        raise AssertionError
 
     def _greeting(self) -> tuple[str, str]:
         return ("started", "") if self._attempt == 1 else ("resumed", f"attempt {self._attempt}")
@@ -372,25 +335,12 @@ class Supervisor:
             events.log(self._run, kind, message, **more)
 
 
-def _myself() -> Identity:
-    me = identity(os.getpid())
-    if me is None:
-        raise Refused("/proc does not show this process; imgexp-tui needs a mounted /proc")
-    return me
-
-
 def _known(held: Held) -> Identity:
     """The child's identity: it cannot vanish before it is waited for."""
     found = identity(held.pid)
     if found is None:
         raise Refused("/proc does not show the trainer; imgexp-tui needs a mounted /proc")
     return found
-
-
-def _not_started(request: Request, error: OSError) -> Outcome:
-    """The exit codes are a shell's: 127 for a program that is not there, 126 for one that may not be run."""
-    code = 127 if isinstance(error, FileNotFoundError) else 126
-    return Outcome(code, None, "failed", f"cannot start {error.filename or request.argv[0]}: {error.strerror}")
 
 
 def _tell_launcher(word: str) -> None:
@@ -424,8 +374,11 @@ def _main_in_job(run: RunDir) -> int:
         if "SLURM_JOB_ID" not in os.environ:
             raise Refused("this is no Slurm job")
         supervisor = Supervisor(run, SlurmJob(run, os.environ))
-        if supervisor.begin():
-            supervisor.watch()
+        try:
+            if supervisor.begin():
+                supervisor.watch()
+        finally:
+            supervisor.leave_job()
     except (Refused, OSError) as error:
         sys.stderr.write(f"{_sentence(error)}\n")
         return 1

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from imgexp_tui.paths import RUNS
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.gate import Held, hold
@@ -41,10 +42,12 @@ def hold_ready(run: RunDir, request: Request, gpus: Sequence[int] = (), *, bound
 
 
 def words(run: RunDir, request: Request) -> list[str]:
-    """The command line. The shipped trainer's last word is the run's folder, wherever that lies by now."""
+    """The command line, with the run's folder where that lies by now: its version may have been renamed."""
     if request.trainer == "shipped":
         return [*request.argv[:-1], os.fspath(run.path)]
-    return frozen_words(request.argv, lab_of(run), run.path / request.source) if request.source else list(request.argv)
+    born = os.fspath(Path(request.lab, RUNS, request.version, request.run))
+    found = [word.replace(born, os.fspath(run.path)) for word in request.argv]
+    return frozen_words(found, lab_of(run), run.path / request.source) if request.source else found
 
 
 def environment(run: RunDir, request: Request) -> dict[str, str]:
@@ -55,7 +58,7 @@ def environment(run: RunDir, request: Request) -> dict[str, str]:
         found |= frozen_environment(words(run, request), found, lab_of(run), run.path / request.source)
     if request.trainer == "shipped":
         return _MALLOC | found if sys.platform == "linux" else found
-    found["PATH"] = _path(found)
+    found["PATH"] = path_of(found)
     return found
 
 
@@ -70,7 +73,7 @@ def visible(request: Request, gpus: Sequence[int]) -> dict[str, str]:
     return {} if request.gpus else {"CUDA_VISIBLE_DEVICES": ""}
 
 
-def _path(found: dict[str, str]) -> str:
+def path_of(found: Mapping[str, str]) -> str:
     """A PATH on which `python` is that of the activated environment, else the one that runs this app."""
     ours, theirs = os.fspath(Path(sys.executable).parent), found.get("PATH", os.defpath)
     activated = "VIRTUAL_ENV" in found or "CONDA_PREFIX" in found

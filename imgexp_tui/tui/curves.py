@@ -48,6 +48,7 @@ class CurveBuilder:
     def __init__(self, metric: str) -> None:
         self._metric = metric
         self._rises = metric.endswith("accuracy")
+        self._series: Series | None = None
         self._start()
 
     def _start(self) -> None:
@@ -71,7 +72,8 @@ class CurveBuilder:
         """
         steps, values = series.steps, series.values
         went_back = self._curve and (len(steps) < self._count or steps[self._count - 1] != self._curve.steps)
-        if went_back:
+        if went_back or self._series is not series:
+            self._series = series
             self._start()
         if len(steps) == self._count:
             return self._curve

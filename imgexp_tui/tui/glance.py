@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.quick import QuickView
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.tui.curves import CurveBuilder
 from imgexp_tui.tui.note_figures import Figure, figures
@@ -49,11 +50,11 @@ class RunGlancer:
         if not found:
             return None
         if self._newest is None or self._newest.dir != found[0]:
-            self._newest = RunView(found[0])
+            self._newest = QuickView(found[0])
         newest = self._newest
         newest.poll()
         if self._view is None:
-            self._view = next((RunView(run) for run in found[1:] if run.run == self._first), newest)
+            self._view = next((QuickView(run) for run in found[1:] if run.run == self._first), newest)
         if self._view is not newest:
             self._view.poll()
             if newest.status.state.live or not self._view.status.state.live:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.filter import numbers_of
-from imgexp_tui.records.follow import WATCHED, Best, RunView
+from imgexp_tui.records.follow import WATCHED, Best
+from imgexp_tui.records.news import Alert
+from imgexp_tui.records.quick import QuickView
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.state import State
 from imgexp_tui.runner.slurm_watch import SlurmWatch
@@ -63,9 +65,9 @@ class _Runs:
     stamp: int = -1
     found: list[RunDir] = field(default_factory=list)
     unread: list[RunDir] = field(default_factory=list)
-    followed: dict[str, RunView] = field(default_factory=dict)
+    followed: dict[str, QuickView] = field(default_factory=dict)
     ended: dict[str, _Ended] = field(default_factory=dict)
-    shown: RunView | None = None
+    shown: QuickView | None = None
     curves: dict[str, CurveBuilder] = field(default_factory=dict)
     turn: int = 0
     looked: bool = False
@@ -87,6 +89,8 @@ class LabRuns:
         self._drafts: frozenset[str] = frozenset()
         self._drafts_due = 0.0
         self._slurm = SlurmWatch()
+        self._opened = time.time()
+        self._news: list[Alert] = []
 
     def look(self, names: list[str], first: str) -> bool:
         """Look at every version, `first` before the others. False where the time was up before all were looked at."""
@@ -98,6 +102,16 @@ class LabRuns:
         done = [name for name in order if self._poll(name, end)]
         self._slurm.look(self._open())
         return len(done) == len(order)
+
+    def look_at(self, version: str) -> bool:
+        """Look at one version alone, which was looked at before; False where it was not."""
+        runs = self._versions.get(version)
+        return runs is not None and runs.looked and self._poll(version, time.monotonic() + _SLICE)
+
+    @property
+    def reading(self) -> bool:
+        """Whether a long record is being read by another process."""
+        return any(view.reading for runs in self._versions.values() for view in runs.followed.values())
 
     def shown(self, version: str) -> Run | None:
         """A version's newest run under way, or else its newest; None without."""
@@ -121,6 +135,11 @@ class LabRuns:
         if self._log is None or self._log.path != path:
             self._log = LogTail(path)
         return Log(self._log.look())
+
+    def news(self) -> list[Alert]:
+        """What has happened to runs since the last call, nothing from before this began to look."""
+        found, self._news = self._news, []
+        return found
 
     def written(self, notebook: Notebook | None) -> dict[str, float]:
         """Version → when its notes last changed."""
@@ -175,7 +194,7 @@ class LabRuns:
         runs.followed = {run: view for run, view in runs.followed.items() if run in there}
         runs.ended = {run: end for run, end in runs.ended.items() if run in there}
         if runs.found and (newest := runs.found[0]).run not in runs.followed:
-            runs.followed[newest.run] = RunView(newest)
+            runs.followed[newest.run] = QuickView(newest)
             runs.ended.pop(newest.run, None)
         known = runs.followed.keys() | runs.ended.keys()
         runs.unread = [run for run in runs.found if run.run not in known]
@@ -187,8 +206,9 @@ class LabRuns:
         some = bool(runs.unread)
         while runs.unread and time.monotonic() <= end:
             run = runs.unread.pop(0)
-            view = runs.followed[run.run] = RunView(run)
+            view = runs.followed[run.run] = QuickView(run)
             view.poll()
+            self._news += view.news.take(self._opened)
             _settle(runs, view)
         return some
 
@@ -206,6 +226,7 @@ class LabRuns:
         changed = False
         for view in list(runs.followed.values()):
             changed = view.poll() or view.status.state.live or changed
+            self._news += view.news.take(self._opened)
             _settle(runs, view)
         shown = max(runs.followed.values(), key=lambda view: (view.status.state.rank, view.run), default=None)
         if shown is not runs.shown:
@@ -213,15 +234,15 @@ class LabRuns:
         return changed
 
 
-def _settle(runs: _Runs, view: RunView) -> None:
+def _settle(runs: _Runs, view: QuickView) -> None:
     """Let go of an older run that has ended, but for its best value."""
-    if view.run != runs.found[0].run and not view.status.state.live:
+    if view.run != runs.found[0].run and not view.status.state.live and not view.reading:
         group = view.request.group if view.request else ""
         runs.ended[view.run] = _Ended(_modified(view.dir.process), view.best(), group, _member(view))
         del runs.followed[view.run]
 
 
-def _members(runs: _Runs, view: RunView) -> tuple[Member, ...]:
+def _members(runs: _Runs, view: QuickView) -> tuple[Member, ...]:
     """The runs that were started together with this one for their seeds, by seed; () for one by itself."""
     group = view.request.group if view.request else ""
     if not group:
@@ -231,7 +252,7 @@ def _members(runs: _Runs, view: RunView) -> tuple[Member, ...]:
     return tuple(sorted((*ended, *live), key=lambda one: (one.seed, one.run)))
 
 
-def _member(view: RunView) -> Member:
+def _member(view: QuickView) -> Member:
     best = view.best()
     seed = view.request.seed if view.request else 0
     return Member(view.run, seed, view.status.state.value, best.value if best else None)
@@ -271,7 +292,7 @@ def _over(members: tuple[Member, ...]) -> tuple[float, float, int] | None:
     return (fmean(values), stdev(values), len(values)) if len(values) > 1 else None
 
 
-def _others(runs: _Runs, view: RunView) -> Iterator[Best | None]:
+def _others(runs: _Runs, view: QuickView) -> Iterator[Best | None]:
     """The best of each run but the shown one."""
     yield from (one.best for one in runs.ended.values())
     yield from (followed.best() for followed in runs.followed.values() if followed is not view)
@@ -288,7 +309,7 @@ def _accuracy(best: Best | None) -> float | None:
     return beside if beside is not None and math.isfinite(beside) else None
 
 
-def _thinned(view: RunView) -> tuple[float, ...]:
+def _thinned(view: QuickView) -> tuple[float, ...]:
     """The curve of the first watched metric in few values, each the highest of its stretch."""
     series = next((s for metric in WATCHED if (s := view.series.get(metric)) and len(s.values) > 1), None)
     if series is None:

@@ -67,7 +67,8 @@ def _host(machine: Machine, room: int) -> list[Line]:
     disk = [f"read {_rate(machine.disk_read)}", f"write {_rate(machine.disk_write)}"]
     if machine.disk_free is not None:
         free = f"{machine.disk_free / _GIGA:.1f} GB free"
-        disk = [free, *disk] if machine.disk_read is None else [*disk, free]
+        # What fills a disk is told even where there is no room for what comes and goes.
+        disk = [*disk, free] if _figures(room) > _FIGURES[0] else [free, f"r/w {_rates(machine)}"]
     rows.append(_row("disk", machine, "disk", None, disk, room))
     net = [f"in {_rate(machine.net_in)}", f"out {_rate(machine.net_out)}"]
     return [*rows, _row("network", machine, "net", None, net, room)]
@@ -142,6 +143,13 @@ def _percent(value: float | None) -> str:
 
 def _whole(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.0f}"
+
+
+def _rates(machine: Machine) -> str:
+    """Read and written, short."""
+    if machine.disk_read is None or machine.disk_write is None:
+        return "n/a"
+    return f"{machine.disk_read / _MEGA:.0f}/{machine.disk_write / _MEGA:.0f} MB/s"
 
 
 def _rate(value: float | None) -> str:

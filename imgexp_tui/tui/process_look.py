@@ -25,9 +25,11 @@ _BUSY, _LARGE = 2.0, 50e6
 """Percent of a core, or bytes, from which a process is shown at all."""
 _STEP, _GRAIN = 5.0, 16e6
 """Percent and bytes in which the figures move."""
-_COLUMNS = (("pid", 8), ("user", 9), ("CPU", 7), ("memory", 10), ("GPU", 10), ("run", 14))
+_COLUMNS = (("pid", 8), ("user", 9), ("CPU", 7), ("memory", 10), ("GPU", 15), ("run", 14))
 _RIGHT = {"pid", "CPU", "memory", "GPU"}
 _RUN_COLUMN, _WIDE = 32, 110
+_NAMED = 3
+"""Cards from which a process's are counted and no longer named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Running:
 
     Attributes:
         gpus: cards that work for it; its memory on them is None where the driver does not tell.
+        several: the machine has more cards than one, so that it has to be said which.
         version, run: what it belongs to; "" where it is none of the user's runs.
         path: that run's folder; only of such a run may anything be asked.
         here: it belongs to the lab that is open.
@@ -53,6 +56,7 @@ class Running:
     run: str = ""
     path: str = ""
     here: bool = False
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,15 @@ class ProcessWatch:
     def look(self, order: str) -> Looked:
         """The processes now, by one of `ORDERS`. Blocks on files, and 40 ms for each GPU."""
         entries = self._table.look(self._gpu.all_processes())
-        rows = [self._running(entry) for entry in entries if entry.run_dir or entry.gpus or _matters(entry)]
+        traffic = self._gpu.traffic()
+        several = len(traffic) > 1
+        rows = [
+            self._running(entry, several=several) for entry in entries if entry.run_dir or entry.gpus or _matters(entry)
+        ]
         rows.sort(key=lambda row: (*(-value for value in _rank(row, order)), row.pid))
-        return Looked(tuple(rows[:_SHOWN]), self._gpu.traffic())
+        return Looked(tuple(rows[:_SHOWN]), traffic)
 
-    def _running(self, entry: Entry) -> Running:
+    def _running(self, entry: Entry, *, several: bool) -> Running:
         at = f"{entry.pid} {entry.start_ticks} "
         run = RunDir(Path(entry.run_dir)) if entry.run_dir else None
         known = run is not None and RUN_ID.fullmatch(run.run)
@@ -95,6 +103,7 @@ class ProcessWatch:
             run=clean_line(run.run) if run and known else "",
             path=entry.run_dir if known else "",
             here=bool(run and known) and lab_of(RunDir(Path(entry.run_dir))).resolve() == self._lab,
+            several=several,
         )
 
 
@@ -132,7 +141,11 @@ def row(one: Running, room: int) -> Line:
 def _gpu_memory(one: Running) -> str:
     if not one.gpus:
         return ""
-    return "n/a" if one.gpu_memory is None else memory(one.gpu_memory)
+    used = "n/a" if one.gpu_memory is None else memory(one.gpu_memory)
+    if not one.several:
+        return used
+    cards = ",".join(map(str, one.gpus)) if len(one.gpus) < _NAMED else f"{len(one.gpus)} GPUs"
+    return f"{cards}: {used}"
 
 
 def _laid_out(parts: Sequence[Line], room: int) -> Line:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.quick import QuickView
 from imgexp_tui.records.state import State
 from imgexp_tui.records.stats import measured
 from imgexp_tui.text import clean_line
@@ -17,6 +18,7 @@ from imgexp_tui.tui.shown_run import Bar, Member, Run, Share
 CURVES = ("train/loss", "valid/loss", "train/accuracy", "valid/accuracy")
 """What is drawn, in this order."""
 _REMARKS = ("warning",)
+_READING = "its record is long and being read; until then the curves are drawn from samples of it"
 
 
 def run_look(view: RunView, curves: tuple[Curve, ...], members: tuple[Member, ...] = ()) -> Run:
@@ -39,7 +41,7 @@ def run_look(view: RunView, curves: tuple[Curve, ...], members: tuple[Member, ..
         best=(best.metric, best.value, _whole(best.epoch), best.step) if best else None,
         chance=_chance(view),
         steps_per_epoch=per_epoch if isinstance(per_epoch, int) and per_epoch > 0 else None,
-        remark=_remark(view),
+        remark=_READING if isinstance(view, QuickView) and view.reading else _remark(view),
         share=_share(view) if state.live else None,
         measured=tuple((clean_line(label), clean_line(text)) for label, text in measured(view)),
         attempts=tuple(view.attempts.items()),

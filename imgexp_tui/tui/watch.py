@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.tui.looks import Log, Look, Row
 from imgexp_tui.tui.opening import Opened, opened, stamp_of
 
 if TYPE_CHECKING:
+    from imgexp_tui.records.news import Alert
     from imgexp_tui.tui.finding_watch import FindingWatch
     from imgexp_tui.tui.lab_runs import LabRuns
     from imgexp_tui.tui.machine import Machine
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 LIVE_PACE = 0.5
 """Seconds between two looks while a run is live."""
 STILL_PACE = 1.0
+_READING_PACE = 0.03
+"""While another process reads a long record: what it finds is to be seen at once."""
 _MACHINE_PACE = 1.0
 
 
@@ -35,10 +38,18 @@ class Watcher:
     Args:
         read: the notebook as it was read already.
         told: called from the thread when `take` has something new; not again before `take` was called.
+        heard: called from the thread with what has happened to runs, and with `[lab]`.
     """
 
-    def __init__(self, lab: Path, read: Opened, told: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        lab: Path,
+        read: Opened,
+        told: Callable[[], object],
+        heard: Callable[[list[Alert], Mapping[str, Any]], object] | None = None,
+    ) -> None:
         self._lab = lab
+        self._heard = heard
         self._told = told
         self._look = Look(read.notebook, read.trouble)
         self._read = read
@@ -46,6 +57,9 @@ class Watcher:
         self._version = ""
         self._news = threading.Condition()
         self._hurry = True
+        self._all = True
+        self._all_due = 0.0
+        self._rows: dict[str, tuple[Row, Row]] = {}
         self._ending = False
         self._machine: Machine | None = None
         self._machine_due = 0.0
@@ -76,7 +90,7 @@ class Watcher:
     def hurry(self) -> None:
         """Look now: something was done that will show."""
         with self._news:
-            self._hurry = True
+            self._hurry = self._all = True
             self._news.notify()
 
     def take(self) -> Look:
@@ -104,7 +118,7 @@ class Watcher:
             except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave a screen that lies
                 look, settled = replace(self._look, trouble=f"Cannot look at the runs: {error}"), True
             self._tell(look)
-            pace = LIVE_PACE if look.live else STILL_PACE
+            pace = _READING_PACE if runs.reading else LIVE_PACE if look.live else STILL_PACE
             with self._news:
                 if settled:
                     self._news.wait_for(lambda: self._hurry or self._ending, pace)
@@ -116,9 +130,11 @@ class Watcher:
         notebook, trouble = self._notebook()
         names = list(notebook.versions) if notebook else []
         version = self._version
-        settled = runs.look(names, version)
+        settled = self._look_at_runs(runs, names, version)
+        if (news := runs.news()) and self._heard:
+            self._heard(news, notebook.settings if notebook else {})
         written = runs.written(notebook)
-        rows = {name: replace(row, written=written.get(name)) for name, row in runs.rows.items()}
+        rows = self._dated(runs.rows, written)
         run = self._with_findings(runs.shown(version), notebook)
         look = Look(
             notebook=notebook,
@@ -132,6 +148,29 @@ class Watcher:
             drafts=runs.drafts(),
         )
         return look, settled
+
+    def _look_at_runs(self, runs: LabRuns, names: list[str], version: str) -> bool:
+        """Look at all versions at a steady pace; in between, where the cursor has moved, at the shown one alone."""
+        now = time.monotonic()
+        with self._news:
+            every, self._all = self._all, False
+        if not every and now < self._all_due and runs.look_at(version):
+            return True
+        settled = runs.look(names, version)
+        self._all_due = now + (LIVE_PACE if self._look.live else STILL_PACE) - 0.05 if settled else 0.0
+        return settled
+
+    def _dated(self, rows: Mapping[str, Row], written: Mapping[str, float]) -> dict[str, Row]:
+        """The rows with when their notes were written; the same objects as before where nothing is new, so that a
+        thousand of them compare at once."""
+        dated = {}
+        for name, row in rows.items():
+            known = self._rows.get(name)
+            if not known or known[0] is not row or known[1].written != written.get(name):
+                known = row, replace(row, written=written.get(name))
+            dated[name] = known
+        self._rows = dated
+        return {name: dated[name][1] for name in dated}
 
     def _notebook(self) -> tuple[Notebook | None, str]:
         """The notebook, read again only when the file has changed."""

@@ -75,6 +75,7 @@ class HelpScreen(ModalScreen[None]):
     def _sections(self) -> Iterator[Widget]:
         from imgexp_tui.tui.screens.answers import AnswersScreen
         from imgexp_tui.tui.screens.beside import BesideScreen
+        from imgexp_tui.tui.screens.charts import ChartsScreen
         from imgexp_tui.tui.screens.commit import CommitScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
         from imgexp_tui.tui.screens.find import FindScreen
@@ -107,6 +108,7 @@ class HelpScreen(ModalScreen[None]):
             ("A run's log", LogScreen.BINDINGS, LogScreen),
             ("Findings", FindingsScreen.BINDINGS, FindingsScreen),
             ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
+            ("Charts", ChartsScreen.BINDINGS, ChartsScreen),
             ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),
             ("Side by side", BesideScreen.BINDINGS, BesideScreen),
             ("New version", [*NewVersionScreen.BINDINGS, *IdeaOffer.BINDINGS], NewVersionScreen),

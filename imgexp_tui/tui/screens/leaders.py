@@ -136,6 +136,7 @@ class LeadersScreen(LineScreen[str | None]):
         Binding("right", "shift(1)", "Column", show=False, tooltip="Next column"),
         Binding("left", "shift(-1)", "Column", show=False, tooltip="Previous column"),
         Binding("n", "new", "New", tooltip="New version from this one"),
+        Binding("c", "charts", "Charts", tooltip="The curves of the marked versions, or of this one, in one chart"),
         Binding("x", "export", "Export", tooltip="Export the marked versions, or this one, as markdown"),
         Binding("u", "unmark", "No marks", show=False, tooltip="Take every mark away"),
         Binding("o", "go", "Go to", tooltip="Back to the main screen, at this version"),
@@ -252,6 +253,17 @@ class LeadersScreen(LineScreen[str | None]):
             self.app.notify(clean_line(str(error)), severity="error", markup=False)
         else:
             self.app.notify(clean_line(said), markup=False)
+
+    def action_charts(self) -> None:
+        names = self._rows.marked or [self._rows.picked]
+        if self._shown is None or self._shown.notebook is None or not any(names):
+            return
+        from imgexp_tui.tui.chart_data import Choice
+        from imgexp_tui.tui.screens.charts import ChartsScreen
+
+        rows = self._shown.rows
+        choices = [Choice(name, rows[name].shown if name in rows else "") for name in names]
+        self.app.push_screen(ChartsScreen(self._shown.notebook.lab, choices))
 
     def action_beside(self) -> None:
         book = self._shown.notebook if self._shown else None

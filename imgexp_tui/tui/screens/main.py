@@ -37,17 +37,8 @@ if TYPE_CHECKING:
 
 # Least often wanted first: these go from a footer that has no room for all keys.
 SPARE_KEYS = (
-    "filter",
-    "version",
-    "find",
-    "ideas",
-    "monitor",
-    "answers",
-    "queue",
-    "compare",
-    "findings",
-    "export",
-    "log",
+    *("filter", "version", "find", "ideas", "monitor", "answers", "queue"),
+    *("compare", "charts", "findings", "export", "log"),
 )
 
 
@@ -79,6 +70,7 @@ class MainScreen(VersionKeys):
         *KEYS,
         Binding("Q", "queue", "Queue", tooltip="What runs and what waits on this machine, in which order"),
         Binding("d", "compare", "Compare", tooltip="All versions in a table; marked ones side by side"),
+        Binding("c", "charts", "Charts", tooltip="This version's curves on the whole screen, and others over them"),
         Binding("m", "monitor", "Monitor", tooltip="The machine: every gauge with its past, and the processes"),
         Binding("l", "log", "Log", tooltip="The run's log on the whole screen"),
         Binding("p", "answers", "Pictures", tooltip="The validation images that it gets most wrong; confusion"),
@@ -129,6 +121,7 @@ class MainScreen(VersionKeys):
 
     async def _furnish(self) -> None:
         """Bring the panes and the keys, then begin to watch: reading runs must not delay the first frame."""
+        from imgexp_tui.tui.ringer import Ringer
         from imgexp_tui.tui.watch import Watcher
         from imgexp_tui.tui.widgets.desk import Desk
         from imgexp_tui.tui.widgets.key_footer import KeyFooter
@@ -136,7 +129,7 @@ class MainScreen(VersionKeys):
         desk = Desk(id="panes")
         await self.mount(desk, KeyFooter(SPARE_KEYS))
         self._desk = desk
-        self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()))
+        self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()), Ringer(self.app))
         self.refresh_bindings()
         self._draw()
         self._watcher.start()
@@ -406,9 +399,27 @@ class MainScreen(VersionKeys):
         from imgexp_tui.tui.screens.findings import FindingsScreen
 
         if name := self._table.picked:
-            charts = getattr(self, "open_charts", None)
             look = (lambda: self._look.run, lambda: self._look.notebook)
-            self.app.push_screen(FindingsScreen(self._lab, name, *look, self._hurry, charts), self._made)
+            self.app.push_screen(FindingsScreen(self._lab, name, *look, self._hurry, self._evidence), self._made)
+
+    def _evidence(self, version: str, metric: str, steps: tuple[int, int] | None) -> None:
+        self.charts([version], metric, steps)
+
+    def action_charts(self) -> None:
+        row = self._look.rows.get(self._table.picked)
+        if row is None or not row.shown:
+            self._say(f"{self._table.picked} has no run yet.")
+            return
+        self.charts([self._table.picked])
+
+    def charts(self, versions: Sequence[str], metric: str = "", steps: tuple[int, int] | None = None) -> None:
+        """Open the charts of some versions, at a metric and a stretch of steps where they are given."""
+        from imgexp_tui.tui.chart_data import Choice
+        from imgexp_tui.tui.screens.charts import ChartsScreen
+
+        rows = self._look.rows
+        choices = [Choice(name, rows[name].shown if name in rows else "") for name in versions]
+        self.app.push_screen(ChartsScreen(self._lab, choices, metric, steps))
 
     def action_compare(self) -> None:
         from imgexp_tui.tui.screens.leaders import LeadersScreen

@@ -6,7 +6,8 @@ widget compares each line with the one that stands there and repaints from the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import overload
 
 from rich.segment import Segment
 from rich.style import Style
@@ -48,6 +49,37 @@ class LineScreen(Screen[ScreenResultType]):
     """
 
 
+class RowLines(Sequence[Line]):
+    """Lines that are made when they are looked at: of ten thousand rows only those in sight ever are.
+
+    Args:
+        count: how many there are.
+        make: the line at a place; it is asked once for each, and has to answer as of now whenever it is asked.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Line]) -> None:
+        self._count = count
+        self._make = make
+        self._made: dict[int, Line] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> Line: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Line]: ...
+    def __getitem__(self, at: int | slice) -> Line | Sequence[Line]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(self._count))]
+        if not -self._count <= at < self._count:
+            raise IndexError(at)
+        at %= self._count
+        if at not in self._made:
+            self._made[at] = self._make(at)
+        return self._made[at]
+
+
 class LineView(ScrollView):
     """Shows lines, one a row, and scrolls where they do not fit. Takes no focus; stands on a `LineScreen`."""
 
@@ -83,13 +115,14 @@ class LineView(ScrollView):
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show `lines` in place of those before."""
-        old, self._lines = self._lines, list(lines)
+        old, self._lines = self._lines, lines if isinstance(lines, RowLines) else list(lines)
         if len(old) != len(self._lines):
             self.virtual_size = Size(self.size.width, len(self._lines))
             self.refresh(layout=self.styles.is_auto_height)
             return
-        for y, (before, after) in enumerate(zip(old, self._lines, strict=True)):
-            if span := changed(before, after):
+        top = self.scroll_offset.y
+        for y in range(top, min(top + self.size.height, len(old))):
+            if span := changed(old[y], self._lines[y]):
                 self.refresh_cells(y, *span)
 
     def refresh_cells(self, y: int, start: int, end: int) -> None:
@@ -120,7 +153,7 @@ class LineView(ScrollView):
 class Pane(LineView):
     """A view whose lines follow from its data and its size."""
 
-    def build(self, width: int, height: int) -> list[Line]:
+    def build(self, width: int, height: int) -> Sequence[Line]:
         """The lines for a size; `height` is what is in sight."""
         raise NotImplementedError
 

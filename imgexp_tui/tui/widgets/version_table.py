@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.tui.lines import Line
 from imgexp_tui.tui.looks import Row
 from imgexp_tui.tui.table_lines import Columns, columns
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
-from imgexp_tui.tui.widgets.line_view import LineView
+from imgexp_tui.tui.widgets.line_view import LineView, RowLines
 
 
 class VersionTable(CursorPane):
@@ -22,6 +23,7 @@ class VersionTable(CursorPane):
         self._names: list[str] = []
         self._rows: dict[str, Row] = {}
         self._drafts: frozenset[str] = frozenset()
+        self._layout: Columns | None = None
 
     @property
     def count(self) -> int:
@@ -35,6 +37,8 @@ class VersionTable(CursorPane):
     def fill(self, versions: Mapping[str, Version], rows: dict[str, Row], drafts: frozenset[str]) -> None:
         """Show these versions; a version that is gone hands the cursor to the one that took its place."""
         picked = self.picked
+        if (rows, drafts, versions) != (self._rows, self._drafts, self._versions):
+            self._layout = None
         self._versions, self._rows, self._drafts = dict(versions), rows, drafts
         self._names = list(versions)
         if picked in versions:
@@ -49,12 +53,20 @@ class VersionTable(CursorPane):
         if name in self._versions:
             self.go(self._names.index(name))
 
-    def build(self, width: int, height: int) -> list[Line]:
-        layout = columns(width, self._versions.values(), self._rows, self._drafts)
-        self._head.show([layout.head()])
-        return [self._line(layout, i, name) for i, name in enumerate(self._names)]
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        # A cursor that moves through ten thousand versions does not measure them all again at each key.
+        if self._layout is None or self._layout.room != width:
+            self._layout = columns(width, self._versions.values(), self._rows, self._drafts)
+        self._head.show([self._layout.head()])
+        return RowLines(len(self._names), self._maker(self._layout))
 
-    def _line(self, layout: Columns, at: int, name: str) -> Line:
-        return layout.row(
-            self._versions[name], self._rows.get(name), draft=name in self._drafts, here=at == self.cursor
-        )
+    def _maker(self, layout: Columns) -> Callable[[int], Line]:
+        """What makes a row's line as of now, whenever it is asked."""
+        names, versions, rows, drafts = self._names, self._versions, self._rows, self._drafts
+        cursor, now = self.cursor, time.time()
+
+        def make(at: int) -> Line:
+            name = names[at]
+            return layout.row(versions[name], rows.get(name), draft=name in drafts, here=at == cursor, now=now)
+
+        return make

@@ -1,0 +1,272 @@
+"""`cache/curves.bin`: the curves of a long run as columns, so that nobody parses a million lines twice.
+
+Disposable, and never trusted blindly: it names the bytes of `metrics.jsonl` that it was made from by their number and a
+hash of samples of them, its parts carry checksums, and whatever does not fit is as if it were not there. One file,
+replaced whole, so that any number of readers and writers need no lock; what was appended to the record since is read
+from the record. Standard library only: the app draws its first curve from the overview here, before NumPy is loaded.
+
+    magic, version, length and checksum of the header │ header (JSON) │ blocks, each at a multiple of 64
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import struct
+import tempfile
+import time
+import zlib
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+NAME = "curves.bin"
+_MAGIC = b"IMGXCRV\n"
+_VERSION = 1
+_FIXED = struct.Struct("<8sIIQ")
+_ALIGN = 64
+_LARGEST_HEADER = 64 << 20
+_SAMPLES, _SAMPLE, _END = 32, 64, 4096
+_STALE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The bytes that a snapshot was made from: the first `offset` of a file, and a hash of samples of them."""
+
+    offset: int
+    print: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A run's curves in few points, the extremes of every stretch of steps and a broken value among them.
+
+    Attributes:
+        offset: bytes of the record that are in it.
+        series: metric → steps and values.
+        epochs: steps and epochs, where an epoch begins.
+        attempts: attempt → its first step, for the attempts after the first.
+        trained: steps of validations, and seconds of training until then.
+        began: epoch → time of its first line.
+        seconds, longest: seconds of training in all, and the longest between two lines.
+        step, epoch, time: of the latest line; `begun` is the time of the first.
+    """
+
+    offset: int
+    series: dict[str, tuple[array[int], array[float]]]
+    epochs: tuple[array[int], array[float]]
+    attempts: dict[int, int]
+    trained: tuple[array[int], array[float]]
+    began: dict[int, float]
+    seconds: float
+    longest: float
+    step: int | None
+    epoch: float | None
+    time: float | None
+    begun: float | None
+
+
+class Damaged(Exception):
+    """The snapshot is not what was written."""
+
+
+class Snapshot:
+    """An open snapshot. What it holds is there as long as the object is, also where the file was replaced meanwhile.
+
+    Attributes:
+        meta: what the writer told beside the blocks.
+        source: the bytes that it was made from.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """Take over a file descriptor.
+
+        Raises:
+            Damaged: this is no snapshot of this version, or not a whole one. The descriptor is closed.
+            OSError: it cannot be read.
+        """
+        self._fd = fd
+        try:
+            self._read_header()
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_header(self) -> None:
+        fixed = os.pread(self._fd, _FIXED.size, 0)
+        if len(fixed) != _FIXED.size:
+            raise Damaged("too short")
+        magic, version, checksum, length = _FIXED.unpack(fixed)
+        if magic != _MAGIC or version != _VERSION or length > _LARGEST_HEADER:
+            raise Damaged("not a snapshot of this version")
+        data = os.pread(self._fd, length, _FIXED.size)
+        if len(data) != length or zlib.crc32(data) != checksum:
+            raise Damaged("the header is damaged")
+        try:
+            found = orjson.loads(data)
+            self.source = Source(int(found["offset"]), str(found["print"]))
+            self.meta: dict[str, Any] = found["meta"]
+            self._blocks: dict[str, list[int]] = found["blocks"]
+            size = int(found["size"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged("the header is damaged") from error
+        if os.fstat(self._fd).st_size < size:
+            raise Damaged("the file is cut short")
+
+    def block(self, name: str) -> bytes:
+        """One block, checked.
+
+        Raises:
+            Damaged: it is not what was written.
+            OSError: it cannot be read.
+        """
+        try:
+            offset, length, checksum = self._blocks[name]
+        except KeyError as error:
+            raise Damaged(f"there is no {name}") from error
+        data = os.pread(self._fd, length, offset)
+        while 0 < len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
+            data += more
+        if len(data) != length or zlib.crc32(data) != checksum:
+            raise Damaged(f"{name} is damaged")
+        return data
+
+    def overview(self) -> Overview:
+        """The curves in few points.
+
+        Raises:
+            Damaged, OSError: as `block`.
+        """
+        meta = self.meta
+        try:
+            series = {name: self._pair(f"overview/{i}") for i, name in enumerate(meta["metrics"])}
+            attempts = {int(a): int(s) for a, s in meta["attempts"]}
+            began = {int(e): float(t) for e, t in meta["began"]}
+            values = [meta[name] for name in ("seconds", "longest", "step", "epoch", "time", "begun")]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged("the header is damaged") from error
+        epochs, trained = self._pair("overview/epochs"), self._pair("overview/trained")
+        return Overview(self.source.offset, series, epochs, attempts, trained, began, *values)
+
+    def _pair(self, name: str) -> tuple[array[int], array[float]]:
+        data = self.block(name)
+        half = len(data) // 2
+        steps, values = array("q"), array("d")
+        steps.frombytes(data[:half])
+        values.frombytes(data[half:])
+        return steps, values
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def open_snapshot(folder: Path, record: Path) -> Snapshot | None:
+    """The snapshot in a run's cache folder, if it is whole so far and `record` still begins with what it is made of."""
+    try:
+        found = Snapshot(os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC))
+    except (OSError, Damaged):
+        return None
+    if holds(record, found.source):
+        return found
+    found.close()
+    return None
+
+
+def write(fd: int, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, bytes]) -> None:
+    """Write a snapshot to the beginning of an empty file.
+
+    Raises:
+        OSError: the disk is full or failing.
+    """
+    head: dict[str, Any] = {"offset": source.offset, "print": source.print, "meta": meta, "blocks": {}, "size": 0}
+    sums = {name: zlib.crc32(data) for name, data in blocks.items()}
+    # The places are part of the header whose length decides them: it is measured with longer ones.
+    longest = {name: [1 << 60, len(data), sums[name]] for name, data in blocks.items()}
+    offset = at = _aligned(_FIXED.size + len(orjson.dumps(head | {"blocks": longest, "size": 1 << 60})))
+    for name, data in blocks.items():
+        head["blocks"][name] = [at, len(data), sums[name]]
+        at = _aligned(at + len(data))
+    head["size"] = at
+    header = orjson.dumps(head)
+    start = _FIXED.pack(_MAGIC, _VERSION, zlib.crc32(header), len(header)) + header
+    with os.fdopen(fd, "wb", closefd=False) as file:
+        file.write(start.ljust(offset, b"\0"))
+        for data in blocks.values():
+            file.write(data)
+            file.write(bytes(_aligned(len(data)) - len(data)))
+
+
+def keep(folder: Path, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, bytes]) -> None:
+    """Put a snapshot into a run's cache folder in place of the one there.
+
+    It is not synced to the disk: after a loss of power it may be damaged, which its readers find out.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _tidy(folder)
+    fd, name = tempfile.mkstemp(prefix=f".{NAME}.", suffix=".tmp", dir=folder)
+    try:
+        write(fd, source, meta, blocks)
+        Path(name).replace(folder / NAME)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+    finally:
+        os.close(fd)
+
+
+def source_of(record: Path, offset: int) -> Source:
+    """What a snapshot of the first `offset` bytes of a record is made from.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return Source(offset, _print(record, offset))
+
+
+def holds(record: Path, source: Source) -> bool:
+    """Whether the record still begins with these bytes, as far as samples tell: both ends and 32 places between."""
+    try:
+        return record.stat().st_size >= source.offset and _print(record, source.offset) == source.print
+    except OSError:
+        return False
+
+
+def _print(record: Path, offset: int) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    fd = os.open(record, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found.update(os.pread(fd, min(_END, offset), 0))
+        for i in range(_SAMPLES):
+            at = offset * i // _SAMPLES
+            found.update(os.pread(fd, min(_SAMPLE, offset - at), at))
+        found.update(os.pread(fd, min(_END, offset), max(0, offset - _END)))
+    finally:
+        os.close(fd)
+    return found.hexdigest()
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // _ALIGN) * _ALIGN
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what writers that were killed left behind."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.startswith(f".{NAME}.") and time.time() - entry.stat().st_mtime > _STALE:
+                Path(entry.path).unlink()

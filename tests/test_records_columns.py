@@ -1,0 +1,308 @@
+"""Curves as columns: the numbers that reading by line finds, every extreme at every zoom, a cache not trusted."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imgexp_tui.records import build, events, sampling, series, snapshot
+from imgexp_tui.records.columns import Columns, epochs_of, fold, load
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.pyramid import Pyramid
+from imgexp_tui.records.rows import parse, read_rows
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.series import Axis, RunSeries
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    found = RunDir(tmp_path / "runs" / "v0" / "20261124-081530-3fa2c1")
+    found.path.mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records from 20 KB on are opened as long ones are."""
+    monkeypatch.setattr(series, "LONG", 20_000)
+
+
+def write(run: RunDir, lines: list[dict[str, Any]]) -> None:
+    writer = LineWriter(run.metrics)
+    for line in lines:
+        writer.write(line)
+    writer.close()
+
+
+def curve(count: int, spike: int = 0) -> list[dict[str, Any]]:
+    return [
+        {"step": s, "epoch": (s - 1) // 100 + 1, "time": 1000.0 + s, "train/loss": 9.5 if s == spike else 1 / s}
+        for s in range(1, count + 1)
+    ]
+
+
+def settled(found: RunSeries, seconds: float = 30) -> RunSeries:
+    """Polled until the whole is there."""
+    deadline = time.monotonic() + seconds
+    found.poll()
+    while found.reading or found.poll():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        found.poll()
+    return found
+
+
+def numbers(found: RunSeries, metric: str) -> list[tuple[int, float]]:
+    return [
+        (int(s), float(v))
+        for part in found._parts
+        if metric in part.metrics
+        for s, v in zip(*part.metrics[metric], strict=True)
+    ]
+
+
+def as_read_line_by_line(run: RunDir) -> dict[str, list[tuple[int, float]]]:
+    view = RunView(run)
+    view.poll()
+    return {name: list(zip(s.steps, s.values, strict=True)) for name, s in view.series.items() if s.values}
+
+
+def same(a: list[tuple[int, float]], b: list[tuple[int, float]]) -> bool:
+    return [s for s, _ in a] == [s for s, _ in b] and np.array_equal(
+        [v for _, v in a], [v for _, v in b], equal_nan=True
+    )
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_columns_hold_what_reading_line_by_line_finds(run: RunDir, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resumes, odd values, torn lines, holes and strange lines, appended in pieces."""
+    monkeypatch.setattr(series, "_FROZEN", 40)
+    dice = random.Random(seed)
+    found, step = RunSeries(run), 0
+    for _ in range(6):
+        with run.metrics.open("ab") as file:
+            for _ in range(dice.randrange(60)):
+                step = max(0, step + dice.choice([1, 1, 1, 1, 0, 2, dice.choice([1, -dice.randrange(1, 30)])]))
+                line: dict[str, Any] = {"step": step, "epoch": step // 10, "time": float(step)}
+                for name in dice.sample(["a/loss", "b/loss", "c"], dice.randrange(4)):
+                    line[name] = dice.choice(
+                        [dice.random(), dice.random(), 3, "nan", "inf", "-inf", None, True, "text"]
+                    )
+                file.write(json.dumps(line).encode() + b"\n")
+                file.write(
+                    dice.choice([b""] * 12 + [b'{"step": 3, "a/lo\n', b"\0\0\0\0", b"[1]\n", b"\n", b'{"step":-1}\n'])
+                )
+        found.poll()
+    there = as_read_line_by_line(run)
+    assert {name for name in found.metrics if numbers(found, name)} == set(there)
+    for name, values in there.items():
+        assert same(numbers(found, name), values), name
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_stretch_has_the_extremes_of_its_values(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    values = dice.random(int(dice.integers(0, 3000)))
+    values[dice.random(len(values)) < 0.05] = dice.choice([np.nan, np.inf, -np.inf])
+    a, b = dice.integers(0, len(values) + 1, (2, 200))
+    found = Pyramid(values).stretches(a, b)
+    for i, (start, stop) in enumerate(zip(a, b, strict=True)):
+        fine = values[start : max(start, stop)]
+        assert found.count[i] == len(fine)
+        assert found.broken[i] == (~np.isfinite(fine)).sum()
+        fine = fine[np.isfinite(fine)]
+        assert found.low[i] == fine.min() if len(fine) else math.isnan(found.low[i])
+        assert found.high[i] == fine.max() if len(fine) else math.isnan(found.high[i])
+        assert math.isclose(found.total[i], fine.sum(), rel_tol=1e-9)
+
+
+def test_a_line_with_true_and_a_line_of_two_are_no_numbers() -> None:
+    rows = parse(b'{"step":1,"a":1}\n{"step":2,"a":true}\n{"step":3,"a":2}\n')
+    assert rows.columns["a"][1].tolist() == [1.0, 2.0]
+    # Joined by a comma these two would be one object.
+    assert len(parse(b'{"step":1\n"a":2}\n{"step":5,"a":1}\n')) == 1
+
+
+def test_reading_stops_at_a_line_that_is_not_whole(run: RunDir) -> None:
+    run.metrics.write_bytes(b'{"step":1,"a":1}\n{"step":2,"a"')
+    rows, offset = read_rows(run.metrics, 0, 1000)
+    assert rows.steps.tolist() == [1]
+    assert offset == 17
+
+
+def test_a_spike_of_one_step_is_in_every_window_that_holds_it(run: RunDir, short_is_long: None) -> None:
+    write(run, curve(5000, spike=3777))
+    found = settled(RunSeries(run))
+    for x0, x1, buckets in ((0, 5000, 100), (0, 5000, 7), (3000, 4000, 80), (3777, 3777, 1), (3770, 3780, 10)):
+        window = found.window("train/loss", x0, x1, buckets)
+        at = int(np.nanargmax(window.high))
+        assert window.high[at] == 9.5
+        assert window.edges[at] <= 3777 <= window.edges[at + 1]
+    extremes = found.extremes("train/loss")
+    assert extremes is not None and (extremes.high, extremes.high_step) == (9.5, 3777)
+    assert found.near("train/loss", 3777.2) == series.Point(3777, pytest.approx(37.77), 3776.0, 9.5)
+
+
+def test_a_long_record_is_sampled_at_once_and_whole_soon_after(run: RunDir, short_is_long: None) -> None:
+    write(run, curve(20_000, spike=7777))
+    found = RunSeries(run)
+    assert found.poll() and found.reading
+    assert found.last_step == 20_000
+    assert len(numbers(found, "train/loss")) < 20_000
+    settled(found)
+    assert len(numbers(found, "train/loss")) == 20_000
+    assert (run.cache / snapshot.NAME).exists()
+    again = RunSeries(run)
+    again.poll()
+    assert not again.reading, "it was opened from the cache"
+    write(run, [{"step": 15_000, "train/loss": 0.5}, {"step": 15_001, "train/loss": "nan"}])
+    again.poll()
+    assert numbers(again, "train/loss")[-3:][0] == (14_999, 1 / 14_999)
+    assert again.last_step == 15_001
+    assert again.window("train/loss", 15_001, 15_001, 1).broken.tolist() == [1]
+
+
+def test_a_record_that_was_rewritten_or_cut_is_read_anew(run: RunDir, short_is_long: None) -> None:
+    write(run, curve(3000))
+    settled(RunSeries(run))
+    text = run.metrics.read_bytes()
+    run.metrics.write_bytes(
+        text[: len(text) // 2].replace(b'"train/loss":0', b'"train/loss":3') + text[len(text) // 2 :]
+    )
+    assert snapshot.open_snapshot(run.cache, run.metrics) is None
+    found = settled(RunSeries(run))
+    assert dict(numbers(found, "train/loss"))[500] == pytest.approx(3 + 1 / 500)
+    run.metrics.write_bytes(b"".join(text.splitlines(keepends=True)[:10]))
+    found.poll()
+    assert len(numbers(found, "train/loss")) == 10
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_snapshot_is_never_believed(run: RunDir, seed: int) -> None:
+    write(run, curve(2000, spike=1234))
+    assert build.main([str(run.path)]) == build.KEPT
+    file = run.cache / snapshot.NAME
+    data, dice = bytearray(file.read_bytes()), random.Random(seed)
+    if seed % 3 == 0:
+        del data[dice.randrange(len(data)) :]
+    elif seed % 3 == 1:
+        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+    else:
+        at = dice.randrange(len(data))
+        data[at : at + 4096] = bytes(len(data[at : at + 4096]))
+    file.write_bytes(data)
+    if (found := snapshot.open_snapshot(run.cache, run.metrics)) is not None:
+        try:
+            columns, overview = load(found), found.overview()
+        except snapshot.Damaged:
+            pass
+        else:  # the flipped bit was in the padding
+            assert columns.metrics["train/loss"][1].max() == 9.5 == max(overview.series["train/loss"][1])
+    assert build.main([str(run.path)]) == build.KEPT
+    mended = snapshot.open_snapshot(run.cache, run.metrics)
+    assert mended is not None and load(mended).metrics["train/loss"][1].max() == 9.5
+
+
+def test_a_folder_that_takes_no_cache_is_read_all_the_same(run: RunDir, short_is_long: None) -> None:
+    write(run, curve(3000))
+    run.cache.write_text("a file where the folder should be")
+    found = settled(RunSeries(run))
+    assert same(numbers(found, "train/loss"), as_read_line_by_line(run)["train/loss"])
+    assert run.cache.read_text().startswith("a file")
+
+
+def test_a_full_disk_leaves_nothing_behind(run: RunDir) -> None:
+    """The limit of a file's size stands for the disk's."""
+    write(run, curve(3000))
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
+        "from imgexp_tui.records.build import main; sys.exit(main([sys.argv[1]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(run.path)], check=False)
+    assert done.returncode == build.FAILED
+    assert list(run.cache.iterdir()) == []
+
+
+def test_without_another_process_the_record_is_read_here(
+    run: RunDir, short_is_long: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(run, curve(3000))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    found = settled(RunSeries(run))
+    assert len(numbers(found, "train/loss")) == 3000
+
+
+def test_the_next_snapshot_goes_on_from_the_last(run: RunDir) -> None:
+    write(run, curve(500))
+    assert build.main([str(run.path)]) == build.KEPT
+    write(run, [{"step": 400 + i, "time": 2000.0 + i, "train/loss": float(i), "valid/loss": 0.5} for i in range(300)])
+    assert build.main([str(run.path)]) == build.KEPT
+    found = snapshot.open_snapshot(run.cache, run.metrics)
+    assert found is not None
+    columns = load(found)
+    assert found.source.offset == run.metrics.stat().st_size
+    for name, values in as_read_line_by_line(run).items():
+        assert same([(int(s), float(v)) for s, v in zip(*columns.metrics[name], strict=True)], values)
+
+
+def test_attempts_and_seconds_leave_the_pause_out(run: RunDir) -> None:
+    write(run, curve(100))
+    events.log(run, "resumed", attempt=2, time=9000.0)
+    write(run, [{"step": 51 + i, "epoch": 1, "time": 9001.0 + i, "train/loss": 1.0} for i in range(100)])
+    Request("u", run.run, "v0", None, {"batch_size": 8}, [], "shipped", 7, "", "h", "me", 1.0).write(run)
+    found = settled(RunSeries(run))
+    assert found.attempts == {2: 51}
+    assert found.x_of(50, Axis.TIME) == 49
+    assert found.x_of(150, Axis.TIME) == 49 + 99
+    assert found.x_of(150, Axis.SAMPLES) == 1200
+    assert found.reach(Axis.TIME) == (0, 148)
+
+
+def test_epochs_are_as_long_as_their_steps() -> None:
+    steps = np.arange(1, 26)
+    at, done = epochs_of(steps, np.ceil(steps / 10).astype(float))
+    assert np.interp([10, 15, 20, 25], at, done).tolist() == [1.0, 1.5, 2.0, 2.5]
+
+
+def test_pieces_of_a_record_are_whole_lines_of_all_of_it(run: RunDir) -> None:
+    write(run, curve(50_000))
+    size = run.metrics.stat().st_size
+    pieces = sampling.sampled(run.metrics, size)
+    steps = [json.loads(line)["step"] for piece in pieces for line in piece.splitlines()]
+    assert steps == sorted(set(steps)) and steps[0] == 1 and steps[-1] == 50_000
+    assert max(np.diff(steps)) < 2000
+    assert sum(map(len, pieces)) < 1 << 20
+
+
+def test_what_a_killed_builder_left_is_removed_by_a_later_one(run: RunDir) -> None:
+    write(run, curve(10))
+    run.cache.mkdir()
+    left = run.cache / f".{snapshot.NAME}.abc.tmp"
+    left.write_bytes(b"half")
+    build.main([str(run.path)])
+    assert left.exists(), "its writer may be at work"
+    os.utime(left, (0, 0))
+    build.main([str(run.path)])
+    assert not left.exists()
+
+
+def test_nothing_is_nothing(run: RunDir) -> None:
+    found = RunSeries(run)
+    assert not found.poll()
+    assert found.metrics == [] and found.reach() == (0.0, 0.0) and found.axes() == [Axis.STEP]
+    window = found.window("train/loss", 0, 10, 5)
+    assert np.isnan(window.low).all() and window.count.sum() == 0
+    assert len(fold(Columns(), parse(b"")).steps) == 0
