@@ -402,8 +402,9 @@ class MainScreen(VersionKeys):
             look = (lambda: self._look.run, lambda: self._look.notebook)
             self.app.push_screen(FindingsScreen(self._lab, name, *look, self._hurry, self._evidence), self._made)
 
-    def _evidence(self, version: str, metric: str, steps: tuple[int, int] | None) -> None:
-        self.charts([version], metric, steps)
+    def _evidence(self, version: str, metric: str, steps: tuple[int | None, int | None]) -> None:
+        first, last = steps
+        self.charts([version], metric, None if first is None or last is None else (first, last))
 
     def action_charts(self) -> None:
         row = self._look.rows.get(self._table.picked)
