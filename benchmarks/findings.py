@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -206,7 +207,7 @@ class Place:
         self.folder = folder
         self._turn = threading.Lock()
         plants = folder / "plants"
-        plants.mkdir()
+        plants.mkdir(exist_ok=True)
         shutil.copy(Path(__file__).with_name("planted.py"), plants)
         (plants / "sitecustomize.py").write_text(
             "import sys\nif 'imgexp_tui.training' in sys.orig_argv:\n    import planted\n    planted.arm()\n"
@@ -214,7 +215,7 @@ class Place:
         os.environ["PYTHONPATH"] = os.pathsep.join([str(plants), str(ROOT)])
         os.environ["XDG_STATE_HOME"], os.environ["OMP_NUM_THREADS"] = str(folder / "state"), "1"
         self.driver = folder / "driver"
-        self.driver.mkdir()
+        self.driver.mkdir(exist_ok=True)
         library = self.driver / "libnvidia-ml.so.1"
         words = ["gcc", "-shared", "-fPIC", "-o", str(library), str(ROOT / "tests" / "fake_nvml.c")]
         self.has_driver = bool(shutil.which("gcc")) and subprocess.run(words, check=False).returncode == 0
@@ -245,12 +246,16 @@ class Trial:
 def trial(place: Place, case: Case, seed: int) -> Trial:
     """One run, or one and those that it is compared with."""
     lab = place.folder / f"{case.name}-{seed}"
+    if (lab / "trained").exists():
+        return Trial(case, seed, _findings(case, lab))
+    shutil.rmtree(lab, ignore_errors=True)
     lab.mkdir()
     try:
         if case.disk:
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3g", "tmpfs", str(lab)], check=True)
-        return Trial(case, seed, _findings(place, case, seed, lab))
-    except (OSError, subprocess.CalledProcessError, TimeoutError, AssertionError) as error:
+        _train(place, case, seed, lab)
+        return Trial(case, seed, _findings(case, lab))
+    except Exception as error:  # noqa: BLE001 - one trial that breaks must not end the others
         return Trial(case, seed, {}, f"{type(error).__name__}: {error}")
     finally:
         _end(lab)
@@ -258,11 +263,8 @@ def trial(place: Place, case: Case, seed: int) -> Trial:
             subprocess.run(["umount", "-l", str(lab)], check=False)
 
 
-def _findings(place: Place, case: Case, seed: int, lab: Path) -> dict[str, tuple[str, str]]:
-    from imgexp_tui.findings.lab import findings_of
+def _train(place: Place, case: Case, seed: int, lab: Path) -> None:
     from imgexp_tui.notebook.load import load
-    from imgexp_tui.records.follow import RunView
-    from imgexp_tui.records.rundir import find_runs
     from imgexp_tui.runner.control import wait
     from imgexp_tui.runner.launch import launch
 
@@ -278,10 +280,20 @@ def _findings(place: Place, case: Case, seed: int, lab: Path) -> dict[str, tuple
                 case.during(run)
             else:
                 wait(run)
+    if not case.during:  # what is found while a run goes on cannot be found again
+        (lab / "trained").touch()
+
+
+def _findings(case: Case, lab: Path) -> dict[str, tuple[str, str]]:
+    from imgexp_tui.findings.lab import findings_of
+    from imgexp_tui.notebook.load import load
+    from imgexp_tui.records.follow import RunView
+    from imgexp_tui.records.rundir import find_runs
+
     views = {version: [RunView(run) for run in find_runs(lab, version)] for version in ("base", case.name)}
     for view in [one for several in views.values() for one in several]:
         view.poll()
-    found = findings_of(views[case.name][0], views, notebook)
+    found = findings_of(views[case.name][0], views, load(lab))
     return {one.name: (one.severity.value, one.sentence) for one in found}
 
 
@@ -296,7 +308,7 @@ def _notebook(case: Case) -> str:
 
 
 def _toml(settings: dict[str, Any]) -> str:
-    return "".join(f"{k} = {chr(34) + v + chr(34) if isinstance(v, str) else v}\n" for k, v in settings.items())
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
 
 
 def _end(lab: Path) -> None:
@@ -370,7 +382,9 @@ def main() -> int:
     options.add_argument("--seeds", type=int, default=6, help="trials of each case; the second half is held back")
     options.add_argument("--only", action="append", default=[], metavar="CASE", help="these cases")
     options.add_argument("--jobs", type=int, default=3, help="trials at a time")
-    options.add_argument("--keep", type=Path, metavar="DIR", help="keep the runs in this new folder")
+    options.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep the runs there; those that it has are not trained again"
+    )
     options.add_argument("--open", action="store_true", help="leave the held-back half alone")
     options.add_argument("--check", action="store_true", help=f"exit 1 where recall or precision is below {LIMIT}")
     arguments = options.parse_args()
@@ -380,7 +394,7 @@ def main() -> int:
     wanted = [case for case in cases() if not arguments.only or case.name in arguments.only]
     with tempfile.TemporaryDirectory(prefix="findings-") as folder:
         if arguments.keep:
-            arguments.keep.mkdir()
+            arguments.keep.mkdir(exist_ok=True)
         place = Place((arguments.keep or Path(folder)).absolute())
         left_out = [c.name for c in wanted if (c.card and not place.has_driver) or (c.disk and os.geteuid())]
         todo = [(case, seed) for seed in seeds for case in wanted if case.name not in left_out]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -306,3 +307,29 @@ def test_nothing_is_nothing(run: RunDir) -> None:
     window = found.window("train/loss", 0, 10, 5)
     assert np.isnan(window.low).all() and window.count.sum() == 0
     assert len(fold(Columns(), parse(b"")).steps) == 0
+
+
+def test_what_the_supervisor_sampled_stands_at_the_steps_that_were_done(run: RunDir) -> None:
+    write(run, [{"step": s, "epoch": 1, "time": 100.0 + 2 * s, "train/loss": 1.0} for s in range(1, 6)])
+    samples: list[dict[str, Any]] = [
+        {"time": 90.0 + s, "tree/memory": float(s), "host/memory_total": 9.0, "gpu0/throttle": "heat"}
+        for s in range(25)
+    ]
+    with contextlib.closing(LineWriter(run.system)) as writer:
+        for sample in samples:
+            writer.write(sample)
+    found = series.RunSeries(run)
+    assert found.poll()
+    assert found.metrics == ["train/loss", "tree/memory"]
+    steps, values = found.values("tree/memory")
+    assert list(zip(steps.tolist(), values.tolist(), strict=True)) == [
+        (0 if s < 12 else min(5, (s - 10) // 2), float(s)) for s in range(25)
+    ]
+    window = found.window("tree/memory", 0, 5, 5)
+    assert (window.low[0], window.high[-1]) == (0.0, 24.0), "no extreme is lost where several stand at one step"
+    assert found.steps_within(11, 17) == (0, 3)
+    assert found.last_step == 5
+    with contextlib.closing(LineWriter(run.system)) as writer:
+        writer.write({"time": 115.5, "tree/memory": 99.0})
+    assert found.poll()
+    assert found.window("tree/memory", 0, 5, 5).high[-1] == 99.0

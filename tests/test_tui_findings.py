@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -19,6 +18,7 @@ from imgexp_tui.tui import finding_deeds, finding_lines, setting_lines
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.finding_watch import FindingWatch
 from imgexp_tui.tui.lines import cells, plain
+from imgexp_tui.tui.screens.charts import ChartsScreen
 from imgexp_tui.tui.screens.findings import FindingsScreen
 from imgexp_tui.tui.screens.help import HelpScreen
 from imgexp_tui.tui.screens.main import MainScreen
@@ -142,8 +142,7 @@ def test_what_cannot_be_written_is_said(lab: Path) -> None:
 
 async def test_a_new_version_has_the_suggested_change(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
-        screen = await opened(pilot)
-        assert screen.check_action("curve", ()) is False, "there is no screen of curves"
+        await opened(pilot)
         await pilot.press("n")
         await until(pilot, lambda: isinstance(pilot.app.screen, NewVersionScreen), "the form")
         await shows(pilot, "gradient_clip = 1")
@@ -154,15 +153,31 @@ async def test_a_new_version_has_the_suggested_change(lab: Path) -> None:
     assert (made.base, made.own) == ("v1", {"gradient_clip": 1.0})
 
 
-async def test_a_key_jumps_to_the_curve_where_there_is_a_screen_of_them(
-    lab: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(MainScreen, "open_charts", lambda self, *what: asked.append(what), raising=False)
+async def test_a_key_jumps_to_the_curve(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await pilot.press("c")
-        assert asked == [("v1", "train/loss", (21, 31))]
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChartsScreen), "the charts")
+        await shows(pilot, "train loss", "×")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FindingsScreen), "the findings")
+
+
+async def test_a_key_jumps_to_what_the_supervisor_sampled(tmp_path: Path) -> None:
+    (tmp_path / paths.NOTEBOOK).write_text(NOTEBOOK)
+    memory = [1e9 + 20e6 * second for second in range(60)]
+    made_up(tmp_path, steps={"train/loss": [0.5] * 60}, system={"tree/memory": memory})
+    async with LabApp(tmp_path).run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "learns well")
+        await pilot.press("F")
+        await shows(pilot, "grows by")
+        screen = pilot.app.screen
+        assert isinstance(screen, FindingsScreen)
+        while screen._picked is None or screen._picked.name != "memory":
+            await pilot.press("j")
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ChartsScreen), "the charts")
+        await shows(pilot, "tree memory")
 
 
 async def test_a_version_without_runs_and_rules_that_are_off(lab: Path) -> None:

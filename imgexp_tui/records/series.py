@@ -24,6 +24,7 @@ from imgexp_tui.records.rows import Rows, joined, parse, read_rows
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.sampling import LONG, sampled
 from imgexp_tui.records.snapshot import Damaged, Snapshot, open_snapshot
+from imgexp_tui.records.system_series import SystemSeries
 
 _FROZEN = 1 << 16
 """Rows from which a new part is begun, so that appending costs the same however long a run is."""
@@ -101,6 +102,8 @@ class RunSeries:
         self._events = LineTail(run.events)
         self._resumed: list[tuple[int, float]] = []
         self._parts: list[Columns] = []
+        self._system = SystemSeries(run.system)
+        self._sampled: Columns | None = None
         self._maps: dict[Axis, tuple[Floats, Floats]] = {}
         self._builder: Builder | None = None
         self._offset = self._inode = 0
@@ -112,6 +115,7 @@ class RunSeries:
         """Read what was added. True where anything changed."""
         self.request = self.request or Request.read(self.run)
         changed = self._told()
+        changed = self._look_at_system() or changed
         changed = self._build_goes_on() or changed
         if self.reading:
             return changed
@@ -128,9 +132,16 @@ class RunSeries:
             return True
         return self._append(status.st_size) or changed
 
+    def _look_at_system(self) -> bool:
+        if not self._system.poll():
+            return False
+        self._sampled = None
+        self.version += 1
+        return True
+
     def _begin(self) -> None:
         """Forget all: the record is another."""
-        self._parts, self._builder = [], None
+        self._parts, self._builder, self._sampled = [], None, None
         self._maps.clear()
         self._offset = 0
         self._alone = self.reading = False
@@ -203,7 +214,7 @@ class RunSeries:
         self._take([*parts, tail])
 
     def _take(self, parts: list[Columns]) -> None:
-        self._parts = parts
+        self._parts, self._sampled = parts, None
         self._maps.clear()
         self.version += 1
         self._mark_attempts()
@@ -244,8 +255,24 @@ class RunSeries:
 
     @property
     def metrics(self) -> list[str]:
-        """The names, in the order in which they first came."""
-        return list(dict.fromkeys(name for part in self._parts for name in part.metrics))
+        """The names, in the order in which they first came; then those of what the supervisor sampled."""
+        return list(dict.fromkeys(name for part in self._all for name in part.metrics))
+
+    @property
+    def _all(self) -> list[Columns]:
+        """The parts, and what was sampled meanwhile."""
+        if self._sampled is None:
+            whole = [Columns(), *self._parts]
+            steps, times = np.concatenate([p.steps for p in whole]), np.concatenate([p.times for p in whole])
+            self._sampled = self._system.columns(steps, times)
+        return [*self._parts, self._sampled]
+
+    def steps_within(self, first: float, last: float) -> tuple[int, int]:
+        """The steps that had been done so many seconds after the supervisor's first sample."""
+        whole = [Columns(), *self._parts]
+        steps, times = np.concatenate([p.steps for p in whole]), np.concatenate([p.times for p in whole])
+        done = [steps[times <= self._system.moment(seconds)] for seconds in (first, last)]
+        return int(done[0][-1]) if len(done[0]) else 0, int(done[1][-1]) if len(done[1]) else 0
 
     @property
     def last_step(self) -> int:
@@ -281,7 +308,7 @@ class RunSeries:
         first = self.steps_from(edges, axis)
         found: Stretches | None = None
         last = np.full(len(edges) - 1, np.nan)
-        for part in self._parts:
+        for part in self._all:
             if metric not in part.metrics:
                 continue
             steps, values = part.metrics[metric]
@@ -301,7 +328,7 @@ class RunSeries:
 
     def _beyond(self, metric: str, step: int, axis: Axis, *, later: bool) -> tuple[float, float] | None:
         """The nearest finite value before a step, or at and after it."""
-        for part in self._parts if later else reversed(self._parts):
+        for part in self._all if later else reversed(self._all):
             if metric not in part.metrics:
                 continue
             steps, values = part.metrics[metric]
@@ -320,7 +347,7 @@ class RunSeries:
         """The value that is nearest to `x`; None where the metric has none."""
         step = self.step_at(x, axis)
         found: tuple[float, int, float] | None = None
-        for part in self._parts:
+        for part in self._all:
             if metric not in part.metrics:
                 continue
             steps, values = part.metrics[metric]
@@ -334,7 +361,7 @@ class RunSeries:
 
     def values(self, metric: str) -> tuple[Ints, Floats]:
         """Every step and value of a metric, in order."""
-        found = [part.metrics[metric] for part in self._parts if metric in part.metrics]
+        found = [part.metrics[metric] for part in self._all if metric in part.metrics]
         if len(found) == 1:
             return found[0]
         return np.concatenate([np.zeros(0, np.int64), *(s for s, _ in found)]), np.concatenate(
@@ -351,7 +378,7 @@ class RunSeries:
         """Of the finite values; None where there are none."""
         low: tuple[float, int] | None = None
         high: tuple[float, int] | None = None
-        for part in self._parts:
+        for part in self._all:
             if metric not in part.metrics:
                 continue
             steps, values = part.metrics[metric]

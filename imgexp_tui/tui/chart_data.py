@@ -12,6 +12,8 @@ STRENGTHS = (0.0, 0.6, 0.9, 0.99, 0.999)
 BANDS = ("min–max", "± std", "each")
 """How runs that differ in their seed only are drawn: as mean with a band, or each by itself."""
 GRADIENTS = "gradient_norm/"
+SAMPLED = ("tree/", "host/", "gpu")
+"""How the names of what the supervisor samples begin."""
 
 
 @dataclass(frozen=True, slots=True)

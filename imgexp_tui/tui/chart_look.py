@@ -14,7 +14,7 @@ from imgexp_tui.records.pyramid import Floats
 from imgexp_tui.records.series import Axis, RunSeries
 from imgexp_tui.tui import chart_lines, gradient_lines
 from imgexp_tui.tui.chart_curves import CurveMaker, Window, depth_of
-from imgexp_tui.tui.chart_data import GRADIENTS, Asked, Choice, Curve, Panel, Picture
+from imgexp_tui.tui.chart_data import GRADIENTS, SAMPLED, Asked, Choice, Curve, Panel, Picture
 from imgexp_tui.tui.chart_runs import ChartRuns, every_run
 from imgexp_tui.tui.chart_scale import grown
 from imgexp_tui.tui.lines import Line
@@ -74,6 +74,13 @@ class ChartLook:
                 span = None
             cursor = None if asked.cursor is None else moved(asked.cursor)
             return replace(asked, axis=axis, span=span, cursor=cursor)
+
+    def steps_of(self, metric: str, stretch: tuple[int, int]) -> tuple[int, int]:
+        """A stretch as steps of the first run: what a supervisor sampled is told in seconds since its first sample."""
+        with self._turn:
+            self._runs.poll()
+            run = next((group.runs[0] for group in self._runs.groups), None)
+            return run.steps_within(*stretch) if run and metric.startswith(SAMPLED) else stretch
 
     def span_of(self, steps: tuple[int, int], axis: str) -> tuple[float, float] | None:
         """Where a stretch of steps of the first run stands, with as much again on either side."""

@@ -128,8 +128,9 @@ class ChartsScreen(LineScreen[None]):
         if self._chart is None:
             self._chart = await asyncio.to_thread(_open, self._lab, self._choices)
         if self._steps:
-            span = await asyncio.to_thread(self._chart.span_of, self._steps, self._asked.axis)
-            self._asked, self._steps = replace(self._asked, span=span), None
+            steps = await asyncio.to_thread(self._chart.steps_of, self._asked.metric, self._steps)
+            span = await asyncio.to_thread(self._chart.span_of, steps, self._asked.axis)
+            self._asked, self._steps = replace(self._asked, span=span, steps=steps), None
         found = await asyncio.to_thread(self._chart.look, self._asked)
         if found and self.is_mounted:
             self._show(found)
