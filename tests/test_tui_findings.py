@@ -14,7 +14,9 @@ from textual.widgets import TextArea
 from imgexp_tui import paths
 from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.notebook.load import load
-from imgexp_tui.tui import finding_deeds, finding_lines, setting_lines
+from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.rundir import find_runs
+from imgexp_tui.tui import finding_apart, finding_deeds, finding_lines, setting_lines
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.finding_watch import FindingWatch
 from imgexp_tui.tui.lines import cells, plain
@@ -217,6 +219,41 @@ def test_the_thread_follows_what_is_wanted_and_grows(tmp_path: Path) -> None:
     finally:
         watch.stop()
     wait(lambda: not [t for t in threading.enumerate() if t.name == "findings"], "the thread to end")
+
+
+def test_a_long_record_is_left_to_another_process(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding_apart, "LONG", 100)
+    read: list[object] = []
+    monkeypatch.setattr(RunView, "poll", read.append)
+    run = find_runs(lab, "v1")[0]
+    watch = FindingWatch(lab, lambda: None)
+    try:
+        wait(lambda: watch.found("v1", run.run, ()), "findings")
+        found = watch.found("v1", run.run, ())
+        wait(lambda: len(watch.found("v1", run.run, ("validation",)) or ()) == 1, "one is off")
+    finally:
+        watch.stop()
+    assert found is not None
+    assert [(one.name, one.severity, one.evidence) for one in found] == [
+        ("not_finite", Severity.SERIOUS, Evidence(("train/loss",), 21, 31)),
+        ("validation", Severity.WARNING, Evidence(("valid/samples",), 10, 30)),
+    ]
+    assert found[0].change == {"gradient_clip": 1.0}
+    assert not read
+
+
+def test_what_another_process_could_not_find_is_said(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding_apart, "LONG", 100)
+    run = find_runs(lab, "v1")[0]
+    (lab / paths.NOTEBOOK).unlink()
+    watch = FindingWatch(lab, lambda: None)
+    try:
+        wait(lambda: watch.found("v1", run.run, ()), "the trouble")
+        (one,) = watch.found("v1", run.run, ()) or ()
+    finally:
+        watch.stop()
+    assert "cannot be made" in one.sentence
+    assert "experiments.toml" in one.sentence
 
 
 def test_no_line_is_longer_than_the_room() -> None:

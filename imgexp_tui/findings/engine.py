@@ -1,7 +1,7 @@
 """Applies every rule to a run as its record grows. Blocks on files: for a thread, never for the app's loop.
 
 A look at a run that has not changed costs a few comparisons. While it grows, a look that took t seconds is not done
-again before `_COST` times t have gone by, so that a long record cannot take a core."""
+again before `COST` times t have gone by, so that a long record cannot take a core."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ RULES: tuple[ModuleType, ...] = (
     against_base,
 )  # fmt: skip
 """In the order of `notebook.finding_names`."""
-_PACE, _COST = 2.0, 50.0
+_PACE, COST = 2.0, 50.0
 """Seconds between two looks at a run that grows, at least, and times the last look's duration."""
 
 
@@ -85,7 +85,7 @@ class Engine:
         self._record.forget()
         found = [one for rule in self._rules if (one := _applied(rule, self._record))]
         self._found = tuple(sorted(found, key=lambda one: -one.severity.rank))
-        self._due = time.monotonic() + max(_PACE, _COST * (time.monotonic() - start))
+        self._due = time.monotonic() + max(_PACE, COST * (time.monotonic() - start))
         return self._found
 
 

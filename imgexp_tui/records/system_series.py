@@ -1,4 +1,4 @@
-"""What the supervisor sampled of a run, `system.jsonl`, as columns beside its metrics. Needs NumPy; blocks on a file."""
+"""What the supervisor sampled of a run, `system.jsonl`, as columns beside its metrics. Needs NumPy; it blocks."""
 
 from __future__ import annotations
 

@@ -1,22 +1,26 @@
 """Looks for findings in the run that is shown, in a thread of its own: a long record must not hold up the live curves.
 
-It reads the run for itself, because what follows a run belongs to one thread. The cursor may run over many versions;
-only where it rests is anything read.
+It reads the run for itself, because what follows a run belongs to one thread; a long record is left to another process.
+The cursor may run over many versions; only where it rests is anything read.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from imgexp_tui.findings.engine import Engine
+from imgexp_tui.findings.engine import COST, Engine
 from imgexp_tui.findings.model import Finding, Severity
 from imgexp_tui.findings.relatives import relatives_of
 from imgexp_tui.paths import RUNS
+from imgexp_tui.records.documents import Request
 from imgexp_tui.records.follow import RunView
 from imgexp_tui.records.rundir import RunDir, find_runs
+from imgexp_tui.records.state import State, status
 from imgexp_tui.text import clean_line
+from imgexp_tui.tui.finding_apart import findings_apart, is_long
 
 _REST = 0.3
 """Seconds that the cursor rests on a version before its run is read."""
@@ -98,20 +102,38 @@ class _Follower:
         self._lab = lab
         version, run, off = wanted
         self._view = RunView(RunDir(lab / RUNS / version / run))
+        self._apart = is_long(lab, self._view.dir, _MOST)
+        self._due = 0.0
+        self._found: tuple[Finding, ...] = ()
+        self._state: tuple[State, int] | None = None
         self._engine = Engine(self._view, off, lambda: relatives_of(self._view, self._runs))
         self._others: dict[Path, RunView] = {self._view.dir.path: self._view}
 
     @property
     def live(self) -> bool:
-        return self._view.status.state.live
+        return self._state[0].live if self._state else self._view.status.state.live
 
     def look(self) -> tuple[Finding, ...]:
         try:
+            if self._apart:
+                return self._look_apart()
             self._view.poll()
             return self._engine.look()
         except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave findings that are old
             why = clean_line(f"{type(error).__name__}: {error}")
             return (Finding("", Severity.INFO, f"Findings of this run cannot be made ({why})."),)
+
+    def _look_apart(self) -> tuple[Finding, ...]:
+        """As the engine does: at once where the run's state is another, and else the rarer the longer it takes."""
+        run, start = self._view.dir, time.monotonic()
+        state = status(run, Request.read(run)).state
+        grown = run.metrics.stat().st_size if run.metrics.exists() else 0
+        if (state, grown) != self._state and (start >= self._due or not self._state or state != self._state[0]):
+            found = findings_apart(self._lab, run.run)
+            self._found = tuple(one for one in found if one.name not in self.wanted[2])
+            self._state, took = (state, grown), time.monotonic() - start
+            self._due = time.monotonic() + COST * took
+        return self._found
 
     def _runs(self, version: str) -> list[RunView]:
         found = []

@@ -135,7 +135,7 @@ class Watcher:
             self._heard(news, notebook.settings if notebook else {})
         written = runs.written(notebook)
         rows = self._dated(runs.rows, written)
-        run = self._with_findings(runs.shown(version), notebook)
+        run = self._with_findings(runs.shown(version), notebook, reading=runs.reading)
         look = Look(
             notebook=notebook,
             trouble=trouble,
@@ -178,9 +178,9 @@ class Watcher:
             self._read = opened(self._lab)
         return self._read.notebook, self._read.trouble
 
-    def _with_findings(self, run: Run | None, notebook: Notebook | None) -> Run | None:
-        if run is None:
-            return None
+    def _with_findings(self, run: Run | None, notebook: Notebook | None, *, reading: bool) -> Run | None:
+        if run is None or reading:  # curves come first
+            return run
         from imgexp_tui.findings.lab import off_in
         from imgexp_tui.tui.finding_watch import FindingWatch
 
