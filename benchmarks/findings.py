@@ -126,7 +126,7 @@ def cases() -> list[Case]:
         _case("stopped-early", "stopping", "chance underfits", settings=PROBE | {"learning_rate": 2e-4, "epochs": 6}),
         _case("went-on", "stopping", "chance overfits", settings=BY_HEART),
         _case("clipped-validation", "validation", UNLEARNT),
-        _case("pace", "pace", UNLEARNT, settings=PROBE | {"batch_size": 64, "learning_rate": 2e-4, "epochs": 5},
+        _case("pace", "pace", UNLEARNT, settings=PROBE | {"batch_size": 64, "learning_rate": 1.5e-4, "epochs": 5},
               base=PROBE | {"batch_size": 16, "learning_rate": 1e-4, "epochs": 5}),
         _case("seeds-alike", "seed_noise", UNLEARNT, settings={"patch_size": 0.36}, base={}, seeds=3),
         _case("noisy-validation", "augmented_validation", UNLEARNT, settings={"patch_noise": 0.5}),

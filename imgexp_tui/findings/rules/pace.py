@@ -38,7 +38,7 @@ def find(run: Record) -> Finding | None:
         return None
     (a, b), (c, d) = by_epoch, by_step
     assert a is not None and b is not None and c is not None and d is not None
-    shakes = _CLEAR * min(a, b, c, d) + 0.5 * max(_shakes(own), _shakes(other))
+    shakes = _CLEAR * min(a, b, c, d) + max(_shakes(own), _shakes(other))
     if abs(a - b) < shakes or abs(c - d) < shakes or (a > b) == (c > d):
         return None
     behind = a > b
@@ -55,8 +55,9 @@ def _epochs(view: RunView) -> list[Point]:
 
 
 def _shakes(points: list[Point]) -> float:
-    steps = [abs(b.value - a.value) for a, b in zip(points[-6:], points[-5:], strict=False)]
-    return median(steps) if steps else 0.0
+    """By how much a value lies beside the line between its neighbours: a steady way down is no noise."""
+    last = [p.value for p in points[-7:]]
+    return median(abs(b - (a + c) / 2) for a, b, c in zip(last, last[1:], last[2:], strict=False))
 
 
 def _at(points: list[Point], place: int, by: str) -> float | None:
