@@ -2,8 +2,8 @@
 
 The stop criterion GL of Prechelt (1998, "Early Stopping - But When?"): the validation loss above its best so far, in
 percent. He stops at GL 5; here the last three epochs together must be past it, must be past what the curve shakes
-anyway, and training must have gone on getting better, to a loss below validation's best: a model that does not fit the
-training images better than others does not overfit."""
+anyway, and training must have gone on getting better, to a loss as far below validation's best: a model that does not fit
+the training images better than others does not overfit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def find(run: Record) -> Finding | None:
     after, rise = valid[at + 1 :], last_mean(valid) - valid[at].value
     before = next((p.value for p in losses if p.epoch == valid[at].epoch), None)
     fits = last_mean(losses)
-    learns_on = before is not None and fits < (1 - _LEARNS) * before and fits < valid[at].value
+    learns_on = before is not None and fits < (1 - _LEARNS) * before and fits < (1 - _RISE) * valid[at].value
     if (
         len(after) >= _AFTER
         and rise > _RISE * abs(valid[at].value)
