@@ -2,8 +2,8 @@
 
 The stop criterion GL of Prechelt (1998, "Early Stopping - But When?"): the validation loss above its best so far, in
 percent. He stops at GL 5; here the last three epochs together must be past it, must be past what the curve shakes
-anyway, and training must have gone on getting better, to a loss as far below validation's best: a model that does not fit
-the training images better than others does not overfit."""
+anyway, and training must have gone on getting better, to a loss as far below validation's best: a model that does not
+fit the training images better than others does not overfit."""
 
 from __future__ import annotations
 
