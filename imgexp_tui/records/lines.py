@@ -17,6 +17,7 @@ import orjson
 from imgexp_tui.records.encoding import dumps
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _BLANK = b"\0 \t\r"
 _SLICE = 4 << 20
 """Bytes that one poll reads; no line of ours comes near it."""
@@ -24,8 +25,11 @@ _SLICE = 4 << 20
 
 def encode(record: dict[str, Any]) -> bytes:
     """One line of bytes with its newline. Text that is no UTF-8, such as a strange file name, loses what is not."""
-    record = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
-    return dumps(record, orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    data = dumps(record, _OPTIONS)
+    if b"null" in data:  # maybe a number that is not finite; looking at each beforehand would double the cost of a call
+        record = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+        data = dumps(record, _OPTIONS)
+    return data
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
