@@ -32,8 +32,18 @@ def cache_home() -> Path:
 
 
 def lab_state(lab: Path) -> Path:
-    """The state folder of one lab: a readable name and a hash of its real path."""
+    """The state folder of one lab."""
+    return state_home() / "labs" / _named(lab)
+
+
+def lab_cache(lab: Path) -> Path:
+    """The folder of what is disposable of one lab."""
+    return cache_home() / "labs" / _named(lab)
+
+
+def _named(lab: Path) -> str:
+    """A readable name, and a hash of its real path."""
     import hashlib  # late: the first frame does without
 
     real = os.fspath(lab.resolve())
-    return state_home() / "labs" / f"{Path(real).name or 'root'}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}"
+    return f"{Path(real).name or 'root'}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}"

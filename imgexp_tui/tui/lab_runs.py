@@ -1,7 +1,8 @@
 """The runs of a lab as the main screen wants them. For the watching thread alone; it blocks on files.
 
 A folder is listed again only when its modification time has moved, a run that has ended costs two `stat` calls a
-look, and of a version's older runs only the live ones are followed: of the others, their best value is kept.
+look, and of a version's older runs only the live ones are followed: of the others, their best value is kept. Of a
+version whose runs have all ended and that is not shown, nothing is read that an earlier look has kept (`kept_rows`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.state import State
 from imgexp_tui.runner.slurm_watch import SlurmWatch
 from imgexp_tui.tui.curves import CurveBuilder
+from imgexp_tui.tui.kept_rows import KeptRows
 from imgexp_tui.tui.log_tail import LogTail
 from imgexp_tui.tui.looks import Log, Row
 from imgexp_tui.tui.run_look import CURVES, run_look
@@ -36,6 +38,9 @@ _SLICE = 0.15
 """Seconds of reading after which what is known so far is shown."""
 _SPARK = 24
 _DRAFT_PACE = 5.0
+_SAVE_PACE = 10.0
+_VIEWS = 32
+"""Ended versions whose runs are held after they were shown; of others only their rows are."""
 _ENDS = {state.value for state in State if not state.live}
 
 
@@ -80,8 +85,12 @@ class LabRuns:
         rows: version → its row, as of the latest `look`.
     """
 
-    def __init__(self, lab: Path) -> None:
+    def __init__(self, lab: Path, kept: KeptRows | None = None) -> None:
         self._lab = lab
+        self._kept = kept or KeptRows(lab)
+        self._save_due = 0.0
+        self._first = ""
+        self._held: list[str] = []
         self._versions: dict[str, _Runs] = {}
         self.rows: dict[str, Row] = {}
         self._log: LogTail | None = None
@@ -95,18 +104,39 @@ class LabRuns:
     def look(self, names: list[str], first: str) -> bool:
         """Look at every version, `first` before the others. False where the time was up before all were looked at."""
         end = time.monotonic() + _SLICE
-        order = sorted(names, key=lambda name: (name != first, not self._is_live(name)))
-        for name in (n for n in list(self._versions) if n not in names):
-            del self._versions[name]
+        places = {name: i for i, name in enumerate(names)}
+        at = places.get(first, 0)
+        # Those near the shown one are in sight.
+        order = sorted(names, key=lambda name: (name != first, not self._is_live(name), abs(places[name] - at)))
+        for name in (n for n in list(self.rows) if n not in places):
+            self._versions.pop(name, None)
             self.rows.pop(name, None)
+        self._turn_to(first)
         done = [name for name in order if self._poll(name, end)]
         self._slurm.look(self._open())
+        if len(done) == len(order) and time.monotonic() >= self._save_due:
+            self._save_due = time.monotonic() + _SAVE_PACE
+            self._kept.drop(places)
+            self._kept.save()
         return len(done) == len(order)
 
     def look_at(self, version: str) -> bool:
         """Look at one version alone, which was looked at before; False where it was not."""
-        runs = self._versions.get(version)
-        return runs is not None and runs.looked and self._poll(version, time.monotonic() + _SLICE)
+        if version not in self.rows:
+            return False
+        self._turn_to(version)
+        return self._poll(version, time.monotonic() + _SLICE)
+
+    def _turn_to(self, version: str) -> None:
+        """Read this version's runs from now on, and let go of those of ended ones that were shown long ago."""
+        if version == self._first:
+            return
+        self._first = version
+        self._held = [*(one for one in self._held if one != version), version]
+        while len(self._held) > _VIEWS:
+            old = self._held.pop(0)
+            if self._kept.row(old):
+                self._versions.pop(old, None)
 
     @property
     def reading(self) -> bool:
@@ -170,6 +200,11 @@ class LabRuns:
 
     def _poll(self, name: str, end: float) -> bool:
         """Look at one version; False where the time is up and it has to wait, as long as it was looked at before."""
+        runs = self._versions.get(name)
+        if runs is None and name != self._first and (row := self._kept.row(name)):
+            if self.rows.get(name) != row:
+                self.rows[name] = row
+            return True
         runs = self._versions.setdefault(name, _Runs())
         if time.monotonic() > end and not self._is_live(name):
             return runs.looked
@@ -178,8 +213,18 @@ class LabRuns:
         changed = self._follow(runs) or changed
         if changed or not runs.looked:
             self.rows[name] = _row(runs)
+            self._keep(name, runs)
         runs.looked = True
         return not runs.unread
+
+    def _keep(self, name: str, runs: _Runs) -> None:
+        """Keep the row of a version whose runs have all ended; its runs are let go where it is not shown."""
+        settled = runs.stamp >= 0 and not runs.unread and not any(view.reading for view in runs.followed.values())
+        if not settled or self.rows[name].live:
+            return
+        self._kept.put(name, [run.run for run in runs.found], self.rows[name])
+        if name not in self._held and self._kept.row(name):
+            self._versions.pop(name, None)
 
     def _find(self, name: str, runs: _Runs) -> None:
         """List the version's folder again where it has changed."""

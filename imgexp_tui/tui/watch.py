@@ -20,6 +20,7 @@ from imgexp_tui.tui.opening import Opened, opened, stamp_of
 if TYPE_CHECKING:
     from imgexp_tui.records.news import Alert
     from imgexp_tui.tui.finding_watch import FindingWatch
+    from imgexp_tui.tui.kept_rows import KeptRows
     from imgexp_tui.tui.lab_runs import LabRuns
     from imgexp_tui.tui.machine import Machine
     from imgexp_tui.tui.shown_run import Run
@@ -39,6 +40,7 @@ class Watcher:
         read: the notebook as it was read already.
         told: called from the thread when `take` has something new; not again before `take` was called.
         heard: called from the thread with what has happened to runs, and with `[lab]`.
+        kept: rows that were read earlier; the thread's own from now on.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Watcher:
         read: Opened,
         told: Callable[[], object],
         heard: Callable[[list[Alert], Mapping[str, Any]], object] | None = None,
+        kept: KeptRows | None = None,
     ) -> None:
+        self._kept = kept
         self._lab = lab
         self._heard = heard
         self._told = told
@@ -111,7 +115,7 @@ class Watcher:
         from imgexp_tui.tui.lab_runs import LabRuns
 
         finish(self._lab)
-        runs = LabRuns(self._lab)
+        runs = LabRuns(self._lab, self._kept)
         while True:
             try:
                 look, settled = self._next(runs)

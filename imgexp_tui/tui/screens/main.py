@@ -21,6 +21,7 @@ from textual.message import Message
 
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.text import clean_line, listed
+from imgexp_tui.tui.kept_rows import KeptRows
 from imgexp_tui.tui.looks import Look
 from imgexp_tui.tui.opening import opened
 from imgexp_tui.tui.screens.version_keys import KEYS, VersionKeys
@@ -97,7 +98,9 @@ class MainScreen(VersionKeys):
         super().__init__()
         self._lab = lab
         self._read = opened(lab)
-        self._look = Look(self._read.notebook, self._read.trouble)
+        self._kept = KeptRows(lab)
+        book = self._read.notebook
+        self._look = Look(book, self._read.trouble, self._kept.rows(book.versions) if book else {})
         self._desk: Desk | None = None
         self._watcher: Watcher | None = None
         self._chosen = ""
@@ -129,7 +132,8 @@ class MainScreen(VersionKeys):
         desk = Desk(id="panes")
         await self.mount(desk, KeyFooter(SPARE_KEYS))
         self._desk = desk
-        self._watcher = Watcher(self._lab, self._read, lambda: self.post_message(Looked()), Ringer(self.app))
+        news = lambda: self.post_message(Looked())  # noqa: E731
+        self._watcher = Watcher(self._lab, self._read, news, Ringer(self.app), self._kept)
         self.refresh_bindings()
         self._draw()
         self._watcher.start()
@@ -148,9 +152,9 @@ class MainScreen(VersionKeys):
     def on_looked(self) -> None:
         if not self._watcher:
             return
-        first, self._look = not self._look.rows, self._watcher.take()
+        self._look = self._watcher.take()
         self._were_live.update(self._look.live)
-        if first and not self._settled and self._look.rows:
+        if not self._settled and self._look.rows:
             self._settled = True
             self._begin()
         if not self._hidden:
