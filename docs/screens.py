@@ -29,6 +29,7 @@ PAGES = (
     ("pictures", ("p",), "most wrong first"),
     ("charts", ("c",), "epoch"),
     ("monitor", ("m",), "CPU"),
+    ("findings", ("F",), "Findings"),
 )
 """Name, keys that lead there from the main screen, and what stands there then."""
 EPOCHS = 3
@@ -107,7 +108,7 @@ async def _pictures(lab: Path, size: tuple[int, int]) -> None:
         app.save_screenshot("screen.svg", path=str(DOCS))
         for name, keys, _ in PAGES:
             for key in keys:
-                await pilot.press(key.lower())
+                await pilot.press(key if len(key) == 1 else key.lower())
                 await pilot.pause(2)
             await pilot.pause(2)
             app.save_screenshot(f"{name}.svg", path=str(DOCS / "screens"))
