@@ -24,7 +24,8 @@ from imgexp_tui.text import clean_line, listed
 from imgexp_tui.tui.kept_rows import KeptRows
 from imgexp_tui.tui.looks import Look
 from imgexp_tui.tui.opening import opened
-from imgexp_tui.tui.screens.version_keys import KEYS, VersionKeys
+from imgexp_tui.tui.screens.screen_keys import ScreenKeys
+from imgexp_tui.tui.screens.version_keys import KEYS
 from imgexp_tui.tui.table_lines import header
 from imgexp_tui.tui.widgets.line_view import LineView
 from imgexp_tui.tui.widgets.trouble_view import TroubleView
@@ -50,7 +51,7 @@ class Looked(Message):
         return isinstance(message, Looked)
 
 
-class MainScreen(VersionKeys):
+class MainScreen(ScreenKeys):
     """The first screen.
 
     Args:
@@ -381,56 +382,6 @@ class MainScreen(VersionKeys):
         answer: bool = await self.app.push_screen_wait(ConfirmScreen(question, yes, no))
         return answer
 
-    def action_log(self) -> None:
-        run = self._look.run
-        if run is None or run.version != self._table.picked:
-            self._say(f"{self._table.picked} has no run yet.")
-            return
-        from imgexp_tui.tui.screens.log import LogScreen
-
-        self.app.push_screen(LogScreen(self._lab, run.version, run.run))
-
-    def action_answers(self) -> None:
-        run = self._look.run
-        if run is None or run.version != self._table.picked:
-            self._say(f"{self._table.picked} has no run yet.")
-            return
-        from imgexp_tui.tui.screens.answers import AnswersScreen
-
-        self.app.push_screen(AnswersScreen(self._lab, run.version, run.run))
-
-    def action_findings(self) -> None:
-        from imgexp_tui.tui.screens.findings import FindingsScreen
-
-        if name := self._table.picked:
-            look = (lambda: self._look.run, lambda: self._look.notebook)
-            self.app.push_screen(FindingsScreen(self._lab, name, *look, self._hurry, self._evidence), self._made)
-
-    def _evidence(self, version: str, metric: str, steps: tuple[int | None, int | None]) -> None:
-        first, last = steps
-        self.charts([version], metric, None if first is None or last is None else (first, last))
-
-    def action_charts(self) -> None:
-        row = self._look.rows.get(self._table.picked)
-        if row is None or not row.shown:
-            self._say(f"{self._table.picked} has no run yet.")
-            return
-        self.charts([self._table.picked])
-
-    def charts(self, versions: Sequence[str], metric: str = "", steps: tuple[int, int] | None = None) -> None:
-        """Open the charts of some versions, at a metric and a stretch of steps where they are given."""
-        from imgexp_tui.tui.chart_data import Choice
-        from imgexp_tui.tui.screens.charts import ChartsScreen
-
-        rows = self._look.rows
-        choices = [Choice(name, rows[name].shown if name in rows else "") for name in versions]
-        self.app.push_screen(ChartsScreen(self._lab, choices, metric, steps))
-
-    def action_compare(self) -> None:
-        from imgexp_tui.tui.screens.leaders import LeadersScreen
-
-        self.app.push_screen(LeadersScreen(lambda: self._look, self._table.picked), self._return_to)
-
     def action_history(self) -> None:
         if not self._table.picked:
             return
@@ -451,22 +402,6 @@ class MainScreen(VersionKeys):
             from imgexp_tui.tui import deeds
 
             await self._do(partial(deeds.commit, self._lab, message))
-
-    def action_ideas(self) -> None:
-        from imgexp_tui.tui.screens.ideas import IdeasScreen
-
-        self.app.push_screen(IdeasScreen(self._lab, lambda: self._look.notebook, self._hurry), self._made)
-
-    def action_queue(self) -> None:
-        from imgexp_tui.tui.screens.queue import QueueScreen
-
-        self.app.push_screen(QueueScreen(self._lab), self._return_to)
-
-    def action_monitor(self) -> None:
-        from imgexp_tui.tui.screens.monitor import MonitorScreen
-
-        if self._watcher:
-            self.app.push_screen(MonitorScreen(self._lab, self._watcher.machine), self._return_to)
 
     def _return_to(self, version: str | None) -> None:
         if version:
