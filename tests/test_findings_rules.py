@@ -141,6 +141,13 @@ FOUND: list[tuple[str, str, Severity, str, dict[str, Any]]] = [
         {"epochs": {"train/epoch_loss": [0.700, 0.697, 0.694, 0.691, 0.688, 0.685]}},
     ),
     (
+        "crawls above guessing",
+        "learning_rate",
+        WARNING,
+        "too low",
+        {"epochs": {"train/epoch_loss": [0.800, 0.795, 0.790, 0.785, 0.780, 0.775, 0.770, 0.765]}},
+    ),
+    (
         "nan",
         "not_finite",
         SERIOUS,

@@ -41,15 +41,21 @@ def find(run: Record) -> Finding | None:
     if len(losses) < 2:
         return None
     chance = run.view.chance.get("train/loss") or run.view.chance.get("valid/loss")
-    return _too_high(run, losses, chance) or _too_low(run, losses, chance)
+    # A line that crawls down from above what guessing has is too slow, not too fast.
+    return _diverges(run, losses, chance) or _too_low(run, losses, chance) or _too_high(run, losses, chance)
 
 
-def _too_high(run: Record, losses: list[Point], chance: float | None) -> Finding | None:
+def _diverges(run: Record, losses: list[Point], chance: float | None) -> Finding | None:
     lowest, last = losses[best(losses)], losses[-1]
     floor = chance or losses[0].value
     if last.value > _DIVERGED * lowest.value and last.value > floor:
         told = f"the training loss rose from {lowest.value:.3g} in epoch {lowest.epoch} to {last.value:.3g}"
         return _high(run, f"Training diverges: {told}.", ("train/loss",), lowest.step, last.step)
+    return None
+
+
+def _too_high(run: Record, losses: list[Point], chance: float | None) -> Finding | None:
+    last = losses[-1]
     late = losses[len(losses) // 2 :]
     if chance and last.step >= _STEPS and len(losses) >= _EPOCHS and min(p.value for p in late) > _ABOVE * chance:
         told = f"after {last.step:,} steps the training loss is {last_mean(losses):.3g}, and guessing has {chance:.3g}"
