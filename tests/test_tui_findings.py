@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import TextArea
@@ -240,6 +241,18 @@ def test_a_long_record_is_left_to_another_process(lab: Path, monkeypatch: pytest
     ]
     assert found[0].change == {"gradient_clip": 1.0}
     assert not read
+
+
+def test_a_process_that_nobody_waits_for_is_ended(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding_apart, "LONG", 100)
+    monkeypatch.setattr(finding_apart.sys, "executable", "sleep")
+    monkeypatch.setattr(finding_apart, "ARGUMENTS", ("600",))
+    run = find_runs(lab, "v1")[0]
+    watch = FindingWatch(lab, lambda: None)
+    assert watch.found("v1", run.run, ()) is None
+    wait(lambda: [c for c in psutil.Process().children() if "sleep" in c.name()], "the process")
+    watch.stop()
+    wait(lambda: not [c for c in psutil.Process().children() if "sleep" in c.name()], "its end")
 
 
 def test_what_another_process_could_not_find_is_said(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.sampling import LONG
 from imgexp_tui.text import clean_line
 
-_TIME = 600.0
+ARGUMENTS = ("-P", "-m", "imgexp_tui", "findings", "", "--json")
+"""The empty one stands for the run."""
+_PACE = 0.1
+"""Seconds between two questions whether it is still wanted."""
 
 
 def is_long(lab: Path, run: RunDir, most: int) -> bool:
@@ -30,20 +34,28 @@ def is_long(lab: Path, run: RunDir, most: int) -> bool:
     return any(_size(one) > LONG for one in (run, *(r for v in versions for r in find_runs(lab, v)[:most])))
 
 
-def findings_apart(lab: Path, run: str) -> tuple[Finding, ...]:
-    """What `imgexp-tui findings` says of a run.
+def findings_apart(lab: Path, run: str, wanted: Callable[[], bool]) -> tuple[Finding, ...]:
+    """What `imgexp-tui findings` says of a run; () where it is `wanted` no more.
 
     Raises:
-        OSError, ValueError, subprocess.SubprocessError: it said nothing that can be read.
+        OSError, ValueError: it said nothing that can be read.
     """
-    argv = ["nice", "-n", "10", sys.executable, "-P", "-m", "imgexp_tui", "findings", run, "--json"]
-    done = subprocess.run(
-        argv, cwd=lab, env=os.environ | {"PYTHONSAFEPATH": "1"}, stdin=subprocess.DEVNULL, capture_output=True,
-        timeout=_TIME, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise ValueError(clean_line(done.stderr.decode(errors="replace")))
-    return tuple(_finding(row) for one in orjson.loads(done.stdout) for row in one["findings"])
+    argv = ["nice", "-n", "10", sys.executable, *(word or run for word in ARGUMENTS)]
+    with subprocess.Popen(
+        argv, cwd=lab, env=os.environ | {"PYTHONSAFEPATH": "1"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        while True:
+            try:
+                said, complaint = process.communicate(timeout=_PACE)
+                break
+            except subprocess.TimeoutExpired:
+                if not wanted():
+                    process.kill()
+                    return ()
+    if process.returncode:
+        raise ValueError(clean_line(complaint.decode(errors="replace")))
+    return tuple(_finding(row) for one in orjson.loads(said) for row in one["findings"])
 
 
 def _finding(row: dict[str, Any]) -> Finding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from imgexp_tui.findings.engine import COST, Engine
@@ -25,6 +26,7 @@ from imgexp_tui.tui.finding_apart import findings_apart, is_long
 _REST = 0.3
 """Seconds that the cursor rests on a version before its run is read."""
 _LIVE_PACE, _STILL_PACE = 2.0, 10.0
+_PATIENCE = 0.3
 _MOST = 32
 """Runs of a version that a run is compared with, the newest."""
 
@@ -60,16 +62,18 @@ class FindingWatch:
             return self._found[1] if self._found and self._found[0] == wanted else None
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, and with it the process that looks at a long record."""
         with self._news:
             self._ending = True
             self._news.notify()
+        if self._thread:
+            self._thread.join(_PATIENCE)
 
     def _run(self) -> None:
         follower: _Follower | None = None
         while (wanted := self._next(follower)) is not None:
             if follower is None or follower.wanted != wanted:
-                follower = _Follower(self._lab, wanted)
+                follower = _Follower(self._lab, wanted, partial(self._is_wanted, wanted))
             found = follower.look()
             with self._news:
                 new = self._found != (wanted, found)
@@ -88,6 +92,10 @@ class FindingWatch:
                     pass
             return None if self._ending else self._wanted
 
+    def _is_wanted(self, wanted: Wanted) -> bool:
+        with self._news:
+            return not self._ending and self._wanted == wanted
+
     def _changes_within(self, seconds: float) -> bool:
         """Whether another run is wanted before so many seconds are over."""
         before = self._wanted
@@ -97,9 +105,10 @@ class FindingWatch:
 class _Follower:
     """One run, and those that it is compared with."""
 
-    def __init__(self, lab: Path, wanted: Wanted) -> None:
+    def __init__(self, lab: Path, wanted: Wanted, is_wanted: Callable[[], bool]) -> None:
         self.wanted = wanted
         self._lab = lab
+        self._is_wanted = is_wanted
         version, run, off = wanted
         self._view = RunView(RunDir(lab / RUNS / version / run))
         self._apart = is_long(lab, self._view.dir, _MOST)
@@ -129,7 +138,7 @@ class _Follower:
         state = status(run, Request.read(run)).state
         grown = run.metrics.stat().st_size if run.metrics.exists() else 0
         if (state, grown) != self._state and (start >= self._due or not self._state or state != self._state[0]):
-            found = findings_apart(self._lab, run.run)
+            found = findings_apart(self._lab, run.run, self._is_wanted)
             self._found = tuple(one for one in found if one.name not in self.wanted[2])
             self._state, took = (state, grown), time.monotonic() - start
             self._due = time.monotonic() + COST * took
