@@ -91,6 +91,7 @@ class LabRuns:
         self._save_due = 0.0
         self._first = ""
         self._held: list[str] = []
+        self._places: dict[str, int] = {}
         self._versions: dict[str, _Runs] = {}
         self.rows: dict[str, Row] = {}
         self._log: LogTail | None = None
@@ -104,7 +105,7 @@ class LabRuns:
     def look(self, names: list[str], first: str) -> bool:
         """Look at every version, `first` before the others. False where the time was up before all were looked at."""
         end = time.monotonic() + _SLICE
-        places = {name: i for i, name in enumerate(names)}
+        self._places = places = {name: i for i, name in enumerate(names)}
         at = places.get(first, 0)
         # Those near the shown one are in sight.
         order = sorted(names, key=lambda name: (name != first, not self._is_live(name), abs(places[name] - at)))
@@ -167,9 +168,9 @@ class LabRuns:
         return Log(self._log.look())
 
     def news(self) -> list[Alert]:
-        """What has happened to runs since the last call, nothing from before this began to look."""
+        """What has happened to runs since the last call, in the notebook's order; none from before a first look."""
         found, self._news = self._news, []
-        return found
+        return sorted(found, key=lambda alert: self._places.get(alert.version, 0))
 
     def written(self, notebook: Notebook | None) -> dict[str, float]:
         """Version → when its notes last changed."""
