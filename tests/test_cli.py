@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from imgexp_tui.cli import main, runs
 from imgexp_tui.cli.parser import COMMANDS, parser
+from imgexp_tui.records.rundir import RunDir
 
 from .conftest import ROOT, stop_all
 
@@ -144,6 +146,21 @@ def test_interrupting_the_wait_leaves_the_run_alone(lab: Path) -> None:
     assert waiting.returncode == 130
     assert "goes on" in errors
     assert rows(lab, "runs")[0]["state"] == "running"
+    cli(lab, "stop", "slow")
+
+
+def test_interrupting_as_soon_as_the_run_is_announced_leaves_it_alone(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    announce = runs._announce
+
+    def interrupted(target: RunDir, word: str) -> None:
+        announce(target, word)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "_announce", interrupted)
+    assert main(["-C", str(lab), "run", "slow", "--wait"]) == 130
+    assert "goes on" in capsys.readouterr().err
     cli(lab, "stop", "slow")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,14 @@ def run(arguments: Namespace) -> int:
     if arguments.seeds is not None and arguments.seeds < 1:
         raise CommandError(f"--seeds {arguments.seeds}: it takes a whole number from 1 on", 2)
     plans = [(v, _overrides(v, arguments.set)) for v in versions]
-    started = [run for version, overrides in plans for run in _launched(arguments, notebook, version, overrides)]
-    if arguments.wait:
-        return 0 if _wait_for(started) else 1
+    under_way: list[RunDir] = []
+    with _told_if_left(under_way):
+        for version, overrides in plans:
+            for started in _launched(arguments, notebook, version, overrides):
+                under_way.append(started)
+                _announce(started, "started")
+        if arguments.wait:
+            return 0 if _wait_for(under_way) else 1
     print("It goes on when you log out. Watch it: imgexp-tui, or: imgexp-tui logs -f " + versions[-1].name)
     return 0
 
@@ -41,19 +47,16 @@ def run(arguments: Namespace) -> int:
 def _launched(
     arguments: Namespace, notebook: Notebook, version: Version, overrides: dict[str, Value]
 ) -> Iterator[RunDir]:
-    """Start one run of a version, or one a seed; each is announced as it is under way."""
+    """Start one run of a version, or one a seed."""
     from imgexp_tui.runner.launch import LaunchError, launch, launch_seeds
 
     needs = {key: value for key in NEEDS if (value := getattr(arguments, key)) is not None}
     more: dict[str, Any] = {"overrides": overrides, "seed": arguments.seed, "needs": needs}
     try:
         if arguments.seeds is None:
-            runs: Iterable[RunDir] = [launch(notebook, version.name, **more)]
+            yield launch(notebook, version.name, **more)
         else:
-            runs = launch_seeds(notebook, version.name, arguments.seeds, **more)
-        for started in runs:
-            _announce(started, "started")
-            yield started
+            yield from launch_seeds(notebook, version.name, arguments.seeds, **more)
     except LaunchError as error:
         raise CommandError(str(error)) from None
 
@@ -100,8 +103,10 @@ def resume(arguments: Namespace) -> int:
         control.resume(target)
     except control.ControlError as error:
         raise CommandError(str(error)) from None
-    _announce(target, "resumed")
-    return 0 if not arguments.wait or _wait_for([target]) else 1
+    under_way = [target]
+    with _told_if_left(under_way):
+        _announce(target, "resumed")
+        return 0 if not arguments.wait or _wait_for(under_way) else 1
 
 
 def logs(arguments: Namespace) -> int:
@@ -190,18 +195,23 @@ def _announce(target: RunDir, word: str) -> None:
     print(f"{_name(target)} {f'queued: {clean_line(found.evidence)}' if waits else word}", flush=True)
 
 
-def _wait_for(targets: list[RunDir]) -> bool:
-    """Wait for the end of each; whether all finished."""
-    left = list(targets)
-    well = True
+@contextmanager
+def _told_if_left(under_way: list[RunDir]) -> Iterator[None]:
+    """Say of each run that it goes on, where the user interrupts what is done in between."""
     try:
-        for target in targets:
-            well = _wait(target) and well
-            left.remove(target)
+        yield
     except KeyboardInterrupt:
-        told = [f"{_name(target)} goes on; stop it with: imgexp-tui stop {target.run}" for target in left]
+        told = [f"{_name(target)} goes on; stop it with: imgexp-tui stop {target.run}" for target in under_way]
         print("", *told, sep="\n", file=sys.stderr)
         raise
+
+
+def _wait_for(under_way: list[RunDir]) -> bool:
+    """Wait for the end of each, and take it out of the list; whether all finished."""
+    well = True
+    while under_way:
+        well = _wait(under_way[0]) and well
+        del under_way[0]
     return well
 
 
