@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
 
 from imgexp_tui.tui import themes
+from imgexp_tui.tui.cell_output import CellOutput, Ready
 from imgexp_tui.tui.drafts import flushed_on_signals
 from imgexp_tui.tui.screens.main import MainScreen
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from textual import events
     from textual.app import SystemCommand
 
 
@@ -35,6 +39,7 @@ class LabApp(App[None]):
     """Seconds that a remark stands over what is below it."""
     BINDINGS = [
         Binding("ctrl+p", "command_palette", "Commands", show=False, tooltip="Every command by its name"),
+        Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Draw the screen anew, after another program wrote on it"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, tooltip="Quit; runs go on"),
     ]
 
@@ -47,6 +52,7 @@ class LabApp(App[None]):
 
             self._filters.append(AsciiFilter())
         self._lab = lab
+        self._output = CellOutput()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
@@ -59,6 +65,25 @@ class LabApp(App[None]):
 
     def on_mount(self) -> None:
         self._loop = asyncio.get_running_loop()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        # Textual has no public place for this. What it would not send (a batch, no terminal) is not taken for sent.
+        sent = self._driver is not None and self._running and not (self._batch_count or self._closed or self.is_headless)
+        if sent and isinstance(renderable, CompositorUpdate):
+            changes = self._output.changes(renderable, self.console, (self.size.width, self.size.height))
+            if changes is not None:
+                moved = self.screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position
+                renderable = Ready(changes) if changes or moved else None
+        super()._display(screen, renderable)
+
+    async def _on_resize(self, event: events.Resize) -> None:
+        self._output.forget()
+        await super()._on_resize(event)
+
+    def action_redraw(self) -> None:
+        """Send the whole screen again."""
+        self._output.forget()
+        self.screen.refresh()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
         from imgexp_tui.tui.commands import commands_of

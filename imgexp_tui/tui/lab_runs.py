@@ -87,7 +87,7 @@ class LabRuns:
 
     def __init__(self, lab: Path, kept: KeptRows | None = None) -> None:
         self._lab = lab
-        self._kept = kept or KeptRows(lab)
+        self._kept = KeptRows(lab) if kept is None else kept
         self._save_due = 0.0
         self._first = ""
         self._held: list[str] = []

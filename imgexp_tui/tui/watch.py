@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imgexp_tui.tui.machine import Machine
     from imgexp_tui.tui.shown_run import Run
 
-LIVE_PACE = 0.5
+LIVE_PACE = 0.75
 """Seconds between two looks while a run is live."""
 STILL_PACE = 1.0
 _READING_PACE = 0.03
