@@ -39,7 +39,9 @@ class LabApp(App[None]):
     """Seconds that a remark stands over what is below it."""
     BINDINGS = [
         Binding("ctrl+p", "command_palette", "Commands", show=False, tooltip="Every command by its name"),
-        Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Draw the screen anew, after another program wrote on it"),
+        Binding(
+            "ctrl+l", "redraw", "Redraw", show=False, tooltip="Draw the screen anew"
+        ),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, tooltip="Quit; runs go on"),
     ]
 
@@ -68,7 +70,9 @@ class LabApp(App[None]):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         # Textual has no public place for this. What it would not send (a batch, no terminal) is not taken for sent.
-        sent = self._driver is not None and self._running and not (self._batch_count or self._closed or self.is_headless)
+        sent = (
+            self._driver is not None and self._running and not (self._batch_count or self._closed or self.is_headless)
+        )
         if sent and isinstance(renderable, CompositorUpdate):
             changes = self._output.changes(renderable, self.console, (self.size.width, self.size.height))
             if changes is not None:

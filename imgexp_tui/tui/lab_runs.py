@@ -64,6 +64,7 @@ class _Runs:
         followed: run id → the newest run and every live one.
         ended: run id → an older run that has ended.
         shown: the newest run that is under way, or else that waits, or else the newest.
+        log: the end of the shown run's log.
         turn: which of the older runs is asked next whether it was resumed.
     """
 
@@ -74,6 +75,7 @@ class _Runs:
     ended: dict[str, _Ended] = field(default_factory=dict)
     shown: QuickView | None = None
     curves: dict[str, CurveBuilder] = field(default_factory=dict)
+    log: LogTail | None = None
     turn: int = 0
     looked: bool = False
 
@@ -94,7 +96,6 @@ class LabRuns:
         self._places: dict[str, int] = {}
         self._versions: dict[str, _Runs] = {}
         self.rows: dict[str, Row] = {}
-        self._log: LogTail | None = None
         self._written: tuple[object, dict[str, float]] = (None, {})
         self._drafts: frozenset[str] = frozenset()
         self._drafts_due = 0.0
@@ -128,11 +129,21 @@ class LabRuns:
         self._turn_to(version)
         return self._poll(version, time.monotonic() + _SLICE)
 
+    def prepare(self, version: str) -> bool:
+        """Read the runs of a version that may be shown next; False where they are not known yet."""
+        if version not in self.rows:
+            return False
+        self._hold(version)
+        return self._poll(version, time.monotonic() + _SLICE)
+
     def _turn_to(self, version: str) -> None:
-        """Read this version's runs from now on, and let go of those of ended ones that were shown long ago."""
-        if version == self._first:
-            return
-        self._first = version
+        """Read this version's runs from now on."""
+        if version != self._first:
+            self._first = version
+            self._hold(version)
+
+    def _hold(self, version: str) -> None:
+        """Hold a version's runs, and let go of those of ended ones that were held long ago."""
         self._held = [*(one for one in self._held if one != version), version]
         while len(self._held) > _VIEWS:
             old = self._held.pop(0)
@@ -163,9 +174,9 @@ class LabRuns:
         if runs is None or runs.shown is None:
             return Log()
         path = runs.shown.dir.log
-        if self._log is None or self._log.path != path:
-            self._log = LogTail(path)
-        return Log(self._log.look())
+        if runs.log is None or runs.log.path != path:
+            runs.log = LogTail(path)
+        return Log(runs.log.look())
 
     def news(self) -> list[Alert]:
         """What has happened to runs since the last call, in the notebook's order; none from before a first look."""
@@ -202,7 +213,7 @@ class LabRuns:
     def _poll(self, name: str, end: float) -> bool:
         """Look at one version; False where the time is up and it has to wait, as long as it was looked at before."""
         runs = self._versions.get(name)
-        if runs is None and name != self._first and (row := self._kept.row(name)):
+        if runs is None and name not in self._held and (row := self._kept.row(name)):
             if self.rows.get(name) != row:
                 self.rows[name] = row
             return True

@@ -31,6 +31,10 @@ STILL_PACE = 1.0
 _READING_PACE = 0.03
 """While another process reads a long record: what it finds is to be seen at once."""
 _MACHINE_PACE = 1.0
+_MOVING = 1.0
+"""Seconds by which a look at all versions is put off while the cursor moves."""
+_DRAWN = 0.08
+"""Seconds after which what was told is on the screen: until then the interpreter is the screen's alone."""
 
 
 class Watcher:
@@ -64,6 +68,8 @@ class Watcher:
         self._all = True
         self._all_due = 0.0
         self._rows: dict[str, tuple[Row, Row]] = {}
+        self._ahead: dict[str, tuple[Run | None, Log]] = {}
+        self._at, self._way = 0, 1
         self._ending = False
         self._machine: Machine | None = None
         self._machine_due = 0.0
@@ -103,6 +109,14 @@ class Watcher:
             self._taken = True
             return self._look
 
+    def ahead(self, version: str) -> Look | None:
+        """The newest look as of another version, where that was looked at ahead; its own follows."""
+        with self._news:
+            if version == self._look.shown or version not in self._ahead:
+                return None
+            run, log = self._ahead[version]
+            return replace(self._look, shown=version, run=run, log=log)
+
     def machine(self) -> Machine | None:
         """The gauges as of the newest look, for who looks at nothing else."""
         with self._news:
@@ -123,12 +137,40 @@ class Watcher:
                 look, settled = replace(self._look, trouble=f"Cannot look at the runs: {error}"), True
             self._tell(look)
             pace = _READING_PACE if runs.reading else LIVE_PACE if look.live else STILL_PACE
+            if settled and self._rests(_DRAWN):
+                self._prepare(runs, look)
+            if settled:
+                self._rests(pace - _DRAWN)
             with self._news:
-                if settled:
-                    self._news.wait_for(lambda: self._hurry or self._ending, pace)
                 self._hurry = False
                 if self._ending:
                     return
+
+    def _rests(self, seconds: float) -> bool:
+        """Whether nobody is in a hurry for so long."""
+        with self._news:
+            return not self._news.wait_for(lambda: self._hurry or self._ending, max(0.0, seconds))
+
+    def _prepare(self, runs: LabRuns, look: Look) -> None:
+        """Read the runs of the versions that the cursor comes to next, those in the way it went first."""
+        names = list(look.notebook.versions) if look.notebook else []
+        if look.shown not in names or runs.reading:
+            return
+        at = names.index(look.shown)
+        self._way = self._way if at == self._at else 1 if at > self._at else -1
+        self._at = at
+        ahead = {}
+        for place in (at + self._way, at + 2 * self._way, at - self._way):
+            if self._in_hurry():
+                return
+            if 0 <= place < len(names) and runs.prepare(name := names[place]):
+                ahead[name] = runs.shown(name), runs.log(name)
+        with self._news:
+            self._ahead = ahead
+
+    def _in_hurry(self) -> bool:
+        with self._news:
+            return self._hurry or self._ending
 
     def _next(self, runs: LabRuns) -> tuple[Look, bool]:
         notebook, trouble = self._notebook()
@@ -158,7 +200,8 @@ class Watcher:
         now = time.monotonic()
         with self._news:
             every, self._all = self._all, False
-        if not every and now < self._all_due and runs.look_at(version):
+        moved = version != self._look.shown
+        if not every and now < self._all_due + (_MOVING if moved else 0.0) and runs.look_at(version):
             return True
         settled = runs.look(names, version)
         self._all_due = now + (LIVE_PACE if self._look.live else STILL_PACE) - 0.05 if settled else 0.0

@@ -27,7 +27,7 @@ from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
 if TYPE_CHECKING:
     from imgexp_tui.tui.chart_look import ChartLook
 
-_PACE, _READING_PACE = 0.5, 0.05
+_PACE, _READING_PACE = 0.75, 0.05
 """Seconds between two looks; while a long record is being read, what is found is to be seen at once."""
 # Least often wanted first: these go from a footer that has no room for all keys.
 _SPARE = ("whole", "log_x", "pan", "every", "gradients", "log_y", "smooth", "band", "many", "zoom")

@@ -108,6 +108,7 @@ class MainScreen(ScreenKeys):
         self._were_live: set[str] = set()
         self._settled = False
         self._wanted = ""
+        self._drawn = ""
         self._able: tuple[bool, bool] = (False, False)
 
     def compose(self) -> ComposeResult:
@@ -200,11 +201,13 @@ class MainScreen(ScreenKeys):
         self.query_one("#header", LineView).show([header(title, live, queued, count, self.size.width, shown)])
 
     def _draw_picked(self) -> None:
-        """Show the version under the cursor. Its run follows when the watcher has looked at it."""
+        """Show the version under the cursor. Its run follows where the watcher has not looked at it yet."""
+        self._drawn = self._table.picked
         if self._desk and self._watcher:
             name, version = self._table.picked, self._version()
             self._watcher.show(name)
-            self._desk.tell(name, version, self._changes(version), self._look)
+            look = self._watcher.ahead(name) or self._look
+            self._desk.tell(name, version, self._changes(version), look)
         self._arrange()
         self._offer()
 
@@ -260,7 +263,9 @@ class MainScreen(ScreenKeys):
         self._arrange()
 
     def action_move(self, rows: int) -> None:
-        self._table.move(rows)
+        with self.app.batch_update():
+            self._table.move(rows)
+            self._draw_picked()
 
     def action_scroll(self, rows: int) -> None:
         if self._desk:
@@ -272,8 +277,9 @@ class MainScreen(ScreenKeys):
             pane.scroll_relative(y=pages * max(1, pane.size.height - 1), animate=False)
 
     def on_cursor_pane_moved(self) -> None:
-        with self.app.batch_update():
-            self._draw_picked()
+        if self._drawn != self._table.picked:
+            with self.app.batch_update():
+                self._draw_picked()
 
     def on_cursor_pane_opened(self) -> None:
         self.action_edit("takeaways")

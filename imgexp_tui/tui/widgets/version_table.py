@@ -12,6 +12,9 @@ from imgexp_tui.tui.table_lines import Columns, columns
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
 from imgexp_tui.tui.widgets.line_view import LineView, RowLines
 
+_AGES = 1.0
+"""Seconds after which the ages in the table are told anew."""
+
 
 class VersionTable(CursorPane):
     """One version a row. The cursor stays on its version when the notebook changes under it."""
@@ -24,6 +27,7 @@ class VersionTable(CursorPane):
         self._rows: dict[str, Row] = {}
         self._drafts: frozenset[str] = frozenset()
         self._layout: Columns | None = None
+        self._due = 0.0
 
     @property
     def count(self) -> int:
@@ -36,9 +40,12 @@ class VersionTable(CursorPane):
 
     def fill(self, versions: Mapping[str, Version], rows: dict[str, Row], drafts: frozenset[str]) -> None:
         """Show these versions; a version that is gone hands the cursor to the one that took its place."""
-        picked = self.picked
+        picked, now = self.picked, time.monotonic()
         if (rows, drafts, versions) != (self._rows, self._drafts, self._versions):
             self._layout = None
+        elif now < self._due:
+            return
+        self._due = now + _AGES
         self._versions, self._rows, self._drafts = dict(versions), rows, drafts
         self._names = list(versions)
         if picked in versions:
