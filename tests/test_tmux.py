@@ -53,6 +53,10 @@ class Tmux:
     def keys(self, *names: str) -> None:
         self._call("send-keys", *names)
 
+    def write(self, text: str) -> None:
+        """As another program that writes on the same terminal."""
+        Path(self._call("display-message", "-p", "#{pane_tty}").strip()).write_text(text)
+
     def pid(self) -> int:
         return int(self._call("display-message", "-p", "#{pane_pid}"))
 
@@ -155,3 +159,13 @@ def _until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
 def _cli(lab: Path, *words: str) -> str:
     command = [sys.executable, "-m", "imgexp_tui", "-C", str(lab), *words]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_what_another_program_wrote_on_the_screen_goes_with_a_key(lab: Path, tmux: Callable[..., Tmux]) -> None:
+    app = tmux(80, 24)
+    before = app.shows("v0", "Quit")
+    app.write("\x1b[3;1HBroadcast message from root: the node goes down")
+    app.shows("Broadcast")
+    app.keys("C-l")
+    after = app.until(lambda screen: "Broadcast" not in screen, "the message is gone")
+    assert after.splitlines()[2] == before.splitlines()[2]

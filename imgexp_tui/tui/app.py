@@ -39,9 +39,7 @@ class LabApp(App[None]):
     """Seconds that a remark stands over what is below it."""
     BINDINGS = [
         Binding("ctrl+p", "command_palette", "Commands", show=False, tooltip="Every command by its name"),
-        Binding(
-            "ctrl+l", "redraw", "Redraw", show=False, tooltip="Draw the screen anew"
-        ),
+        Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Draw the screen anew"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, tooltip="Quit; runs go on"),
     ]
 
