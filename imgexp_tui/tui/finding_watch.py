@@ -25,7 +25,7 @@ from imgexp_tui.tui.finding_apart import findings_apart, is_long
 
 _REST = 0.3
 """Seconds that the cursor rests on a version before its run is read."""
-_LIVE_PACE, _STILL_PACE = 2.0, 10.0
+_LIVE_PACE, _STILL_PACE = 5.0, 10.0
 _PATIENCE = 0.3
 _MOST = 32
 """Runs of a version that a run is compared with, the newest."""

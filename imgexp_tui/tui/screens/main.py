@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,13 +155,17 @@ class MainScreen(ScreenKeys):
     def on_looked(self) -> None:
         if not self._watcher:
             return
-        self._look = self._watcher.take()
+        before, self._look = self._look, self._watcher.take()
         self._were_live.update(self._look.live)
         if not self._settled and self._look.rows:
             self._settled = True
             self._begin()
-        if not self._hidden:
-            with self.app.batch_update():
+        if self._hidden:
+            return
+        with self.app.batch_update():
+            if self._desk and replace(before, machine=self._look.machine) == self._look:
+                self._desk.tell_machine(self._table.picked, self._look)  # most seconds bring nothing else
+            else:
                 self._draw()
 
     def on_screen_resume(self) -> None:

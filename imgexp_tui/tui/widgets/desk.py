@@ -42,12 +42,16 @@ class Desk(Vertical):
         """Show a version. Its run and log follow when `look` is of that version."""
         known = look.shown == name
         run = look.run if known else None
-        share = run.share if run else None
         measured = run.measured if run else ()
         self.query_one("#notes", NotesPane).tell(version, changes, measured, draft=name in look.drafts)
         self.query_one("#run", RunPane).tell(name, run, known=known)
         if known:
             self.query_one("#log", LogPane).tell(look.log)
+        self.tell_machine(name, look)
+
+    def tell_machine(self, name: str, look: Look) -> None:
+        """Show the gauges, and what the version's run takes of them."""
+        share = look.run.share if look.run and look.shown == name else None
         self.query_one("#machine", MachinePane).tell(look.machine, share)
         self.query_one("#gauges", GaugeLine).tell(look.machine, share)
 
