@@ -47,3 +47,8 @@ def _named(lab: Path) -> str:
 
     real = os.fspath(lab.resolve())
     return f"{Path(real).name or 'root'}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}"
+
+
+def renaming(lab: Path) -> Path:
+    """The mark of a version's rename that is under way, or was cut off."""
+    return lab / ".imgexp" / "renaming.json"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from imgexp_tui.findings.engine import RULES
 from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.text import clean_line, duration
 
@@ -60,4 +59,6 @@ def row(finding: Finding) -> dict[str, Any]:
 
 def reason(name: str) -> str:
     """Why the rule of that name finds what it finds, as its file says it; "" where nobody does."""
+    from imgexp_tui.findings.engine import RULES  # late: a count of findings needs no rule
+
     return next((rule.__doc__ or "" for rule in RULES if name == rule.NAME), "").strip()

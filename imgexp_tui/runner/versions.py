@@ -26,7 +26,7 @@ from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import NotebookError, Version
 from imgexp_tui.notebook.recover import parse
 from imgexp_tui.notebook.save import rewrite
-from imgexp_tui.paths import NOTEBOOK, RUNS
+from imgexp_tui.paths import NOTEBOOK, RUNS, renaming
 from imgexp_tui.records.rundir import RUN_ID, find_runs
 from imgexp_tui.records.state import START_LIMIT, status
 from imgexp_tui.runner.slurm_watch import SHORT, SlurmWatch
@@ -49,19 +49,19 @@ def rename(lab: Path, old: str, new: str) -> None:
             raise NotebookError(f"{there}; take another name, or move it away")
         with _said(lab, "the rename cannot be written down"):
             history.make_folder(lab)
-            durable.replace(_mark(lab), orjson.dumps({"old": old, "new": new}))
+            durable.replace(renaming(lab), orjson.dumps({"old": old, "new": new}))
             history.carry(lab, old, new)
         try:
             rewrite(lab, lambda source: versions.rename(source, old, new))
         except NotebookError:
-            _mark(lab).unlink(missing_ok=True)
+            renaming(lab).unlink(missing_ok=True)
             raise
         _follow(lab, old, new)
 
 
 def finish(lab: Path) -> None:
     """Do what is left of a rename that was cut off; nothing, where none was."""
-    if _mark(lab).exists():
+    if renaming(lab).exists():
         with _alone(lab) as alone, contextlib.suppress(NotebookError, OSError):
             _finish(lab, alone=alone)
 
@@ -140,7 +140,7 @@ def _finish(lab: Path, *, alone: bool) -> tuple[str, str] | None:
         NotebookError: it cannot be finished now.
     """
     try:
-        said = orjson.loads(_mark(lab).read_bytes())
+        said = orjson.loads(renaming(lab).read_bytes())
         old, new = str(said["old"]), str(said["new"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -150,7 +150,7 @@ def _finish(lab: Path, *, alone: bool) -> tuple[str, str] | None:
         return old, new
     # It had not begun, or somebody has gone on by hand: nothing of it is to be done.
     if alone:
-        _mark(lab).unlink(missing_ok=True)
+        renaming(lab).unlink(missing_ok=True)
     return None
 
 
@@ -168,7 +168,7 @@ def _follow(lab: Path, old: str, new: str) -> None:
                 journal.write_draft(lab, replace(draft, version=new))
                 journal.drop_draft(lab, old, draft.field)
     with _said(lab, f"{old} is {new} now, but"):
-        _mark(lab).unlink(missing_ok=True)
+        renaming(lab).unlink(missing_ok=True)
         durable.sync_folder(history.folder(lab))
 
 
@@ -233,7 +233,3 @@ def _said(lab: Path, sentence: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise NotebookError(f"{sentence}: {error.strerror}: {error.filename or lab}") from None
-
-
-def _mark(lab: Path) -> Path:
-    return history.folder(lab) / "renaming.json"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgexp_tui.notebook.model import Notebook
+from imgexp_tui.paths import renaming
 from imgexp_tui.tui.looks import Log, Look, Row
 from imgexp_tui.tui.opening import Opened, opened, stamp_of
 
@@ -125,10 +126,12 @@ class Watcher:
     # The thread
 
     def _run(self) -> None:
-        from imgexp_tui.runner.versions import finish
         from imgexp_tui.tui.lab_runs import LabRuns
 
-        finish(self._lab)
+        if renaming(self._lab).exists():
+            from imgexp_tui.runner.versions import finish
+
+            finish(self._lab)
         runs = LabRuns(self._lab, self._kept)
         while True:
             try:
@@ -226,7 +229,7 @@ class Watcher:
         return self._read.notebook, self._read.trouble
 
     def _with_findings(self, run: Run | None, notebook: Notebook | None, *, reading: bool) -> Run | None:
-        if run is None or reading:  # curves come first
+        if run is None or reading or self._look.run is None:  # curves come first
             return run
         from imgexp_tui.findings.lab import off_in
         from imgexp_tui.tui.finding_watch import FindingWatch
