@@ -14,7 +14,6 @@ from textual.binding import Binding
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widgets import Footer
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records import answers as record
@@ -24,6 +23,7 @@ from imgexp_tui.text import clean_line, fit, width
 from imgexp_tui.tui import half_blocks
 from imgexp_tui.tui.confusion_lines import confusion_lines
 from imgexp_tui.tui.lines import Line, line, spread
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 
 _PACE = 2.0
@@ -179,7 +179,7 @@ class AnswersScreen(LineScreen[None]):
         yield LineView(id="nothing")
         yield PictureGrid(id="pictures")
         yield ConfusionPane(id="confusion")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self.query_one("#confusion").display = False

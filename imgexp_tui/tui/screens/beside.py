@@ -7,7 +7,6 @@ import asyncio
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer
 
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.records.follow import RunView
@@ -16,6 +15,7 @@ from imgexp_tui.text import clean_line, listed
 from imgexp_tui.tui import beside_lines
 from imgexp_tui.tui.beside_look import BesideLook
 from imgexp_tui.tui.lines import Line, line, pad
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 
 _PACE = 2.0
@@ -88,7 +88,7 @@ class BesideScreen(LineScreen[None]):
         heads = LineView(id="heads")
         yield heads
         yield BesideView(self._names, heads, id="beside")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._view = self.query_one(BesideView)

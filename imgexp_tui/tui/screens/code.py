@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer
 
 from imgexp_tui.records.follow import RunView
 from imgexp_tui.reports.code_diff import code_diff
 from imgexp_tui.tui.lines import Line, cut, line, pad
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 
 
@@ -59,7 +59,7 @@ class CodeScreen(LineScreen[None]):
     def compose(self) -> ComposeResult:
         yield LineView(id="title")
         yield DiffView(id="lines")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._view = self.query_one(DiffView)

@@ -14,13 +14,14 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.geometry import Size
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from imgexp_tui.notebook.find import Hit, Hits, Index
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.text import clean_line, fit, width
 from imgexp_tui.tui.lines import Line, cut, line, pad, spread
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
 
 _WHERE = len("takeaways:1000")
@@ -151,7 +152,7 @@ class FindScreen(LineScreen[Hit | None]):
         words = "words that stand on one line of a note, a setting or a name"
         yield Input(self.sought, placeholder=words, compact=True, select_on_focus=bool(self.sought))
         yield HitRows(id="hits")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._rows = self.query_one(HitRows)

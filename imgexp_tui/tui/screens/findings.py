@@ -12,7 +12,6 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer
 
 from imgexp_tui.findings.model import Finding
 from imgexp_tui.findings.told import reason
@@ -23,6 +22,7 @@ from imgexp_tui.tui.finding_lines import in_short, reason_lines
 from imgexp_tui.tui.lines import Line, line, spread
 from imgexp_tui.tui.shown_run import Run
 from imgexp_tui.tui.widgets.finding_list import FindingList
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 
 _PACE = 0.2
@@ -102,7 +102,7 @@ class FindingsScreen(LineScreen[str | None]):
         yield LineView(id="title")
         yield FindingList(id="findings")
         yield Reason(id="why")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._list = self.query_one(FindingList)

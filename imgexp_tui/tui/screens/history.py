@@ -14,7 +14,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
-from textual.widgets import Footer
 
 from imgexp_tui.notebook.model import FIELDS
 from imgexp_tui.notebook.timeline import Change
@@ -24,6 +23,7 @@ from imgexp_tui.tui.diff_lines import diff
 from imgexp_tui.tui.lines import Line, line, pad, spread
 from imgexp_tui.tui.past import COMMITS, SAVES, Page, Past
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 
 _AHEAD = 50
@@ -145,7 +145,7 @@ class HistoryScreen(LineScreen[None]):
             with Vertical(id="change"):
                 yield self._about
                 yield self._diff
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._draw()

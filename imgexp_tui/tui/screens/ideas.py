@@ -15,7 +15,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from imgexp_tui.notebook.ideas import Idea, all_ideas
 from imgexp_tui.notebook.model import Notebook, NotebookError
@@ -23,6 +23,7 @@ from imgexp_tui.text import clean_line
 from imgexp_tui.tui import idea_lines
 from imgexp_tui.tui.lines import line, spread
 from imgexp_tui.tui.widgets.idea_list import IdeaList
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
 
 _PACE = 0.2
@@ -73,7 +74,7 @@ class IdeasScreen(LineScreen[str | None]):
         with Horizontal(id="find"):
             yield Static("/")
             yield Input(id="words", compact=True, select_on_focus=False)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._list = self.query_one(IdeaList)

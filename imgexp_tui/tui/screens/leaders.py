@@ -8,7 +8,6 @@ from collections.abc import Callable
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer
 
 from imgexp_tui.text import clean_line, listed
 from imgexp_tui.tui import leader_lines
@@ -16,6 +15,7 @@ from imgexp_tui.tui.leader_lines import Column
 from imgexp_tui.tui.lines import Line, line, spread
 from imgexp_tui.tui.looks import Look
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
 
 _PACE = 1.0
@@ -160,7 +160,7 @@ class LeadersScreen(LineScreen[str | None]):
         heads = LineView(id="heads")
         yield heads
         yield LeaderRows(heads, id="rows")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._rows = self.query_one(LeaderRows)

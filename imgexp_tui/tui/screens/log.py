@@ -8,12 +8,12 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.text import fit
 from imgexp_tui.tui.lines import Line, line, pad
 from imgexp_tui.tui.log_tail import LogTail
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 
 _PIECE = 2 << 20
@@ -76,7 +76,7 @@ class LogScreen(LineScreen[None]):
     def compose(self) -> ComposeResult:
         yield LineView(id="title")
         yield LogView(id="lines")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._view = self.query_one(LogView)

@@ -14,7 +14,6 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer
 
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui import deeds, monitor_lines, process_look
@@ -23,6 +22,7 @@ from imgexp_tui.tui.machine import Machine
 from imgexp_tui.tui.process_look import ORDERS, ProcessWatch, Running
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 
 _PACE, _PROCESS_PACE = 1.0, 2.0
@@ -112,7 +112,7 @@ class MonitorScreen(LineScreen[str | None]):
         yield Gauges(id="gauges")
         yield LineView(id="head")
         yield Processes(id="processes")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._rows = self.query_one(Processes)

@@ -16,7 +16,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.suggester import SuggestFromList
-from textual.widgets import Footer, Input, Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
 from imgexp_tui.notebook import compare
 from imgexp_tui.notebook.ideas import Idea, offered
@@ -26,6 +26,7 @@ from imgexp_tui.text import clean_line, first_line
 from imgexp_tui.tui import setting_lines
 from imgexp_tui.tui.setting_lines import Typed
 from imgexp_tui.tui.widgets.idea_list import IdeaOffer
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.setting_area import SettingArea
@@ -90,7 +91,7 @@ class NewVersionScreen(LineScreen[str | None]):
             yield TickBox("", id="carry", compact=True)
             yield Static(id="carried")
         yield Static(id="trouble")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self.query_one("#changes").border_title = "What changes"

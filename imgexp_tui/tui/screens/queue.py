@@ -10,7 +10,6 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Footer
 
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui import deeds, queue_look
@@ -18,6 +17,7 @@ from imgexp_tui.tui.lines import Line, line, plain, spread
 from imgexp_tui.tui.queue_look import Queued
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
+from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
 from imgexp_tui.tui.wrap import wrap
 
@@ -100,7 +100,7 @@ class QueueScreen(LineScreen[str | None]):
         yield LineView(id="head")
         yield QueueRows(id="rows")
         yield Detail(id="detail")
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._rows = self.query_one(QueueRows)
