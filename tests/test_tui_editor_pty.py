@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import stat
 import subprocess
@@ -68,11 +69,15 @@ class Terminal:
         )
         os.close(slave)
         self.raw = bytearray()
+        self._wake, self._woken = os.pipe()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         while True:
+            ready, _, _ = select.select([self.master, self._wake], [], [])
+            if self._wake in ready:
+                return
             try:
                 data = os.read(self.master, 65536)
             except OSError:
@@ -93,6 +98,8 @@ class Terminal:
         until(lambda: any(re.search(r"\bsaved \d", line) for line in self._screen.display), "the save on the screen")
 
     def hang_up(self) -> None:
+        os.write(self._woken, b"x")
+        self._reader.join()  # a read that waits would keep the terminal open
         os.close(self.master)
 
     def ended(self) -> int:
