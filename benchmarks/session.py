@@ -24,7 +24,7 @@ class Session:
     Attributes:
         chunks: (seconds since the spawn, bytes), as they came.
         start: when it was spawned, by `time.perf_counter`; `began` is the same moment by `time.time`.
-        peak: the highest sum of the resident memory of its processes, bytes.
+        peak: the highest sum of the memory of its processes, bytes; what several share is counted once (PSS).
     """
 
     def __init__(self, argv: Sequence[str], *, columns: int = 120, lines: int = 40, cwd: Path | None = None) -> None:
@@ -73,9 +73,9 @@ class Session:
                 total = 0
                 for one in every:
                     with contextlib.suppress(psutil.Error):
-                        total += one.memory_info().rss
+                        total += one.memory_full_info().pss
                 self.peak = max(self.peak, total)
-                time.sleep(0.02)
+                time.sleep(0.03)
 
     @property
     def now(self) -> float:

@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
     return KEPT
 
 
-def made(run: RunDir) -> tuple[snapshot.Source, dict[str, Any], dict[str, bytes]]:
+def made(run: RunDir) -> tuple[snapshot.Source, dict[str, Any], dict[str, snapshot.Block]]:
     """What a snapshot of the run as it stands holds: source, meta and blocks.
 
     Raises:
@@ -64,6 +64,7 @@ def made(run: RunDir) -> tuple[snapshot.Source, dict[str, Any], dict[str, bytes]
             before, offset = load(there), there.source.offset
     rows, offset = _read(run.metrics, offset)
     columns = fold(before, rows)
+    del rows  # of a long record, nothing is to be there twice
     source = snapshot.source_of(run.metrics, offset)
     return source, *_packed(columns, attempts_of(resumptions(read(run.events)), columns.steps, columns.times))
 
@@ -79,9 +80,11 @@ def _read(record: Path, start: int) -> tuple[Rows, int]:
     edges = [start, *(_line_after(record, start + (size - start) * i // count) for i in range(1, count)), size]
     with get_context("fork").Pool(count - 1) as pool:
         others = pool.starmap_async(read_rows, [(record, a, b) for a, b in pairwise(edges[1:])])
-        own = read_rows(record, edges[0], edges[1])
-        found = [own, *others.get()]
-    return joined([rows for rows, _ in found]), found[-1][1]
+        own, _ = read_rows(record, edges[0], edges[1])
+        found = [(own, 0), *others.get()]
+        del own
+    offset = found[-1][1]
+    return joined(found.pop(0)[0] for _ in range(count)), offset
 
 
 def _line_after(record: Path, at: int) -> int:
@@ -92,16 +95,16 @@ def _line_after(record: Path, at: int) -> int:
         return file.tell()
 
 
-def _packed(columns: Columns, attempts: dict[int, int]) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _packed(columns: Columns, attempts: dict[int, int]) -> tuple[dict[str, Any], dict[str, snapshot.Block]]:
     steps, epochs, times = columns.steps, columns.epochs, columns.times
-    blocks = {"steps": steps.tobytes(), "epochs": epochs.tobytes(), "times": times.tobytes()}
+    blocks: dict[str, snapshot.Block] = {"steps": _view(steps), "epochs": _view(epochs), "times": _view(times)}
     overview = _overview(columns)
     metrics = {}
     for i, (name, (at, values)) in enumerate(columns.metrics.items()):
-        same = len(at) == len(steps) and bool((at == steps).all())
+        same = at is steps or (len(at) == len(steps) and bool((at == steps).all()))
         if not same:
-            blocks[f"{i}/steps"] = at.tobytes()
-        blocks[f"{i}/values"] = values.tobytes()
+            blocks[f"{i}/steps"] = _view(at)
+        blocks[f"{i}/values"] = _view(values)
         levels = levels_of(values)
         for k, level in enumerate(levels):
             blocks[f"{i}/{k}"] = b"".join(a.tobytes() for a in (level.low, level.high, level.total, level.broken))
@@ -211,6 +214,11 @@ def _began(columns: Columns) -> list[tuple[int, float]]:
 def _latest(values: Floats) -> float | None:
     known = np.flatnonzero(np.isfinite(values))
     return float(values[known[-1]]) if len(known) else None
+
+
+def _view(values: Ints | Floats) -> memoryview:
+    """The bytes of numbers, not copied."""
+    return np.ascontiguousarray(values).data.cast("B")
 
 
 def _pair(steps: Ints, values: Floats) -> bytes:

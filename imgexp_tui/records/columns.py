@@ -56,6 +56,8 @@ def fold(before: Columns, rows: Rows) -> Columns:
     """`before` and the lines that were written after it."""
     if not len(rows):
         return before
+    if not len(before.steps) and bool((rows.steps[1:] > rows.steps[:-1]).all()):
+        return _as_they_are(rows)
     left, kept = before.before(lowest(before, rows)), last_wins(rows.steps)
     frame = np.flatnonzero(kept)
     once = frame[of_each_step(rows.steps[frame])]
@@ -80,6 +82,14 @@ def fold(before: Columns, rows: Rows) -> Columns:
         np.concatenate([left.times[: len(old)], rows.times[once]]),
         metrics,
     )
+
+
+def _as_they_are(rows: Rows) -> Columns:
+    """Lines of which each brings a step that is later than those before: no run was resumed. Copies as little as it
+    can."""
+    every = {id(at): rows.steps if len(at) == len(rows) else rows.steps[at] for at, _ in rows.columns.values()}
+    metrics = {name: (every[id(at)], values) for name, (at, values) in rows.columns.items() if len(at)}
+    return Columns(rows.steps, rows.epochs, rows.times, metrics)
 
 
 def lowest(before: Columns, rows: Rows) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def read_rows(path: Path, start: int, stop: int) -> tuple[Rows, int]:
     Raises:
         OSError: the file cannot be read.
     """
-    pieces: list[Rows] = []
+    whole = _Growing()
     with path.open("rb", buffering=0) as file:
         while start < stop:
             data = os.pread(file.fileno(), min(_PIECE, stop - start), start)
@@ -63,9 +64,9 @@ def read_rows(path: Path, start: int, stop: int) -> tuple[Rows, int]:
                 if len(data) < _PIECE:
                     break
                 end = len(data)  # no line is that long: a crash left a hole, or this is no file of ours
-            pieces.append(parse(data[:end]))
+            whole.add(parse(data[:end]))
             start += end
-    return joined(pieces), start
+    return whole.rows(), start
 
 
 def parse(data: bytes) -> Rows:
@@ -81,26 +82,57 @@ def parse(data: bytes) -> Rows:
     return (_uniform(records) if plain else None) or _mixed(records)
 
 
-def joined(pieces: list[Rows]) -> Rows:
+def joined(pieces: Iterable[Rows]) -> Rows:
     """Several pieces as one, in their order."""
-    pieces = [piece for piece in pieces if len(piece)]
-    if len(pieces) < 2:
-        return pieces[0] if pieces else Rows()
-    starts = np.cumsum([0, *map(len, pieces)])
-    columns = {}
-    for name in dict.fromkeys(name for piece in pieces for name in piece.columns):
-        there = [(start, piece.columns[name]) for start, piece in zip(starts, pieces, strict=False)
-                 if name in piece.columns]  # fmt: skip
-        columns[name] = (
-            np.concatenate([start + rows for start, (rows, _) in there]),
-            np.concatenate([values for _, (_, values) in there]),
+    whole = _Growing()
+    for piece in pieces:
+        whole.add(piece)
+    return whole.rows()
+
+
+class _Growing:
+    """Takes one piece after the other; a long record is never there twice."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._steps, self._epochs, self._times = bytearray(), bytearray(), bytearray()
+        # Where a metric stands is kept only from the first row on that is without it.
+        self._columns: dict[str, tuple[bytearray | None, bytearray]] = {}
+
+    def add(self, piece: Rows) -> None:
+        for whole, part in (
+            (self._steps, piece.steps),
+            (self._epochs, piece.epochs),
+            (self._times, piece.times),
+        ):
+            whole += part.tobytes()
+        for name in self._columns.keys() - piece.columns.keys():
+            self._columns[name] = (self._places(name), self._columns[name][1])
+        for name, (rows, values) in piece.columns.items():
+            if name not in self._columns:
+                self._columns[name] = (bytearray() if self._count else None, bytearray())
+            if len(rows) < len(piece) or self._columns[name][0] is not None:
+                places = self._places(name)
+                places += (self._count + rows).tobytes()
+                self._columns[name] = (places, self._columns[name][1])
+            self._columns[name][1].extend(values.tobytes())
+        self._count += len(piece)
+
+    def _places(self, name: str) -> bytearray:
+        known = self._columns[name][0]
+        return bytearray(np.arange(self._count).tobytes()) if known is None else known
+
+    def rows(self) -> Rows:
+        every = np.arange(self._count)
+        return Rows(
+            np.frombuffer(self._steps, np.int64),
+            np.frombuffer(self._epochs, np.float64),
+            np.frombuffer(self._times, np.float64),
+            {
+                name: (every if places is None else np.frombuffer(places, np.int64), np.frombuffer(values, np.float64))
+                for name, (places, values) in self._columns.items()
+            },
         )
-    return Rows(
-        np.concatenate([piece.steps for piece in pieces]),
-        np.concatenate([piece.epochs for piece in pieces]),
-        np.concatenate([piece.times for piece in pieces]),
-        columns,
-    )
 
 
 def _by_line(data: bytes) -> list[Any]:

@@ -34,6 +34,9 @@ _LARGEST_HEADER = 64 << 20
 _SAMPLES, _SAMPLE, _END = 32, 64, 4096
 _STALE = 3600.0
 
+Block = bytes | memoryview
+"""A part of a snapshot."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -183,7 +186,7 @@ def open_snapshot(folder: Path, record: Path) -> Snapshot | None:
     return None
 
 
-def write(fd: int, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, bytes]) -> None:
+def write(fd: int, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, Block]) -> None:
     """Write a snapshot to the beginning of an empty file.
 
     Raises:
@@ -207,7 +210,7 @@ def write(fd: int, source: Source, meta: Mapping[str, Any], blocks: Mapping[str,
             file.write(bytes(_aligned(len(data)) - len(data)))
 
 
-def keep(folder: Path, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, bytes]) -> None:
+def keep(folder: Path, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, Block]) -> None:
     """Put a snapshot into a run's cache folder in place of the one there.
 
     It is not synced to the disk: after a loss of power it may be damaged, which its readers find out.
