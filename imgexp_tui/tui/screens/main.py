@@ -126,20 +126,22 @@ class MainScreen(ScreenKeys):
         self.call_after_refresh(self._furnish)
 
     async def _furnish(self) -> None:
-        """Bring the panes and the keys, then begin to watch: reading runs must not delay the first frame."""
+        """Begin to watch and bring the panes and the keys: neither must delay the first frame."""
         from imgexp_tui.tui.ringer import Ringer
         from imgexp_tui.tui.watch import Watcher
+
+        news = lambda: self.post_message(Looked())  # noqa: E731
+        self._watcher = Watcher(self._lab, self._read, news, Ringer(self.app), self._kept)
+        self._watcher.show(self._table.picked)
+        self._watcher.start()
         from imgexp_tui.tui.widgets.desk import Desk
         from imgexp_tui.tui.widgets.key_footer import KeyFooter
 
         desk = Desk(id="panes")
         await self.mount(desk, KeyFooter(SPARE_KEYS))
         self._desk = desk
-        news = lambda: self.post_message(Looked())  # noqa: E731
-        self._watcher = Watcher(self._lab, self._read, news, Ringer(self.app), self._kept)
         self.refresh_bindings()
         self._draw()
-        self._watcher.start()
         gc.enable()
 
     def on_unmount(self) -> None:
