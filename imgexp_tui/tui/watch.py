@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 LIVE_PACE = 0.75
 """Seconds between two looks while a run is live."""
 STILL_PACE = 1.0
+_SILENT, _SILENT_PACE = 10, 1.5
+"""Looks that bring nothing of a live run, after which there is no hurry with the next, and the pace then."""
 _READING_PACE = 0.03
 """While another process reads a long record: what it finds is to be seen at once."""
 _MACHINE_PACE = 1.0
@@ -133,13 +135,16 @@ class Watcher:
 
             finish(self._lab)
         runs = LabRuns(self._lab, self._kept)
+        silent = 0
         while True:
             try:
                 look, settled = self._next(runs)
             except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave a screen that lies
                 look, settled = replace(self._look, trouble=f"Cannot look at the runs: {error}"), True
+            silent = 0 if replace(look, machine=None) != replace(self._look, machine=None) else silent + 1
             self._tell(look)
-            pace = _READING_PACE if runs.reading else LIVE_PACE if look.live else STILL_PACE
+            live = _SILENT_PACE if silent > _SILENT else LIVE_PACE
+            pace = _READING_PACE if runs.reading else live if look.live else STILL_PACE
             if settled and self._rests(_DRAWN):
                 self._prepare(runs, look)
             if settled:
