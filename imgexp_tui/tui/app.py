@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual import events
     from textual.app import SystemCommand
+
+_TURN = 0.0005
+"""Seconds for which a thread may hold the interpreter while another wants it."""
 
 
 class LabApp(App[None]):
@@ -111,6 +115,8 @@ class LabApp(App[None]):
 def run(lab: Path, *, ascii_only: bool = False) -> int:
     """Open the app on a lab; the exit code."""
     app = LabApp(lab, ascii_only=ascii_only)
+    # A key waits for the watching thread at each turn of the event loop; five milliseconds each, if Python has its way.
+    sys.setswitchinterval(_TURN)
     with flushed_on_signals(app.leave):
         app.run()
     return app.return_code or 0

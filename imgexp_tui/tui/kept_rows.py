@@ -37,15 +37,16 @@ class KeptRows:
     def __init__(self, lab: Path) -> None:
         self._runs = lab / RUNS
         self._path = lab_cache(lab) / _NAME
-        self._known: dict[str, tuple[Stamp, Row]] = _read(self._path)
+        self._packed = _read(self._path)
+        self._known: dict[str, tuple[Stamp, Row]] = {}
         self._saved = True
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._packed) + len(self._known)
 
     def row(self, version: str) -> Row | None:
         """A version's row, if nothing has happened to its runs since."""
-        known = self._known.get(version)
+        known = self._known.get(version) or self._unpacked(version)
         if known is None:
             return None
         if self._stamp(version, known[0][1::3]) == known[0]:
@@ -65,20 +66,22 @@ class KeptRows:
         if row.live or len(names) > _MOST or not all(stamp[3::3]) or not _is_finite(row):
             return
         self._known[version] = stamp, row
+        self._packed.pop(version, None)
         self._saved = False
 
     def drop(self, versions: Mapping[str, object]) -> None:
         """Forget all versions but these."""
-        for version in [one for one in self._known if one not in versions]:
-            del self._known[version]
-            self._saved = False
+        for known in (self._known, self._packed):
+            for version in [one for one in known if one not in versions]:
+                del known[version]
+                self._saved = False
 
     def save(self) -> None:
         """Write them down, if there are new ones. A folder that takes nothing is left alone."""
         if self._saved:
             return
         self._saved = True
-        rows = {version: [stamp, _packed(row)] for version, (stamp, row) in self._known.items()}
+        rows = self._packed | {version: [stamp, _packed(row)] for version, (stamp, row) in self._known.items()}
         with contextlib.suppress(OSError, TypeError):
             data = orjson.dumps({"format": _FORMAT, "rows": rows})
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,6 +93,16 @@ class KeptRows:
             except BaseException:
                 Path(name).unlink()
                 raise
+
+    def _unpacked(self, version: str) -> tuple[Stamp, Row] | None:
+        """A row that was read from the file: of a thousand, those that are asked for are made."""
+        packed = self._packed.pop(version, None)
+        try:
+            if packed is not None:
+                self._known[version] = packed[0], _row(packed[1])
+        except (ValueError, TypeError, KeyError, IndexError):
+            return None
+        return self._known.get(version)
 
     def _stamp(self, version: str, runs: Iterable[int | str]) -> Stamp:
         folder = os.path.join(self._runs, version)  # noqa: PTH118 - a thousand paths are made at each look
@@ -116,13 +129,13 @@ def _packed(row: Row) -> list[Any]:
     return [getattr(row, name) for name in _FIELDS]
 
 
-def _read(path: Path) -> dict[str, tuple[Stamp, Row]]:
+def _read(path: Path) -> dict[str, list[Any]]:
+    """Version → stamp and packed row, as they were kept."""
     try:
         found = orjson.loads(path.read_bytes())
-        if found["format"] != _FORMAT:
-            return {}
-        return {version: (stamp, _row(packed)) for version, (stamp, packed) in found["rows"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        rows = found["rows"] if found["format"] == _FORMAT else {}
+        return rows if isinstance(rows, dict) else {}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -38,7 +38,7 @@ _SLICE = 0.15
 """Seconds of reading after which what is known so far is shown."""
 _SPARK = 24
 _DRAFT_PACE = 5.0
-_SAVE_PACE = 10.0
+_SAVE_PACE = 3.0
 _VIEWS = 32
 """Ended versions whose runs are held after they were shown; of others only their rows are."""
 _ENDS = {state.value for state in State if not state.live}
@@ -103,8 +103,9 @@ class LabRuns:
         self._opened = time.time()
         self._news: list[Alert] = []
 
-    def look(self, names: list[str], first: str) -> bool:
-        """Look at every version, `first` before the others. False where the time was up before all were looked at."""
+    def look(self, names: list[str], first: str, hurried: Callable[[], bool] = lambda: False) -> bool:
+        """Look at every version, `first` before the others. False where the time was up before all were looked at, or
+        something else has to be done at once."""
         end = time.monotonic() + _SLICE
         self._places = places = {name: i for i, name in enumerate(names)}
         at = places.get(first, 0)
@@ -114,13 +115,18 @@ class LabRuns:
             self._versions.pop(name, None)
             self.rows.pop(name, None)
         self._turn_to(first)
-        done = [name for name in order if self._poll(name, end)]
+        done = 0
+        for name in order:
+            if name != first and hurried():
+                break
+            done += self._poll(name, end)
         self._slurm.look(self._open())
-        if len(done) == len(order) and time.monotonic() >= self._save_due:
+        if time.monotonic() >= self._save_due:
+            # Also while there is more to read: who ends the app before that has not waited for nothing.
             self._save_due = time.monotonic() + _SAVE_PACE
             self._kept.drop(places)
             self._kept.save()
-        return len(done) == len(order)
+        return done == len(order)
 
     def look_at(self, version: str) -> bool:
         """Look at one version alone, which was looked at before; False where it was not."""

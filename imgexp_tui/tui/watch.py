@@ -34,8 +34,6 @@ _SILENT, _SILENT_PACE = 10, 1.5
 _READING_PACE = 0.03
 """While another process reads a long record: what it finds is to be seen at once."""
 _MACHINE_PACE = 1.0
-_MOVING = 1.0
-"""Seconds by which a look at all versions is put off while the cursor moves."""
 _DRAWN = 0.08
 """Seconds after which what was told is on the screen: until then the interpreter is the screen's alone."""
 
@@ -209,9 +207,9 @@ class Watcher:
         with self._news:
             every, self._all = self._all, False
         moved = version != self._look.shown
-        if not every and now < self._all_due + (_MOVING if moved else 0.0) and runs.look_at(version):
-            return True
-        settled = runs.look(names, version)
+        if not every and (moved or now < self._all_due) and runs.look_at(version):
+            return now < self._all_due  # else it is told, and then the others are looked at
+        settled = runs.look(names, version, self._in_hurry)
         self._all_due = now + (LIVE_PACE if self._look.live else STILL_PACE) - 0.05 if settled else 0.0
         return settled
 

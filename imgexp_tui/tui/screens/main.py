@@ -45,6 +45,10 @@ SPARE_KEYS = (
 )
 
 
+_IN_SIGHT = 64
+"""Rows that the first frame may show."""
+
+
 class Looked(Message):
     """The watcher has something new."""
 
@@ -102,7 +106,8 @@ class MainScreen(ScreenKeys):
         self._read = opened(lab)
         self._kept = KeptRows(lab)
         book = self._read.notebook
-        self._look = Look(book, self._read.trouble, self._kept.rows(book.versions) if book else {})
+        first = list(book.versions)[:_IN_SIGHT] if book else []
+        self._look = Look(book, self._read.trouble, self._kept.rows(first))
         self._desk: Desk | None = None
         self._watcher: Watcher | None = None
         self._chosen = ""
@@ -126,22 +131,20 @@ class MainScreen(ScreenKeys):
         self.call_after_refresh(self._furnish)
 
     async def _furnish(self) -> None:
-        """Begin to watch and bring the panes and the keys: neither must delay the first frame."""
+        """Bring the panes and the keys, then begin to watch: reading runs must not delay the first frame."""
         from imgexp_tui.tui.ringer import Ringer
         from imgexp_tui.tui.watch import Watcher
-
-        news = lambda: self.post_message(Looked())  # noqa: E731
-        self._watcher = Watcher(self._lab, self._read, news, Ringer(self.app), self._kept)
-        self._watcher.show(self._table.picked)
-        self._watcher.start()
         from imgexp_tui.tui.widgets.desk import Desk
         from imgexp_tui.tui.widgets.key_footer import KeyFooter
 
         desk = Desk(id="panes")
         await self.mount(desk, KeyFooter(SPARE_KEYS))
         self._desk = desk
+        news = lambda: self.post_message(Looked())  # noqa: E731
+        self._watcher = Watcher(self._lab, self._read, news, Ringer(self.app), self._kept)
         self.refresh_bindings()
         self._draw()
+        self._watcher.start()
         gc.enable()
 
     def on_unmount(self) -> None:
