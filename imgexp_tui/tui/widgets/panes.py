@@ -54,6 +54,8 @@ class RunPane(Pane):
 
     def tell(self, version: str, run: Run | None, *, known: bool) -> None:
         """Show a run, or that there is none."""
+        if self.lines and (version, run, known) == (self._version, self._run, self._known):
+            return
         self._version, self._run, self._known = version, run, known
         self.rebuild()
 
