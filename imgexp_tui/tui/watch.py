@@ -134,7 +134,7 @@ class Watcher:
             finish(self._lab)
         runs = LabRuns(self._lab, self._kept)
         silent = 0
-        while True:
+        while self._goes_on():
             try:
                 look, settled = self._next(runs)
             except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave a screen that lies
@@ -143,14 +143,17 @@ class Watcher:
             self._tell(look)
             live = _SILENT_PACE if silent > _SILENT else LIVE_PACE
             pace = _READING_PACE if runs.reading else live if look.live else STILL_PACE
-            if settled and self._rests(_DRAWN):
+            if settled and pace > _DRAWN and self._rests(_DRAWN):
                 self._prepare(runs, look)
+                pace -= _DRAWN
             if settled:
-                self._rests(pace - _DRAWN)
-            with self._news:
-                self._hurry = False
-                if self._ending:
-                    return
+                self._rests(pace)
+
+    def _goes_on(self) -> bool:
+        """Whether to look once more; who is in a hurry from now on interrupts that look."""
+        with self._news:
+            self._hurry = False
+            return not self._ending
 
     def _rests(self, seconds: float) -> bool:
         """Whether nobody is in a hurry for so long."""
