@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -54,7 +55,8 @@ def main() -> None:
                 _terminal(lab, *size)
             asyncio.run(_pictures(lab, SIZES[1]))
         finally:
-            _cli(lab, "stop", "v0")
+            with contextlib.suppress(subprocess.CalledProcessError):  # it may have ended by itself
+                _cli(lab, "stop", "v0")
 
 
 def _cli(lab: Path, *words: str) -> str:
