@@ -30,7 +30,7 @@ PAGES = (
     ("pictures", ("p",), "most wrong first"),
     ("charts", ("c",), "epoch"),
     ("monitor", ("m",), "CPU"),
-    ("findings", ("F",), "Findings"),
+    ("findings", ("G", "F"), "Findings"),
 )
 """Name, keys that lead there from the main screen, and what stands there then."""
 EPOCHS = 3
