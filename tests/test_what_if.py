@@ -264,7 +264,7 @@ def test_two_apps_on_one_lab_show_the_same_run(lab: Path) -> None:
             app.shows("● running")
         (run,) = find_runs(lab)
         second.type("S")
-        second.shows("Stop")
+        second.shows("Stop v0?")  # the footer says "Stop" already
         second.type("y")
         for app in (first, second):
             app.shows("■ stopped")
