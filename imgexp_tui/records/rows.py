@@ -28,6 +28,9 @@ Column = tuple[Ints, Floats]
 """Numbers of rows, rising, and the values that stand in them."""
 
 
+_NOWHERE: Column = (np.zeros(0, np.int64), np.zeros(0))
+
+
 @dataclass(slots=True)
 class Rows:
     """Lines in the order in which they were written.
@@ -96,43 +99,35 @@ class _Growing:
     def __init__(self) -> None:
         self._count = 0
         self._steps, self._epochs, self._times = bytearray(), bytearray(), bytearray()
-        # Where a metric stands is kept only from the first row on that is without it.
-        self._columns: dict[str, tuple[bytearray | None, bytearray]] = {}
+        self._values: dict[str, bytearray] = {}
+        # The rows in which a metric stands; kept only where it is not in every one.
+        self._places: dict[str, bytearray] = {}
 
     def add(self, piece: Rows) -> None:
-        for whole, part in (
-            (self._steps, piece.steps),
-            (self._epochs, piece.epochs),
-            (self._times, piece.times),
-        ):
-            whole += part.tobytes()
-        for name in self._columns.keys() - piece.columns.keys():
-            self._columns[name] = (self._places(name), self._columns[name][1])
-        for name, (rows, values) in piece.columns.items():
-            if name not in self._columns:
-                self._columns[name] = (bytearray() if self._count else None, bytearray())
-            if len(rows) < len(piece) or self._columns[name][0] is not None:
-                places = self._places(name)
-                places += (self._count + rows).tobytes()
-                self._columns[name] = (places, self._columns[name][1])
-            self._columns[name][1].extend(values.tobytes())
+        self._steps += piece.steps.tobytes()
+        self._epochs += piece.epochs.tobytes()
+        self._times += piece.times.tobytes()
+        for name in {**self._values, **piece.columns}:
+            rows, values = piece.columns.get(name, _NOWHERE)
+            before = self._count if name in self._values else 0
+            self._values.setdefault(name, bytearray()).extend(values.tobytes())
+            if name not in self._places and (before < self._count or len(rows) < len(piece)):
+                self._places[name] = bytearray(np.arange(before).tobytes())
+            if name in self._places:
+                self._places[name] += (self._count + rows).tobytes()
         self._count += len(piece)
-
-    def _places(self, name: str) -> bytearray:
-        known = self._columns[name][0]
-        return bytearray(np.arange(self._count).tobytes()) if known is None else known
 
     def rows(self) -> Rows:
         every = np.arange(self._count)
-        return Rows(
-            np.frombuffer(self._steps, np.int64),
-            np.frombuffer(self._epochs, np.float64),
-            np.frombuffer(self._times, np.float64),
-            {
-                name: (every if places is None else np.frombuffer(places, np.int64), np.frombuffer(values, np.float64))
-                for name, (places, values) in self._columns.items()
-            },
-        )
+        columns = {
+            name: (_ints(self._places[name]) if name in self._places else every, np.frombuffer(values))
+            for name, values in self._values.items()
+        }
+        return Rows(_ints(self._steps), np.frombuffer(self._epochs), np.frombuffer(self._times), columns)
+
+
+def _ints(data: bytearray) -> Ints:
+    return np.frombuffer(data, np.int64)
 
 
 def _by_line(data: bytes) -> list[Any]:

@@ -70,6 +70,7 @@ class Watcher:
         self._all_due = 0.0
         self._rows: dict[str, tuple[Row, Row]] = {}
         self._ahead: dict[str, tuple[Run | None, Log]] = {}
+        self._near: dict[str, Row | None] = {}
         self._at, self._way = 0, 1
         self._ending = False
         self._machine: Machine | None = None
@@ -168,14 +169,19 @@ class Watcher:
         at = names.index(look.shown)
         self._way = self._way if at == self._at else 1 if at > self._at else -1
         self._at = at
+        near = (at + self._way, at + 2 * self._way, at - self._way)
+        rows = {names[i]: runs.rows.get(names[i]) for i in near if 0 <= i < len(names)}
+        if rows == self._near:
+            return  # a run that has happened to change would have changed its row
         ahead = {}
-        for place in (at + self._way, at + 2 * self._way, at - self._way):
+        for name in rows:
             if self._in_hurry():
                 return
-            if 0 <= place < len(names) and runs.prepare(name := names[place]):
+            if runs.prepare(name):
                 ahead[name] = runs.shown(name), runs.log(name)
         with self._news:
             self._ahead = ahead
+        self._near = rows
 
     def _in_hurry(self) -> bool:
         with self._news:

@@ -168,8 +168,10 @@ class MainScreen(ScreenKeys):
         if self._hidden:
             return
         with self.app.batch_update():
-            if self._desk and replace(before, machine=self._look.machine) == self._look:
-                self._desk.tell_machine(self._table.picked, self._look)  # most seconds bring nothing else
+            if self._desk and not self._wanted and replace(before, machine=self._look.machine) == self._look:
+                # Most seconds bring nothing else, but everything grows older.
+                self._desk.tell_machine(self._table.picked, self._look)
+                self._table.tell_ages()
             else:
                 self._draw()
 

@@ -12,8 +12,8 @@ from imgexp_tui.tui.table_lines import Columns, columns
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
 from imgexp_tui.tui.widgets.line_view import LineView, RowLines
 
-_AGES = 1.0
-"""Seconds after which the ages in the table are told anew."""
+_AGES = 5.0
+"""Seconds after which the ages in the table, which are of minutes, are told anew."""
 
 
 class VersionTable(CursorPane):
@@ -40,12 +40,11 @@ class VersionTable(CursorPane):
 
     def fill(self, versions: Mapping[str, Version], rows: dict[str, Row], drafts: frozenset[str]) -> None:
         """Show these versions; a version that is gone hands the cursor to the one that took its place."""
-        picked, now = self.picked, time.monotonic()
-        if (rows, drafts, versions) != (self._rows, self._drafts, self._versions):
-            self._layout = None
-        elif now < self._due:
+        picked = self.picked
+        if (rows, drafts, versions) == (self._rows, self._drafts, self._versions) and self._layout:
+            self.tell_ages()
             return
-        self._due = now + _AGES
+        self._layout = None
         self._versions, self._rows, self._drafts = dict(versions), rows, drafts
         self._names = list(versions)
         if picked in versions:
@@ -55,12 +54,18 @@ class VersionTable(CursorPane):
         if self.picked != picked:
             self.post_message(self.Moved())
 
+    def tell_ages(self) -> None:
+        """Say anew how old the notes are, where that was said a while ago."""
+        if time.monotonic() >= self._due:
+            self.rebuild()
+
     def pick(self, name: str) -> None:
         """Put the cursor on a version."""
         if name in self._versions:
             self.go(self._names.index(name))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
+        self._due = time.monotonic() + _AGES
         # A cursor that moves through ten thousand versions does not measure them all again at each key.
         if self._layout is None or self._layout.room != width:
             self._layout = columns(width, self._versions.values(), self._rows, self._drafts)
