@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from terminal import record
+from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
@@ -312,6 +313,10 @@ async def test_every_key_is_in_the_help(lab: Path) -> None:
         await shows(pilot, "Run")
         await pilot.press("question_mark")
         await shows(pilot, "Write takeaways", "Start a run", "asks first", "Export the notebook")
+        for binding in (*MainScreen.BINDINGS, *LabApp.BINDINGS):
+            assert isinstance(binding, Binding)
+            told = binding.tooltip or binding.description
+            await shows(pilot, *told.split(";")[0].split(": ")[:1])
         await pilot.press("end")
         await shows(pilot, "your own editor")
 
