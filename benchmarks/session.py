@@ -24,10 +24,19 @@ class Session:
     Attributes:
         chunks: (seconds since the spawn, bytes), as they came.
         start: when it was spawned, by `time.perf_counter`; `began` is the same moment by `time.time`.
-        peak: the highest sum of the memory of its processes, bytes; what several share is counted once (PSS).
+        peak: the highest sum of the memory of its processes, bytes, where it is weighed; what several share is counted
+            once (PSS). To weigh a process holds up its memory and a core: what is timed is not weighed.
     """
 
-    def __init__(self, argv: Sequence[str], *, columns: int = 120, lines: int = 40, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        columns: int = 120,
+        lines: int = 40,
+        cwd: Path | None = None,
+        weigh: bool = False,
+    ) -> None:
         self.columns, self.lines = columns, lines
         self.chunks: list[tuple[float, bytes]] = []
         self.start, self.began = time.perf_counter(), time.time()
@@ -44,7 +53,8 @@ class Session:
         self._came = threading.Condition()
         self._ended = False
         threading.Thread(target=self._pump, daemon=True).start()
-        threading.Thread(target=self._weigh, daemon=True).start()
+        if weigh:
+            threading.Thread(target=self._weigh, daemon=True).start()
 
     def __enter__(self) -> Session:
         return self
