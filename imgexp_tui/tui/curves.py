@@ -77,8 +77,7 @@ class CurveBuilder:
             self._start()
         if len(steps) == self._count:
             return self._curve
-        for i in range(self._count, len(steps)):
-            self._add(steps[i], values[i])
+        self._add(steps, values)
         self._count = len(steps)
         self._curve = Curve(
             self._metric, self._size, self._lows[:], self._highs[:], bytes(self._broken), steps[-1], values[-1],
@@ -86,20 +85,25 @@ class CurveBuilder:
         )  # fmt: skip
         return self._curve
 
-    def _add(self, step: int, value: float) -> None:
-        at = max(0, step - 1) // self._size
-        while at >= BUCKETS:
+    def _add(self, steps: array[int], values: array[float]) -> None:
+        """Sort what is new into the buckets: first let them reach as far as the last step, which is the highest."""
+        while max(0, steps[-1] - 1) // self._size >= BUCKETS:
             self._halve()
-            at //= 2
-        self._grow(at + 1)
-        if not math.isfinite(value):
-            self._broken[at] = 1
-            return
-        low, high = self._lows[at], self._highs[at]
-        self._lows[at] = value if math.isnan(low) else min(low, value)
-        self._highs[at] = value if math.isnan(high) else max(high, value)
-        if self._best is None or (value > self._best[0] if self._rises else value < self._best[0]):
-            self._best = (value, step)
+        self._grow(max(0, steps[-1] - 1) // self._size + 1)
+        size, lows, highs, finite = self._size, self._lows, self._highs, math.isfinite
+        best = None if self._best is None else self._best[0]
+        for i in range(self._count, len(steps)):
+            value, at = values[i], max(0, steps[i] - 1) // size
+            if not finite(value):
+                self._broken[at] = 1
+                continue
+            if not lows[at] <= value:  # nor is nan, of an empty bucket
+                lows[at] = value
+            if not highs[at] >= value:
+                highs[at] = value
+            if best is None or (value > best if self._rises else value < best):
+                best = value
+                self._best = (value, steps[i])
 
     def _grow(self, count: int) -> None:
         more = count - len(self._lows)

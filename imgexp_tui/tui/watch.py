@@ -145,6 +145,7 @@ class Watcher:
             live = _SILENT_PACE if silent > _SILENT else LIVE_PACE
             pace = _READING_PACE if runs.reading else live if look.live else STILL_PACE
             if settled and pace > _DRAWN and self._rests(_DRAWN):
+                self._watch_machine()
                 self._prepare(runs, look)
                 pace -= _DRAWN
             if settled:
@@ -253,15 +254,18 @@ class Watcher:
                 self._findings = FindingWatch(self._lab, self.hurry)
         return replace(run, found=self._findings.found(run.version, run.run, off_in(notebook)))
 
-    def _gauges(self) -> Machine | None:
-        now = time.monotonic()
+    def _watch_machine(self) -> None:
+        """Reach the gauges' libraries, which takes as long as to read the first curves: those come before."""
         if self._machine_watch is None:
             from imgexp_tui.tui.machine import MachineWatch
 
             self._machine_watch = MachineWatch(self._lab).look
             # Loads are taken between two looks; the first would say 0 %, whatever the machine does.
-            self._machine_due = now + _MACHINE_PACE
-        if now >= self._machine_due:
+            self._machine_due = time.monotonic() + _MACHINE_PACE
+
+    def _gauges(self) -> Machine | None:
+        now = time.monotonic()
+        if self._machine_watch and now >= self._machine_due:
             self._machine_due = now + _MACHINE_PACE - 0.05
             self._machine = self._machine_watch()
         return self._machine

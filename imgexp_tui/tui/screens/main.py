@@ -47,6 +47,14 @@ SPARE_KEYS = (
 
 _IN_SIGHT = 64
 """Rows that the first frame may show."""
+_LOADED = 1.0
+"""Seconds after which what an app is made of has been loaded."""
+
+
+def _collect_again() -> None:
+    """Collect garbage from now on, but never go through what was loaded so far: a key would wait for that."""
+    gc.freeze()
+    gc.enable()
 
 
 class Looked(Message):
@@ -145,7 +153,7 @@ class MainScreen(ScreenKeys):
         self.refresh_bindings()
         self._draw()
         self._watcher.start()
-        gc.enable()
+        self.set_timer(_LOADED, _collect_again)
 
     def on_unmount(self) -> None:
         if self._watcher:
