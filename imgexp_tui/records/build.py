@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgexp_tui.records import snapshot
+from imgexp_tui.records.builder import nameless_file
 from imgexp_tui.records.columns import Columns, attempts_of, fold, load, resumptions, seconds_of
 from imgexp_tui.records.follow import WATCHED
 from imgexp_tui.records.lines import read
@@ -78,13 +81,35 @@ def _read(record: Path, start: int) -> tuple[Rows, int]:
     from multiprocessing import get_context
 
     edges = [start, *(_line_after(record, start + (size - start) * i // count) for i in range(1, count)), size]
-    with get_context("fork").Pool(count - 1) as pool:
-        others = pool.starmap_async(read_rows, [(record, a, b) for a, b in pairwise(edges[1:])])
-        own, _ = read_rows(record, edges[0], edges[1])
-        found = [(own, 0), *others.get()]
-        del own
-    offset = found[-1][1]
-    return joined(found.pop(0)[0] for _ in range(count)), offset
+    with contextlib.ExitStack() as closing:
+        # A pipe takes several times as long as memory to bring millions of numbers from one process to another. The
+        # files are open before the others are forked, which have them only thereby.
+        files = [nameless_file() for _ in range(count - 1)]
+        for fd in files:
+            closing.callback(os.close, fd)
+        pool = closing.enter_context(get_context("fork").Pool(count - 1))
+        parts = zip(files, pairwise(edges[1:]), strict=True)
+        others = pool.starmap_async(_read_into, [(fd, record, a, b) for fd, (a, b) in parts])
+        found = [read_rows(record, edges[0], edges[1])[0]]
+        offset = others.get()[-1]
+        return joined(_each(found, files)), offset
+
+
+def _read_into(fd: int, record: Path, start: int, stop: int) -> int:
+    """Read lines into an open file; the offset after the last of them."""
+    rows, offset = read_rows(record, start, stop)
+    with open(fd, "wb", closefd=False) as file:
+        pickle.dump(rows, file, protocol=5)
+    return offset
+
+
+def _each(found: list[Rows], files: list[int]) -> Iterator[Rows]:
+    """What is there, then what was read into the files; each is let go of when the next is asked for."""
+    yield found.pop()
+    for fd in files:
+        with open(fd, "rb", closefd=False) as file:
+            file.seek(0)
+            yield pickle.load(file)
 
 
 def _line_after(record: Path, at: int) -> int:

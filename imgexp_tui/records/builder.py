@@ -30,7 +30,7 @@ class Builder:
         self.failed = False
         # The variable spares NumPy a pool of threads that nothing here uses.
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._fd = _nameless_file()
+        self._fd = nameless_file()
         words = [os.fspath(run.path.absolute()), str(self._fd), "10" if gently else "0"]
         argv = [sys.executable, "-m", "imgexp_tui.records.build", *words]
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,8 +70,12 @@ class Builder:
             os.close(self._fd)
 
 
-def _nameless_file() -> int:
-    """A file in memory, where the system has such; -1 where there is no room for any."""
+def nameless_file() -> int:
+    """A file in memory, where the system has such, and one on the disk elsewhere.
+
+    Raises:
+        OSError: there is no room for it.
+    """
     if hasattr(os, "memfd_create"):
         return os.memfd_create("curves", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:
