@@ -94,13 +94,13 @@ def list_versions(arguments: Namespace) -> int:
 
 def _filtered(notebook: Notebook, views: Mapping[str, Sequence[RunView]], text: str) -> list[Version]:
     """The versions for which a filter holds."""
-    from imgexp_tui.records.filter import Facts, FilterError, numbers_of, parse
+    from imgexp_tui.records.filter import Facts, FilterError, parse
 
     facts = []
     for version in notebook.versions.values():
         runs, best = views[version.name], best_of(views[version.name])
         states = {view.status.state.value for i, view in enumerate(runs) if i == 0 or view.status.state.live}
-        facts.append(Facts(version, states, numbers_of(best[1] if best else None)))
+        facts.append(Facts(version, states, best[1].numbers if best else {}))
     try:
         found = parse(text, {metric for one in facts for metric in one.numbers})
     except FilterError as error:

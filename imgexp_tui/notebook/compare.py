@@ -6,11 +6,14 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imgexp_tui.notebook.ideas import Idea, without_ideas
 from imgexp_tui.notebook.model import VERSION_NAME, Notebook, Version
 from imgexp_tui.notebook.settings import SETTINGS, Value
 from imgexp_tui.text import listed
+
+if TYPE_CHECKING:
+    from imgexp_tui.notebook.ideas import Idea
 
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})")
 _BULLET = re.compile(r"([ \t]*)[-*+](?!-)[ \t]*(.*)")
@@ -93,6 +96,8 @@ def open_takeaways(text: str) -> list[str]:
     Check boxes are left out, which have a list of their own (`ideas`). A nested bullet of which the one above asks for
     nothing stands by itself.
     """
+    from imgexp_tui.notebook.ideas import without_ideas
+
     return list(_open(without_ideas(text).split("\n")))
 
 

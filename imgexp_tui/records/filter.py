@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from imgexp_tui.notebook.find import folded
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.notebook.settings import nearest
-from imgexp_tui.records.follow import Best
 from imgexp_tui.records.state import State
 from imgexp_tui.text import clean_line, listed
 
@@ -50,7 +49,7 @@ class Facts:
 
     Attributes:
         states: of its shown run and of every live one; none without runs.
-        numbers: metric → its value on the best line of the version's best run, the judged metric first.
+        numbers: `Best.numbers` of the version's best run.
     """
 
     version: Version
@@ -98,11 +97,6 @@ def parse(text: str, metrics: Collection[str] = ()) -> Filter | None:
         assert found is not None
         at = found.end()
     return Filter(text.strip(), tuple(tests)) if tests else None
-
-
-def numbers_of(best: Best | None) -> dict[str, float]:
-    """What `Facts.numbers` says of a best line."""
-    return {best.metric: best.value, **dict(sorted(best.beside.items()))} if best else {}
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:

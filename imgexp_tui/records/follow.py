@@ -35,6 +35,11 @@ class Best:
     step: int
     beside: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Metric → its value on that line, the judged metric first, the others by name."""
+        return {self.metric: self.value, **dict(sorted(self.beside.items()))}
+
 
 @dataclass(slots=True)
 class Series:

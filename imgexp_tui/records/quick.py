@@ -8,15 +8,17 @@ the place of the lines that have piled up.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from imgexp_tui.records.builder import Builder
 from imgexp_tui.records.follow import RunView, Series
 from imgexp_tui.records.lines import LineTail, parse
 from imgexp_tui.records.pace import Clock
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.sampling import LONG, sampled
 from imgexp_tui.records.snapshot import Damaged, Overview, Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    from imgexp_tui.records.builder import Builder
 
 _PILED = 2 * LONG
 """Bytes read line by line after which a new snapshot is made, or a quarter of the record where that is more."""
@@ -100,6 +102,8 @@ class QuickView(RunView):
     def _build_goes_on(self) -> bool:
         """Start the building that is wanted, or take what came of it; True where that is there."""
         if self._wants and not self._building:
+            from imgexp_tui.records.builder import Builder
+
             self._wants = False
             self._builder = Builder(self.dir, gently=not self.reading)
             self._building.append(self._builder)

@@ -6,12 +6,15 @@ Without a GPU nothing is said of GPUs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from imgexp_tui.text import clean_line, fit
-from imgexp_tui.tui.history import Past, spark
 from imgexp_tui.tui.lines import Line, cells, fitting, line
-from imgexp_tui.tui.machine import Card, Machine
 from imgexp_tui.tui.shown_run import Share
+
+if TYPE_CHECKING:
+    from imgexp_tui.tui.history import Past
+    from imgexp_tui.tui.machine import Card, Machine
 
 _GIGA = 1024**3
 _BETWEEN = ("  ", "")
@@ -100,6 +103,8 @@ def _told(card: Card) -> list[str]:
 
 def _gauge(label: str, value: float, top: float, text: str, room: int, past: Past | None) -> Line:
     """A bar, its past where there is room for it, and the figures."""
+    from imgexp_tui.tui.history import spark
+
     share = value / top if top else 0.0
     role = "warn" if share >= 0.95 else "live"
     told = line(*bar(share, _PAST, role), " ", spark(past, _PAST, top, _WIDE))

@@ -17,13 +17,11 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
-from imgexp_tui.records.filter import numbers_of
 from imgexp_tui.records.follow import WATCHED, Best
 from imgexp_tui.records.news import Alert
 from imgexp_tui.records.quick import QuickView
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.state import State
-from imgexp_tui.runner.slurm_watch import SlurmWatch
 from imgexp_tui.tui.curves import CurveBuilder
 from imgexp_tui.tui.kept_rows import KeptRows
 from imgexp_tui.tui.log_tail import LogTail
@@ -33,6 +31,7 @@ from imgexp_tui.tui.shown_run import Member, Run
 
 if TYPE_CHECKING:
     from imgexp_tui.notebook.model import Notebook
+    from imgexp_tui.runner.slurm_watch import SlurmWatch
 
 _SLICE = 0.15
 """Seconds of reading after which what is known so far is shown."""
@@ -99,7 +98,7 @@ class LabRuns:
         self._written: tuple[object, dict[str, float]] = (None, {})
         self._drafts: frozenset[str] = frozenset()
         self._drafts_due = 0.0
-        self._slurm = SlurmWatch()
+        self._slurm: SlurmWatch | None = None
         self._opened = time.time()
         self._news: list[Alert] = []
 
@@ -120,7 +119,7 @@ class LabRuns:
             if name != first and hurried():
                 break
             done += self._poll(name, end)
-        self._slurm.look(self._open())
+        self._ask_slurm()
         if time.monotonic() >= self._save_due:
             # Also while there is more to read: who ends the app before that has not waited for nothing.
             self._save_due = time.monotonic() + _SAVE_PACE
@@ -206,11 +205,18 @@ class LabRuns:
             self._drafts = frozenset(d.version for d in drafts(self._lab))
         return self._drafts
 
-    def _open(self) -> Iterator[RunDir]:
-        """The runs that may be live."""
+    def _ask_slurm(self) -> None:
+        """Have Slurm asked about those of the runs that may be live that it carries."""
+        may_be: list[RunDir] = []
         for runs in self._versions.values():
-            yield from (view.dir for view in runs.followed.values() if view.status.state.live)
-            yield from runs.unread
+            may_be += (view.dir for view in runs.followed.values() if view.status.state.live)
+            may_be += runs.unread
+        if may_be and self._slurm is None:
+            from imgexp_tui.runner.slurm_watch import SlurmWatch
+
+            self._slurm = SlurmWatch()
+        if self._slurm:
+            self._slurm.look(may_be)
 
     def _is_live(self, name: str) -> bool:
         row = self.rows.get(name)
@@ -341,7 +347,7 @@ def _row(runs: _Runs) -> Row:
         best=best.value if best else None,
         accuracy=_accuracy(best),
         borrowed=own is None and best is not None,
-        numbers=tuple(numbers_of(of_all).items()),
+        numbers=tuple(of_all.numbers.items()) if of_all else (),
         epoch=None if view.epoch is None or not math.isfinite(view.epoch) else int(view.epoch),
         epochs=view.epochs,
         spark=_thinned(view),

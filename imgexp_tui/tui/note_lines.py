@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from imgexp_tui.notebook.compare import Change
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.records.observed import IMPOSSIBLE, remarks
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.lines import Line, Span, cells, line
 from imgexp_tui.tui.wrap import wrap
@@ -61,6 +60,10 @@ def _note(label: str, text: str, room: int, otherwise: str = "") -> list[Line]:
 
 def _observed(note: str, measured: Sequence[tuple[str, str]], room: int) -> list[Line]:
     """What a person noted of the stats; below a line that cannot be, or was measured otherwise, what is wrong."""
+    if not note.strip():
+        return []
+    from imgexp_tui.records.observed import IMPOSSIBLE, remarks
+
     lines, begin = note.split("\n"), 0
     out: list[Line] = []
     for remark in remarks(note, measured):

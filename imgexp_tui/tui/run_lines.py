@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from imgexp_tui.text import clean_line, duration, fit, number, width
 from imgexp_tui.tui import spark
 from imgexp_tui.tui.curves import Curve
-from imgexp_tui.tui.finding_lines import in_short
 from imgexp_tui.tui.gauge_lines import bar
 from imgexp_tui.tui.lines import Line, Span, cells, cut, fitting, line, pad
 from imgexp_tui.tui.shown_run import Bar, Member, Run
@@ -49,8 +48,15 @@ def _state(run: Run, room: int) -> Iterator[Line]:
         since = dict(run.attempts).get(run.attempt)
         began = f" ┊ from step {since:,}" if since else ""
         more.append(line((f"attempt {run.attempt}{began}", "quiet")))
-    found = in_short(run.found)
-    yield fitting([line((sign, role)), *_where(run), found, *reversed(more)], ("   ", ""), room)
+    yield fitting([line((sign, role)), *_where(run), _findings(run), *reversed(more)], ("   ", ""), room)
+
+
+def _findings(run: Run) -> Line:
+    if not run.found:
+        return ()
+    from imgexp_tui.tui.finding_lines import in_short
+
+    return in_short(run.found)
 
 
 def _group(run: Run, room: int) -> Iterator[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from imgexp_tui.notebook.compare import Change
 from imgexp_tui.notebook.model import Version
@@ -10,11 +11,13 @@ from imgexp_tui.text import fit
 from imgexp_tui.tui import gauge_lines
 from imgexp_tui.tui.lines import Line, line
 from imgexp_tui.tui.looks import Log
-from imgexp_tui.tui.machine import Machine
 from imgexp_tui.tui.note_lines import note_lines
 from imgexp_tui.tui.run_lines import run_lines
 from imgexp_tui.tui.shown_run import Run, Share
 from imgexp_tui.tui.widgets.line_view import Pane
+
+if TYPE_CHECKING:
+    from imgexp_tui.tui.machine import Machine
 
 
 class NotesPane(Pane):
