@@ -27,8 +27,8 @@ def open_in(folder: Path, *, ascii_only: bool = False) -> int:
         raise CommandError("the app needs a terminal; in a script use the commands, such as: imgexp-tui list", 2)
     # Nothing that is loaded for the first frame is garbage; the app collects again when that stands.
     gc.disable()
-    # A key is on the screen within 8 ms of being handled, not 16; what has not changed is not drawn at any rate.
-    os.environ.setdefault("TEXTUAL_FPS", "120")
+    # A key is on the screen within 4 ms of being handled, not 16; what has not changed is not drawn at any rate.
+    os.environ.setdefault("TEXTUAL_FPS", "240")
     from imgexp_tui.tui.app import run
 
     return run(lab, ascii_only=ascii_only)

@@ -30,6 +30,7 @@ class Curve:
         steps: the latest step.
         last: the latest value, maybe not finite.
         best: the best finite value and its step; None without one.
+        reach: the lowest and the highest finite value; None without one.
     """
 
     metric: str
@@ -40,6 +41,7 @@ class Curve:
     steps: int
     last: float
     best: tuple[float, int] | None
+    reach: tuple[float, float] | None
 
 
 class CurveBuilder:
@@ -57,6 +59,7 @@ class CurveBuilder:
         self._highs: array[float] = array("d")
         self._broken = bytearray()
         self._best: tuple[float, int] | None = None
+        self._low, self._high = math.inf, -math.inf
         self._count = 0
         self._curve: Curve | None = None
 
@@ -81,7 +84,7 @@ class CurveBuilder:
         self._count = len(steps)
         self._curve = Curve(
             self._metric, self._size, self._lows[:], self._highs[:], bytes(self._broken), steps[-1], values[-1],
-            self._best,
+            self._best, None if self._best is None else (self._low, self._high),
         )  # fmt: skip
         return self._curve
 
@@ -104,6 +107,10 @@ class CurveBuilder:
             if best is None or (value > best if self._rises else value < best):
                 best = value
                 self._best = (value, steps[i])
+            if value < self._low:
+                self._low = value
+            if value > self._high:
+                self._high = value
 
     def _grow(self, count: int) -> None:
         more = count - len(self._lows)

@@ -40,6 +40,10 @@ _DRAFT_PACE = 5.0
 _SAVE_PACE = 3.0
 _VIEWS = 32
 """Ended versions whose runs are held after they were shown; of others only their rows are."""
+_IN_SIGHT = 32
+"""Versions on each side of the shown one that may be in sight."""
+_TURN, _TURNS = 250, 8
+"""Versions out of sight that are looked at in one look, and in how many looks all of them are, however many."""
 _ENDS = {state.value for state in State if not state.live}
 
 
@@ -93,6 +97,7 @@ class LabRuns:
         self._first = ""
         self._held: list[str] = []
         self._places: dict[str, int] = {}
+        self._next = 0
         self._versions: dict[str, _Runs] = {}
         self.rows: dict[str, Row] = {}
         self._written: tuple[object, dict[str, float]] = (None, {})
@@ -102,14 +107,23 @@ class LabRuns:
         self._opened = time.time()
         self._news: list[Alert] = []
 
-    def look(self, names: list[str], first: str, hurried: Callable[[], bool] = lambda: False) -> bool:
-        """Look at every version, `first` before the others. False where the time was up before all were looked at, or
-        something else has to be done at once."""
+    def look(
+        self,
+        names: list[str],
+        first: str,
+        hurried: Callable[[], bool] = lambda: False,
+        *,
+        every: bool = False,
+    ) -> bool:
+        """Look at the versions, `first` before the others. False where the time was up before all whose turn it is were
+        looked at, or something else has to be done at once.
+
+        Args:
+            every: look at all, also where they are so many that those out of sight otherwise take turns.
+        """
         end = time.monotonic() + _SLICE
         self._places = places = {name: i for i, name in enumerate(names)}
-        at = places.get(first, 0)
-        # Those near the shown one are in sight.
-        order = sorted(names, key=lambda name: (name != first, not self._is_live(name), abs(places[name] - at)))
+        order = self._order(names, first, every=every)
         for name in (n for n in list(self.rows) if n not in places):
             self._versions.pop(name, None)
             self.rows.pop(name, None)
@@ -125,7 +139,24 @@ class LabRuns:
             self._save_due = time.monotonic() + _SAVE_PACE
             self._kept.drop(places)
             self._kept.save()
+        if done == len(order):
+            self._next += self._share(names)
         return done == len(order)
+
+    def _order(self, names: list[str], first: str, *, every: bool) -> list[str]:
+        """The versions to look at, in this order: the shown one, live ones, those in sight, and others by turns."""
+        at = self._places.get(first, 0)
+        start = max(0, at - _IN_SIGHT)
+        near = sorted(names[start : at + _IN_SIGHT], key=lambda name: abs(self._places[name] - at))
+        live = [name for name, row in self.rows.items() if row.live and name in self._places]
+        share = len(names) if every else self._share(names)
+        self._next %= max(1, len(names))
+        rest = [*names[self._next :], *names[: self._next]]
+        unknown = [name for name in rest[share:] if name not in self.rows]
+        return list(dict.fromkeys([*([first] if first in self._places else ()), *live, *near, *rest[:share], *unknown]))
+
+    def _share(self, names: list[str]) -> int:
+        return max(_TURN, len(names) // _TURNS)
 
     def look_at(self, version: str) -> bool:
         """Look at one version alone, which was looked at before; False where it was not."""

@@ -150,14 +150,13 @@ def _when(run: Run, step: int) -> str:
 
 def curve_rows(run: Run, curve: Curve, room: int, rows: int) -> list[Line]:
     """One curve with its axis, in `rows` lines of `room` cells."""
-    found = spark.reach(curve)
-    if found is None:
+    if curve.reach is None:
         return [line(("no finite value so far", "bad"))]
-    limits = _limits(found, chance := run.chance.get(curve.metric))
+    limits = _limits(curve.reach, chance := run.chance.get(curve.metric))
     count = 2 * max(8, room - _GUTTER)
-    column = spark.placing(max(run.step, curve.steps), count, live=run.live)
-    role, marks = _ROLES[curve.metric[:5]], {min(count - 1, column(step - 1)) // 2 for _, step in run.attempts}
-    drawn = spark.draw(spark.columns_of(curve, count, column), rows, limits, chance, role, marks)
+    places = spark.placing(max(run.step, curve.steps), count, live=run.live)
+    role, marks = _ROLES[curve.metric[:5]], {min(count - 1, places.column(step - 1)) // 2 for _, step in run.attempts}
+    drawn = spark.draw(spark.columns_of(curve, count, places), rows, limits, chance, role, marks)
     return [line(*_axis(row, rows, limits, chance, curve), *body) for row, body in enumerate(drawn)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 
 from imgexp_tui.tui.curves import Curve
 from imgexp_tui.tui.lines import Line, Span
@@ -52,42 +52,66 @@ def nice_range(low: float, high: float) -> Reach:
     return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
 
 
-def reach(curve: Curve) -> Reach | None:
-    """The lowest and highest finite value of a curve."""
-    lows = [v for v in curve.lows if not math.isnan(v)]
-    highs = [v for v in curve.highs if not math.isnan(v)]
-    return (min(lows), max(highs)) if lows else None
+class Placing:
+    """Which step, counted from 0, stands in which column: `many` columns for `each` steps."""
+
+    def __init__(self, many: int, each: int) -> None:
+        self._many, self._each = many, each
+
+    def column(self, step: int) -> int:
+        """The column of a step."""
+        return step * self._many // self._each
+
+    def first(self, column: int) -> int:
+        """The first step that stands in a column, or after it."""
+        return -(-column * self._each // self._many)
 
 
-def placing(steps: int, columns: int, *, live: bool) -> Callable[[int], int]:
-    """The column of a step (counted from 0), for a run of `steps` steps so far.
+def placing(steps: int, columns: int, *, live: bool) -> Placing:
+    """For a run of `steps` steps so far.
 
     A live run's columns stand for a round number of steps that changes seldom; at least half of the width is used.
     A run that has ended fills the width.
     """
     if not live:
-        last = max(1, steps - 1)
-        return lambda step: step * (columns - 1) // last
+        return Placing(columns - 1, max(1, steps - 1))
     if steps <= columns:
-        wide = 1 << (columns // max(1, steps)).bit_length() - 1
-        return lambda step: step * wide
+        return Placing(1 << (columns // max(1, steps)).bit_length() - 1, 1)
     power = 1 << max(0, (-(-steps // columns)).bit_length() - 3)
-    size = next(m * power for m in range(1, 17) if m * power * columns >= steps)
-    return lambda step: step // size
+    return Placing(1, next(m * power for m in range(1, 17) if m * power * columns >= steps))
 
 
-def columns_of(curve: Curve, count: int, column: Callable[[int], int]) -> list[Reach | str | None]:
+def columns_of(curve: Curve, count: int, places: Placing) -> list[Reach | str | None]:
     """What each of `count` columns shows: lowest and highest value, × for a gap, None for nothing.
 
     Between two values that stand apart, such as one an epoch, the line is drawn straight.
     """
+    if any(curve.broken) or math.isnan(sum(curve.lows)):
+        return _with_holes(curve, count, places)
+    out: list[Reach | str | None] = [None] * count
+    lows, highs, size = curve.lows, curve.highs, curve.size
+    start, before = 0, None
+    while start < len(lows):
+        at = min(count - 1, places.column(start * size))
+        end = len(lows) if at == count - 1 else -(-places.first(at + 1) // size)
+        if before and at > before[0] + 1:
+            _straight(out, before, (at, (lows[start] + highs[start]) / 2))
+        out[at] = (min(lows[start:end]), max(highs[start:end]))
+        end = min(end, len(lows))
+        before = at, (lows[end - 1] + highs[end - 1]) / 2
+        start = end
+    return out
+
+
+def _with_holes(curve: Curve, count: int, places: Placing) -> list[Reach | str | None]:
+    """The same bucket by bucket, for a curve of which some are empty or broken."""
     out: list[Reach | str | None] = [None] * count
     before: tuple[int, float] | None = None
     for i, (low, high) in enumerate(zip(curve.lows, curve.highs, strict=True)):
         broken, nothing = curve.broken[i], math.isnan(low)
         if nothing and not broken:
             continue
-        at = min(count - 1, column(i * curve.size))
+        at = min(count - 1, places.column(i * curve.size))
         if nothing:
             before = None
             out[at] = out[at] or _GAP

@@ -106,7 +106,7 @@ def _texts(
         "epoch": line((_epoch(row), "" if row.live else "quiet")),
         "curve": line((_curve(row, at.curve), curve_role)),
         "summary": line((summary or "no summary yet", "" if summary else "quiet")),
-        "notes": line(("draft", "warn") if draft else (_age(row.written, now), "quiet")),
+        "notes": line(("draft", "warn") if draft else (how_old(row.written, now), "quiet")),
     }
 
 
@@ -139,7 +139,8 @@ def _epoch(row: Row) -> str:
     return f"{row.epoch}/{row.epochs}" if row.epochs else str(row.epoch)
 
 
-def _age(written: float | None, now: float | None) -> str:
+def how_old(written: float | None, now: float | None) -> str:
+    """The age of notes in minutes or more, as of `now`; "" without a time of writing."""
     return "" if written is None else age(max(0.0, (time.time() if now is None else now) - written))
 
 

@@ -219,7 +219,7 @@ class Watcher:
         moved = version != self._look.shown
         if not every and (moved or now < self._all_due) and runs.look_at(version):
             return now < self._all_due  # else it is told, and then the others are looked at
-        settled = runs.look(names, version, self._in_hurry)
+        settled = runs.look(names, version, self._in_hurry, every=every)
         self._all_due = now + (LIVE_PACE if self._look.live else STILL_PACE) - 0.05 if settled else 0.0
         return settled
 

@@ -67,7 +67,7 @@ class Desk(Vertical):
         for name in PANES:
             pane = self.query_one(f"#{name}", Pane)
             pane.set_class(name == current, "-current")
-            pane.border_title = _tabs(name, version) if alone else Content(f"{version} {name}".strip())
+            pane.set_title(_tabs(name, version) if alone else Content(f"{version} {name}".strip()))
 
     def pane(self, name: str) -> Pane:
         """One of `PANES`."""

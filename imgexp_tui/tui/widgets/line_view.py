@@ -7,10 +7,11 @@ widget compares each line with the one that stands there and repaints from the f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import overload
+from typing import Self, overload
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.css.styles import RenderStyles
 from textual.geometry import Region, Size
 from textual.screen import Screen, ScreenResultType
@@ -152,6 +153,19 @@ class LineView(ScrollView):
 
 class Pane(LineView):
     """A view whose lines follow from its data and its size."""
+
+    _titling = False
+
+    def set_title(self, title: Content) -> None:
+        """Put a title into the upper frame, and draw that line anew: Textual draws the whole pane for it."""
+        self._titling = True
+        self.border_title = title
+        self._titling = False
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        if self._titling and self.is_mounted:
+            regions = (Region(-self.gutter.left, -self.gutter.top, self.outer_size.width, 1),)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         """The lines for a size; `height` is what is in sight."""

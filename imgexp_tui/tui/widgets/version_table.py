@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.tui.lines import Line
 from imgexp_tui.tui.looks import Row
-from imgexp_tui.tui.table_lines import Columns, columns
+from imgexp_tui.tui.table_lines import Columns, columns, how_old
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
 from imgexp_tui.tui.widgets.line_view import LineView, RowLines
 
 _AGES = 5.0
 """Seconds after which the ages in the table, which are of minutes, are told anew."""
+
+_MADE = 1000
+"""Lines that are held, so that a cursor that scrolls a table does not lay out every row in sight at each key."""
 
 
 class VersionTable(CursorPane):
@@ -28,6 +31,7 @@ class VersionTable(CursorPane):
         self._drafts: frozenset[str] = frozenset()
         self._layout: Columns | None = None
         self._due = 0.0
+        self._made: dict[str, tuple[tuple[Version, Row | None, bool, bool, str], Line]] = {}
 
     @property
     def count(self) -> int:
@@ -69,16 +73,26 @@ class VersionTable(CursorPane):
         # A cursor that moves through ten thousand versions does not measure them all again at each key.
         if self._layout is None or self._layout.room != width:
             self._layout = columns(width, self._versions.values(), self._rows, self._drafts)
+            self._made = {}
         self._head.show([self._layout.head()])
         return RowLines(len(self._names), self._maker(self._layout))
 
     def _maker(self, layout: Columns) -> Callable[[int], Line]:
         """What makes a row's line as of now, whenever it is asked."""
         names, versions, rows, drafts = self._names, self._versions, self._rows, self._drafts
-        cursor, now = self.cursor, time.time()
+        cursor, now, made = self.cursor, time.time(), self._made
 
         def make(at: int) -> Line:
             name = names[at]
-            return layout.row(versions[name], rows.get(name), draft=name in drafts, here=at == cursor, now=now)
+            version, row, draft, here = versions[name], rows.get(name), name in drafts, at == cursor
+            told = how_old(row.written, now) if row else ""
+            found = made.get(name)
+            if found and found[0][0] is version and found[0][1] is row and found[0][2:] == (draft, here, told):
+                return found[1]
+            if len(made) > _MADE:
+                made.clear()
+            made_now = layout.row(version, row, draft=draft, here=here, now=now)
+            made[name] = (version, row, draft, here, told), made_now
+            return made_now
 
         return make
