@@ -85,7 +85,7 @@ class FindingWatch:
         """What to look at, when it is time; None at the end."""
         with self._news:
             if follower is not None:
-                before, pace = follower.wanted, _LIVE_PACE if follower.live else _STILL_PACE
+                before, pace = follower.wanted, _LIVE_PACE if follower.live and follower.stirs else _STILL_PACE
                 self._news.wait_for(lambda: self._ending or self._wanted != before, pace)
             if follower is None or follower.wanted != self._wanted:
                 while self._changes_within(_REST):
@@ -103,10 +103,15 @@ class FindingWatch:
 
 
 class _Follower:
-    """One run, and those that it is compared with."""
+    """One run, and those that it is compared with.
+
+    Attributes:
+        stirs: it has done a step between the last two looks.
+    """
 
     def __init__(self, lab: Path, wanted: Wanted, is_wanted: Callable[[], bool]) -> None:
         self.wanted = wanted
+        self.stirs = True
         self._lab = lab
         self._is_wanted = is_wanted
         version, run, off = wanted
@@ -126,7 +131,9 @@ class _Follower:
         try:
             if self._apart:
                 return self._look_apart()
+            before = self._view.step
             self._view.poll()
+            self.stirs = self._view.step != before
             return self._engine.look()
         except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave findings that are old
             why = clean_line(f"{type(error).__name__}: {error}")

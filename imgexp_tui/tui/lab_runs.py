@@ -98,6 +98,7 @@ class LabRuns:
         self._held: list[str] = []
         self._places: dict[str, int] = {}
         self._next = 0
+        self._signs: list[tuple[int, int]] = []
         self._versions: dict[str, _Runs] = {}
         self.rows: dict[str, Row] = {}
         self._written: tuple[object, dict[str, float]] = (None, {})
@@ -185,6 +186,17 @@ class LabRuns:
             old = self._held.pop(0)
             if self._kept.row(old):
                 self._versions.pop(old, None)
+
+    def stirs(self) -> bool:
+        """Whether a live run has written something since the last call."""
+        before = self._signs
+        live = (
+            view.dir for runs in self._versions.values() for view in runs.followed.values() if view.status.state.live
+        )
+        self._signs = [
+            _sign(file) for run in live for file in (run.metrics, run.events, run.log, run.process, run.exit)
+        ]
+        return self._signs != before
 
     @property
     def reading(self) -> bool:
@@ -431,6 +443,14 @@ def _modified(folder: Path) -> int:
         return folder.stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def _sign(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _folders(folder: Path) -> int:

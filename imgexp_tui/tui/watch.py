@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 LIVE_PACE = 0.75
 """Seconds between two looks while a run is live."""
-STILL_PACE = 1.0
-_SILENT, _SILENT_PACE = 10, 1.5
-"""Looks that bring nothing of a live run, after which there is no hurry with the next, and the pace then."""
+STILL_PACE = 1.5
+"""Seconds while none is: no gauge's past, of two seconds a column, has a gap."""
+_SILENT = 4
+"""Looks that bring nothing of a live run, after which the next waits until its files change, but not for ever."""
+_SIGNS, _SIGN_PACE = 3, 0.8
 _READING_PACE = 0.03
 """While another process reads a long record: what it finds is to be seen at once."""
 _MACHINE_PACE = 1.0
@@ -142,14 +144,21 @@ class Watcher:
                 look, settled = replace(self._look, trouble=f"Cannot look at the runs: {error}"), True
             silent = 0 if replace(look, machine=None) != replace(self._look, machine=None) else silent + 1
             self._tell(look)
-            live = _SILENT_PACE if silent > _SILENT else LIVE_PACE
-            pace = _READING_PACE if runs.reading else live if look.live else STILL_PACE
+            pace = _READING_PACE if runs.reading else LIVE_PACE if look.live else STILL_PACE
             if settled and pace > _DRAWN and self._rests(_DRAWN):
                 self._watch_machine()
                 self._prepare(runs, look)
                 pace -= _DRAWN
-            if settled:
-                self._rests(pace)
+            if settled and self._rests(pace) and look.live and silent > _SILENT:
+                self._wait_for_a_sign(runs)
+
+    def _wait_for_a_sign(self, runs: LabRuns) -> None:
+        """Of a silent run look at the sizes of its files alone for a while; the gauges go on."""
+        for turn in range(_SIGNS):
+            if runs.stirs() or not self._rests(_SIGN_PACE):
+                return
+            if turn == 0:
+                self._tell(replace(self._look, machine=self._gauges()))
 
     def _goes_on(self) -> bool:
         """Whether to look once more; who is in a hurry from now on interrupts that look."""
