@@ -132,8 +132,28 @@ def test_any_stretch_has_the_extremes_of_its_values(seed: int) -> None:
 def test_a_line_with_true_and_a_line_of_two_are_no_numbers() -> None:
     rows = parse(b'{"step":1,"a":1}\n{"step":2,"a":true}\n{"step":3,"a":2}\n')
     assert rows.columns["a"][1].tolist() == [1.0, 2.0]
+    rows = parse(b'{"step":1,"mse":1}\n{"step":2,"mse":false}\n{"step":3,"mse":2}\n')
+    assert rows.columns["mse"][1].tolist() == [1.0, 2.0]
     # Joined by a comma these two would be one object.
     assert len(parse(b'{"step":1\n"a":2}\n{"step":5,"a":1}\n')) == 1
+
+
+def test_several_processes_read_what_one_reads(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = curve(3000, spike=777)
+    for line in lines[1000:1500]:
+        line["valid/loss"] = math.nan if line["step"] % 7 == 0 else 2.0
+    write(run, lines)
+    whole, end = read_rows(run.metrics, 0, run.metrics.stat().st_size)
+    monkeypatch.setattr(build, "_SHARED", 1000)
+    monkeypatch.setattr(build.os, "sched_getaffinity", lambda _: {0, 1, 2})
+    shared, offset = build._read(run.metrics, 0)
+    assert (offset, len(shared)) == (end, 3000)
+    assert shared.steps.tolist() == whole.steps.tolist()
+    assert shared.times.tolist() == whole.times.tolist()
+    assert shared.columns.keys() == whole.columns.keys()
+    for name, (rows, values) in whole.columns.items():
+        assert shared.columns[name][0].tolist() == rows.tolist()
+        assert shared.columns[name][1].tolist() == pytest.approx(values.tolist(), nan_ok=True)
 
 
 def test_reading_stops_at_a_line_that_is_not_whole(run: RunDir) -> None:

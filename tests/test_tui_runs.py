@@ -168,6 +168,28 @@ def test_many_runs_that_have_ended_cost_a_look_only_a_few_stats(lab: Lab, monkey
     assert len(asked) < 10
 
 
+def test_a_live_run_that_writes_anything_stirs(lab: Lab) -> None:
+    lab.run(FIRST, 0.5)
+    run = lab.run(SECOND, 0.4, live=True)
+    runs = LabRuns(lab.path)
+    settle(runs)
+    runs.stirs()
+    assert not runs.stirs()
+    for write in (
+        lambda: LineWriter(run.metrics).write({"step": 9, "valid/loss": 0.3}),
+        lambda: events.log(run, "warning", message="slow"),
+        lambda: run.log.write_text("said"),
+        lambda: lab.end(run),
+    ):
+        write()
+        assert runs.stirs()
+        assert not runs.stirs()
+    settle(runs)
+    runs.stirs()
+    run.log.write_text("said more")
+    assert not runs.stirs(), "it has ended"
+
+
 def test_the_editor_s_glance_stays_with_the_live_run(lab: Lab) -> None:
     older, newer = lab.run(FIRST, 0.5, live=True), lab.run(SECOND, 0.4)
     glancer = RunGlancer(lab.path, "v0", older.run)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from imgexp_tui.notebook.compare import shown
 from imgexp_tui.notebook.model import Notebook, Version
@@ -17,7 +19,7 @@ _GAP = "  "
 _MARK = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """One column.
 
@@ -32,11 +34,11 @@ class Column:
     values: Mapping[str, float]
     falls: bool = True
 
-    @property
+    @cached_property
     def size(self) -> int:
         return min(_WIDEST, max([width(self.name) + 2, *(width(t) for t in self.texts.values())]))
 
-    @property
+    @cached_property
     def figures(self) -> bool:
         """Whether it holds figures only, which stand at the right."""
         return all(name in self.values for name, text in self.texts.items() if text)
@@ -49,8 +51,13 @@ class Column:
         numbers = [n for n in full if n in self.values]
         words = [n for n in full if n not in self.values]
         numbers.sort(key=lambda n: self.values[n], reverse=backwards is self.falls)
-        words.sort(key=lambda n: self.texts[n].casefold(), reverse=backwards)
+        words.sort(key=lambda n: _as_read(self.texts[n]), reverse=backwards)
         return numbers + words + empty
+
+
+def _as_read(text: str) -> list[str | int]:
+    """Sorts numbers in a text by their value: v2 stands before v10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text.casefold())]
 
 
 def all_columns(book: Notebook, rows: Mapping[str, Row]) -> list[Column]:

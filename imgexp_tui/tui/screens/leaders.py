@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual import work
 from textual.app import ComposeResult
@@ -16,7 +16,7 @@ from imgexp_tui.tui.lines import Line, line, spread
 from imgexp_tui.tui.looks import Look
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
 from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
+from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, RowLines
 
 _PACE = 1.0
 _MOST = 8
@@ -105,16 +105,19 @@ class LeaderRows(CursorPane):
         self.at = max(0, min(self.at + columns, len(self.columns) - 1))
         self.rebuild()
 
-    def build(self, width: int, height: int) -> list[Line]:
+    def build(self, width: int, height: int) -> Sequence[Line]:
         if not self.columns:
             return []
         sight = leader_lines.in_sight(self.columns, self.at, width)
         by = -1 if self.sorted_by is None else self.sorted_by
         self._heads.show([leader_lines.head(self.columns, sight, by, self.at, self.backwards, width)])
-        return [
-            leader_lines.row(self.columns, sight, name, here=i == self.cursor, marked=name in self.marked, room=width)
-            for i, name in enumerate(self.names)
-        ]
+        columns, names, cursor, marked = self.columns, self.names, self.cursor, set(self.marked)
+
+        def make(at: int) -> Line:
+            name = names[at]
+            return leader_lines.row(columns, sight, name, here=at == cursor, marked=name in marked, room=width)
+
+        return RowLines(len(names), make)
 
 
 class LeadersScreen(LineScreen[str | None]):
@@ -172,7 +175,9 @@ class LeadersScreen(LineScreen[str | None]):
 
     def _see(self) -> None:
         look = self._newest()
-        if look.notebook is None or not look.notebook.versions or look == self._shown:
+        if look.notebook is None or not look.notebook.versions:
+            return
+        if self._shown and (look.notebook, look.rows) == (self._shown.notebook, self._shown.rows):
             return
         first, self._shown = self._shown is None, look
         if first:

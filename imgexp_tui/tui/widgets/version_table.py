@@ -44,7 +44,7 @@ class VersionTable(CursorPane):
 
     def fill(self, versions: Mapping[str, Version], rows: dict[str, Row], drafts: frozenset[str]) -> None:
         """Show these versions; a version that is gone hands the cursor to the one that took its place."""
-        picked = self.picked
+        picked, before = self.picked, self.cursor
         if (rows, drafts, versions) == (self._rows, self._drafts, self._versions) and self._layout:
             self.tell_ages()
             return
@@ -55,6 +55,8 @@ class VersionTable(CursorPane):
             self.cursor = self._names.index(picked)
         self.cursor = max(0, min(self.cursor, len(self._names) - 1))
         self.rebuild()
+        if self.cursor != before:
+            self.call_after_refresh(self.keep_in_sight)
         if self.picked != picked:
             self.post_message(self.Moved())
 

@@ -1,0 +1,180 @@
+"""Labs of many versions: those out of sight take turns, and only the lines in sight are ever made."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.content import Content
+
+from imgexp_tui.records.documents import Process
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.tui import lab_runs, leader_lines
+from imgexp_tui.tui.app import LabApp
+from imgexp_tui.tui.lab_runs import LabRuns
+from imgexp_tui.tui.leader_lines import Column
+from imgexp_tui.tui.lines import plain
+from imgexp_tui.tui.screens.leaders import LeaderRows, LeadersScreen
+from imgexp_tui.tui.table_lines import Columns
+from imgexp_tui.tui.widgets.panes import NotesPane
+from imgexp_tui.tui.widgets.version_table import VersionTable
+
+from .reported_runs import a_run
+from .test_app import shows, until
+
+NAMES = [f"v{i}" for i in range(12)]
+MANY = 300
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    (tmp_path / "experiments.toml").write_text("".join(f"[versions.{name}]\n" for name in NAMES))
+    for name in NAMES:
+        a_run(tmp_path, name, "20260101-000000-aaaaaa", [0.5, 0.6])
+    return tmp_path
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    (tmp_path / "experiments.toml").write_text("".join(f"[versions.v{i}]\nsummary = 'v{i}'\n" for i in range(MANY)))
+    return tmp_path
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each version was looked at; three out of sight in one look, and one on each side of the shown."""
+    monkeypatch.setattr(lab_runs, "_TURN", 3)
+    monkeypatch.setattr(lab_runs, "_IN_SIGHT", 1)
+    found: Counter[str] = Counter()
+    poll = LabRuns._poll
+
+    def counted(self: LabRuns, name: str, end: float) -> bool:
+        found[name] += 1
+        return poll(self, name, end)
+
+    monkeypatch.setattr(LabRuns, "_poll", counted)
+    return found
+
+
+def looked(lab: Path) -> LabRuns:
+    runs = LabRuns(lab)
+    while not runs.look(NAMES, "v0") or len(runs.rows) < len(NAMES):
+        pass
+    return runs
+
+
+def test_versions_out_of_sight_take_turns(lab: Path, asked: Counter[str]) -> None:
+    runs = looked(lab)
+    asked.clear()
+    assert runs.look(NAMES, "v6")
+    assert asked["v6"] == asked["v5"] == 1
+    assert sum(asked.values()) <= 3 + 3
+    for _ in range(4):
+        assert runs.look(NAMES, "v6")
+    assert set(asked) == set(NAMES)
+    assert asked["v6"] == 5
+    asked.clear()
+    assert runs.look(NAMES, "v6", every=True)
+    assert set(asked.values()) == {1} and set(asked) == set(NAMES)
+
+
+def test_a_look_that_was_interrupted_is_made_up_for(lab: Path, asked: Counter[str]) -> None:
+    runs = looked(lab)
+    asked.clear()
+    for _ in range(3):
+        assert not runs.look(NAMES, "v6", lambda: True)
+    assert set(asked) == {"v6"}, "nothing but the shown one, while there is a hurry"
+    for _ in range(5):
+        assert runs.look(NAMES, "v6")
+    assert set(asked) == set(NAMES)
+
+
+def test_what_begins_out_of_sight_is_seen_within_a_round(lab: Path, asked: Counter[str]) -> None:
+    runs = looked(lab)
+    resumed = RunDir(lab / "runs" / "v11" / "20260101-000000-aaaaaa")
+    Process("u", 2, None, None, time.time()).write(resumed)
+    for _ in range(len(NAMES) // 3 + 1):
+        runs.look(NAMES, "v0")
+    assert runs.rows["v11"].state != "finished"
+
+
+async def test_a_cursor_that_scrolls_lays_out_one_new_row(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    laid: list[str] = []
+    row = Columns.row
+
+    def counted(self: Columns, version: Any, *rest: Any, **more: Any) -> Any:
+        laid.append(version.name)
+        return row(self, version, *rest, **more)
+
+    monkeypatch.setattr(Columns, "row", counted)
+    async with LabApp(large).run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "no run", "takeaways")
+        table = pilot.app.screen.query_one(VersionTable)
+        await pilot.press(*"jjjjjjjjjjjj")
+        await until(pilot, lambda: table.scroll_offset.y > 0, "it scrolls")
+        await pilot.pause()
+        laid.clear()
+        await pilot.press("j")
+        await pilot.pause()
+        # The row that comes into sight, the one that the cursor leaves and the one that it comes to.
+        assert 0 < len(laid) <= 3
+        assert "▌ v13 " in plain(table.lines[13])
+
+
+async def test_a_title_is_drawn_without_its_pane(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with LabApp(large).run_test(size=(120, 40)) as pilot:
+        await shows(pilot, "v0 notes", "takeaways")
+        await pilot.pause()
+        pane = pilot.app.screen.query_one(NotesPane)
+        drawn: list[int] = []
+        render = NotesPane.render_line
+        monkeypatch.setattr(NotesPane, "render_line", lambda self, y: (drawn.append(y), render(self, y))[1])
+        pane.set_title(Content("another title"))
+        await shows(pilot, "another title")
+        assert drawn == []
+
+
+async def test_comparing_many_makes_the_lines_in_sight_only(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    sized: Counter[str] = Counter()
+    row, fit = leader_lines.row, leader_lines.width
+
+    def counted(columns: Any, sight: Any, name: str, **more: Any) -> Any:
+        made.append(name)
+        return row(columns, sight, name, **more)
+
+    def sized_too(text: str) -> int:
+        sized[text] += 1
+        return fit(text)
+
+    monkeypatch.setattr(leader_lines, "row", counted)
+    monkeypatch.setattr(leader_lines, "width", sized_too)
+    async with LabApp(large).run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "no run", "takeaways")
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen), "the comparison")
+        rows = pilot.app.screen.query_one(LeaderRows)
+        await until(pilot, lambda: rows.count == MANY and made, "its rows")
+        await pilot.pause()
+        assert set(made) <= {f"v{i}" for i in range(30)}
+        assert sized["v299"] == 1, "a column's width is measured once"
+        await pilot.press("G")
+        await until(pilot, lambda: "v299" in made, "the last row")
+
+
+def test_words_with_numbers_are_sorted_as_they_are_read() -> None:
+    texts = {name: name for name in ("v10", "V2", "v1", "seed 2", "seed 10", "")}
+    assert Column("version", texts, {}).ordered(texts, backwards=False) == ["seed 2", "seed 10", "v1", "V2", "v10", ""]
+    assert Column("version", texts, {}).ordered(texts, backwards=True)[:2] == ["v10", "V2"]
+
+
+async def test_the_cursor_stays_in_sight_when_a_filter_goes(large: Path) -> None:
+    async with LabApp(large).run_test(size=(80, 24)) as pilot:
+        await shows(pilot, "no run", "takeaways")
+        await pilot.press("f", *"v25", "enter", "G")
+        await shows(pilot, "▌ v259")
+        await pilot.press("escape")
+        await shows(pilot, "▌ v259", "v258 ")
