@@ -43,6 +43,7 @@ APP = [sys.executable, "-m", "imgexp_tui"]
 BARE = [sys.executable, str(ROOT / "benchmarks" / "bare.py")]
 STEP = re.compile(r"step ([\d,]+)")
 SPIKE_ON_AXIS = re.compile(r"\b10 +[⠀-⣿]|\b10 ┤")
+VERSIONS = 10_000
 PEER_CALLS = ROOT / "benchmarks" / "peer_calls.py"
 
 
@@ -268,7 +269,8 @@ def still(table: Table, folder: Path) -> None:
 
 
 def many(table: Table, folder: Path, count: int, keys: int) -> None:
-    """A lab of a thousand runs, opened for the first time and again, and keys that move through it."""
+    """A lab of a thousand runs, opened for the first time and again, keys that move through it; and one of ten times
+    as many versions."""
     lab, empty = folder / "many", folder / "empty"
     notebook(lab, count)
     for i in range(count):
@@ -288,6 +290,21 @@ def many(table: Table, folder: Path, count: int, keys: int) -> None:
     table.add("many_first", f"{count:,} runs, opened for the first time: settled", ratios[0], "frames")
     table.add("many_settled", f"{count:,} runs: settled", statistics.median(ratios[1:]), "empty labs' frames", 1.5)
     table.add("many_mb", f"{count:,} runs: peak memory", statistics.median(peaks), "MB", 80, digits=0)
+    _keys(table, lab, f"{count:,} runs", "key", keys, (25, 60))
+    huge = folder / "huge"
+    notebook(huge, VERSIONS)
+    for i in range(VERSIONS):
+        finished_run(huge, f"v{i}", 20)
+    with Session([*APP, str(huge)]) as app:
+        app.quiet(8.0, timeout=300)  # every row is read and kept
+    with Session([*APP, str(huge)]) as app:
+        app.quiet(4.0, timeout=120)
+        table.add("huge_settled", f"{VERSIONS:,} versions: settled", (app.first(_settled) or 0.0) / frame, "frames")
+    _keys(table, huge, f"{VERSIONS:,} versions", "huge_key", keys, (None, None))
+
+
+def _keys(table: Table, lab: Path, name: str, key: str, keys: int, limits: tuple[float | None, float | None]) -> None:
+    """Keys that move through a lab, one by one."""
     with Session([*APP, str(lab)]) as app:
         app.until(_settled, "every row in sight", timeout=120)
         app.quiet(3.0)
@@ -296,8 +313,10 @@ def many(table: Table, folder: Path, count: int, keys: int) -> None:
             pressed = app.press(b"j")
             times.append(1000 * (_settles(app, pressed) - pressed))
     times.sort()
-    table.add("key_median_ms", f"{count:,} runs: key to settled redraw, median", statistics.median(times), "ms", 25, 0)
-    table.add("key_p99_ms", f"{count:,} runs: key to settled redraw, p99", times[int(0.99 * len(times))], "ms", 60, 0)
+    table.add(
+        f"{key}_median_ms", f"{name}: key to settled redraw, median", statistics.median(times), "ms", limits[0], 0
+    )
+    table.add(f"{key}_p99_ms", f"{name}: key to settled redraw, p99", times[int(0.99 * len(times))], "ms", limits[1], 0)
 
 
 def _settled(screen: list[str]) -> bool:
