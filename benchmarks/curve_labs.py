@@ -77,4 +77,6 @@ def environment(folder: Path) -> None:
     os.environ |= {"XDG_STATE_HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), "TERM": "xterm-256color"}
     root = str(Path(__file__).resolve().parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
+    # Else each start would compile all of ours, and nothing of the libraries of the bare app.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     time.tzset()

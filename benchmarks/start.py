@@ -30,6 +30,8 @@ def main() -> int:
         lab.mkdir()
         shutil.copy(ROOT / "experiments.toml", lab)
         os.environ |= {"XDG_STATE_HOME": folder, "XDG_CACHE_HOME": folder, "TERM": "xterm-256color"}
+        # Else each start would compile all of ours, and nothing of the libraries of the bare app.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         app = [sys.executable, "-m", "imgexp_tui", str(lab)]
         bare = [sys.executable, str(ROOT / "benchmarks" / "bare.py")]
         figures = [_pair(app, bare) for _ in range(arguments.runs + 1)][1:]
