@@ -68,6 +68,7 @@ class _Runs:
         ended: run id → an older run that has ended.
         shown: the newest run that is under way, or else that waits, or else the newest.
         log: the end of the shown run's log.
+        made: what `LabRuns.shown` made of the shown run, where nothing has changed since and it is not live.
         turn: which of the older runs is asked next whether it was resumed.
     """
 
@@ -79,6 +80,7 @@ class _Runs:
     shown: QuickView | None = None
     curves: dict[str, CurveBuilder] = field(default_factory=dict)
     log: LogTail | None = None
+    made: Run | None = None
     turn: int = 0
     looked: bool = False
 
@@ -209,12 +211,15 @@ class LabRuns:
         if runs is None or runs.shown is None:
             return None
         view = runs.shown
+        if runs.made and not view.status.state.live:
+            return runs.made
         for metric in CURVES:
             series = view.series.get(metric)
             if series and series.values:
                 runs.curves.setdefault(metric, CurveBuilder(metric)).follow(series)
         curves = [b.curve for metric in CURVES if (b := runs.curves.get(metric)) and b.curve]
-        return run_look(view, tuple(curves), _members(runs, view))
+        runs.made = run_look(view, tuple(curves), _members(runs, view))
+        return runs.made
 
     def log(self, version: str) -> Log:
         """The last lines that a version's shown run printed."""
@@ -279,6 +284,7 @@ class LabRuns:
         changed = self._read(runs, end)
         changed = self._follow(runs) or changed
         if changed or not runs.looked:
+            runs.made = None
             self.rows[name] = _row(runs)
             self._keep(name, runs)
         runs.looked = True

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LIVE_PACE = 0.75
 """Seconds between two looks while a run is live."""
-STILL_PACE = 1.5
+STILL_PACE = 1.9
 """Seconds while none is: no gauge's past, of two seconds a column, has a gap."""
 _SILENT = 4
 """Looks that bring nothing of a live run, after which the next waits until its files change, but not for ever."""
