@@ -13,7 +13,7 @@ import orjson
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.rundir import RunDir
 
-SPIKE_STEP, SPIKE = 777_777, 9.5
+SPIKE = 9.5
 """Where the one value stands that thinning would lose, and how high; all others lie below 3."""
 
 TRAINER = """
@@ -44,8 +44,8 @@ def notebook(lab: Path, versions: int, command: list[str] | None = None) -> None
     (lab / "experiments.toml").write_text("[lab]\ntitle = 'curves'\n" + "".join(parts))
 
 
-def finished_run(lab: Path, version: str, steps: int, *, spike: bool = False) -> RunDir:
-    """A run with two metrics a step that has ended."""
+def finished_run(lab: Path, version: str, steps: int, *, spike: int = 0) -> RunDir:
+    """A run with two metrics a step that has ended; at the step `spike` it has one."""
     run = RunDir(lab / "runs" / version / "20260101-000000-abcdef")
     run.path.mkdir(parents=True)
     config = {"epochs": 10, "batch_size": 64}
@@ -59,8 +59,8 @@ def finished_run(lab: Path, version: str, steps: int, *, spike: bool = False) ->
     return run
 
 
-def _line(step: int, steps: int, *, spike: bool) -> bytes:
-    loss = SPIKE if spike and step == SPIKE_STEP else 2 / step**0.2 + 0.1 * math.sin(step / 7)
+def _line(step: int, steps: int, *, spike: int) -> bytes:
+    loss = SPIKE if step == spike else 2 / step**0.2 + 0.1 * math.sin(step / 7)
     record = {"step": step, "epoch": 10 * (step - 1) // steps + 1, "time": 1e9 + step / 100, "train/loss": loss}
     return orjson.dumps(record | {"train/accuracy": 1 - 1 / step**0.2}, option=orjson.OPT_APPEND_NEWLINE)
 

@@ -4,7 +4,8 @@
 
 Times are multiples of the first frame of a bare Textual app (`bare.py`) or of a bare write, measured in turns in the
 same run; traffic and processor time are absolute. `--check` exits 1 where a limit is not met. `--peers` names a virtual
-environment; of the loggers that it has, the cost of a call is measured beside ours, each writing the same two metrics.
+environment; of the loggers that it has, the cost of a call is measured beside ours, each writing the same two metrics,
+and of wandb the terminal view on a run of its own.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ BARE = [sys.executable, str(ROOT / "benchmarks" / "bare.py")]
 STEP = re.compile(r"step ([\d,]+)")
 SPIKE_ON_AXIS = re.compile(r"\b10 +[⠀-⣿]|\b10 ┤")
 VERSIONS = 10_000
-PEER_CALLS = ROOT / "benchmarks" / "peer_calls.py"
+PEER_CALLS, PEER_RUN = (ROOT / "benchmarks" / f"peer_{name}.py" for name in ("calls", "run"))
 
 
 @dataclass
@@ -124,12 +125,20 @@ def kills(table: Table, folder: Path, trials: int = 40) -> None:
 # A million steps
 
 
-def million(table: Table, folder: Path, trials: int) -> None:
-    """One run of a million steps and two metrics with a spike of one step, without and with its cache."""
-    lab = folder / "million"
+def million(table: Table, folder: Path, trials: int, peers: Path | None) -> None:
+    """Runs of a million and of a tenth as many steps, with two metrics and a spike of one step, opened without and with
+    their caches; and the shorter one in a peer's viewer."""
+    _starts(table, folder, "a million", 1_000_000, trials, (2.5, 7, 1.8, 250))
+    _starts(table, folder, "100,000", 100_000, trials, (None, None, None, None))
+    if peers and (peers / "bin" / "wandb").exists():
+        _peer(table, folder, peers, 100_000)
+
+
+def _starts(table: Table, folder: Path, name: str, steps: int, trials: int, limits: tuple[float | None, ...]) -> None:
+    lab = folder / f"long-{steps}"
     notebook(lab, 1)
-    run = finished_run(lab, "v0", 1_000_000, spike=True)
-    figures: dict[str, list[float]] = {name: [] for name in ("first", "whole", "cached", "cold peak", "cached peak")}
+    run = finished_run(lab, "v0", steps, spike=steps * 7 // 9)
+    figures: dict[str, list[float]] = {kind: [] for kind in ("first", "whole", "cached", "cold peak", "cached peak")}
     for _ in range(trials):
         frame = _bare()
         _forget(run)
@@ -140,15 +149,38 @@ def million(table: Table, folder: Path, trials: int) -> None:
         with _opened(lab) as cached:
             figures["cached"].append((cached.first(_spike) or 0) / frame)
         _forget(run)
-        for name in ("cold peak", "cached peak"):
+        for kind in ("cold peak", "cached peak"):
             with _opened(lab, weigh=True) as weighed:
-                figures[name].append(weighed.peak / 1e6)
-    middle = {name: statistics.median(values) for name, values in figures.items()}
-    table.add("cold_first", "a million steps: first curve, from cold", middle["first"], "frames", 2.5)
-    table.add("cold_whole", "a million steps: every extreme, from cold", middle["whole"], "frames", 7)
-    table.add("cached", "a million steps: every extreme, from cache", middle["cached"], "frames", 1.8)
-    table.add("cold_mb", "peak memory of all its processes, from cold", middle["cold peak"], "MB", 250, digits=0)
-    table.add("cached_mb", "peak memory of all its processes, from cache", middle["cached peak"], "MB", 250, digits=0)
+                figures[kind].append(weighed.peak / 1e6)
+    middle = {kind: statistics.median(values) for kind, values in figures.items()}
+    table.add(f"cold_first_{steps}", f"{name} steps: first curve, from cold", middle["first"], "frames", limits[0])
+    table.add(f"cold_whole_{steps}", f"{name} steps: every extreme, from cold", middle["whole"], "frames", limits[1])
+    table.add(f"cached_{steps}", f"{name} steps: every extreme, from cache", middle["cached"], "frames", limits[2])
+    for kind in ("cold", "cached"):
+        what = f"{name} steps: peak memory of all its processes, from {kind.replace('cached', 'cache')}"
+        table.add(f"{kind}_mb_{steps}", what, middle[f"{kind} peak"], "MB", limits[3], digits=0)
+
+
+def _peer(table: Table, folder: Path, peers: Path, steps: int) -> None:
+    """The same of wandb's terminal view on its own offline run of so many steps."""
+    home = folder / "peer"
+    home.mkdir()
+    writer = [peers / "bin" / "python", PEER_RUN, home, str(steps), str(steps * 7 // 9)]
+    subprocess.run(writer, check=True, capture_output=True)
+    (run,) = (home / "wandb").glob("offline-run-*")
+    frame, view = _bare(), [str(peers / "bin" / "wandb"), "beta", "leet", str(run)]
+    for weigh in (False, True):
+        with Session(view, weigh=weigh) as app:
+            app.until(_peer_spike, "the spike", timeout=120)
+            if weigh:
+                table.add("wandb_mb", "  wandb beta leet: peak memory", app.peak / 1e6, "MB", digits=0)
+                continue
+            table.add("wandb_first", "  wandb beta leet: first curve", (app.first(_curve) or 0) / frame, "frames")
+            table.add("wandb_whole", "  wandb beta leet: the spike", (app.first(_peer_spike) or 0) / frame, "frames")
+
+
+def _peer_spike(screen: list[str]) -> bool:
+    return any(re.search(r"\b1[01]│", line) for line in screen)
 
 
 def _forget(run: RunDir) -> None:
@@ -356,7 +388,7 @@ def main() -> int:
         steps: dict[str, Callable[[], None]] = {
             "log": lambda: log_calls(table, folder, arguments.peers),
             "kill": lambda: kills(table, folder),
-            "million": lambda: million(table, folder, arguments.trials),
+            "million": lambda: million(table, folder, arguments.trials, arguments.peers),
             "live": lambda: live(table, folder, arguments.seconds),
             "still": lambda: still(table, folder),
             "many": lambda: many(table, folder, arguments.runs, arguments.keys),
