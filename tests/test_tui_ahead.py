@@ -10,6 +10,7 @@ import pytest
 
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.kept_rows import KeptRows
+from imgexp_tui.tui.machine import MachineWatch
 from imgexp_tui.tui.opening import opened
 from imgexp_tui.tui.screens.main import MainScreen
 from imgexp_tui.tui.watch import Watcher
@@ -55,6 +56,20 @@ def test_the_next_two_and_the_one_before_are_there(watcher: Watcher) -> None:
         assert ahead.run.curves
     assert watcher.ahead("v2") is None, "its own look is the newest"
     assert watcher.ahead("v0") is None
+
+
+def test_a_machine_that_cannot_be_watched_is_told_and_runs_are_followed(
+    watcher: Watcher, lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: MachineWatch, lab: Path) -> None:
+        raise OSError("no /proc here")
+
+    monkeypatch.setattr(MachineWatch, "__init__", broken)
+    watcher.show("v2")
+    watcher.start()
+    wait(lambda: "no /proc here" in watcher.take().trouble)
+    a_run(lab, NAMES[-1], "20260101-000000-bbbbbb", [0.1])
+    wait(lambda: watcher.take().rows[NAMES[-1]].runs == 1)
 
 
 def test_upwards_it_looks_upwards(watcher: Watcher) -> None:

@@ -109,7 +109,7 @@ def _each(found: list[Rows], files: list[int]) -> Iterator[Rows]:
     for fd in files:
         with open(fd, "rb", closefd=False) as file:
             file.seek(0)
-            yield pickle.load(file)
+            yield pickle.load(file)  # of our own process, by a file that has no name
 
 
 def _line_after(record: Path, at: int) -> int:

@@ -74,6 +74,7 @@ class Watcher:
         self._ahead: dict[str, tuple[Run | None, Log]] = {}
         self._near: dict[str, Row | None] = {}
         self._at, self._way = 0, 1
+        self._silent = 0
         self._ending = False
         self._machine: Machine | None = None
         self._machine_due = 0.0
@@ -136,21 +137,26 @@ class Watcher:
 
             finish(self._lab)
         runs = LabRuns(self._lab, self._kept)
-        silent = 0
         while self._goes_on():
             try:
-                look, settled = self._next(runs)
+                self._turn(runs)
             except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave a screen that lies
-                look, settled = replace(self._look, trouble=f"Cannot look at the runs: {error}"), True
-            silent = 0 if replace(look, machine=None) != replace(self._look, machine=None) else silent + 1
-            self._tell(look)
-            pace = _READING_PACE if runs.reading else LIVE_PACE if look.live else STILL_PACE
-            if settled and pace > _DRAWN and self._rests(_DRAWN):
-                self._watch_machine()
-                self._prepare(runs, look)
-                pace -= _DRAWN
-            if settled and self._rests(pace) and look.live and silent > _SILENT:
-                self._wait_for_a_sign(runs)
+                self._tell(replace(self._look, trouble=f"Cannot look at the runs: {error}"))
+                self._rests(STILL_PACE)
+
+    def _turn(self, runs: LabRuns) -> None:
+        """One look, and what there is to do until the next."""
+        look, settled = self._next(runs)
+        new = replace(look, machine=None) != replace(self._look, machine=None)
+        self._silent = 0 if new else self._silent + 1
+        self._tell(look)
+        pace = _READING_PACE if runs.reading else LIVE_PACE if look.live else STILL_PACE
+        if settled and pace > _DRAWN and self._rests(_DRAWN):
+            self._watch_machine()
+            self._prepare(runs, look)
+            pace -= _DRAWN
+        if settled and self._rests(pace) and look.live and self._silent > _SILENT:
+            self._wait_for_a_sign(runs)
 
     def _wait_for_a_sign(self, runs: LabRuns) -> None:
         """Of a silent run look at the sizes of its files alone for a while; the gauges go on."""

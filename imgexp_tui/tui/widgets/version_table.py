@@ -31,7 +31,7 @@ class VersionTable(CursorPane):
         self._drafts: frozenset[str] = frozenset()
         self._layout: Columns | None = None
         self._due = 0.0
-        self._made: dict[str, tuple[tuple[Version, Row | None, bool, bool, str], Line]] = {}
+        self._made: dict[tuple[str, bool, str], Line] = {}
 
     @property
     def count(self) -> int:
@@ -86,15 +86,13 @@ class VersionTable(CursorPane):
 
         def make(at: int) -> Line:
             name = names[at]
-            version, row, draft, here = versions[name], rows.get(name), name in drafts, at == cursor
-            told = how_old(row.written, now) if row else ""
-            found = made.get(name)
-            if found and found[0][0] is version and found[0][1] is row and found[0][2:] == (draft, here, told):
-                return found[1]
-            if len(made) > _MADE:
-                made.clear()
-            made_now = layout.row(version, row, draft=draft, here=here, now=now)
-            made[name] = (version, row, draft, here, told), made_now
-            return made_now
+            row, here = rows.get(name), at == cursor
+            # Whatever else stands in a line is the same as long as the layout is.
+            key = name, here, how_old(row.written, now) if row else ""
+            if key not in made:
+                if len(made) > _MADE:
+                    made.clear()
+                made[key] = layout.row(versions[name], row, draft=name in drafts, here=here, now=now)
+            return made[key]
 
         return make
