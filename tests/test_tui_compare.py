@@ -105,6 +105,14 @@ async def test_a_column_sorts_and_narrows(lab: Path) -> None:
         assert rows.names == ["v0", "v1", "v2"]
 
 
+async def test_one_version_is_no_versions(tmp_path: Path) -> None:
+    (tmp_path / "experiments.toml").write_text("[versions.v0]\n")
+    async with LabApp(tmp_path).run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "no run" in screen_text(pilot))
+        await pilot.press("d")
+        await until(pilot, lambda: "Compare 1 version " in screen_text(pilot))
+
+
 async def test_o_goes_to_the_version(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await opened(pilot)

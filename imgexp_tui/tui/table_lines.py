@@ -144,13 +144,18 @@ def how_old(written: float | None, now: float | None) -> str:
     return "" if written is None else age(max(0.0, (time.time() if now is None else now) - written))
 
 
+def versions_told(count: int) -> str:
+    """How many versions there are, in words."""
+    return "1 version" if count == 1 else f"{count:,} versions"
+
+
 def header(title: str, live: int, queued: int, count: int, room: int, shown: int | None = None) -> Line:
     """The app's first line: what lab this is, how many runs are under way, how many versions there are, and shown."""
     name = line((" imgexp-tui ", "title"), " ", (clean_line(title), "strong"))
     running = live - queued
     under_way = (f"● {running:,} running", "live") if running else ("nothing running", "quiet")
     waiting = (f" · {queued:,} queued", "warn") if queued else ("", "")
-    versions = "1 version" if count == 1 else f"{count:,} versions"
+    versions = versions_told(count)
     if shown is not None and shown != count:
         versions = f"{shown:,} of {versions}"
     right = line(under_way, waiting, (f" · {versions} ", "quiet"))

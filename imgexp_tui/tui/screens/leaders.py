@@ -14,6 +14,7 @@ from imgexp_tui.tui import leader_lines
 from imgexp_tui.tui.leader_lines import Column
 from imgexp_tui.tui.lines import Line, line, spread
 from imgexp_tui.tui.looks import Look
+from imgexp_tui.tui.table_lines import versions_told
 from imgexp_tui.tui.widgets.cursor_pane import CursorPane
 from imgexp_tui.tui.widgets.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, RowLines
@@ -189,7 +190,7 @@ class LeadersScreen(LineScreen[str | None]):
     def _draw(self) -> None:
         rows = self.query_one(LeaderRows)
         total = len(self._shown.notebook.versions) if self._shown and self._shown.notebook else 0
-        count = f"{total:,} versions" if not rows.only else f"{rows.count:,} of {total:,} versions"
+        count = versions_told(total) if not rows.only else f"{rows.count:,} of {versions_told(total)}"
         only = f" where {rows.only[0]} is {rows.only[1] or 'empty'}" if rows.only else ""
         marked = f"{len(rows.marked)} marked" if rows.marked else "space marks, enter compares"
         left = line((" Compare ", "title"), (count + clean_line(only), "strong"))
