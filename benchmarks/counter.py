@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from imgexp_tui.records.lines import LineWriter, read
+from imgexp_tui.records.jsonl import LineWriter, read
 
 run = Path(os.environ["IMGEXP_RUN_DIR"])
 pace, most = float(sys.argv[1]), int(sys.argv[2])

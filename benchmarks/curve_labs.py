@@ -18,7 +18,7 @@ SPIKE = 9.5
 
 TRAINER = """
 import math, os, sys, time
-from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.rundir import RunDir
 from pathlib import Path
 run, pace, most = RunDir(Path(os.environ["IMGEXP_RUN_DIR"])), float(sys.argv[1]), int(sys.argv[2])

@@ -34,8 +34,8 @@ from session import Session  # noqa: E402
 from terminal import record  # noqa: E402
 
 from imgexp_tui.notebook.load import load  # noqa: E402
-from imgexp_tui.records.lines import LineWriter  # noqa: E402
-from imgexp_tui.records.lines import read as read_lines  # noqa: E402
+from imgexp_tui.records.jsonl import LineWriter  # noqa: E402
+from imgexp_tui.records.jsonl import read as read_lines  # noqa: E402
 from imgexp_tui.records.rundir import RunDir, find_runs  # noqa: E402
 from imgexp_tui.runner.control import stop, wait  # noqa: E402
 from imgexp_tui.runner.launch import launch  # noqa: E402
@@ -101,7 +101,7 @@ def kills(table: Table, folder: Path, trials: int = 40) -> None:
     """A writer is killed at random moments; it tells in a pipe of each line after it was written."""
     lost = 0
     script = (
-        "import os, sys\nfrom pathlib import Path\nfrom imgexp_tui.records.lines import LineWriter\n"
+        "import os, sys\nfrom pathlib import Path\nfrom imgexp_tui.records.jsonl import LineWriter\n"
         "writer, step = LineWriter(Path(sys.argv[1])), 0\n"
         "while True:\n    step += 1\n    writer.write({'step': step, 'train/loss': 1 / step})\n"
         "    os.write(1, step.to_bytes(4, 'big'))\n"

@@ -22,19 +22,19 @@ from pathlib import Path
 
 import loopback
 
-from imgexp_tui.monitor.processes import descendants, environment, pids
+from imgexp_tui.monitor.proc import descendants, environment, pids
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Process, Request
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.identity import Identity
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.process_identity import Identity
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.state import State, Status, status
+from imgexp_tui.records.status import State, Status, status
 from imgexp_tui.runner.control import ControlError, resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
-from imgexp_tui.runner.queue import Queue
+from imgexp_tui.runner.queue.queue import Queue
 from imgexp_tui.runner.signals import send
-from imgexp_tui.runner.sweep import MARK, of_run
+from imgexp_tui.runner.supervisor.process_cleanup import MARK, of_run
 
 NOTEBOOK = """
 [lab]
@@ -145,7 +145,7 @@ class Lane:
 
     def settle(self, run: RunDir) -> None:
         """Count lost lines and processes left of a run that has ended."""
-        acknowledged, read = acknowledgements(run), {line["step"] for line in lines.read(run.metrics)}
+        acknowledged, read = acknowledgements(run), {line["step"] for line in jsonl.read(run.metrics)}
         self.tally.lines += len(acknowledged)
         self.tally.lost += len(acknowledged - read)
         request = Request.read(run)

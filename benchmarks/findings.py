@@ -135,9 +135,9 @@ def _train(place: Place, case: Case, seed: int, lab: Path) -> None:
 
 
 def _findings(case: Case, lab: Path) -> dict[str, tuple[str, str]]:
-    from imgexp_tui.findings.lab import findings_of
+    from imgexp_tui.findings.evaluate import findings_of
     from imgexp_tui.notebook.load import load
-    from imgexp_tui.records.follow import RunView
+    from imgexp_tui.records.metrics.follower import RunView
     from imgexp_tui.records.rundir import find_runs
 
     views = {version: [RunView(run) for run in find_runs(lab, version)] for version in ("base", case.name)}
@@ -165,7 +165,7 @@ def _end(lab: Path) -> None:
     """Leave nothing running."""
     from imgexp_tui.records.documents import Process
     from imgexp_tui.records.rundir import find_runs
-    from imgexp_tui.records.state import status
+    from imgexp_tui.records.status import status
 
     for run in find_runs(lab):
         process = Process.read(run)

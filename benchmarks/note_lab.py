@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgexp_tui.notebook import history, journal, save
+from imgexp_tui.notebook.history import drafts as draft_files
+from imgexp_tui.notebook.history import log
 from imgexp_tui.notebook.model import FIELDS, NotebookError
-from imgexp_tui.notebook.recover import parse
+from imgexp_tui.notebook.saving import save
+from imgexp_tui.notebook.toml.tolerant import parse
 
 NOTEBOOK = """\
 # A lab. -*- toml -*-
@@ -116,12 +118,12 @@ class TrialLab:
 
     def kept(self, version: str, name: str) -> list[str]:
         """Every text of a note that the user is offered: the file's, and the draft's."""
-        drafts = [d.text for d in journal.drafts(self.lab) if (d.version, d.field) == (version, name)]
+        drafts = [d.text for d in draft_files.drafts(self.lab) if (d.version, d.field) == (version, name)]
         return [self.note(version, name), *drafts]
 
     def told(self, version: str, name: str) -> list[str]:
         """Every text of a note that the history tells."""
-        return [state.text for state in history.states(self.lab, version, name)]
+        return [state.text for state in log.states(self.lab, version, name)]
 
     def look(self, verdict: Verdict, when: str) -> None:
         """Find what is torn."""
@@ -133,7 +135,7 @@ class TrialLab:
         if parse(source)[1] or _skeleton(source) != self.skeleton:
             verdict.torn.append(f"{when}: the notebook is not what it was around its notes")
         drafts = list((self.state).rglob("drafts/*.json"))
-        if len(drafts) != len(journal.drafts(self.lab)):
+        if len(drafts) != len(draft_files.drafts(self.lab)):
             verdict.torn.append(f"{when}: a draft cannot be read")
 
     def go_on(self, verdict: Verdict, when: str) -> None:
@@ -209,12 +211,12 @@ def edit(
 ) -> None:
     """What the app does for one edit: a draft, the save, and the draft is dropped."""
     with contextlib.suppress(OSError):
-        journal.write_draft(lab, journal.Draft(*note, text, seen, time.time()))
+        draft_files.write_draft(lab, draft_files.Draft(*note, text, seen, time.time()))
         told(f"draft {number}")
     saved = save.save_note(lab, *note, text, seen=seen)
     told(f"saved {number} {saved.outcome}")
     with contextlib.suppress(OSError):
-        journal.drop_draft(lab, *note)
+        draft_files.drop_draft(lab, *note)
 
 
 def numbers(told: list[tuple[float, str]], what: str) -> list[int]:

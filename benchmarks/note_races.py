@@ -21,8 +21,9 @@ import preload
 import pyte
 from note_lab import Child, TrialLab, Verdict, errors, numbers
 
-from imgexp_tui.notebook import edit, save
-from imgexp_tui.notebook.recover import parse
+from imgexp_tui.notebook.saving import save
+from imgexp_tui.notebook.toml import edit
+from imgexp_tui.notebook.toml.tolerant import parse
 
 _OURS, _THEIRS = 12, 15
 _SHARED = ("v1", "takeaways")

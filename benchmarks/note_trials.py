@@ -16,8 +16,8 @@ import power_loss
 import preload
 from note_lab import Child, TrialLab, Verdict, edit, errors, numbers
 
-from imgexp_tui.notebook import save
 from imgexp_tui.notebook.model import NotebookError
+from imgexp_tui.notebook.saving import save
 
 _EDITS = 40
 

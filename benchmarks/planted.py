@@ -50,7 +50,7 @@ def _once_made(loop: ModuleType, deed: Callable[[Any], None]) -> None:
 
 
 def slow_loader(loop: ModuleType) -> None:
-    from imgexp_tui.training import batches
+    from imgexp_tui.training.data import loader
 
     def made(before: Any) -> Any:
         def slowly(self: Any, place: Any) -> Any:
@@ -59,7 +59,7 @@ def slow_loader(loop: ModuleType) -> None:
 
         return slowly
 
-    _around(batches._Batches, "_made", made)
+    _around(loader._Batches, "_made", made)
 
 
 def collapsed_head(loop: ModuleType) -> None:
@@ -163,7 +163,7 @@ def noisy_validation(loop: ModuleType) -> None:
 
 
 def equal_workers(loop: ModuleType) -> None:
-    from imgexp_tui.training import batches
+    from imgexp_tui.training.data import loader
 
     def made(before: Any) -> Any:
         def prepare(number: int) -> None:
@@ -176,7 +176,7 @@ def equal_workers(loop: ModuleType) -> None:
 
         return prepare
 
-    _around(batches, "_prepare_worker", made)
+    _around(loader, "_prepare_worker", made)
 
 
 def on_a_card(loop: ModuleType, own: int = 1900, word: str = "") -> None:

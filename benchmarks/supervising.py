@@ -21,13 +21,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from imgexp_tui.monitor.processes import stat  # noqa: E402
+from imgexp_tui.monitor.proc import stat  # noqa: E402
 from imgexp_tui.notebook.load import load  # noqa: E402
 from imgexp_tui.records.documents import Process  # noqa: E402
 from imgexp_tui.records.rundir import RunDir  # noqa: E402
 from imgexp_tui.runner.control import stop, wait  # noqa: E402
 from imgexp_tui.runner.launch import launch  # noqa: E402
-from imgexp_tui.runner.recorder import pace  # noqa: E402
+from imgexp_tui.runner.supervisor.recorder import pace  # noqa: E402
 
 LIMIT = 0.5
 """Percent of a core."""

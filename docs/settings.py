@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgexp_tui.notebook.settings import SETTINGS
+from imgexp_tui.notebook.schema.settings import SETTINGS
 
 HEAD = """\
 # Settings of the shipped trainer

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.records.state import status
+from imgexp_tui.records.status import status
 from imgexp_tui.runner.control import ControlError, stop, wait
 
 ROOT = Path(__file__).resolve().parent.parent

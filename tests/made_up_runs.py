@@ -9,11 +9,11 @@ from typing import Any
 
 from imgexp_tui.findings.engine import Engine
 from imgexp_tui.findings.model import Finding
-from imgexp_tui.findings.record import Relatives
+from imgexp_tui.findings.run_data import Relatives
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.identity import identity
-from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.jsonl import LineWriter
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.process_identity import identity
 from imgexp_tui.records.rundir import RunDir
 
 CHANCE = {"train/loss": 0.6931, "valid/loss": 0.6931, "valid/accuracy": 0.5}

@@ -15,9 +15,9 @@ from pathlib import Path
 import preload
 
 from imgexp_tui import durable
-from imgexp_tui.notebook import exchange
-from imgexp_tui.notebook.journal import Draft, drop_draft, write_draft
-from imgexp_tui.notebook.save import save_note
+from imgexp_tui.notebook.history.drafts import Draft, drop_draft, write_draft
+from imgexp_tui.notebook.saving import atomic_swap
+from imgexp_tui.notebook.saving.save import save_note
 
 OLD = "[versions.v0]\nsummary = 'old'\n"
 NEW, THEIRS = OLD.replace("old", "new"), OLD.replace("old", "theirs")
@@ -37,25 +37,25 @@ def save(base: Path) -> None:
 
 
 def save_without_an_exchange(base: Path) -> None:
-    exchange._exchange = lambda a, b: False
+    atomic_swap._exchange = lambda a, b: False
     save(base)
 
 
 def displace_a_file_of_others(base: Path) -> None:
     """It is renamed into place, durably, between the last look and the exchange; then put back."""
-    exchange_ = exchange._exchange
+    exchange_ = atomic_swap._exchange
 
     def late(a: Path, b: Path) -> bool:
-        exchange._exchange = exchange_
+        atomic_swap._exchange = exchange_
         durable.replace(b, THEIRS.encode())
         return exchange_(a, b)
 
-    exchange._exchange = late
-    assert not exchange.put(notebook_of(base), NEW.encode(), OLD.encode())
+    atomic_swap._exchange = late
+    assert not atomic_swap.put(notebook_of(base), NEW.encode(), OLD.encode())
 
 
 def mend(base: Path) -> None:
-    exchange.mend(notebook_of(base))
+    atomic_swap.mend(notebook_of(base))
 
 
 def keep_a_draft(base: Path) -> None:

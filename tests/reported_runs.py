@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.jsonl import LineWriter
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir
 
 PLAN = {"kind": "plan", "time": 0.0, "steps_per_epoch": 2, "chance": {"valid/loss": 0.6931, "valid/accuracy": 0.5}}

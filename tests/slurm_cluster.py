@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from imgexp_tui.monitor.processes import environment, pids
+from imgexp_tui.monitor.proc import environment, pids
 
 CONF = """
 ClusterName=lab

@@ -23,7 +23,7 @@ import torch
 
 from imgexp_tui.records.documents import Exit, Process
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner.leftovers import clear
+from imgexp_tui.runner.supervisor.cleanup import clear
 from imgexp_tui.training import checkpoint
 from imgexp_tui.training import loop as _imported_once  # noqa: F401
 from imgexp_tui.training.__main__ import main as train

@@ -13,17 +13,17 @@ from PIL import Image
 from rich.color import ColorTriplet
 from textual.pilot import Pilot
 
-from imgexp_tui.records import answers as record
-from imgexp_tui.records.answers import Answer, Answers
+from imgexp_tui.records import predictions as record
+from imgexp_tui.records.predictions import Answer, Answers
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.reports.answer_grid import save_png
-from imgexp_tui.training.given import MOST, Given
+from imgexp_tui.reports.prediction_grid import save_png
+from imgexp_tui.training.predictions import MOST, Given
 from imgexp_tui.training.tasks import Patchwork
-from imgexp_tui.tui import half_blocks
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.confusion_lines import confusion_lines
-from imgexp_tui.tui.lines import cells, plain
-from imgexp_tui.tui.screens.answers import AnswersScreen, PictureGrid
+from imgexp_tui.tui.screens.predictions import AnswersScreen, PictureGrid
+from imgexp_tui.tui.terminal import image_cells
+from imgexp_tui.views.runs.confusion import confusion_lines
+from imgexp_tui.views.styled import cells, plain
 
 from .reported_runs import a_run
 from .training_runs import finish, folder_of_pictures, new_run, start
@@ -122,7 +122,7 @@ def test_what_is_damaged_is_nothing(tmp_path: Path, damage: Callable[[bytes], by
 
 def test_a_picture_is_two_pixels_a_cell() -> None:
     pixels = bytes([255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30])
-    rows = half_blocks.picture(pixels, 2, 2, colours=True)
+    rows = image_cells.picture(pixels, 2, 2, colours=True)
     assert len(rows) == 1
     styles: list[Any] = [segment.style for segment in rows[0]]
     assert [s.color.triplet for s in styles] == [ColorTriplet(255, 0, 0), ColorTriplet(0, 255, 0)]
@@ -131,12 +131,12 @@ def test_a_picture_is_two_pixels_a_cell() -> None:
 
 @pytest.mark.parametrize("to", [2, 3, 4, 8])
 def test_scaling_keeps_an_even_picture_even(to: int) -> None:
-    assert half_blocks.scaled(bytes([9, 80, 200]) * 16, 4, to) == bytes([9, 80, 200]) * to * to
+    assert image_cells.scaled(bytes([9, 80, 200]) * 16, 4, to) == bytes([9, 80, 200]) * to * to
 
 
 def test_without_colours_light_and_dark_are_told_apart() -> None:
     white, black = bytes([255]) * 12, bytes(12)
-    texts = ["".join(s.text for s in half_blocks.picture(p, 2, 2, colours=False)[0]) for p in (white, black)]
+    texts = ["".join(s.text for s in image_cells.picture(p, 2, 2, colours=False)[0]) for p in (white, black)]
     assert texts == ["@@", "  "]
 
 

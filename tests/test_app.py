@@ -19,13 +19,13 @@ from textual.widgets import TextArea
 
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.identity import identity
-from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.jsonl import LineWriter
+from imgexp_tui.records.process_identity import identity
 from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
-from imgexp_tui.records.state import State, status
+from imgexp_tui.records.status import State, status
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.editor import EditorScreen
-from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.tui.screens.main.screen import MainScreen
 
 from .conftest import ROOT, stop_all
 

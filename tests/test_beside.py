@@ -11,14 +11,14 @@ import pytest
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.jsonl import LineWriter
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.reports.beside import Part, Side, beside
 from imgexp_tui.reports.code_diff import code_diff
-from imgexp_tui.tui import beside_lines, leader_lines
-from imgexp_tui.tui.lines import cells, plain
-from imgexp_tui.tui.looks import Row
+from imgexp_tui.reports.side_by_side import Part, Side, beside
+from imgexp_tui.views.lab import Row
+from imgexp_tui.views.runs import compare_table, side_by_side
+from imgexp_tui.views.styled import cells, plain
 
 from .reported_runs import a_run
 
@@ -115,19 +115,19 @@ def test_lines_fit_and_every_side_can_be_brought_into_sight(book: Notebook, room
     names = [f"{side.version.name}-{i}" for i, side in enumerate(sides)]
     seen: set[str] = set()
     for first in range(len(sides)):
-        at = beside_lines.columns(len(sides), first, room)
-        head = beside_lines.head(names, at, room)
+        at = side_by_side.columns(len(sides), first, room)
+        head = side_by_side.head(names, at, room)
         assert cells(head) == room
         seen |= set(plain(head).split())
-        assert all(cells(one) <= room for one in beside_lines.beside_lines(parts, at, everything=True))
+        assert all(cells(one) <= room for one in side_by_side.beside_lines(parts, at, everything=True))
     assert seen == set(names)
 
 
 def test_settings_that_are_the_same_are_left_out_and_counted(book: Notebook) -> None:
     parts = beside([Side(version) for version in book.versions.values()])
-    at = beside_lines.columns(2, 0, 80)
-    short = [plain(one) for one in beside_lines.beside_lines(parts, at, everything=False)]
-    long = [plain(one) for one in beside_lines.beside_lines(parts, at, everything=True)]
+    at = side_by_side.columns(2, 0, 80)
+    short = [plain(one) for one in side_by_side.beside_lines(parts, at, everything=False)]
+    long = [plain(one) for one in side_by_side.beside_lines(parts, at, everything=True)]
     assert any("batch_size" in one and "64" in one and "512" in one for one in short)
     assert not any(one.startswith(" data ") for one in short)
     assert any(one.startswith(" data ") for one in long)
@@ -136,7 +136,7 @@ def test_settings_that_are_the_same_are_left_out_and_counted(book: Notebook) -> 
 
 def test_a_column_sorts_its_best_first_and_what_is_empty_last_either_way(book: Notebook) -> None:
     rows = {"v0": Row(best=0.3, accuracy=0.7, metric="valid/loss"), "v1": Row(best=0.2, accuracy=0.8)}
-    columns = {c.name: c for c in leader_lines.all_columns(book, rows)}
+    columns = {c.name: c for c in compare_table.all_columns(book, rows)}
     loss, accuracy = columns["best loss"], columns["accuracy"]
     names = ["v0", "empty", "v1"]
     assert loss.ordered(names, backwards=False) == ["v1", "v0", "empty"]
@@ -148,11 +148,11 @@ def test_a_column_sorts_its_best_first_and_what_is_empty_last_either_way(book: N
 
 @pytest.mark.parametrize("room", [40, 80, 200])
 def test_every_column_comes_into_sight(book: Notebook, room: int) -> None:
-    columns = leader_lines.all_columns(book, {"v0": Row(best=0.3, runs=1, epoch=3)})
+    columns = compare_table.all_columns(book, {"v0": Row(best=0.3, runs=1, epoch=3)})
     for at in range(1, len(columns)):
-        sight = leader_lines.in_sight(columns, at, room)
+        sight = compare_table.in_sight(columns, at, room)
         assert at in sight
-        assert cells(leader_lines.row(columns, sight, "v0", here=True, marked=True, room=room)) == room
+        assert cells(compare_table.row(columns, sight, "v0", here=True, marked=True, room=room)) == room
 
 
 def test_the_code_that_ran_is_compared_file_by_file(book: Notebook) -> None:

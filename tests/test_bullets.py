@@ -2,7 +2,7 @@
 
 import pytest
 
-from imgexp_tui.notebook.bullets import with_bullet
+from imgexp_tui.notebook.ideas.bullets import with_bullet
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from imgexp_tui.tui.cell_output import CellOutput
+from imgexp_tui.tui.terminal.cell_diff import CellOutput
 
 WIDTH, HEIGHT = 24, 4
 CONSOLE = Console(file=io.StringIO(), color_system="256", force_terminal=True)

@@ -11,7 +11,7 @@ from imgexp_tui import paths
 from imgexp_tui.cli import main
 from imgexp_tui.notebook.load import load
 from imgexp_tui.reports.markdown import markdown
-from imgexp_tui.reports.page import page
+from imgexp_tui.reports.sections import page
 
 from .made_up_runs import made_up
 
@@ -64,7 +64,7 @@ def test_what_is_not_there_is_said(lab: Path, name: str, said: str, capsys: pyte
 
 
 def test_a_page_has_them_where_they_are_asked_for(lab: Path) -> None:
-    from imgexp_tui.cli.labs import views_by_version
+    from imgexp_tui.cli.common import views_by_version
 
     notebook = load(lab)
     views = views_by_version(notebook)

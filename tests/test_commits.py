@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook import commits
-from imgexp_tui.notebook.git import GitError
+from imgexp_tui.notebook.history import commit
+from imgexp_tui.notebook.history.git import GitError
 from imgexp_tui.paths import NOTEBOOK
 
 TEXT = """\
@@ -55,15 +55,15 @@ def change(lab: Path, old: str = "-first", new: str = "-first\n-second") -> None
 
 def refusal(lab: Path) -> str:
     with pytest.raises(GitError) as error:
-        commits.commit(lab, "m")
+        commit.commit(lab, "m")
     return str(error.value)
 
 
 def test_the_first_commit_holds_the_notebook_alone(lab: Path) -> None:
     (lab / "other").write_text("x")
     git(lab, "add", "other")
-    assert commits.plan(lab) == commits.Plan("Add experiments.toml", "main", True)
-    assert commits.commit(lab).startswith("Committed ")
+    assert commit.plan(lab) == commit.Plan("Add experiments.toml", "main", True)
+    assert commit.commit(lab).startswith("Committed ")
     assert git(lab, "show", "--name-only", "--format=%s").split("\n") == ["Add experiments.toml", "", NOTEBOOK, ""]
     assert git(lab, "status", "--porcelain") == "A  other\n"
 
@@ -75,21 +75,21 @@ def test_what_is_staged_besides_stays_staged(lab: Path) -> None:
     (lab / "staged").write_text("2")
     (lab / "untracked").write_text("x")
     change(lab)
-    assert commits.plan(lab).message == "v0: takeaways"
-    commits.commit(lab, " two  lines\nin one ")
+    assert commit.plan(lab).message == "v0: takeaways"
+    commit.commit(lab, " two  lines\nin one ")
     assert git(lab, "log", "-1", "--format=%B", "--name-only").split() == ["two", "lines", "in", "one", NOTEBOOK]
     assert git(lab, "status", "--porcelain") == "AM staged\n?? untracked\n"
 
 
 def test_the_message_says_what_changed() -> None:
     v6 = "[versions.v6]\nbase = 'v0'\n"
-    assert commits.message(TEXT, TEXT.replace("-first", "-x") + v6) == "v0: takeaways; new v6"
-    assert commits.message(TEXT + v6, TEXT.replace("64", "65")) == "v0: settings; v6 removed"
-    assert commits.message(TEXT, "[lab]\ntitle = 't'\n" + TEXT) == "lab"
-    assert commits.message(TEXT, "# a remark\n" + TEXT) == "layout and comments"
-    assert commits.message(TEXT, "[versions.v0\n" + TEXT) == "layout and comments"
+    assert commit.message(TEXT, TEXT.replace("-first", "-x") + v6) == "v0: takeaways; new v6"
+    assert commit.message(TEXT + v6, TEXT.replace("64", "65")) == "v0: settings; v6 removed"
+    assert commit.message(TEXT, "[lab]\ntitle = 't'\n" + TEXT) == "lab"
+    assert commit.message(TEXT, "# a remark\n" + TEXT) == "layout and comments"
+    assert commit.message(TEXT, "[versions.v0\n" + TEXT) == "layout and comments"
     many = "".join(f"[versions.version{i}]\nsummary = 's'\n" for i in range(40))
-    line = commits.message(many, many.replace("'s'", "'t'"))
+    line = commit.message(many, many.replace("'s'", "'t'"))
     assert line.startswith("version0: summary; version1: summary; ") and line.endswith(" more") and len(line) <= 72
 
 
@@ -138,7 +138,7 @@ def test_a_hook_that_hangs_is_ended(lab: Path, monkeypatch: pytest.MonkeyPatch) 
     hook.write_text("#!/bin/sh\nexec sleep 600\n")
     hook.chmod(0o755)
     committed_before = git(lab, "status", "--porcelain")
-    monkeypatch.setattr(commits, "_HOOKS", 0.5)
+    monkeypatch.setattr(commit, "_HOOKS", 0.5)
     assert "did not end within" in refusal(lab)
     assert not (lab / ".git" / "index.lock").exists()
     assert git(lab, "status", "--porcelain") == committed_before
@@ -176,8 +176,8 @@ def test_a_detached_head_is_said(lab: Path) -> None:
     committed(lab)
     git(lab, "checkout", "-q", "--detach")
     change(lab)
-    assert commits.plan(lab).branch == ""
-    assert "HEAD is on no branch" in commits.commit(lab)
+    assert commit.plan(lab).branch == ""
+    assert "HEAD is on no branch" in commit.commit(lab)
 
 
 def test_the_repository_of_a_hook_that_started_the_app_is_not_taken(
@@ -187,7 +187,7 @@ def test_the_repository_of_a_hook_that_started_the_app_is_not_taken(
     change(lab)
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
-    commits.commit(lab, "mine")
+    commit.commit(lab, "mine")
     assert not (tmp_path / "index").exists() and not (tmp_path / "elsewhere").exists()
     monkeypatch.delenv("GIT_DIR")
     monkeypatch.delenv("GIT_INDEX_FILE")
@@ -201,16 +201,16 @@ def test_a_notebook_below_the_top_and_behind_a_symlink(lab: Path, tmp_path: Path
     other = tmp_path / "other"
     other.mkdir()
     (other / NOTEBOOK).symlink_to(inner / NOTEBOOK)
-    assert commits.plan(other).new
-    commits.commit(other)
+    assert commit.plan(other).new
+    commit.commit(other)
     change(inner)
-    assert commits.plan(other).message == "v0: takeaways"
-    commits.commit(inner)
+    assert commit.plan(other).message == "v0: takeaways"
+    commit.commit(inner)
     assert git(lab, "show", "--name-only", "--format=").strip().strip('"') == f"a [b]/lab/{NOTEBOOK}"
 
 
 def test_a_message_that_looks_like_an_option(lab: Path) -> None:
-    commits.commit(lab, "--amend # [/]")
+    commit.commit(lab, "--amend # [/]")
     assert git(lab, "log", "-1", "--format=%s").strip() == "--amend # [/]"
 
 

@@ -17,8 +17,8 @@ from faults import Row
 
 from imgexp_tui.notebook.load import load
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.identity import identity
-from imgexp_tui.records.state import State, Status
+from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.status import State, Status
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.findings import exact
+from imgexp_tui.findings import statistics
+from imgexp_tui.findings.comparison_runs import relatives_of
 from imgexp_tui.findings.engine import RULES, Engine
 from imgexp_tui.findings.model import Severity
-from imgexp_tui.findings.relatives import relatives_of
 from imgexp_tui.notebook.finding_names import FINDINGS
 from imgexp_tui.notebook.load import read
 
@@ -112,22 +112,22 @@ def test_relatives_are_the_bases_best_and_the_seeds_of_both(tmp_path: Path) -> N
 def test_the_binomial_tail_is_exact() -> None:
     for right, count, chance in ((263, 500, 0.5), (30, 40, 0.5), (3, 10, 0.1), (0, 5, 0.5), (10, 10, 0.9), (1, 4, 0.5)):
         exactly = sum(math.comb(count, k) * chance**k * (1 - chance) ** (count - k) for k in range(right, count + 1))
-        assert exact.binomial_tail(right, count, chance) == pytest.approx(exactly, rel=1e-9)
-    assert exact.binomial_tail(9000, 10000, 0.5) < 1e-300
-    assert exact.binomial_tail(6, 5, 0.5) == 0
+        assert statistics.binomial_tail(right, count, chance) == pytest.approx(exactly, rel=1e-9)
+    assert statistics.binomial_tail(9000, 10000, 0.5) < 1e-300
+    assert statistics.binomial_tail(6, 5, 0.5) == 0
 
 
 def test_the_slope_withstands_a_quarter_of_outliers() -> None:
     x = list(map(float, range(40)))
     y = [3 * v + (1000 if i % 4 == 0 else 0) for i, v in enumerate(x)]
-    middle, low, high = exact.slope(x, y)
+    middle, low, high = statistics.slope(x, y)
     assert middle == pytest.approx(3)
     assert low <= 3 <= high
     noise = [math.sin(i * i) for i in range(40)]
-    assert exact.slope(x, noise)[1] < 0 < exact.slope(x, noise)[2]
+    assert statistics.slope(x, noise)[1] < 0 < statistics.slope(x, noise)[2]
 
 
 def test_a_steady_fall_is_told_from_noise() -> None:
-    assert exact.falls([5, 4, 3, 2, 1]) < 0.05
-    assert exact.falls([1, 2, 3, 4, 5]) > 0.9
-    assert exact.falls([3, 1, 4, 2, 5, 3]) > 0.05
+    assert statistics.falls([5, 4, 3, 2, 1]) < 0.05
+    assert statistics.falls([1, 2, 3, 4, 5]) > 0.9
+    assert statistics.falls([3, 1, 4, 2, 5, 3]) > 0.05

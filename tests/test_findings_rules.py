@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imgexp_tui.findings.model import Finding, Severity
-from imgexp_tui.findings.record import Relatives
+from imgexp_tui.findings.run_data import Relatives
 
 from .made_up_runs import found_in, made_up
 

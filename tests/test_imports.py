@@ -20,7 +20,12 @@ def _loaded(code: str, folder: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["imgexp_tui.tui.app", "imgexp_tui.tui.screens.main", "imgexp_tui.runner.launch", "imgexp_tui.runner.supervise"],
+    [
+        "imgexp_tui.tui.app",
+        "imgexp_tui.tui.screens.main.screen",
+        "imgexp_tui.runner.launch",
+        "imgexp_tui.runner.supervise",
+    ],
 )
 def test_app_and_runner_load_nothing_heavy(module: str, tmp_path: Path) -> None:
     assert not _loaded(f"import {module}", tmp_path) & HEAVY

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import lines
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.stats import measured
+from imgexp_tui.records import jsonl
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.system.stats import measured
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
 
@@ -64,7 +64,7 @@ def test_known_memory_cpu_time_and_card_are_measured(tmp_path: Path, monkeypatch
     assert found and 150 <= int(found[1]) <= 150 + 30
     # CPU time: the record's share of a core, added up, is what the process itself counted; a second at either end may
     # lie outside of the samples.
-    samples = lines.read(run.system)
+    samples = jsonl.read(run.system)
     counted = sum(b["tree/cpu_percent"] / 100 * (b["time"] - a["time"]) for a, b in itertools.pairwise(samples))
     assert counted == pytest.approx(float(used.read_text()), abs=1.2)
     assert {s["tree/processes"] for s in samples[1:-1]} == {1}

@@ -14,12 +14,12 @@ from typing import Any
 import orjson
 import pytest
 
-from imgexp_tui.monitor import traffic
+from imgexp_tui.monitor import io_rates
 from imgexp_tui.monitor.gpu import GpuSampler
 from imgexp_tui.monitor.host import HostSampler
-from imgexp_tui.monitor.processes import descendants, environment, pss, stat
-from imgexp_tui.monitor.traffic import Rates, disk_of, net_bytes
-from imgexp_tui.monitor.tree import TreeSampler
+from imgexp_tui.monitor.io_rates import Rates, disk_of, net_bytes
+from imgexp_tui.monitor.proc import descendants, environment, pss, stat
+from imgexp_tui.monitor.process_tree import TreeSampler
 
 FAKE_DRIVER = Path(__file__).parent / "fake_nvml.c"
 PARENT = """
@@ -69,7 +69,7 @@ def test_what_goes_to_the_labs_disk_is_seen(tmp_path: Path) -> None:
 
 def test_rates_are_amounts_a_second_and_begin_with_the_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((10.0, 12.0, 14.0, 16.0, 18.0))
-    monkeypatch.setattr(traffic.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(io_rates.time, "monotonic", lambda: next(clock))
     rates = Rates()
     assert rates((100, 50)) is None
     assert rates((300, 50)) == (100.0, 0.0)
@@ -80,12 +80,12 @@ def test_rates_are_amounts_a_second_and_begin_with_the_second_look(monkeypatch: 
 def test_a_made_up_device_number_leads_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As btrfs and overlays have it: the mount names the disk."""
     found = tmp_path.stat().st_dev
-    monkeypatch.setattr(traffic.os, "major", lambda device: 0 if device == found else device >> 8)
+    monkeypatch.setattr(io_rates.os, "major", lambda device: 0 if device == found else device >> 8)
     mounts = tmp_path / "mountinfo"
     number = f"0:{os.minor(found)}"
     mounts.write_text(f"9 1 {number} / /x rw - tmpfs tmpfs rw\n22 1 {number} /@ / rw shared:1 - btrfs /dev/null rw\n")
-    monkeypatch.setattr(traffic, "_MOUNTS", mounts)
-    assert traffic._mounted_from(found) == Path("/dev/null")
+    monkeypatch.setattr(io_rates, "_MOUNTS", mounts)
+    assert io_rates._mounted_from(found) == Path("/dev/null")
     assert disk_of(tmp_path) is None  # /dev/null has no counters
     assert disk_of(tmp_path / "gone") is None
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook import journal
+from imgexp_tui.notebook.history import drafts
 from imgexp_tui.notebook.load import load
 from imgexp_tui.paths import NOTEBOOK
-from imgexp_tui.tui.note_watch import NoteFile
-from imgexp_tui.tui.places import moved
+from imgexp_tui.services.notes.sync import NoteFile
+from imgexp_tui.views.notes.cursor_anchor import moved
 
 from .test_tui_editor import NOTEBOOK as TEXT
 from .test_tui_editor import Host, file, lab, opened, until
@@ -70,9 +70,7 @@ async def test_what_is_typed_is_merged_and_the_cursor_stays_by_its_words(lab: Pa
         assert "merged here, not saved" in app.told("#banner")
         await pilot.press(*"ine")
         assert "-mine\n" in app.area.text and "-above\n" in app.area.text
-        await until(
-            pilot, lambda: any("-mine" in d.text and "-below" in d.text for d in journal.drafts(lab)), "a draft"
-        )
+        await until(pilot, lambda: any("-mine" in d.text and "-below" in d.text for d in drafts.drafts(lab)), "a draft")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "saved " in app.told("#state"), "the save")
         saved = load(lab).versions["v0"].takeaways
@@ -127,7 +125,7 @@ async def test_a_file_that_cannot_be_read_is_said_and_typing_goes_on(lab: Path, 
             elsewhere(lab, text)
         await until(pilot, lambda: said in app.told("#banner"), "the warning")
         await pilot.press(*"typed")
-        await until(pilot, lambda: any("typed" in d.text for d in journal.drafts(lab)), "the draft")
+        await until(pilot, lambda: any("typed" in d.text for d in drafts.drafts(lab)), "the draft")
         elsewhere(lab, TEXT)
         await until(pilot, lambda: app.told("#banner") == "", "the warning to go")
         await pilot.press("escape")
@@ -164,7 +162,7 @@ async def test_edits_elsewhere_amid_saves_and_typing_lose_nothing(lab: Path) -> 
     app = Host(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
-        from imgexp_tui.notebook.save import save_note
+        from imgexp_tui.notebook.saving.save import save_note
 
         for at, letter in enumerate("abcdefgh"):
             await pilot.press(letter, *(["ctrl+s"] if at % 3 == 0 else []))

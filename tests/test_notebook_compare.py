@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook.compare import Change, changes, draft_summary, open_takeaways, suggest_name
-from imgexp_tui.notebook.ideas import Idea
+from imgexp_tui.notebook.diff import Change, changes, draft_summary, open_takeaways, suggest_name
+from imgexp_tui.notebook.ideas.model import Idea
 from imgexp_tui.notebook.load import read
-from imgexp_tui.notebook.merge import merge
 from imgexp_tui.notebook.model import VERSION_NAME
+from imgexp_tui.notebook.saving.merge import merge
 
 NOTEBOOK = read(
     """\

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui import durable
-from imgexp_tui.notebook import exchange, history
+from imgexp_tui.notebook.history import log
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import NotebookError
-from imgexp_tui.notebook.save import save_note
+from imgexp_tui.notebook.saving import atomic_swap
+from imgexp_tui.notebook.saving.save import save_note
 
 NOTEBOOK = "[versions.v0]\nsummary = 'one line'\ntakeaways = '''\n-a\n'''\n"
 
@@ -27,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 def meddle(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object], after: Callable[[], object]) -> None:
     """Do something just before and just after the first exchange, when all was looked at that can be."""
-    exchange_, met = exchange._exchange, []
+    exchange_, met = atomic_swap._exchange, []
 
     def exchange_once_met(a: Path, b: Path) -> bool:
         if met:
@@ -38,7 +39,7 @@ def meddle(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object], after:
         after()
         return done
 
-    monkeypatch.setattr(exchange, "_exchange", exchange_once_met)
+    monkeypatch.setattr(atomic_swap, "_exchange", exchange_once_met)
 
 
 def rename_into_place(path: Path, text: str) -> None:
@@ -74,7 +75,7 @@ def test_readers_are_not_held_up_while_the_disk_is_slow(path: Path, monkeypatch:
         sync_folder(folder)
 
     monkeypatch.setattr(durable, "sync_folder", slow)
-    assert exchange.put(path, b"new", NOTEBOOK.encode())
+    assert atomic_swap.put(path, b"new", NOTEBOOK.encode())
     assert read == ["new"]
 
 
@@ -90,7 +91,7 @@ def test_who_begins_to_write_the_new_file_in_the_middle_is_not_overwritten(
         writer.join(0.3)
 
     meddle(monkeypatch, lambda: rename_into_place(path, theirs), come_to_write)
-    assert not exchange.put(path, NOTEBOOK.replace("-a", "-mine").encode(), NOTEBOOK.encode())
+    assert not atomic_swap.put(path, NOTEBOOK.replace("-a", "-mine").encode(), NOTEBOOK.encode())
     writer.join()
     # Which of the two wins is theirs to settle; neither is lost.
     kept = {path.read_text(), *(p.read_text() for p in path.parent.glob("*.other"))}
@@ -128,7 +129,7 @@ def test_no_state_is_replaced_that_could_not_be_brought_back(
             save_note(path.parent, "v0", "summary", "new", seen="one line")
     assert path.read_text() == NOTEBOOK
     save_note(path.parent, "v0", "summary", "new", seen="one line")
-    assert [state.text for state in history.states(path.parent, "v0", "summary")] == ["new", "one line"]
+    assert [state.text for state in log.states(path.parent, "v0", "summary")] == ["new", "one line"]
 
 
 def test_a_lab_in_which_no_history_may_be_kept_can_be_written_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgexp_tui.cli import main
-from imgexp_tui.notebook.find import Hit, Index, folded
 from imgexp_tui.notebook.load import read
 from imgexp_tui.notebook.model import Notebook, Version
+from imgexp_tui.notebook.search import Hit, Index, folded
 
 NOTEBOOK = """\
 [versions.v0]

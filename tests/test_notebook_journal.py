@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from imgexp_tui import paths
-from imgexp_tui.notebook.journal import Draft, drafts, drop_draft, write_draft
+from imgexp_tui.notebook.history.drafts import Draft, drafts, drop_draft, write_draft
 
 
 def test_drafts_come_back_as_they_were_written(tmp_path: Path) -> None:

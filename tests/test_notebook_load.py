@@ -11,10 +11,10 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook import recover
 from imgexp_tui.notebook.load import load, read
 from imgexp_tui.notebook.model import Notebook, NotebookError
-from imgexp_tui.notebook.scan import Scan
+from imgexp_tui.notebook.toml import tolerant
+from imgexp_tui.notebook.toml.spans import Scan
 
 WHOLE = """\
 [lab]
@@ -256,12 +256,12 @@ def test_a_large_notebook_is_read_beside_the_screen_by_a_parser_that_gives_way(
     monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     large = "".join(f"[versions.v{i}]\nsummary = '''{'words ' * 200}'''\n" for i in range(300)) + fault
-    expected = recover.tables.__wrapped__(large)
+    expected = tolerant.tables.__wrapped__(large)
     asked: list[int] = []
     loads = tomli.loads
     monkeypatch.setattr(tomli, "loads", lambda text: (asked.append(len(text)), loads(text))[1])
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(recover.tables.__wrapped__, large).result() == expected
+        assert pool.submit(tolerant.tables.__wrapped__, large).result() == expected
         assert asked == ([len(large)] if fault else []), "the compiled one is asked only where the other fails"
-        pool.submit(recover.tables.__wrapped__, "[versions.v0]\n").result()
+        pool.submit(tolerant.tables.__wrapped__, "[versions.v0]\n").result()
     assert asked[-1] == len("[versions.v0]\n")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgexp_tui.notebook.model import FIELDS, NotebookError
-from imgexp_tui.notebook.save import add_version, save_note
+from imgexp_tui.notebook.saving.save import add_version, save_note
 
 # A thousand times fsync takes its time on a disk.
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

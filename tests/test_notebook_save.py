@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook import edit, exchange
-from imgexp_tui.notebook.history import note_times
+from imgexp_tui.notebook.history.log import note_times
 from imgexp_tui.notebook.load import load, read
 from imgexp_tui.notebook.model import FIELDS, NotebookError, Problem
-from imgexp_tui.notebook.recover import parse
-from imgexp_tui.notebook.save import add_version, save_note
+from imgexp_tui.notebook.saving import atomic_swap
+from imgexp_tui.notebook.saving.save import add_version, save_note
+from imgexp_tui.notebook.toml import edit
+from imgexp_tui.notebook.toml.tolerant import parse
 
 NOTEBOOK = """\
 # A lab. -*- toml -*-
@@ -210,7 +211,7 @@ def test_a_disk_that_takes_no_more_leaves_the_file_whole(lab: Path) -> None:
     """The size limit of a process stands in for a full disk: the write of the new file fails half-way."""
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from imgexp_tui.notebook.save import save_note; from imgexp_tui.notebook.model import NotebookError\n"
+        "from imgexp_tui.notebook.saving.save import save_note; from imgexp_tui.notebook.model import NotebookError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, (300, {resource.RLIM_INFINITY}))\n"
         "try: save_note(Path(sys.argv[1]), 'v0', 'summary', 'new', seen='one line')\n"
@@ -224,7 +225,7 @@ def test_a_disk_that_takes_no_more_leaves_the_file_whole(lab: Path) -> None:
 
 def test_a_saver_that_is_killed_leaves_a_whole_file_and_every_acknowledged_edit(lab: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from imgexp_tui.notebook.save import save_note\n"
+        "import sys; from pathlib import Path; from imgexp_tui.notebook.saving.save import save_note\n"
         "lab, seen = Path(sys.argv[1]), sys.argv[2]\n"
         "for i in range(10000):\n"
         "    text = f'{seen}{i}.'\n"
@@ -259,7 +260,7 @@ def test_no_edit_is_lost_among_several_writers(lab: Path) -> None:
             put(lab, "v1", FIELDS[writer], f"{writer} at {i}")
 
     code = (
-        "import sys; from pathlib import Path; from imgexp_tui.notebook.save import add_version\n"
+        "import sys; from pathlib import Path; from imgexp_tui.notebook.saving.save import add_version\n"
         "for i in range(15): add_version(Path(sys.argv[1]), f'new{i}', base='v0', train={'epochs': i + 1})\n"
     )
     threads = [threading.Thread(target=write, args=(i,)) for i in range(3)]
@@ -283,11 +284,11 @@ def test_no_edit_is_lost_among_several_writers(lab: Path) -> None:
 def test_a_text_that_nobody_expected_stays(lab: Path, swaps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an exchange, and on a file system that has none."""
     if not swaps:
-        monkeypatch.setattr(exchange, "_exchange", lambda a, b: False)
+        monkeypatch.setattr(atomic_swap, "_exchange", lambda a, b: False)
     path = lab / "experiments.toml"
-    assert not exchange.put(path, b"new", b"something else")
+    assert not atomic_swap.put(path, b"new", b"something else")
     assert path.read_text() == NOTEBOOK
-    assert exchange.put(path, b"new", NOTEBOOK.encode())
+    assert atomic_swap.put(path, b"new", NOTEBOOK.encode())
     assert path.read_bytes() == b"new"
     assert [p.name for p in lab.iterdir()] == ["experiments.toml"]
 
@@ -295,7 +296,7 @@ def test_a_text_that_nobody_expected_stays(lab: Path, swaps: bool, monkeypatch: 
 def test_an_edit_by_hand_in_the_middle_of_a_save_is_kept(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another editor renames its file into place after the notebook was read and before it is exchanged."""
     path = lab / "experiments.toml"
-    put_, meddled = exchange.put, []
+    put_, meddled = atomic_swap.put, []
 
     def meddle(target: Path, data: bytes, expected: bytes) -> bool:
         if not meddled:
@@ -304,7 +305,7 @@ def test_an_edit_by_hand_in_the_middle_of_a_save_is_kept(lab: Path, monkeypatch:
             (lab / "vim").rename(path)
         return put_(target, data, expected)
 
-    monkeypatch.setattr(exchange, "put", meddle)
+    monkeypatch.setattr(atomic_swap, "put", meddle)
     seen = notes(lab)["v0", "takeaways"]
     saved = save_note(lab, "v0", "takeaways", seen + "-mine\n", seen=seen)
     assert (saved.outcome, saved.text) == ("merged", "-bs of 64 could be far bigger.\n-mine\n")

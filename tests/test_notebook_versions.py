@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook import edit, versions
 from imgexp_tui.notebook.load import read
 from imgexp_tui.notebook.model import Notebook, NotebookError
+from imgexp_tui.notebook.toml import edit, versions
 
 NOTEBOOK = """\
 # A lab.

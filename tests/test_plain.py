@@ -12,12 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook import edit
-from imgexp_tui.notebook.importing import import_notes
 from imgexp_tui.notebook.load import load, read
 from imgexp_tui.notebook.model import FIELDS, Notebook, Version
-from imgexp_tui.notebook.plain import PlainVersion, format_plain, parse_plain
-from imgexp_tui.notebook.save import save_note
+from imgexp_tui.notebook.plain.importer import import_notes
+from imgexp_tui.notebook.plain.writer import PlainVersion, format_plain, parse_plain
+from imgexp_tui.notebook.saving.save import save_note
+from imgexp_tui.notebook.toml import edit
 
 MESSY = """\
 My notes, since March.

@@ -15,9 +15,10 @@ from pathlib import Path
 import power_loss
 import pytest
 
-from imgexp_tui.notebook import exchange, history
-from imgexp_tui.notebook.journal import drafts, write_draft
+from imgexp_tui.notebook.history import log as log_module
+from imgexp_tui.notebook.history.drafts import drafts, write_draft
 from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.saving import atomic_swap
 
 from . import power_cases
 from .conftest import ROOT
@@ -57,21 +58,21 @@ def says(base: Path) -> str:
 
 
 def told(base: Path) -> set[str]:
-    return {state.text for state in history.states(lab_of(base), "v0", "summary")}
+    return {state.text for state in log_module.states(lab_of(base), "v0", "summary")}
 
 
 @pytest.mark.parametrize("way", [save, power_cases.save_without_an_exchange])
 @pytest.mark.parametrize("earlier", [False, True], ids=["the history is new", "the history is there"])
 def test_a_save_is_whole_and_what_it_replaced_is_told(base: Path, way: Callable[[Path], None], earlier: bool) -> None:
     if earlier:
-        history.record_missing(lab_of(base), [("v0", "takeaways", "-a")], 1.0)
+        log_module.record_missing(lab_of(base), [("v0", "takeaways", "-a")], 1.0)
 
     def look(done: bool) -> None:
         assert says(base) == "new" if done else says(base) in ("old", "new")
         assert says(base) == "old" or "old" in told(base)
         assert not done or told(base) == {"old", "new"}
         # Nothing that a save left half done makes a difference to the next.
-        exchange.mend(notebook_of(base))
+        atomic_swap.mend(notebook_of(base))
         assert notebook_of(base).read_text() in (OLD, NEW)
         assert not list(lab_of(base).glob("*.other"))
 
@@ -89,13 +90,13 @@ def test_a_file_of_others_that_was_displaced_stands_again(base: Path) -> None:
 
 def test_mending_is_done_once_and_for_all(base: Path) -> None:
     notebook_of(base).write_text(NEW)
-    meant = f"{exchange._digest(OLD.encode())}-{exchange._digest(NEW.encode())}"
+    meant = f"{atomic_swap._digest(OLD.encode())}-{atomic_swap._digest(NEW.encode())}"
     (lab_of(base) / f".experiments.toml.{meant}.01234567.swap").write_text(THEIRS)
 
     def look(done: bool) -> None:
         exchange_ = {notebook_of(base).read_text()}
         assert exchange_ == {THEIRS} if done else exchange_ <= {NEW, THEIRS}
-        exchange.mend(notebook_of(base))
+        atomic_swap.mend(notebook_of(base))
         assert notebook_of(base).read_text() == THEIRS
         assert [p.name for p in lab_of(base).iterdir()] == ["experiments.toml"]
 

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgexp_tui.records import build, events, sampling, series, snapshot
-from imgexp_tui.records.columns import Columns, epochs_of, fold, load
+from imgexp_tui.records import events
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.lines import LineWriter
-from imgexp_tui.records.pyramid import Pyramid
-from imgexp_tui.records.rows import parse, read_rows
+from imgexp_tui.records.jsonl import LineWriter
+from imgexp_tui.records.metrics import history, sampling, snapshot, snapshot_writer
+from imgexp_tui.records.metrics.columns import Columns, epochs_of, fold, load
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.history import Axis, RunSeries
+from imgexp_tui.records.metrics.jsonl_columns import parse, read_rows
+from imgexp_tui.records.metrics.minmax import Pyramid
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.series import Axis, RunSeries
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def run(tmp_path: Path) -> RunDir:
 @pytest.fixture
 def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records from 20 KB on are opened as long ones are."""
-    monkeypatch.setattr(series, "LONG", 20_000)
+    monkeypatch.setattr(history, "LONG", 20_000)
 
 
 def write(run: RunDir, lines: list[dict[str, Any]]) -> None:
@@ -89,7 +90,7 @@ def same(a: list[tuple[int, float]], b: list[tuple[int, float]]) -> bool:
 @pytest.mark.parametrize("seed", range(25))
 def test_columns_hold_what_reading_line_by_line_finds(run: RunDir, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Resumes, odd values, torn lines, holes and strange lines, appended in pieces."""
-    monkeypatch.setattr(series, "_FROZEN", 40)
+    monkeypatch.setattr(history, "_FROZEN", 40)
     dice = random.Random(seed)
     found, step = RunSeries(run), 0
     for _ in range(6):
@@ -144,9 +145,9 @@ def test_several_processes_read_what_one_reads(run: RunDir, monkeypatch: pytest.
         line["valid/loss"] = math.nan if line["step"] % 7 == 0 else 2.0
     write(run, lines)
     whole, end = read_rows(run.metrics, 0, run.metrics.stat().st_size)
-    monkeypatch.setattr(build, "_SHARED", 1000)
-    monkeypatch.setattr(build.os, "sched_getaffinity", lambda _: {0, 1, 2})
-    shared, offset = build._read(run.metrics, 0)
+    monkeypatch.setattr(snapshot_writer, "_SHARED", 1000)
+    monkeypatch.setattr(snapshot_writer.os, "sched_getaffinity", lambda _: {0, 1, 2})
+    shared, offset = snapshot_writer._read(run.metrics, 0)
     assert (offset, len(shared)) == (end, 3000)
     assert shared.steps.tolist() == whole.steps.tolist()
     assert shared.times.tolist() == whole.times.tolist()
@@ -173,7 +174,7 @@ def test_a_spike_of_one_step_is_in_every_window_that_holds_it(run: RunDir, short
         assert window.edges[at] <= 3777 <= window.edges[at + 1]
     extremes = found.extremes("train/loss")
     assert extremes is not None and (extremes.high, extremes.high_step) == (9.5, 3777)
-    assert found.near("train/loss", 3777.2) == series.Point(3777, pytest.approx(37.77), 3776.0, 9.5)
+    assert found.near("train/loss", 3777.2) == history.Point(3777, pytest.approx(37.77), 3776.0, 9.5)
 
 
 def test_a_long_record_is_sampled_at_once_and_whole_soon_after(run: RunDir, short_is_long: None) -> None:
@@ -213,7 +214,7 @@ def test_a_record_that_was_rewritten_or_cut_is_read_anew(run: RunDir, short_is_l
 @pytest.mark.parametrize("seed", range(12))
 def test_a_damaged_snapshot_is_never_believed(run: RunDir, seed: int) -> None:
     write(run, curve(2000, spike=1234))
-    assert build.main([str(run.path)]) == build.KEPT
+    assert snapshot_writer.main([str(run.path)]) == snapshot_writer.KEPT
     file = run.cache / snapshot.NAME
     data, dice = bytearray(file.read_bytes()), random.Random(seed)
     if seed % 3 == 0:
@@ -231,7 +232,7 @@ def test_a_damaged_snapshot_is_never_believed(run: RunDir, seed: int) -> None:
             pass
         else:  # the flipped bit was in the padding
             assert columns.metrics["train/loss"][1].max() == 9.5 == max(overview.series["train/loss"][1])
-    assert build.main([str(run.path)]) == build.KEPT
+    assert snapshot_writer.main([str(run.path)]) == snapshot_writer.KEPT
     mended = snapshot.open_snapshot(run.cache, run.metrics)
     assert mended is not None and load(mended).metrics["train/loss"][1].max() == 9.5
 
@@ -250,10 +251,10 @@ def test_a_full_disk_leaves_nothing_behind(run: RunDir) -> None:
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
-        "from imgexp_tui.records.build import main; sys.exit(main([sys.argv[1]]))"
+        "from imgexp_tui.records.metrics.snapshot_writer import main; sys.exit(main([sys.argv[1]]))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(run.path)], check=False)
-    assert done.returncode == build.FAILED
+    assert done.returncode == snapshot_writer.FAILED
     assert list(run.cache.iterdir()) == []
 
 
@@ -268,9 +269,9 @@ def test_without_another_process_the_record_is_read_here(
 
 def test_the_next_snapshot_goes_on_from_the_last(run: RunDir) -> None:
     write(run, curve(500))
-    assert build.main([str(run.path)]) == build.KEPT
+    assert snapshot_writer.main([str(run.path)]) == snapshot_writer.KEPT
     write(run, [{"step": 400 + i, "time": 2000.0 + i, "train/loss": float(i), "valid/loss": 0.5} for i in range(300)])
-    assert build.main([str(run.path)]) == build.KEPT
+    assert snapshot_writer.main([str(run.path)]) == snapshot_writer.KEPT
     found = snapshot.open_snapshot(run.cache, run.metrics)
     assert found is not None
     columns = load(found)
@@ -313,10 +314,10 @@ def test_what_a_killed_builder_left_is_removed_by_a_later_one(run: RunDir) -> No
     run.cache.mkdir()
     left = run.cache / f".{snapshot.NAME}.abc.tmp"
     left.write_bytes(b"half")
-    build.main([str(run.path)])
+    snapshot_writer.main([str(run.path)])
     assert left.exists(), "its writer may be at work"
     os.utime(left, (0, 0))
-    build.main([str(run.path)])
+    snapshot_writer.main([str(run.path)])
     assert not left.exists()
 
 
@@ -338,7 +339,7 @@ def test_what_the_supervisor_sampled_stands_at_the_steps_that_were_done(run: Run
     with contextlib.closing(LineWriter(run.system)) as writer:
         for sample in samples:
             writer.write(sample)
-    found = series.RunSeries(run)
+    found = history.RunSeries(run)
     assert found.poll()
     assert found.metrics == ["train/loss", "tree/memory"]
     steps, values = found.values("tree/memory")

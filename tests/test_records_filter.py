@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imgexp_tui.cli import main
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.records.filter import Facts, FilterError, parse
+from imgexp_tui.records.version_filter import Facts, FilterError, parse
 
 from .reported_runs import a_run
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from imgexp_tui.records import events, lines
+from imgexp_tui.records import events, jsonl
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.follow import RunView, best_of
-from imgexp_tui.records.gauge import Gauge
-from imgexp_tui.records.identity import identity
+from imgexp_tui.records.metrics.follower import RunView, best_of
+from imgexp_tui.records.process_identity import identity
 from imgexp_tui.records.rundir import RunDir, create_run_dir
-from imgexp_tui.records.state import State
-from imgexp_tui.records.stats import measured, utilization
+from imgexp_tui.records.status import State
+from imgexp_tui.records.system.stats import measured, utilization
+from imgexp_tui.records.system.utilization import Gauge
 
 BEGAN = 1_000_000.0
 
@@ -32,12 +32,12 @@ def run(tmp_path: Path) -> RunDir:
 
 def log(run: RunDir, step: int, **metrics: Any) -> None:
     named = {name.replace("__", "/"): value for name, value in metrics.items()}
-    lines.append(run.metrics, {"step": step, "epoch": 1 + (step - 1) // 10, "time": BEGAN + step} | named)
+    jsonl.append(run.metrics, {"step": step, "epoch": 1 + (step - 1) // 10, "time": BEGAN + step} | named)
 
 
 def system(run: RunDir, second: float, **values: float) -> None:
     named = {name.replace("__", "/"): value for name, value in values.items()}
-    lines.append(run.system, {"time": BEGAN + second} | named)
+    jsonl.append(run.system, {"time": BEGAN + second} | named)
 
 
 def attempt(run: RunDir, number: int, started: float) -> None:
@@ -101,8 +101,8 @@ def test_what_is_not_finite_never_is_the_best(run: RunDir) -> None:
 
 @pytest.mark.parametrize("step", [None, "1", 1.5, -1, 1 << 63, True, [1]])
 def test_a_step_that_is_none_is_passed_over(run: RunDir, step: Any) -> None:
-    lines.append(run.metrics, {"step": step, "train/loss": 1.0})
-    lines.append(run.metrics, {"step": 2, "train/loss": 0.5, "note": "text", "flag": True, "epoch": "nan"})
+    jsonl.append(run.metrics, {"step": step, "train/loss": 1.0})
+    jsonl.append(run.metrics, {"step": 2, "train/loss": 0.5, "note": "text", "flag": True, "epoch": "nan"})
     view = seen(run)
     assert view.step == 2 or step is True
     assert set(view.series) == {"train/loss"}
@@ -148,7 +148,7 @@ def test_time_left_follows_the_pace_of_this_attempt(run: RunDir) -> None:
     assert view.chance == {"valid/loss": 0.6931}
     attempt(run, 2, BEGAN + 1000)
     for step, moment in ((11, 1000.0), (12, 1005.0)):
-        lines.append(run.metrics, {"step": step, "epoch": 2, "time": BEGAN + moment})
+        jsonl.append(run.metrics, {"step": step, "epoch": 2, "time": BEGAN + moment})
     view.poll()
     assert view.eta() == pytest.approx(18 * 5.0)
     assert seen(run).eta() == pytest.approx(18 * 5.0)
@@ -161,8 +161,8 @@ def test_a_clock_that_jumps_changes_neither_pace_nor_gauge(run: RunDir, jump: fl
     events.log(run, "plan", epochs=1, steps_per_epoch=100)
     for step in range(1, 51):
         moment = 1000.0 + 2 * step + (jump if step > 25 else 0)
-        lines.append(run.metrics, {"step": step, "time": moment, "train/loss": 1.0})
-        lines.append(run.system, {"time": moment, "gpu0/utilization": 90})
+        jsonl.append(run.metrics, {"step": step, "time": moment, "train/loss": 1.0})
+        jsonl.append(run.system, {"time": moment, "gpu0/utilization": 90})
     view = seen(run)
     assert view.eta() == pytest.approx(100.0)
     assert 2 * 47 < view.gauges["gpu0/utilization"].seconds <= 2 * 48 + 30
@@ -172,7 +172,7 @@ def test_a_trainer_with_a_line_every_quarter_of_an_hour_has_a_pace(run: RunDir) 
     attempt(run, 1, 1000.0)
     events.log(run, "plan", epochs=1, steps_per_epoch=10)
     for step in range(1, 5):
-        lines.append(run.metrics, {"step": step, "time": 1000.0 + 900 * step, "train/loss": 1.0})
+        jsonl.append(run.metrics, {"step": step, "time": 1000.0 + 900 * step, "train/loss": 1.0})
     assert seen(run).eta() == pytest.approx(6 * 900)
 
 
@@ -322,7 +322,7 @@ def test_an_attempt_is_marked_where_it_begins(run: RunDir, polls: str) -> None:
     view = RunView(run)
 
     def happened(kind: str, second: float, **more: int) -> None:
-        lines.append(run.events, {"time": BEGAN + second, "kind": kind, "message": "", **more})
+        jsonl.append(run.events, {"time": BEGAN + second, "kind": kind, "message": "", **more})
         if polls != "once":
             view.poll()
 
@@ -331,15 +331,15 @@ def test_an_attempt_is_marked_where_it_begins(run: RunDir, polls: str) -> None:
         log(run, step, train__loss=0.7)
     happened("resumed", 8.5, attempt=2)
     for step in (6, 7, 8, 9):  # from the checkpoint of step 5, later
-        lines.append(run.metrics, {"step": step, "time": BEGAN + 10 + step, "train/loss": 0.6})
+        jsonl.append(run.metrics, {"step": step, "time": BEGAN + 10 + step, "train/loss": 0.6})
     view.poll()
     assert view.attempts == {2: 6}
     happened("resumed", 30, attempt=3)
-    lines.append(run.metrics, {"step": 10, "time": BEGAN + 31, "train/loss": 0.6})
+    jsonl.append(run.metrics, {"step": 10, "time": BEGAN + 31, "train/loss": 0.6})
     view.poll()
     assert view.attempts == {2: 6, 3: 10}
     happened("resumed", 40, attempt=4)
-    lines.append(run.metrics, {"step": 4, "time": BEGAN + 41, "train/loss": 0.6})
+    jsonl.append(run.metrics, {"step": 4, "time": BEGAN + 41, "train/loss": 0.6})
     view.poll()
     assert view.attempts == {4: 4}  # it does again what the others did
 
@@ -347,6 +347,6 @@ def test_an_attempt_is_marked_where_it_begins(run: RunDir, polls: str) -> None:
 def test_an_attempt_is_marked_though_the_clock_was_set_back(run: RunDir) -> None:
     for step in (1, 2, 3):
         log(run, step, train__loss=0.7)
-    lines.append(run.events, {"time": BEGAN + 100, "kind": "resumed", "message": "", "attempt": 2})
+    jsonl.append(run.events, {"time": BEGAN + 100, "kind": "resumed", "message": "", "attempt": 2})
     log(run, 2, train__loss=0.6)
     assert seen(run).attempts == {2: 2}

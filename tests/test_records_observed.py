@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.cli import main
-from imgexp_tui.cli.labs import views_of
+from imgexp_tui.cli.common import views_of
 from imgexp_tui.notebook.load import load
-from imgexp_tui.notebook.plain_reader import parse_plain
-from imgexp_tui.records import lines
-from imgexp_tui.records.observed import DIFFERS, IMPOSSIBLE, remarks
-from imgexp_tui.records.stats import measured
-from imgexp_tui.reports.data import csv_text, run_row
+from imgexp_tui.notebook.plain.reader import parse_plain
+from imgexp_tui.records import jsonl
+from imgexp_tui.records.observed_stats import DIFFERS, IMPOSSIBLE, remarks
+from imgexp_tui.records.system.stats import measured
 from imgexp_tui.reports.markdown import markdown
-from imgexp_tui.reports.page import page
-from imgexp_tui.tui.lines import plain
-from imgexp_tui.tui.note_lines import note_lines
+from imgexp_tui.reports.sections import page
+from imgexp_tui.reports.tabular import csv_text, run_row
+from imgexp_tui.views.notes.panel import note_lines
+from imgexp_tui.views.styled import plain
 
 from .reported_runs import a_run
 
@@ -114,8 +114,8 @@ def lab(tmp_path: Path) -> Path:
     (tmp_path / "experiments.toml").write_text(NOTEBOOK)
     view = a_run(tmp_path, "v0", "20260101-000000-aaaaaa", [0.4, 0.3])
     mega = 1024 * 1024
-    lines.append(view.dir.metrics, {"step": 5, "epoch": 3, "time": 4.0, "time/epoch_train": 70.0})
-    lines.append(view.dir.system, {"time": 1.0, "tree/memory": 2425 * mega, "host/memory_total": 30147 * mega})
+    jsonl.append(view.dir.metrics, {"step": 5, "epoch": 3, "time": 4.0, "time/epoch_train": 70.0})
+    jsonl.append(view.dir.system, {"time": 1.0, "tree/memory": 2425 * mega, "host/memory_total": 30147 * mega})
     return tmp_path
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from imgexp_tui.records import build, events, quick
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.lines import LineWriter
-from imgexp_tui.records.news import News
-from imgexp_tui.records.quick import QuickView
+from imgexp_tui.records import events
+from imgexp_tui.records.alerts import News
+from imgexp_tui.records.jsonl import LineWriter
+from imgexp_tui.records.metrics import fast_follower, snapshot_writer
+from imgexp_tui.records.metrics.fast_follower import QuickView
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.tui.curves import CurveBuilder
+from imgexp_tui.views.charts.curve import CurveBuilder
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def run(tmp_path: Path) -> RunDir:
 @pytest.fixture(autouse=True)
 def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records from 50 KB on are opened as long ones are."""
-    monkeypatch.setattr(quick, "LONG", 50_000)
+    monkeypatch.setattr(fast_follower, "LONG", 50_000)
 
 
 def write(run: RunDir, first: int, last: int, begin: float = 1000.0, spike: int = 0) -> None:
@@ -113,7 +114,7 @@ def test_a_long_run_that_was_resumed_goes_back(run: RunDir) -> None:
 
 
 def test_a_run_that_grows_long_stays_small(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick, "_PILED", 100_000)
+    monkeypatch.setattr(fast_follower, "_PILED", 100_000)
     view = QuickView(run)
     for first in range(1, 8001, 500):
         write(run, first, first + 499)
@@ -160,7 +161,7 @@ def test_an_overview_has_every_extreme(run: RunDir, seed: int) -> None:
         value = dice.choice([dice.random(), dice.random(), dice.random(), math.nan, math.inf])
         writer.write({"step": s, "epoch": s / 100, "time": float(s), "train/loss": value, "valid/accuracy": -value})
     writer.close()
-    assert build.main([str(run.path)]) == build.KEPT
+    assert snapshot_writer.main([str(run.path)]) == snapshot_writer.KEPT
     view = QuickView(run)
     view.poll()
     assert not view.reading

@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from imgexp_tui.records.smooth import smoothed
+from imgexp_tui.records.metrics.smoothing import smoothed
 
 
 def slow(values: list[float], strength: float) -> list[float]:

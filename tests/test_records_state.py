@@ -13,12 +13,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from imgexp_tui.records import state
+from imgexp_tui.records import status
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.identity import Identity, identity
+from imgexp_tui.records.process_identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
-from imgexp_tui.records.state import State
-from imgexp_tui.records.told import Told
+from imgexp_tui.records.slurm_status import Told
+from imgexp_tui.records.status import State
 
 
 @pytest.fixture
@@ -65,20 +65,20 @@ def ended(run: RunDir, cause: str = "finished", attempt: int = 1) -> None:
 
 
 def test_a_run_that_was_just_asked_for_is_queued_and_soon_lost(run: RunDir) -> None:
-    assert state.status(run).state is State.QUEUED
-    assert state.status(run, now=time.time() + 60).state is State.LOST
+    assert status.status(run).state is State.QUEUED
+    assert status.status(run, now=time.time() + 60).state is State.LOST
 
 
 def test_alive_is_running_and_silent_is_no_heartbeat(run: RunDir, alive: Identity, dead: Identity) -> None:
     process(run, supervisor=alive, trainer=alive)
-    assert state.status(run).state is State.RUNNING
-    found = state.status(run, now=time.time() + 300)
+    assert status.status(run).state is State.RUNNING
+    found = status.status(run, now=time.time() + 300)
     assert found.state is State.NO_HEARTBEAT and found.state.live
     assert "5m" in found.evidence
     run.log.touch()
-    assert state.status(run).state is State.RUNNING
+    assert status.status(run).state is State.RUNNING
     process(run, supervisor=dead, trainer=alive)
-    found = state.status(run)
+    found = status.status(run)
     assert found.state is State.RUNNING and "supervisor is gone" in found.evidence
 
 
@@ -86,27 +86,27 @@ def test_how_long_silence_may_last_is_the_labs_choice(tmp_path: Path, alive: Ide
     run = create_run_dir(tmp_path, "v0")
     replace(request(run), heartbeat=1000.0).write(run)
     process(run, supervisor=alive, trainer=alive)
-    assert state.status(run, now=time.time() + 900).state is State.RUNNING
-    assert state.status(run, now=time.time() + 1100).state is State.NO_HEARTBEAT
+    assert status.status(run, now=time.time() + 900).state is State.RUNNING
+    assert status.status(run, now=time.time() + 1100).state is State.NO_HEARTBEAT
 
 
 def test_nothing_is_finished_without_its_exit(run: RunDir, dead: Identity) -> None:
     process(run, supervisor=dead, trainer=dead)
-    assert state.status(run).state is State.LOST
+    assert status.status(run).state is State.LOST
     ended(run)
-    assert state.status(run).state is State.FINISHED
+    assert status.status(run).state is State.FINISHED
 
 
 def test_a_reused_pid_is_not_the_process(run: RunDir, alive: Identity) -> None:
     other = replace(alive, start_ticks=alive.start_ticks - 1)
     process(run, supervisor=other, trainer=other)
-    assert state.status(run).state is State.LOST
+    assert status.status(run).state is State.LOST
 
 
 def test_nothing_runs_after_a_reboot(run: RunDir, alive: Identity) -> None:
     before = replace(alive, boot_id="11111111-2222-3333-4444-555555555555")
     process(run, supervisor=before, trainer=before)
-    found = state.status(run)
+    found = status.status(run)
     assert found.state is State.LOST and "started anew" in found.evidence
 
 
@@ -121,20 +121,20 @@ def test_a_zombie_does_not_run(run: RunDir) -> None:
 def test_another_machine_is_believed_by_its_heartbeat_alone(run: RunDir, dead: Identity) -> None:
     there = replace(dead, host="gpu-box")
     process(run, supervisor=there, trainer=there)
-    found = state.status(run)
+    found = status.status(run)
     assert found.state is State.RUNNING and "gpu-box" in found.evidence
-    assert state.status(run, now=time.time() + 300).state is State.NO_HEARTBEAT
+    assert status.status(run, now=time.time() + 300).state is State.NO_HEARTBEAT
 
 
 def test_the_end_of_a_former_attempt_is_superseded(run: RunDir, alive: Identity, dead: Identity) -> None:
     ended(run, "stopped", attempt=1)
     process(run, supervisor=alive, trainer=alive, attempt=2)
-    found = state.status(run)
+    found = status.status(run)
     assert (found.state, found.attempt) == (State.RUNNING, 2)
     process(run, supervisor=dead, trainer=dead, attempt=2)
-    assert state.status(run).state is State.LOST
+    assert status.status(run).state is State.LOST
     ended(run, "finished", attempt=2)
-    assert (state.status(run).state, state.status(run).attempt) == (State.FINISHED, 2)
+    assert (status.status(run).state, status.status(run).attempt) == (State.FINISHED, 2)
 
 
 def test_an_end_written_while_one_looks_is_seen(run: RunDir, dead: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ def test_an_end_written_while_one_looks_is_seen(run: RunDir, dead: Identity, mon
         return look(self)
 
     monkeypatch.setattr(Identity, "alive", alive)
-    assert state.status(run).state is State.FINISHED
+    assert status.status(run).state is State.FINISHED
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def old(run: RunDir) -> None:
 
 
 def seen(run: RunDir, now: float) -> tuple[State, str]:
-    found = state.status(run, now=now)
+    found = status.status(run, now=now)
     return found.state, found.evidence
 
 
@@ -256,18 +256,18 @@ def test_damaged_documents_are_missing_documents(run: RunDir, content: bytes) ->
         path.write_bytes(content)
     assert Process.read(run) is None
     assert Exit.read(run) is None
-    assert state.status(run).state is State.QUEUED
+    assert status.status(run).state is State.QUEUED
     run.request.write_bytes(content)
     assert Request.read(run) is None
-    state.status(run)
+    status.status(run)
 
 
 def test_an_unknown_cause_is_lost_not_a_crash(run: RunDir) -> None:
     ended(run, "abducted")
-    found = state.status(run)
+    found = status.status(run)
     assert found.state is State.LOST and "abducted" in found.evidence
     ended(run, "running")
-    assert state.status(run).state is State.LOST
+    assert status.status(run).state is State.LOST
 
 
 def test_keys_that_a_later_version_adds_are_passed_over(run: RunDir) -> None:

@@ -16,10 +16,10 @@ from markdown_it.token import Token
 
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.reports.data import csv_text, json_text, run_row, version_row
-from imgexp_tui.reports.escape import block, inline
 from imgexp_tui.reports.markdown import MARK, markdown
-from imgexp_tui.reports.page import Views, page
+from imgexp_tui.reports.markdown_escape import block, inline
+from imgexp_tui.reports.sections import Views, page
+from imgexp_tui.reports.tabular import csv_text, json_text, run_row, version_row
 from imgexp_tui.text import clean, clean_line
 
 from .reported_runs import a_run

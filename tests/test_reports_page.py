@@ -15,7 +15,7 @@ from imgexp_tui.notebook.load import read
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.reports.html import html
 from imgexp_tui.reports.markdown import markdown
-from imgexp_tui.reports.page import PARTS, Heading, Note, over_seeds, page
+from imgexp_tui.reports.sections import PARTS, Heading, Note, over_seeds, page
 from imgexp_tui.text import clean
 
 from .reported_runs import PLAN, a_run

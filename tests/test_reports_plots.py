@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgexp_tui.reports.figures import COLUMNS, MOST, Figure, Line, Panel, overview, run_figure, shown_run, thinned
+from imgexp_tui.reports.plot_data import COLUMNS, MOST, Figure, Line, Panel, overview, run_figure, shown_run, thinned
 from imgexp_tui.reports.plot_files import LIST, ExportError, folder_of, put
-from imgexp_tui.reports.plots import draw
+from imgexp_tui.reports.plot_render import draw
 
 from .reported_runs import PLAN, a_run
 
@@ -123,7 +123,7 @@ def test_the_same_figure_gives_the_same_bytes_whatever_the_user_s_settings(tmp_p
     drawing = draw(FIGURE)
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: none\nsavefig.dpi: 10\naxes.facecolor: red\n")
     code = (
-        "import hashlib\nfrom tests.test_reports_plots import FIGURE\nfrom imgexp_tui.reports.plots import draw\n"
+        "import hashlib\nfrom tests.test_reports_plots import FIGURE\nfrom imgexp_tui.reports.plot_render import draw\n"
         "d = draw(FIGURE)\nprint(hashlib.sha256(d.png).hexdigest(), hashlib.sha256(d.svg).hexdigest())\n"
     )
     environment = {
@@ -177,10 +177,12 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("page", ["#ffffff", "#0d1117"])
 def test_every_colour_can_be_read_on_light_and_on_dark_pages(page: str) -> None:
-    from imgexp_tui.reports import plots
+    from imgexp_tui.reports import plot_render
 
-    assert contrast(plots.INK, page) > 4
-    assert all(contrast(colour, page) >= 3 for colour in (plots._TRAIN, plots._VALID, *plots._COLOURS))
+    assert contrast(plot_render.INK, page) > 4
+    assert all(
+        contrast(colour, page) >= 3 for colour in (plot_render._TRAIN, plot_render._VALID, *plot_render._COLOURS)
+    )
 
 
 def names(folder: Path) -> set[str]:

@@ -12,13 +12,13 @@ import pytest
 from terminal import Recording, record
 
 from imgexp_tui.notebook.load import load
+from imgexp_tui.records.alerts import Alert
 from imgexp_tui.records.documents import Process
-from imgexp_tui.records.identity import identity
-from imgexp_tui.records.news import Alert
-from imgexp_tui.records.state import State
+from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.status import State
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
-from imgexp_tui.tui.ringer import escape, sentence
+from imgexp_tui.tui.terminal.notifier import escape, sentence
 
 from .conftest import stop_all
 from .reported_runs import a_run

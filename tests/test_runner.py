@@ -13,16 +13,17 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import events, lines, state
+from imgexp_tui.records import events, jsonl
+from imgexp_tui.records import status as status_module
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.identity import Identity
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.process_identity import Identity
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.state import State
+from imgexp_tui.records.status import State
 from imgexp_tui.runner.control import ControlError, resume, stop, wait
-from imgexp_tui.runner.find import find_run
+from imgexp_tui.runner.find_run import find_run
 from imgexp_tui.runner.launch import LaunchError, launch
-from imgexp_tui.runner.sweep import of_run
+from imgexp_tui.runner.supervisor.process_cleanup import of_run
 
 TRAINER = '''
 """Stands in for a user's training script."""
@@ -126,7 +127,7 @@ def ended(run: RunDir) -> Exit:
 
 
 def kinds(run: RunDir) -> list[str]:
-    return [e["kind"] for e in lines.read(run.events)]
+    return [e["kind"] for e in jsonl.read(run.events)]
 
 
 def test_a_run_to_its_end(lab: Path) -> None:
@@ -135,7 +136,7 @@ def test_a_run_to_its_end(lab: Path) -> None:
     assert (found.cause, found.exit_code, found.signal, found.attempt) == ("finished", 0, None, 1)
     assert kinds(run) == ["started", "ended"]
     assert run.log.read_text() == "mode quick\n"
-    sample = lines.read(run.system)[0]
+    sample = jsonl.read(run.system)[0]
     assert {"time", "tree/cpu_percent", "tree/memory", "host/cpu_percent", "host/memory_total"} <= set(sample)
     until(lambda: not process(run)[0].alive())
     # Nothing but the record is left in the folder.
@@ -215,7 +216,7 @@ def test_the_launchers_end_leaves_the_run(lab: Path, end: str) -> None:
     os.close(master)
     launcher.communicate(timeout=30)
     assert launcher.returncode == -(signal.SIGKILL if end == "SIGKILL" else signal.SIGHUP)
-    assert state.status(run).state is State.RUNNING
+    assert status_module.status(run).state is State.RUNNING
     assert all(p.alive() for p in process(run))
     stop(run)
     assert ended(run).cause == "stopped"
@@ -300,10 +301,10 @@ def test_the_supervisors_death_leaves_the_trainer(lab: Path) -> None:
     supervisor, trainer = process(run)
     os.kill(supervisor.pid, signal.SIGKILL)
     until(lambda: not supervisor.alive())
-    assert state.status(run).state is State.RUNNING
+    assert status_module.status(run).state is State.RUNNING
     os.kill(trainer.pid, signal.SIGKILL)
     until(lambda: not trainer.alive())
-    assert state.status(run).state is State.LOST
+    assert status_module.status(run).state is State.LOST
     with pytest.raises(ControlError, match="lost"):
         stop(run)
 
@@ -334,8 +335,8 @@ def test_a_resumed_run_is_its_next_attempt(lab: Path) -> None:
     view.poll()
     before = run.request.read_bytes()
     resume(run)
-    assert (state.status(run).state, state.status(run).attempt) == (State.RUNNING, 2)
-    until(lambda: len(lines.read(run.metrics)) == 2)
+    assert (status_module.status(run).state, status_module.status(run).attempt) == (State.RUNNING, 2)
+    until(lambda: len(jsonl.read(run.metrics)) == 2)
     view.poll()
     assert view.status.state is State.RUNNING and view.step == 2
     stop(run)
@@ -350,12 +351,12 @@ def test_a_lost_run_can_be_resumed_and_what_was_left_of_it_is_gone(lab: Path) ->
     supervisor, trainer = process(run)
     for one in (supervisor, trainer):
         os.kill(one.pid, signal.SIGKILL)
-    until(lambda: state.status(run).state is State.LOST)
+    until(lambda: status_module.status(run).state is State.LOST)
     left = left_of(run)
     assert len(left) == 2
     resume(run)
     assert not any(one.alive() for one in left)
-    assert state.status(run).attempt == 2
+    assert status_module.status(run).attempt == 2
 
 
 def test_two_resumes_at_once_start_one_attempt(lab: Path) -> None:
@@ -366,7 +367,7 @@ def test_two_resumes_at_once_start_one_attempt(lab: Path) -> None:
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = sorted(one.communicate(timeout=60)[0] for one in both)
     assert said[0] == "started" and said[1].startswith("the run is ")
-    assert state.status(run).attempt == 2
+    assert status_module.status(run).attempt == 2
     assert kinds(run).count("resumed") == 1
 
 
@@ -449,9 +450,9 @@ def test_the_shipped_trainer_is_asked_for_what_was_resolved(lab: Path, monkeypat
     (lab / "experiments.toml").write_text(
         "[lab]\n[defaults]\ndata = 'photos'\n[versions.v0]\n[versions.v0.train]\nepochs = 2\n"
     )
-    from imgexp_tui.runner import detached
+    from imgexp_tui.runner.launchers import local
 
-    monkeypatch.setattr(detached, "start", lambda module, run: None)  # what is frozen, not what is trained
+    monkeypatch.setattr(local, "start", lambda module, run: None)  # what is frozen, not what is trained
     run = launch(load(lab), "v0", overrides={"batch_size": 8}, seed=5)
     request = Request.read(run)
     assert request

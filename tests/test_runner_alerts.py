@@ -14,16 +14,16 @@ import orjson
 import pytest
 
 from imgexp_tui.cli import doctor
-from imgexp_tui.monitor.processes import pids
+from imgexp_tui.monitor.proc import pids
 from imgexp_tui.notebook.load import load, read
+from imgexp_tui.records.alerts import Alert
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.lines import append
-from imgexp_tui.records.news import Alert
+from imgexp_tui.records.jsonl import append
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.state import State, status
-from imgexp_tui.runner import alerts
+from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import launch
+from imgexp_tui.runner.supervisor import event_command
 
 from .conftest import stop_all
 
@@ -114,7 +114,7 @@ def test_a_new_best_and_the_end_are_told_with_what_happened(lab: Path) -> None:
     # The end was written down before, and nothing stays behind.
     assert Exit.read(run)
     until(lambda: not beside(run), "an end of the process beside")
-    assert not (run.path / alerts.LOG).exists()
+    assert not (run.path / event_command.LOG).exists()
 
 
 def test_a_nan_is_told_once_and_a_failure_as_it_was_printed(lab: Path) -> None:
@@ -178,11 +178,11 @@ def test_a_command_that_hangs_or_is_not_there_hurts_no_run(lab: Path) -> None:
     for pid in pids():
         if _words(pid)[:3] == [b"sh", b"-c", b"touch began; sleep 600"]:
             os.killpg(pid, signal.SIGKILL)
-    until((run.path / alerts.LOG).exists, "a log")
+    until((run.path / event_command.LOG).exists, "a log")
     write(lab, '["no-such-program"]')
     run = launch(load(lab), "fail")
     assert wait(run).state is State.FAILED
-    log = run.path / alerts.LOG
+    log = run.path / event_command.LOG
     until(lambda: log.exists() and log.read_text(), "a complaint")
     assert log.read_text().endswith(" failed: cannot start no-such-program: No such file or directory\n")
 
@@ -197,10 +197,10 @@ def test_a_command_has_limits(lab: Path, monkeypatch: pytest.MonkeyPatch, comman
     until(lambda: not beside(run), "an end of the process beside")
     request = Request.read(run)
     assert request
-    monkeypatch.setattr(alerts, "LIMIT", 1.0)
+    monkeypatch.setattr(event_command, "LIMIT", 1.0)
     request = replace(request, on_event=["sh", "-c", command])
-    alerts.tell(run, request, 1, Alert("best", "plain", run.run, "", 0.0))
-    log = (run.path / alerts.LOG).read_bytes()
+    event_command.tell(run, request, 1, Alert("best", "plain", run.run, "", 0.0))
+    log = (run.path / event_command.LOG).read_bytes()
     assert why.encode() in log.splitlines()[-1]
     assert len(log) < 2 << 20
     assert not [pid for pid in pids() if _words(pid)[:3] == [b"sh", b"-c", command.encode()]]

@@ -11,7 +11,7 @@ from imgexp_tui.notebook.load import load
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.runner.control import resume, wait
 from imgexp_tui.runner.launch import launch
-from imgexp_tui.runner.versions import rename
+from imgexp_tui.runner.version_folders import rename
 
 from .conftest import stop_all
 

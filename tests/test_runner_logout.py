@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.records.state import State
+from imgexp_tui.records.status import State
 from imgexp_tui.runner.control import wait
 
 from .conftest import stop_all
@@ -72,7 +72,7 @@ def asked(lab: Path) -> str:
 def warnings(lab: Path) -> list[str]:
     (run,) = find_runs(lab)
     assert wait(run).state is State.FINISHED
-    return [e["message"] for e in lines.read(run.events) if e["kind"] == "warning"]
+    return [e["message"] for e in jsonl.read(run.events) if e["kind"] == "warning"]
 
 
 def test_a_run_gets_a_scope_of_its_own_where_that_is_allowed(lab: Path) -> None:

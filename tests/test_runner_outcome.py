@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Exit
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner import recorder
 from imgexp_tui.runner.control import wait
-from imgexp_tui.runner.out_of_memory import Counter
-from imgexp_tui.runner.outcome import Seen, judge, last_words
-from imgexp_tui.runner.recorder import merged, pace
+from imgexp_tui.runner.supervisor import recorder
+from imgexp_tui.runner.supervisor.oom import Counter
+from imgexp_tui.runner.supervisor.outcome import Seen, judge, last_words
+from imgexp_tui.runner.supervisor.recorder import merged, pace
 
 
 @pytest.fixture
@@ -172,16 +172,16 @@ def test_a_recorder_samples_each_second_and_writes_what_is_left_at_the_end(
     monkeypatch.setattr(found, "_sample", lambda: {"tree/memory": now[0]})
 
     def until(second: float) -> int:
-        before = len(lines.read(run.system))
+        before = len(jsonl.read(run.system))
         while now[0] < second:
             found.take()
             now[0] = max(found.due, now[0] + 0.01) + 0.02  # a little late, as it is
-        return len(lines.read(run.system)) - before
+        return len(jsonl.read(run.system)) - before
 
     assert 585 <= until(1600) <= 600
     assert 115 <= until(2200) <= 121
-    samples = lines.read(run.system)
+    samples = jsonl.read(run.system)
     assert len(samples) <= 721
     found.take()
     found.flush()
-    assert lines.read(run.system)[-1]["tree/memory"] >= 2200
+    assert jsonl.read(run.system)[-1]["tree/memory"] >= 2200

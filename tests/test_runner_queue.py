@@ -16,14 +16,14 @@ import pytest
 
 from imgexp_tui.notebook.load import load
 from imgexp_tui.paths import state_home
-from imgexp_tui.records import lines, state
+from imgexp_tui.records import jsonl, status
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.state import State
+from imgexp_tui.records.status import State
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch, launch_seeds
-from imgexp_tui.runner.queue import Queue, QueueError
-from imgexp_tui.runner.sweep import of_run
+from imgexp_tui.runner.queue.queue import Queue, QueueError
+from imgexp_tui.runner.supervisor.process_cleanup import of_run
 
 TRAINER = """
 import os, subprocess, sys, time
@@ -86,11 +86,11 @@ def until(so: Callable[[], object], seconds: float = 30) -> None:
 
 
 def runs(run: RunDir) -> bool:
-    return state.status(run).state is State.RUNNING and (run.path / "ready").exists()
+    return status.status(run).state is State.RUNNING and (run.path / "ready").exists()
 
 
 def waits(run: RunDir) -> str:
-    found = state.status(run)
+    found = status.status(run)
     assert found.state is State.QUEUED, found
     return found.evidence
 
@@ -117,13 +117,13 @@ def test_a_run_whose_place_is_taken_waits_and_says_why(lab: Path) -> None:
     until(lambda: runs(first))
     assert waits(second) == f"this machine busy with {name(first)}"
     assert waits(third) == f"this machine busy with {name(first)}, 1 ahead"
-    assert [e["kind"] for e in lines.read(second.events)] == ["queued"]
+    assert [e["kind"] for e in jsonl.read(second.events)] == ["queued"]
     finish(first)
     until(lambda: runs(second))
     until(lambda: waits(third) == f"this machine busy with {name(second)}")
     finish(second)
     until(lambda: runs(third))
-    assert [e["kind"] for e in lines.read(third.events)] == ["queued", "started"]
+    assert [e["kind"] for e in jsonl.read(third.events)] == ["queued", "started"]
     finish(third)
     assert Queue().tickets() == []
 
@@ -181,7 +181,7 @@ def test_a_run_that_waits_can_be_cancelled_and_put_back(lab: Path) -> None:
 def test_a_run_whose_supervisor_died_in_the_queue_lets_the_others_pass(lab: Path) -> None:
     first, second, third = start(lab), start(lab), start(lab)
     kill(second, "supervisor")
-    found = state.status(second)
+    found = status.status(second)
     assert (found.state, found.evidence) == (State.LOST, "ended while it was queued: its supervisor is gone")
     finish(first)
     until(lambda: runs(third))
@@ -202,7 +202,7 @@ def test_a_trainer_without_supervisor_keeps_its_place(lab: Path) -> None:
     until(lambda: runs(first))
     kill(first, "supervisor")
     with pytest.raises(AssertionError, match="did not happen"):
-        until(lambda: state.status(second).state is not State.QUEUED, 2.5)
+        until(lambda: status.status(second).state is not State.QUEUED, 2.5)
     (first.path / "go").touch()
     until(lambda: runs(second))
 
@@ -247,7 +247,7 @@ def test_no_two_runs_ever_have_one_place(lab: Path) -> None:
         assert one.wait(120) == 0
     found = find_runs(lab)
     assert len(found) == 12
-    until(lambda: not any(state.status(run).state.live for run in found), 120)
+    until(lambda: not any(status.status(run).state.live for run in found), 120)
     spans = sorted(tuple(map(float, run.log.read_text().split())) for run in found if run.log.exists())
     assert len(spans) == 12
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgexp_tui.records.identity import Identity
-from imgexp_tui.runner.cards import Card
-from imgexp_tui.runner.slots import Ticket, decide
+from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.runner.queue.gpu_load import Card
+from imgexp_tui.runner.queue.scheduler import Ticket, decide
 
 GIGA = 10**9
 ME = Identity(1, 1, "boot", "here")

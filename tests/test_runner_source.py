@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import launch
-from imgexp_tui.runner.source import freeze
+from imgexp_tui.runner.source_copy import freeze
 
 from .conftest import stop_all
 
@@ -106,7 +106,7 @@ def test_a_later_attempt_names_the_packages_that_changed(lab: Path) -> None:
     replace(request, packages=request.packages | {"torch": "2.0.0"}).write(run)
     resume(run)
     until = time.monotonic() + 30
-    while not (warned := [e["message"] for e in lines.read(run.events) if e["kind"] == "warning"]):
+    while not (warned := [e["message"] for e in jsonl.read(run.events) if e["kind"] == "warning"]):
         assert time.monotonic() < until
         time.sleep(0.02)
     assert warned == [

@@ -6,16 +6,16 @@ import os
 import time
 from pathlib import Path
 
-from imgexp_tui.monitor.processes import descendants
+from imgexp_tui.monitor.proc import descendants
 from imgexp_tui.notebook.load import load
 from imgexp_tui.records.documents import Process, Request
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.state import State
-from imgexp_tui.records.stats import measured
+from imgexp_tui.records.status import State
+from imgexp_tui.records.system.stats import measured
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import launch
-from imgexp_tui.runner.sweep import of_run
+from imgexp_tui.runner.supervisor.process_cleanup import of_run
 
 NOTEBOOK = """
 [defaults]

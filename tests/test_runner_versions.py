@@ -10,18 +10,18 @@ import pytest
 
 from imgexp_tui import durable
 from imgexp_tui.cli import main
-from imgexp_tui.notebook import history, journal
-from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.notebook.history import drafts, log
+from imgexp_tui.notebook.history.drafts import Draft
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.model import NotebookError
-from imgexp_tui.notebook.save import save_note
+from imgexp_tui.notebook.saving.save import save_note
 from imgexp_tui.records.documents import Process
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.identity import identity
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.process_identity import identity
 from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
-from imgexp_tui.records.state import State
-from imgexp_tui.runner import control, versions
-from imgexp_tui.runner.find import find_run
+from imgexp_tui.records.status import State
+from imgexp_tui.runner import control, version_folders
+from imgexp_tui.runner.find_run import find_run
 from imgexp_tui.runner.launch import launch
 
 from .conftest import stop_all
@@ -56,17 +56,17 @@ RENAMED = {"seed.0": (None, RUNS), "v1": ("seed.0", [])}
 def test_a_renamed_version_keeps_runs_history_drafts_and_every_other_byte(lab: Path) -> None:
     save_note(lab, "v0", "takeaways", "-one\n", seen="")
     save_note(lab, "v0", "takeaways", "-one\n-two\n", seen="-one\n")
-    journal.write_draft(lab, Draft("v0", "summary", "typed", "first", 1.0))
-    before, states = (lab / "experiments.toml").read_text(), history.states(lab, "v0", "takeaways")
-    times = history.note_times(lab, load(lab))
-    versions.rename(lab, "v0", "seed.0")
+    drafts.write_draft(lab, Draft("v0", "summary", "typed", "first", 1.0))
+    before, states = (lab / "experiments.toml").read_text(), log.states(lab, "v0", "takeaways")
+    times = log.note_times(lab, load(lab))
+    version_folders.rename(lab, "v0", "seed.0")
     assert told(lab) == RENAMED
     assert (lab / "experiments.toml").read_text() == before.replace("[versions.v0]", '[versions."seed.0"]').replace(
         'base = "v0"', 'base = "seed.0"'
     )
-    assert [(s.time, s.text) for s in history.states(lab, "seed.0", "takeaways")] == [(s.time, s.text) for s in states]
-    assert history.note_times(lab, load(lab))["seed.0"] == times["v0"]
-    assert [(d.version, d.text) for d in journal.drafts(lab)] == [("seed.0", "typed")]
+    assert [(s.time, s.text) for s in log.states(lab, "seed.0", "takeaways")] == [(s.time, s.text) for s in states]
+    assert log.note_times(lab, load(lab))["seed.0"] == times["v0"]
+    assert [(d.version, d.text) for d in drafts.drafts(lab)] == [("seed.0", "typed")]
     assert not (lab / "runs" / "v0").exists()
     view = RunView(find_run(lab, "seed.0"))
     view.poll()
@@ -85,15 +85,15 @@ def test_a_renamed_version_keeps_runs_history_drafts_and_every_other_byte(lab: P
 def test_what_is_refused_changes_nothing(lab: Path, old: str, new: str, why: str) -> None:
     create_run_dir(lab, "gone")
     with pytest.raises(NotebookError, match=why):
-        versions.rename(lab, old, new)
+        version_folders.rename(lab, old, new)
     assert (lab / "experiments.toml").read_text() == NOTEBOOK
     assert told(lab)["v0"] == (None, RUNS)
 
 
 STEPS = {
-    "the notebook": "imgexp_tui.runner.versions.rewrite",
-    "the runs": "imgexp_tui.runner.versions._move",
-    "the drafts": "imgexp_tui.notebook.journal.drafts",
+    "the notebook": "imgexp_tui.runner.version_folders.rewrite",
+    "the runs": "imgexp_tui.runner.version_folders._move",
+    "the drafts": "imgexp_tui.notebook.history.drafts.drafts",
     "the mark": "pathlib.Path.unlink",
 }
 DYING = """
@@ -118,36 +118,36 @@ with mock.patch(step, dying):
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("by", ["repeating", "opening the app"])
 def test_a_rename_that_is_cut_off_loses_nothing_and_is_mended(lab: Path, step: str, when: str, by: str) -> None:
-    journal.write_draft(lab, Draft("v0", "summary", "typed", "first", 1.0))
+    drafts.write_draft(lab, Draft("v0", "summary", "typed", "first", 1.0))
     done = subprocess.run([sys.executable, "-c", DYING, str(lab), step, when])
     assert done.returncode == 9
     assert len(find_runs(lab)) == 2
     begun = "v0" not in load(lab).versions
     if by == "repeating":
         if (lab / ".imgexp" / "renaming.json").exists():
-            versions.rename(lab, "v0", "seed.0")
+            version_folders.rename(lab, "v0", "seed.0")
         assert told(lab) == RENAMED
     else:
-        versions.finish(lab)
+        version_folders.finish(lab)
         assert told(lab) == (RENAMED if begun else {"v0": (None, RUNS), "v1": ("v0", [])})
-    assert [d.version for d in journal.drafts(lab)] == ["seed.0" if "seed.0" in told(lab) else "v0"]
+    assert [d.version for d in drafts.drafts(lab)] == ["seed.0" if "seed.0" in told(lab) else "v0"]
     assert not (lab / ".imgexp" / "renaming.json").exists()
 
 
 def test_what_was_renamed_by_hand_since_is_left_alone(lab: Path) -> None:
-    history.make_folder(lab)
+    log.make_folder(lab)
     durable.replace(lab / ".imgexp" / "renaming.json", b'{"old": "v0", "new": "other"}')
-    versions.finish(lab)
+    version_folders.finish(lab)
     assert told(lab)["v0"] == (None, RUNS)
     assert not (lab / ".imgexp" / "renaming.json").exists()
 
 
 def test_runs_that_came_in_between_are_joined(lab: Path) -> None:
-    history.make_folder(lab)
+    log.make_folder(lab)
     durable.replace(lab / ".imgexp" / "renaming.json", b'{"old": "v0", "new": "wide"}')
     (lab / "experiments.toml").write_text(NOTEBOOK.replace("v0]", "wide]").replace('"v0"', '"wide"'))
     a_run(lab, "wide", "20260103-000000-cccccc", [0.1])
-    versions.finish(lab)
+    version_folders.finish(lab)
     assert told(lab)["wide"] == (None, ["20260103-000000-cccccc", *RUNS])
     assert not (lab / "runs" / "v0").exists()
 
@@ -160,19 +160,19 @@ def test_a_version_with_a_live_run_is_not_renamed(lab: Path) -> None:
         known = identity(sleeper.pid)
         Process("u", 1, known, known, 1.0).write(run)
         with pytest.raises(NotebookError, match=f"v0/{RUNS[0]} is (running|no heartbeat); its folder can be renamed"):
-            versions.rename(lab, "v0", "seed.0")
+            version_folders.rename(lab, "v0", "seed.0")
         assert (lab / "experiments.toml").read_text() == NOTEBOOK
     finally:
         sleeper.kill()
         sleeper.wait()
-    versions.rename(lab, "v0", "seed.0")
+    version_folders.rename(lab, "v0", "seed.0")
     assert told(lab) == RENAMED
 
 
 def test_a_folder_that_a_run_is_about_to_fill_is_not_renamed(lab: Path) -> None:
     new = create_run_dir(lab, "v0")
     with pytest.raises(NotebookError, match=f"v0/{new.run} is being started"):
-        versions.rename(lab, "v0", "seed.0")
+        version_folders.rename(lab, "v0", "seed.0")
 
 
 def test_a_renamed_run_can_be_resumed(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_renamed_run_can_be_resumed(tmp_path: Path) -> None:
     try:
         run = launch(load(tmp_path), "v0")
         assert control.wait(run).state is State.FAILED
-        versions.rename(tmp_path, "v0", "again")
+        version_folders.rename(tmp_path, "v0", "again")
         moved = find_run(tmp_path, "again")
         (tmp_path / "flag").touch()
         control.resume(moved)
@@ -197,18 +197,18 @@ def test_a_renamed_run_can_be_resumed(tmp_path: Path) -> None:
 def test_only_what_never_ran_and_carries_nothing_is_deleted(lab: Path) -> None:
     save_note(lab, "v1", "summary", "bye", seen="")
     with pytest.raises(NotebookError, match="v0 has 2 runs, and what has run is never deleted; it can be archived"):
-        versions.delete(lab, "v0")
-    versions.delete(lab, "v1")
+        version_folders.delete(lab, "v0")
+    version_folders.delete(lab, "v1")
     assert list(load(lab).versions) == ["v0"]
-    assert [state.text for state in history.states(lab, "v1", "summary")] == ["bye"]
+    assert [state.text for state in log.states(lab, "v1", "summary")] == ["bye"]
 
 
 def test_tags_that_others_added_meanwhile_stay(lab: Path) -> None:
     shown = load(lab).versions["v0"]
-    versions.set_tags(lab, shown, ["theirs"])
-    versions.set_tags(lab, shown, ["mine"])
+    version_folders.set_tags(lab, shown, ["theirs"])
+    version_folders.set_tags(lab, shown, ["mine"])
     assert load(lab).versions["v0"].tags == ("mine", "theirs")
-    versions.set_tags(lab, load(lab).versions["v0"], [])
+    version_folders.set_tags(lab, load(lab).versions["v0"], [])
     assert (lab / "experiments.toml").read_text() == NOTEBOOK
 
 

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import identity, lines, state
+from imgexp_tui.records import jsonl, process_identity, status
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.state import State, Status
-from imgexp_tui.records.told import Told
-from imgexp_tui.runner import slurm
+from imgexp_tui.records.slurm_status import Told
+from imgexp_tui.records.status import State, Status
 from imgexp_tui.runner.control import ControlError, resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
-from imgexp_tui.runner.slurm_watch import SlurmWatch, ask
-from imgexp_tui.runner.sweep import of_run
+from imgexp_tui.runner.launchers.slurm import api
+from imgexp_tui.runner.launchers.slurm.poll import SlurmWatch, ask
+from imgexp_tui.runner.supervisor.process_cleanup import of_run
 from imgexp_tui.tui.app import LabApp
 from tests.slurm_cluster import Cluster, missing, until
 
@@ -92,25 +92,25 @@ def lab(cluster: Cluster, tmp_path: Path) -> Path:
 @pytest.fixture
 def login_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is on another machine than the jobs: it sees their files, and none of their processes."""
-    monkeypatch.setattr(identity, "host", lambda: "login")
+    monkeypatch.setattr(process_identity, "host", lambda: "login")
 
 
 def told(run: RunDir) -> Status:
     """The state after Slurm was asked."""
     ask([run])
-    return state.status(run)
+    return status.status(run)
 
 
 def running(run: RunDir, attempt: int = 1) -> Process:
     """The processes of an attempt whose trainer is at work."""
-    until(lambda: len(lines.read(run.metrics)) >= attempt and (p := Process.read(run)) and p.attempt == attempt)
+    until(lambda: len(jsonl.read(run.metrics)) >= attempt and (p := Process.read(run)) and p.attempt == attempt)
     found = Process.read(run)
     assert found and found.trainer
     return found
 
 
 def kinds(run: RunDir) -> list[str]:
-    return [e["kind"] for e in lines.read(run.events)]
+    return [e["kind"] for e in jsonl.read(run.events)]
 
 
 def number(run: RunDir) -> str:
@@ -134,7 +134,7 @@ def test_a_run_is_watched_from_pending_to_its_end(cluster: Cluster, lab: Path) -
     assert view.status.state is State.QUEUED and view.status.evidence == f"Slurm job {number(run)} pending"
     until(lambda: "Resources" in told(run).evidence or "Priority" in told(run).evidence, pace=0.3)
     # However long a job waits, it is not lost.
-    assert state.status(run, now=time.time() + 1e6).state is State.QUEUED
+    assert status.status(run, now=time.time() + 1e6).state is State.QUEUED
 
     cluster.ask("scancel", blocker)
     seen = set()
@@ -175,7 +175,7 @@ def test_a_run_is_stopped_from_the_login_node(cluster: Cluster, lab: Path, login
     assert {p.name for p in run.path.iterdir() if p.name.startswith(".")} == set()
 
     resume(run)  # submits it again
-    assert state.status(run).state is State.QUEUED
+    assert status.status(run).state is State.QUEUED
     assert running(run, attempt=2).launcher == f"slurm {number(run)}"
     stop(run)
     assert (wait(run).attempt, wait(run).state) == (2, State.STOPPED)
@@ -184,11 +184,11 @@ def test_a_run_is_stopped_from_the_login_node(cluster: Cluster, lab: Path, login
 def test_a_request_to_stop_waits_for_a_job_that_starts_later(cluster: Cluster, lab: Path) -> None:
     blocker = cluster.sbatch("--exclusive")
     run = launch(load(lab), "hold")
-    (run.path / slurm.STOP_MARK).touch()  # as from a machine whose word did not reach Slurm
+    (run.path / api.STOP_MARK).touch()  # as from a machine whose word did not reach Slurm
     cluster.ask("scancel", blocker)
     found = wait(run)
     assert (found.state, found.evidence) == (State.STOPPED, "as asked, before it was started")
-    assert not run.log.exists() and not (run.path / slurm.STOP_MARK).exists()
+    assert not run.log.exists() and not (run.path / api.STOP_MARK).exists()
 
 
 def test_a_run_that_is_preempted_goes_on_later(cluster: Cluster, lab: Path, login_node: None) -> None:
@@ -201,7 +201,7 @@ def test_a_run_that_is_preempted_goes_on_later(cluster: Cluster, lab: Path, logi
     until(lambda: seen.append(told(run)) or "pending" in seen[-1].evidence, pace=0.2)
     until(lambda: cluster.state(urgent) == "RUNNING")
     cluster.ask("scancel", urgent)
-    until(lambda: seen.append(told(run)) or len(lines.read(run.metrics)) > 1, pace=0.2)
+    until(lambda: seen.append(told(run)) or len(jsonl.read(run.metrics)) > 1, pace=0.2)
     assert {s.state for s in seen} <= {State.RUNNING, State.QUEUED}
     assert not run.exit.exists()
     assert running(run, attempt=2).launcher == f"slurm {number(run)}"
@@ -218,7 +218,7 @@ def test_a_time_limit_queues_the_run_again_and_a_cancelled_job_ends_it(cluster: 
     # What Slurm sends before the limit, with a minute's resolution.
     cluster.ask("scancel", "--batch", "--signal=USR2", number(run))
     until(lambda: "requeued" in kinds(run))
-    assert next(e for e in lines.read(run.events) if e["kind"] == "requeued")["message"] == "its time limit is near"
+    assert next(e for e in jsonl.read(run.events) if e["kind"] == "requeued")["message"] == "its time limit is near"
     until(lambda: told(run).evidence.startswith(f"Slurm job {number(run)} pending"), pace=0.2)
     running(run, attempt=2)
     cluster.ask("scancel", number(run))
@@ -262,7 +262,7 @@ def test_a_silent_controller_holds_nobody_up(cluster: Cluster, lab: Path, login_
     watch = SlurmWatch()
     watch.look([run])
     watch.look([run])
-    assert state.status(run).state is State.QUEUED
+    assert status.status(run).state is State.QUEUED
     assert time.monotonic() - start < 1
     with pytest.raises(LaunchError) as caught:
         launch(load(lab), "hold")
@@ -270,8 +270,8 @@ def test_a_silent_controller_holds_nobody_up(cluster: Cluster, lab: Path, login_
     assert find_runs(lab) == [run]
     with pytest.raises(ControlError, match="the request stands"):
         stop(run)
-    until(lambda: "Slurm does not answer since" in state.status(run).evidence)
-    assert state.status(run).state is State.QUEUED
+    until(lambda: "Slurm does not answer since" in status.status(run).evidence)
+    assert status.status(run).state is State.QUEUED
 
 
 def test_a_run_is_stopped_without_a_controller(cluster: Cluster, lab: Path, login_node: None) -> None:
@@ -297,7 +297,7 @@ def test_another_job_with_the_same_number_is_not_ours(cluster: Cluster, lab: Pat
     with pytest.raises(ControlError, match="knows no such job"):
         stop(run)
     assert told(run).state.live
-    later = state.status(run, now=time.time() + state.GONE_LIMIT + 5)
+    later = status.status(run, now=time.time() + status.GONE_LIMIT + 5)
     assert (later.state, later.evidence) == (State.LOST, f"ended, exit unknown: Slurm knows no job {stranger}")
     assert cluster.state(stranger) == "RUNNING"
 
@@ -306,7 +306,7 @@ LAUNCHER = """
 import os, sys
 from pathlib import Path
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records.told import Told
+from imgexp_tui.records.slurm_status import Told
 from imgexp_tui.runner.launch import launch
 Told.write = lambda *_: os._exit(9)  # between sbatch's answer and the note of it
 launch(load(Path(sys.argv[1])), "hold")
@@ -318,7 +318,7 @@ def test_a_job_whose_launcher_died_is_found_by_the_runs_uuid(cluster: Cluster, l
     done = subprocess.run([sys.executable, "-c", LAUNCHER, str(lab)], check=False)
     assert done.returncode == 9
     (run,) = find_runs(lab)
-    assert (state.status(run).state, state.status(run).evidence) == (State.QUEUED, "waits for its Slurm job")
+    assert (status.status(run).state, status.status(run).evidence) == (State.QUEUED, "waits for its Slurm job")
     found = told(run)
     assert found.state is State.QUEUED and found.evidence.startswith(f"Slurm job {number(run)} pending")
     stop(run)
@@ -351,8 +351,8 @@ def test_a_killed_supervisor_is_lost_with_what_slurm_says(cluster: Cluster, lab:
     os.kill(process.supervisor.pid, signal.SIGKILL)
     until(lambda: not of_run(uuid(run), None))
     until(lambda: told(run) and (Told.read(run, uuid(run)) or Told("")).state == "FAILED", pace=0.3)
-    assert state.status(run).state.live  # an end may be on its way through the file system
-    found = state.status(run, now=time.time() + state.GONE_LIMIT + 20)
+    assert status.status(run).state.live  # an end may be on its way through the file system
+    found = status.status(run, now=time.time() + status.GONE_LIMIT + 20)
     assert (found.state, found.evidence) == (State.LOST, f"ended, exit unknown: Slurm calls job {number(run)} failed")
 
 
@@ -439,12 +439,12 @@ async def test_a_run_is_started_watched_and_stopped_from_the_app(cluster: Cluste
 
 
 def test_doctor_says_whether_slurm_answers(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    well, sentence = slurm.finding()
+    well, sentence = api.finding()
     assert well and sentence.startswith("slurm-wlm ") and sentence.endswith("its controller answers")
     cluster.kill_controller()
-    assert slurm.finding() == (False, "installed, but Slurm's controller is down")
+    assert api.finding() == (False, "installed, but Slurm's controller is down")
     monkeypatch.setenv("PATH", "/nowhere")
-    assert slurm.finding() == (False, 'not found; launcher = "slurm" cannot be used on this machine')
+    assert api.finding() == (False, 'not found; launcher = "slurm" cannot be used on this machine')
 
 
 def test_the_end_of_a_job_is_told_before_the_job_is_over(lab: Path) -> None:

@@ -19,7 +19,7 @@ import loopback
 import pytest
 
 from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.records.state import State, status
+from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import stop, wait
 
 from .conftest import stop_all

@@ -12,12 +12,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from imgexp_tui.monitor.processes import environment, pids
+from imgexp_tui.monitor.proc import environment, pids
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Exit, Process
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.state import State, status
+from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
 
@@ -79,7 +79,7 @@ def launched(lab: Path, most: int = 1_000_000) -> Deed:
 
 
 def counts(run: RunDir) -> int:
-    return len(lines.read(run.metrics))
+    return len(jsonl.read(run.metrics))
 
 
 def whole(run: RunDir) -> None:

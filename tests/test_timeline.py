@@ -8,10 +8,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from imgexp_tui.notebook import history
-from imgexp_tui.notebook.git import repository
-from imgexp_tui.notebook.history import file_of, make_folder, states
-from imgexp_tui.notebook.timeline import Change, Commits, Saves, Timeline
+from imgexp_tui.notebook.history import log
+from imgexp_tui.notebook.history.git import repository
+from imgexp_tui.notebook.history.log import file_of, make_folder, states
+from imgexp_tui.notebook.history.timeline import Change, Commits, Saves, Timeline
 from imgexp_tui.paths import NOTEBOOK
 
 from .test_commits import TEXT, change, committed, git, lab
@@ -79,7 +79,7 @@ def test_a_state_that_stands_twice_is_one(tmp_path: Path) -> None:
 
 
 def test_lines_longer_than_a_block_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from imgexp_tui.notebook import timeline
+    from imgexp_tui.notebook.history import timeline
 
     monkeypatch.setattr(timeline, "_BLOCK", 7)
     write(tmp_path, STATES)
@@ -87,14 +87,14 @@ def test_lines_longer_than_a_block_are_read_whole(tmp_path: Path, monkeypatch: p
 
 
 def test_the_first_page_of_a_long_history_reads_only_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from imgexp_tui.notebook import timeline
+    from imgexp_tui.notebook.history import timeline
 
     read = 0
 
     def counted(lines: bytes) -> object:
         nonlocal read
         read += 1
-        return history.states_in(lines)
+        return log.states_in(lines)
 
     monkeypatch.setattr(timeline, "states_in", counted)
     write(tmp_path, [(float(i), "v0", "takeaways", f"-{i}\n" + "text " * 200) for i in range(10_000)])
@@ -122,7 +122,7 @@ def test_commits_hold_the_states_before_the_history(lab: Path) -> None:
 
 
 def test_many_commits_are_read_some_at_a_time(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from imgexp_tui.notebook import timeline
+    from imgexp_tui.notebook.history import timeline
 
     monkeypatch.setattr(timeline, "_COMMITS", 3)
     committed(lab)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.records.state import State, status
+from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import wait
 
 from .conftest import ROOT, stop_all

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.training import weights
 from imgexp_tui.training.config import Config
-from imgexp_tui.training.images import Images
+from imgexp_tui.training.data.image_store import Images
+from imgexp_tui.training.data.patchwork import Chances, PatchworkExamples
 from imgexp_tui.training.metrics import EpochMetrics
-from imgexp_tui.training.patchwork import Chances, PatchworkExamples
+from imgexp_tui.training.model import weights
 from imgexp_tui.training.tasks import Patchwork
 
 from .training_runs import finish, folder_of_pictures, new_run, start, stop, wait_for_step
@@ -41,11 +41,11 @@ def train(lab: Path, code: int = 0, **config: Any) -> tuple[RunDir, str, str]:
 
 def metrics(run: RunDir) -> list[dict[str, Any]]:
     """The record without what the clock says."""
-    return [{k: v for k, v in line.items() if not k.startswith(TIMES)} for line in lines.read(run.metrics)]
+    return [{k: v for k, v in line.items() if not k.startswith(TIMES)} for line in jsonl.read(run.metrics)]
 
 
 def event(run: RunDir, kind: str) -> dict[str, Any]:
-    return next(e for e in lines.read(run.events) if e["kind"] == kind)
+    return next(e for e in jsonl.read(run.events) if e["kind"] == kind)
 
 
 @pytest.mark.parametrize(("task", "loss"), [("patchwork", math.log(2)), ("classification", math.log(2))])
@@ -63,7 +63,7 @@ def test_a_training_logs_all_that_it_promises(task: str, loss: float, pictures: 
     assert [line["epoch"] for line in epochs] == [1, 2]
     assert {"valid/accuracy", "valid/soft_mean", "valid/soft_std", "train/epoch_loss"} <= epochs[0].keys()
     assert epochs[0]["valid/samples"] == plan["valid_samples"]
-    raw = lines.read(run.metrics)
+    raw = jsonl.read(run.metrics)
     assert {"images_per_second", "time/data", "time/compute"} <= raw[0].keys()
     assert "time/epoch_train" in raw[plan["steps_per_epoch"]]
     assert "epoch 2/2" in out
@@ -99,7 +99,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(pictures: Path, tm
     run, _, error = train(tmp_path, 1, data=str(pictures), learning_rate=1e30, optimizer="sgd", epochs=5)
     assert "at step" in error and "lower learning_rate" in error
     assert "UserWarning" not in error
-    assert not all(math.isfinite(v) for v in lines.read(run.metrics)[-1].values() if isinstance(v, float))
+    assert not all(math.isfinite(v) for v in jsonl.read(run.metrics)[-1].values() if isinstance(v, float))
     if (run.checkpoints / "last").exists():
         model = torch.load(run.checkpoints / "last", weights_only=True)["model"]
         assert all(t.isfinite().all() for t in model.values())
@@ -166,7 +166,7 @@ def test_an_encoder_of_the_user_from_the_lab(pictures: Path, tmp_path: Path) -> 
 def test_what_cannot_be_is_one_sentence(config: dict[str, Any], told: str, pictures: Path, tmp_path: Path) -> None:
     run, _, error = train(tmp_path, 1, **{"data": str(pictures)} | config)
     assert told in error
-    assert not lines.read(run.metrics), "nothing was trained from random weights"
+    assert not jsonl.read(run.metrics), "nothing was trained from random weights"
 
 
 def test_the_stand_in_is_loud_and_carries_the_package_s_weights(pictures: Path, tmp_path: Path) -> None:

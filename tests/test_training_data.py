@@ -20,18 +20,18 @@ import pytest
 import torch
 from torchvision import datasets
 
-from imgexp_tui.notebook.settings import defaults
-from imgexp_tui.records import lines
+from imgexp_tui.notebook.schema.settings import defaults
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.training import named_sets, shapes
 from imgexp_tui.training.config import Config
-from imgexp_tui.training.decode import Unreadable, decode, is_image
+from imgexp_tui.training.data import synthetic_shapes, torchvision_sets
+from imgexp_tui.training.data.datasets import Data, open_data
+from imgexp_tui.training.data.decode import Unreadable, decode, is_image
+from imgexp_tui.training.data.image_store import DecodedImages
+from imgexp_tui.training.data.splits import split
 from imgexp_tui.training.errors import Stopped, TrainingError
-from imgexp_tui.training.images import DecodedImages
-from imgexp_tui.training.report import Report
-from imgexp_tui.training.sources import Data, open_data
-from imgexp_tui.training.splits import split
-from imgexp_tui.training.stop import StopSignal
+from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.shutdown import StopSignal
 from tests.training_runs import folder_of_pictures, picture
 
 
@@ -48,7 +48,7 @@ def _open(run: RunDir, data: Path | str, **config: Any) -> Data:
 
 
 def _warnings(run: RunDir) -> list[str]:
-    return [e["message"] for e in lines.read(run.events) if e["kind"] == "warning"]
+    return [e["message"] for e in jsonl.read(run.events) if e["kind"] == "warning"]
 
 
 def _pixels(data: Data) -> torch.Tensor:
@@ -202,19 +202,19 @@ def test_two_images_are_one_for_each_side() -> None:
 
 def test_shapes_are_the_same_on_every_machine_and_differ_among_themselves(run: RunDir) -> None:
     report = Report(run, StopSignal())
-    one, again = shapes.generate(40, 32, report), shapes.generate(40, 32, report)
+    one, again = synthetic_shapes.generate(40, 32, report), synthetic_shapes.generate(40, 32, report)
     assert torch.equal(one, again)
     assert (one.shape, one.dtype) == ((40, 3, 32, 32), torch.uint8)
     assert len({bytes(image.numpy()) for image in one}) == 40
-    assert any(e["kind"] == "progress" for e in lines.read(run.events))
+    assert any(e["kind"] == "progress" for e in jsonl.read(run.events))
 
 
 _MAKE = """
 import sys, torch
 from pathlib import Path
-import imgexp_tui.training.shapes as shapes
-from imgexp_tui.training.report import Report
-from imgexp_tui.training.stop import StopSignal
+import imgexp_tui.training.data.synthetic_shapes as shapes
+from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.shutdown import StopSignal
 from imgexp_tui.records.rundir import RunDir
 shapes.TRAIN, shapes.VALID, shapes.SIDE = 150, 50, 32
 found = shapes.shapes(Report(RunDir(Path(sys.argv[1])), StopSignal()))
@@ -237,13 +237,13 @@ def test_two_runs_that_make_the_shapes_at_once(run: RunDir, tmp_path: Path, monk
 def test_a_damaged_shapes_file_is_made_anew(run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name, value in (("TRAIN", 20), ("VALID", 10), ("SIDE", 16)):
-        monkeypatch.setattr(shapes, name, value)
+        monkeypatch.setattr(synthetic_shapes, name, value)
     report = Report(run, StopSignal())
-    whole = shapes.shapes(report)
+    whole = synthetic_shapes.shapes(report)
     path = tmp_path / "imgexp-tui" / "shapes" / "shapes-1.npy"
     path.write_bytes(path.read_bytes()[:1000])
-    assert torch.equal(shapes.shapes(report), whole)
-    assert torch.equal(shapes.shapes(report), whole)
+    assert torch.equal(synthetic_shapes.shapes(report), whole)
+    assert torch.equal(synthetic_shapes.shapes(report), whole)
 
 
 # --- named sets -----------------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_a_named_set_is_downloaded_once_with_progress(fashion: ThreadingHTTPServ
     assert (len(data.train), len(data.valid), len(data.classes)) == (20, 10, 10)
     assert data.train.labels[:3].tolist() == [0, 1, 2]
     assert data.train.images.pixels([0])[0].shape == (1, 3, 32, 32)
-    assert any(e["kind"] == "progress" and e["unit"] == "bytes" for e in lines.read(run.events))
+    assert any(e["kind"] == "progress" and e["unit"] == "bytes" for e in jsonl.read(run.events))
     fashion.shutdown()
     fashion.server_close()
     assert torch.equal(_pixels(_open(run, "fashion_mnist")), _pixels(data))
@@ -300,4 +300,4 @@ def test_a_named_set_without_a_network_is_a_sentence(fashion: ThreadingHTTPServe
 
 
 def test_every_named_set_is_one_of_torchvision() -> None:
-    assert all(hasattr(datasets, chosen.kind) for chosen in named_sets.NAMED.values())
+    assert all(hasattr(datasets, chosen.kind) for chosen in torchvision_sets.NAMED.values())

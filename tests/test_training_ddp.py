@@ -13,15 +13,15 @@ import psutil
 import pytest
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.state import State
+from imgexp_tui.records.status import State
 from imgexp_tui.runner.control import resume, wait
 from imgexp_tui.runner.control import stop as stop_run
 from imgexp_tui.runner.launch import launch
-from imgexp_tui.runner.sweep import of_run
+from imgexp_tui.runner.supervisor.process_cleanup import of_run
 from imgexp_tui.training.ranks import verdict
 
 from .test_runner_training import after_step
@@ -69,7 +69,7 @@ def test_two_processes_train_as_one_does(pictures: Path, tmp_path: Path) -> None
     assert [line["valid/samples"] for line in two if "valid/samples" in line] == [10, 10]
     assert out.count("epoch 2/2") == 1
     for each in (alone, run):
-        (told,) = (e["message"] for e in lines.read(each.events) if e["kind"] == "warning")
+        (told,) = (e["message"] for e in jsonl.read(each.events) if e["kind"] == "warning")
         assert "cat/0.jpg is skipped" in told, "by whichever process and worker saw it, and once"
     assert out.count("is skipped") == 1
 
@@ -113,7 +113,7 @@ def test_a_loss_that_is_not_finite_ends_all_with_one_sentence(pictures: Path, tm
     code, _, error = finish(several(run))
     assert code == 1
     assert error.count("\n") == 1 and "lower learning_rate" in error
-    assert [e["kind"] for e in lines.read(run.events)].count("error") == 1
+    assert [e["kind"] for e in jsonl.read(run.events)].count("error") == 1
 
 
 NOTEBOOK = """
@@ -141,7 +141,7 @@ def test_under_the_supervisor_they_are_one_run(tmp_path: Path) -> None:
     found = wait(run)
     assert found.exit and (found.state, found.exit.exit_code) == (State.STOPPED, 143), run.log.read_text()
     assert of_run(request.uuid, None) == []
-    assert not [e for e in lines.read(run.events) if e["kind"] == "warning"], "no process had to be swept up"
+    assert not [e for e in jsonl.read(run.events) if e["kind"] == "warning"], "no process had to be swept up"
 
     resume(run)
     found = wait(run)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from imgexp_tui.records import lines
-from imgexp_tui.training.witness import Answers, Fingerprint
+from imgexp_tui.records import jsonl
+from imgexp_tui.training.integrity import Answers, Fingerprint
 
 from .training_runs import finish, new_run, start
 
@@ -39,11 +39,11 @@ def test_a_run_tells_what_validation_saw_and_what_its_workers_will_draw(tmp_path
     run = new_run(tmp_path, train_samples=32, valid_samples=16, num_workers=2, patch_noise=0.5, weights="hub")
     code, _, error = finish(start(run))
     assert code == 0, error
-    epochs = [line for line in lines.read(run.metrics) if "valid/fingerprint" in line]
+    epochs = [line for line in jsonl.read(run.metrics) if "valid/fingerprint" in line]
     assert len(epochs) == 2
     assert len({line["valid/fingerprint"] for line in epochs}) == 1
     assert all(0.5 <= line["valid/largest_share"] <= 1 for line in epochs)
-    events = lines.read(run.events)
+    events = jsonl.read(run.events)
     workers = [e for e in events if e["kind"] == "worker" and e["side"] == "train"]
     assert {w["worker"] for w in workers} == {0, 1}
     assert all(len({w[kind] for w in workers}) == 2 for kind in ("python", "numpy", "torch"))

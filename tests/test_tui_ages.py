@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.lines import plain
-from imgexp_tui.tui.widgets import version_table
-from imgexp_tui.tui.widgets.version_table import VersionTable
+from imgexp_tui.tui.widgets.main import version_table
+from imgexp_tui.tui.widgets.main.version_table import VersionTable
+from imgexp_tui.views.styled import plain
 
 
 async def test_notes_grow_older_in_a_still_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

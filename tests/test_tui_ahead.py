@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from imgexp_tui.services.lab_watcher import Watcher
+from imgexp_tui.services.machine import MachineWatch
+from imgexp_tui.services.notebook_reader import opened
+from imgexp_tui.services.row_cache import KeptRows
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.kept_rows import KeptRows
-from imgexp_tui.tui.machine import MachineWatch
-from imgexp_tui.tui.opening import opened
-from imgexp_tui.tui.screens.main import MainScreen
-from imgexp_tui.tui.watch import Watcher
-from imgexp_tui.tui.widgets.panes import RunPane
+from imgexp_tui.tui.screens.main.screen import MainScreen
+from imgexp_tui.tui.widgets.main.panes import RunPane
 
 from .reported_runs import a_run
 

@@ -13,13 +13,13 @@ import pytest
 from textual.events import MouseDown, MouseMove, MouseScrollUp, MouseUp
 from textual.pilot import Pilot
 
-from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.chart_data import Choice
 from imgexp_tui.tui.screens.charts import ChartsScreen
-from imgexp_tui.tui.screens.leaders import LeadersScreen
-from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.tui.screens.compare import LeadersScreen
+from imgexp_tui.tui.screens.main.screen import MainScreen
+from imgexp_tui.views.charts.model import Choice
 
 from .reported_runs import PLAN, a_run
 

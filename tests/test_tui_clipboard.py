@@ -17,7 +17,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from imgexp_tui import paths
-from imgexp_tui.tui import clipboard
+from imgexp_tui.services import clipboard
 
 from .test_tui_editor_pty import HOST, Terminal, until
 from .test_tui_figures import Host, opened

@@ -10,9 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.screens.beside import BesideScreen
-from imgexp_tui.tui.screens.leaders import LeaderRows, LeadersScreen
-from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.tui.screens.compare import LeaderRows, LeadersScreen
+from imgexp_tui.tui.screens.main.screen import MainScreen
+from imgexp_tui.tui.screens.side_by_side import BesideScreen
 
 from .reported_runs import a_run
 

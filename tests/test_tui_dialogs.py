@@ -17,12 +17,12 @@ from textual.widgets import Input, Static
 
 from imgexp_tui import paths
 from imgexp_tui.notebook.load import load
-from imgexp_tui.tui import setting_lines
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.screens.help import HelpScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
-from imgexp_tui.tui.widgets.note_area import NoteArea
-from imgexp_tui.tui.widgets.tick_box import TickBox
+from imgexp_tui.tui.widgets.base.checkbox import TickBox
+from imgexp_tui.tui.widgets.notes.area import NoteArea
+from imgexp_tui.views.notes import settings_input
 
 NOTEBOOK = """\
 # comment
@@ -215,7 +215,7 @@ async def test_right_takes_the_completion(lab: Path) -> None:
     ],
 )
 def test_settings_that_are_right(line: str, value: object) -> None:
-    (typed,) = setting_lines.read(line)
+    (typed,) = settings_input.read(line)
     assert (typed.fault, typed.value, type(typed.value)) == ("", value, type(value))
 
 
@@ -237,17 +237,20 @@ def test_settings_that_are_right(line: str, value: object) -> None:
     ],
 )
 def test_settings_that_are_wrong(line: str, clause: str) -> None:
-    assert clause in setting_lines.read(line)[-1].fault
+    assert clause in settings_input.read(line)[-1].fault
 
 
 def test_completions() -> None:
-    assert setting_lines.completion("batch") == "_size = "
-    assert setting_lines.completion("batch_size") == " = "
-    assert setting_lines.completion("head = f") == "astai"
-    assert setting_lines.completion('head = "f') == "astai"
-    assert setting_lines.completion("pretrained = t") == "rue"
+    assert settings_input.completion("batch") == "_size = "
+    assert settings_input.completion("batch_size") == " = "
+    assert settings_input.completion("head = f") == "astai"
+    assert settings_input.completion('head = "f') == "astai"
+    assert settings_input.completion("pretrained = t") == "rue"
     assert (
-        setting_lines.completion("") == setting_lines.completion("x = 1") == setting_lines.completion("head = ") == ""
+        settings_input.completion("")
+        == settings_input.completion("x = 1")
+        == settings_input.completion("head = ")
+        == ""
     )
 
 

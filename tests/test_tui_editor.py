@@ -16,14 +16,14 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from imgexp_tui import paths
-from imgexp_tui.notebook import journal
-from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.notebook.history import drafts
+from imgexp_tui.notebook.history.drafts import Draft
 from imgexp_tui.notebook.load import load
-from imgexp_tui.tui import note_files
+from imgexp_tui.services.notes import files
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.screens.draft_offer import DraftScreen
 from imgexp_tui.tui.screens.editor import EditorScreen
-from imgexp_tui.tui.widgets.note_area import NoteArea
+from imgexp_tui.tui.widgets.notes.area import NoteArea
 
 NOTEBOOK = """\
 # kept as it is
@@ -98,7 +98,7 @@ async def test_typing_is_saved_and_the_rest_of_the_file_stays(lab: Path) -> None
         await until(pilot, lambda: "saved " in app.told("#state"), "the save")
         assert "●" not in str(app.area.border_title)
     assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-new")
-    assert journal.drafts(lab) == []
+    assert drafts.drafts(lab) == []
 
 
 async def test_the_first_takeaway_that_one_types_is_a_bullet(lab: Path) -> None:
@@ -133,7 +133,7 @@ async def test_a_bullet_that_was_offered_and_not_filled_changes_nothing(lab: Pat
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
     assert file(lab) == NOTEBOOK and (lab / paths.NOTEBOOK).stat().st_ino == before.st_ino
-    assert journal.drafts(lab) == []
+    assert drafts.drafts(lab) == []
 
 
 async def test_an_edit_elsewhere_leaves_no_empty_bullet_behind(lab: Path) -> None:
@@ -172,13 +172,13 @@ async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
 async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
     lab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on, save = threading.Event(), note_files.save
+    go_on, save = threading.Event(), files.save
 
-    def slow(*args: Any, **how: Any) -> note_files.Outcome:
+    def slow(*args: Any, **how: Any) -> files.Outcome:
         go_on.wait(20)
         return save(*args, **how)
 
-    monkeypatch.setattr(note_files, "save", slow)
+    monkeypatch.setattr(files, "save", slow)
     app = Host(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
@@ -186,7 +186,7 @@ async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
         go_on.set()
         await until(pilot, lambda: app.back == ["v0"], "the way back")
     assert load(lab).versions["v0"].takeaways == "-bs of 64 could be bigger\n-a"
-    assert journal.drafts(lab) == []
+    assert drafts.drafts(lab) == []
 
 
 async def test_quitting_saves(lab: Path) -> None:
@@ -195,7 +195,7 @@ async def test_quitting_saves(lab: Path) -> None:
         await opened(pilot, app)
         await pilot.press(*"-quit", "ctrl+q")
     assert "-quit" in file(lab)
-    assert journal.drafts(lab) == []
+    assert drafts.drafts(lab) == []
 
 
 async def test_a_draft_is_written_while_typing_and_goes_when_undone(lab: Path) -> None:
@@ -203,10 +203,10 @@ async def test_a_draft_is_written_while_typing_and_goes_when_undone(lab: Path) -
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-dr")
-        await until(pilot, lambda: any("-dr" in d.text for d in journal.drafts(lab)), "a draft")
+        await until(pilot, lambda: any("-dr" in d.text for d in drafts.drafts(lab)), "a draft")
         assert file(lab) == NOTEBOOK
         await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
-        await until(pilot, lambda: journal.drafts(lab) == [], "the draft to go")
+        await until(pilot, lambda: drafts.drafts(lab) == [], "the draft to go")
         assert "unsaved" not in app.told("#state")
 
 
@@ -221,44 +221,44 @@ async def test_a_draft_is_written_while_typing_and_goes_when_undone(lab: Path) -
 async def test_a_draft_is_offered_beside_the_file(lab: Path, key: str, text: str) -> None:
     seen = load(lab).versions["v0"].takeaways
     draft = Draft("v0", "takeaways", seen + "-typed before the crash\n", seen, time.time() - 60)
-    journal.write_draft(lab, draft)
+    drafts.write_draft(lab, draft)
     app = Host(lab)
     async with app.run_test() as pilot:
         await until(pilot, lambda: isinstance(app.screen, DraftScreen), "the offer")
-        assert journal.drafts(lab) == [draft]
+        assert drafts.drafts(lab) == [draft]
         await pilot.press(key)
         await opened(pilot, app)
         assert app.area.text.removesuffix("-") == text.removeprefix("\n")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
     assert load(lab).versions["v0"].takeaways == text.removeprefix("\n")
-    assert journal.drafts(lab) == []
+    assert drafts.drafts(lab) == []
 
 
 async def test_deciding_later_keeps_the_draft(lab: Path) -> None:
     seen = load(lab).versions["v0"].takeaways
-    journal.write_draft(lab, Draft("v0", "takeaways", "other", seen, time.time()))
+    drafts.write_draft(lab, Draft("v0", "takeaways", "other", seen, time.time()))
     app = Host(lab)
     async with app.run_test() as pilot:
         await until(pilot, lambda: isinstance(app.screen, DraftScreen), "the offer")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert [d.text for d in journal.drafts(lab)] == ["other"] and file(lab) == NOTEBOOK
+    assert [d.text for d in drafts.drafts(lab)] == ["other"] and file(lab) == NOTEBOOK
 
 
 async def test_a_draft_equal_to_the_file_is_not_offered(lab: Path) -> None:
     seen = load(lab).versions["v0"].takeaways
-    journal.write_draft(lab, Draft("v0", "takeaways", seen, "", time.time()))
+    drafts.write_draft(lab, Draft("v0", "takeaways", seen, "", time.time()))
     app = Host(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
 
 
 def test_both_texts_in_one() -> None:
-    assert note_files.both("-a\n-b\n", "-a\n-b\n-c\n") == "-a\n-b\n-c\n"
-    assert note_files.both("-a\n-x\n", "-a\n-y\n") == "-a\n-x\n-y\n"
-    assert note_files.both("-a", "-a\n-b") == "-a\n-b"
-    assert note_files.both("", "-b") == "-b"
+    assert files.both("-a\n-b\n", "-a\n-b\n-c\n") == "-a\n-b\n-c\n"
+    assert files.both("-a\n-x\n", "-a\n-y\n") == "-a\n-x\n-y\n"
+    assert files.both("-a", "-a\n-b") == "-a\n-b"
+    assert files.both("", "-b") == "-b"
 
 
 async def test_a_change_made_elsewhere_is_merged_into_the_area(lab: Path) -> None:
@@ -306,7 +306,7 @@ async def test_what_cannot_be_saved_stays_as_a_draft(lab: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
         await pilot.press("y")
         await until(pilot, lambda: app.back == ["v0"], "the way back")
-    assert [d.text.endswith("-kept") for d in journal.drafts(lab)] == [True]
+    assert [d.text.endswith("-kept") for d in drafts.drafts(lab)] == [True]
 
 
 async def test_control_characters_are_shown_clean_and_come_back_unchanged(lab: Path) -> None:
@@ -344,7 +344,7 @@ async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monk
         assert app.area.text == before
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert file(lab) == NOTEBOOK and journal.drafts(lab) == []
+    assert file(lab) == NOTEBOOK and drafts.drafts(lab) == []
 
 
 async def test_a_read_only_folder_is_said_before_typing_starts(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ import pyte
 import pytest
 
 from imgexp_tui import paths
-from imgexp_tui.notebook import journal
+from imgexp_tui.notebook.history import drafts
 from imgexp_tui.notebook.load import load
 
 NOTEBOOK = """\
@@ -151,7 +151,7 @@ def script(tmp_path: Path, body: str) -> str:
 def test_after_sigkill_the_draft_is_offered_and_restored(lab: Path, start: Callable[..., Terminal]) -> None:
     terminal = start()
     terminal.type("-typed\x0dmore")
-    until(lambda: any("-typed\n-more" in d.text for d in journal.drafts(lab)), "the draft")
+    until(lambda: any("-typed\n-more" in d.text for d in drafts.drafts(lab)), "the draft")
     terminal.process.kill()
     terminal.ended()
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
@@ -175,7 +175,7 @@ def test_what_was_just_typed_outlives_a_signal(lab: Path, start: Callable[..., T
     else:
         terminal.process.terminate()
     terminal.ended()
-    kept = [d.text for d in journal.drafts(lab)] + [load(lab).versions["v0"].takeaways]
+    kept = [d.text for d in drafts.drafts(lab)] + [load(lab).versions["v0"].takeaways]
     assert any("-just now" in text for text in kept)
 
 

@@ -12,10 +12,11 @@ from textual.app import App, ComposeResult
 from textual.document._wrapped_document import WrappedDocument
 from textual.pilot import Pilot
 
-from imgexp_tui.tui.widgets import bullet_keys, note_marks
-from imgexp_tui.tui.widgets.note_area import NoteArea
-from imgexp_tui.tui.widgets.note_document import NoteDocument, has_unsafe
-from imgexp_tui.tui.widgets.note_wrap import NoteWrap, breaks
+from imgexp_tui.tui.widgets.notes.area import NoteArea
+from imgexp_tui.tui.widgets.notes.document import NoteDocument
+from imgexp_tui.tui.widgets.notes.wrapped_document import NoteWrap, breaks
+from imgexp_tui.views.notes import bullets, markup
+from imgexp_tui.views.notes.safe_characters import has_unsafe
 
 
 @pytest.mark.parametrize(
@@ -40,17 +41,17 @@ from imgexp_tui.tui.widgets.note_wrap import NoteWrap, breaks
     ],
 )
 def test_enter_goes_on_in_the_manner_of_the_line(line: str, goes_on: str) -> None:
-    assert bullet_keys.enter(line, len(line)) == bullet_keys.Enter(len(line), "\n" + goes_on)
+    assert bullets.enter(line, len(line)) == bullets.Enter(len(line), "\n" + goes_on)
 
 
 @pytest.mark.parametrize("line", ["-", "- ", "    - ", "* ", "3. ", "- [ ] ", "- [x]"])
 def test_enter_on_an_empty_bullet_ends_the_list(line: str) -> None:
-    assert bullet_keys.enter(line, len(line)) == bullet_keys.Enter(0, "")
+    assert bullets.enter(line, len(line)) == bullets.Enter(0, "")
 
 
 def test_enter_before_the_words_only_breaks_the_line() -> None:
-    assert bullet_keys.enter("- a", 0) == bullet_keys.Enter(0, "\n")
-    assert bullet_keys.enter("- [ ] a", 3) == bullet_keys.Enter(3, "\n")
+    assert bullets.enter("- a", 0) == bullets.Enter(0, "\n")
+    assert bullets.enter("- [ ] a", 3) == bullets.Enter(3, "\n")
 
 
 @pytest.mark.parametrize(
@@ -70,16 +71,16 @@ def test_enter_before_the_words_only_breaks_the_line() -> None:
     ],
 )
 def test_a_list_at_the_end_gives_the_next_bullet(note: str, bullet: str) -> None:
-    assert bullet_keys.next_bullet(note) == bullet
+    assert bullets.next_bullet(note) == bullet
 
 
 def test_nesting_follows_the_author() -> None:
-    assert bullet_keys.nesting(["-a", "\t-b"]) == "\t"
-    assert bullet_keys.nesting(["- a", "      - c", "  - b"]) == "  "
-    assert bullet_keys.nesting(["-a", "  prose"]) == "    "
-    assert bullet_keys.unnested("\t-a", "    ") == "-a"
-    assert bullet_keys.unnested("  -a", "    ") == "-a"
-    assert bullet_keys.unnested("-a", "    ") == "-a"
+    assert bullets.nesting(["-a", "\t-b"]) == "\t"
+    assert bullets.nesting(["- a", "      - c", "  - b"]) == "  "
+    assert bullets.nesting(["-a", "  prose"]) == "    "
+    assert bullets.unnested("\t-a", "    ") == "-a"
+    assert bullets.unnested("  -a", "    ") == "-a"
+    assert bullets.unnested("-a", "    ") == "-a"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_nesting_follows_the_author() -> None:
     ],
 )
 def test_boxes_are_given_ticked_and_unticked(before: list[str], after: list[str]) -> None:
-    assert bullet_keys.boxed(before) == after
+    assert bullets.boxed(before) == after
 
 
 TEXTS = [
@@ -277,7 +278,7 @@ async def test_control_characters_are_shown_as_signs_and_kept() -> None:
     ],
 )
 def test_what_is_marked_up(line: str, kinds: dict[str, str]) -> None:
-    assert {line[start:end]: kind for start, end, kind in note_marks.marks(line)} == kinds
+    assert {line[start:end]: kind for start, end, kind in markup.marks(line)} == kinds
 
 
 @pytest.mark.parametrize(

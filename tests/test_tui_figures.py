@@ -11,15 +11,15 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from imgexp_tui import paths
-from imgexp_tui.records.lines import LineWriter
-from imgexp_tui.tui.glance import RunGlancer
-from imgexp_tui.tui.lines import cells, plain
-from imgexp_tui.tui.note_figures import figures, matching
-from imgexp_tui.tui.run_beside import below, column
+from imgexp_tui.records.jsonl import LineWriter
+from imgexp_tui.services.run_follower import RunGlancer
 from imgexp_tui.tui.screens.editor import EditorScreen
-from imgexp_tui.tui.screens.figure import FigureRows, FigureScreen
-from imgexp_tui.tui.widgets.note_area import NoteArea
-from imgexp_tui.tui.widgets.run_glance import RunGlance
+from imgexp_tui.tui.screens.figure_picker import FigureRows, FigureScreen
+from imgexp_tui.tui.widgets.notes.area import NoteArea
+from imgexp_tui.tui.widgets.run_sidebar import RunGlance
+from imgexp_tui.views.notes.quotable_figures import figures, matching
+from imgexp_tui.views.runs.sidebar import below, column
+from imgexp_tui.views.styled import cells, plain
 
 from .reported_runs import PLAN, a_run
 

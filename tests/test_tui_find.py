@@ -9,9 +9,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from imgexp_tui import paths
-from imgexp_tui.tui.widgets import note_find
-from imgexp_tui.tui.widgets.find_bar import FindBar
-from imgexp_tui.tui.widgets.note_area import NoteArea
+from imgexp_tui.tui.widgets.notes.area import NoteArea
+from imgexp_tui.tui.widgets.notes.find_bar import FindBar
+from imgexp_tui.views.notes import search
 
 from .test_tui_figures import Host, opened
 
@@ -35,14 +35,14 @@ def lab(tmp_path: Path) -> Path:
     ],
 )
 def test_small_letters_find_capitals_too(sought: str, found: list[tuple[int, int]]) -> None:
-    pattern = note_find.pattern(sought)
+    pattern = search.pattern(sought)
     assert pattern
-    assert [start for start, _ in note_find.hits(TEXT.split("\n"), pattern)] == found
+    assert [start for start, _ in search.hits(TEXT.split("\n"), pattern)] == found
 
 
 def test_letters_that_grow_when_lowered_do_not_shift_the_hits() -> None:
-    pattern = note_find.pattern("x")
-    assert pattern and note_find.hits(["İİx"], pattern) == [((0, 2), (0, 3))]
+    pattern = search.pattern("x")
+    assert pattern and search.hits(["İİx"], pattern) == [((0, 2), (0, 3))]
 
 
 async def ready(pilot: Pilot[None], app: Host) -> NoteArea:

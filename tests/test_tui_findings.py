@@ -15,17 +15,20 @@ from textual.widgets import TextArea
 from imgexp_tui import paths
 from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.tui import finding_apart, finding_deeds, finding_lines, setting_lines
+from imgexp_tui.services.actions import findings
+from imgexp_tui.services.findings import subprocess
+from imgexp_tui.services.findings.worker import FindingWatch
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.finding_watch import FindingWatch
-from imgexp_tui.tui.lines import cells, plain
 from imgexp_tui.tui.screens.charts import ChartsScreen
 from imgexp_tui.tui.screens.findings import FindingsScreen
 from imgexp_tui.tui.screens.help import HelpScreen
-from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
+from imgexp_tui.views import findings
+from imgexp_tui.views.notes import settings_input
+from imgexp_tui.views.styled import cells, plain
 
 from .made_up_runs import made_up, write_lines
 
@@ -136,9 +139,9 @@ async def test_a_finding_goes_into_the_takeaways_once_beside_what_others_write(l
 
 
 def test_what_cannot_be_written_is_said(lab: Path) -> None:
-    assert finding_deeds.put_down(lab, "v9", SAID) == (False, "v9 is not in experiments.toml (any more).")
+    assert findings.put_down(lab, "v9", SAID) == (False, "v9 is not in experiments.toml (any more).")
     (lab / paths.NOTEBOOK).unlink()
-    done, said = finding_deeds.put_down(lab, "v1", SAID)
+    done, said = findings.put_down(lab, "v1", SAID)
     assert not done
     assert "experiments.toml" in said
 
@@ -223,7 +226,7 @@ def test_the_thread_follows_what_is_wanted_and_grows(tmp_path: Path) -> None:
 
 
 def test_a_long_record_is_left_to_another_process(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding_apart, "LONG", 100)
+    monkeypatch.setattr(subprocess, "LONG", 100)
     read: list[object] = []
     monkeypatch.setattr(RunView, "poll", read.append)
     run = find_runs(lab, "v1")[0]
@@ -244,9 +247,9 @@ def test_a_long_record_is_left_to_another_process(lab: Path, monkeypatch: pytest
 
 
 def test_a_process_that_nobody_waits_for_is_ended(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding_apart, "LONG", 100)
-    monkeypatch.setattr(finding_apart.sys, "executable", "sleep")
-    monkeypatch.setattr(finding_apart, "ARGUMENTS", ("600",))
+    monkeypatch.setattr(subprocess, "LONG", 100)
+    monkeypatch.setattr(subprocess.sys, "executable", "sleep")
+    monkeypatch.setattr(subprocess, "ARGUMENTS", ("600",))
     run = find_runs(lab, "v1")[0]
     watch = FindingWatch(lab, lambda: None)
     assert watch.found("v1", run.run, ()) is None
@@ -256,7 +259,7 @@ def test_a_process_that_nobody_waits_for_is_ended(lab: Path, monkeypatch: pytest
 
 
 def test_what_another_process_could_not_find_is_said(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding_apart, "LONG", 100)
+    monkeypatch.setattr(subprocess, "LONG", 100)
     run = find_runs(lab, "v1")[0]
     (lab / paths.NOTEBOOK).unlink()
     watch = FindingWatch(lab, lambda: None)
@@ -272,7 +275,7 @@ def test_what_another_process_could_not_find_is_said(lab: Path, monkeypatch: pyt
 def test_no_line_is_longer_than_the_room() -> None:
     long = Finding("starved", Severity.INFO, "Ωords " * 60, Evidence(tuple("abcdef")), "suggestion " * 20)
     for room in (20, 40, 80, 200):
-        laid = finding_lines.laid_out([long, long], room)
+        laid = findings.laid_out([long, long], room)
         assert max(map(cells, laid.lines)) <= room
         assert laid.spans[1][1] == laid.spans[0][2] + 1
         assert plain(laid.lines[0]).startswith(" i  Ωords")
@@ -280,5 +283,5 @@ def test_no_line_is_longer_than_the_room() -> None:
 
 def test_settings_are_written_as_they_are_read() -> None:
     settings = {"batch_size": 128, "learning_rate": 1e-4, "pretrained": True, "schedule": "one-cycle"}
-    typed = setting_lines.read(setting_lines.written(settings))
+    typed = settings_input.read(settings_input.written(settings))
     assert {t.key: t.value for t in typed} == settings

@@ -8,9 +8,9 @@ import pytest
 from textual.pilot import Pilot
 
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.lines import plain
-from imgexp_tui.tui.screens.leaders import LeadersScreen
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
+from imgexp_tui.tui.screens.compare import LeadersScreen
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.views.styled import plain
 
 from .reported_runs import a_run
 

@@ -11,17 +11,17 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from imgexp_tui.notebook.history import file_of, make_folder, states
+from imgexp_tui.notebook.history.log import file_of, make_folder, states
 from imgexp_tui.notebook.load import load
-from imgexp_tui.notebook.save import save_note
+from imgexp_tui.notebook.saving.save import save_note
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.diff_lines import diff
-from imgexp_tui.tui.lines import plain
 from imgexp_tui.tui.screens.commit import CommitScreen
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.history import HistoryScreen
-from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.tui.screens.main.screen import MainScreen
+from imgexp_tui.views.notes.diff import diff
+from imgexp_tui.views.styled import plain
 
 from .test_commits import committed, git, lab
 from .test_tui_queue import screen_text, shows, until
@@ -226,7 +226,7 @@ def test_a_diff_reads_without_colours() -> None:
 
 
 async def test_reading_a_history_leaves_the_screen_free(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from imgexp_tui.tui.past import Past
+    from imgexp_tui.services.notes.history import Past
 
     gate, more = asyncio.Event(), Past.more
     loop = asyncio.get_running_loop()

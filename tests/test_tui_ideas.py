@@ -12,17 +12,17 @@ from textual.widgets import TextArea
 
 from imgexp_tui import paths
 from imgexp_tui.notebook.load import load, read
-from imgexp_tui.tui import idea_lines
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.lines import cells, plain
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.help import HelpScreen
+from imgexp_tui.tui.screens.idea_tried import TriedScreen
 from imgexp_tui.tui.screens.ideas import IdeasScreen
-from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
-from imgexp_tui.tui.screens.tried import TriedScreen
 from imgexp_tui.tui.widgets.idea_list import IdeaOffer
-from imgexp_tui.tui.widgets.note_area import NoteArea
+from imgexp_tui.tui.widgets.notes.area import NoteArea
+from imgexp_tui.views import ideas as ideas_module
+from imgexp_tui.views.styled import cells, plain
 
 LONG = "look at the gradients of every layer, from the first to the last, " * 4 + "and then clip [/] them"
 NOTEBOOK = f"""\
@@ -316,8 +316,8 @@ async def test_two_thousand_ideas_move_at_once(lab: Path) -> None:
 @pytest.mark.parametrize("room", [20, 80, 200])
 def test_lines_fit_and_each_idea_knows_its_own(room: int) -> None:
     book = read(NOTEBOOK.replace("learns", "- [ ] 字字字字字字字字字字字字字字"), Path("lab"))
-    found = idea_lines.groups(book, done=True)
-    laid = idea_lines.laid_out(found, room)
+    found = ideas_module.groups(book, done=True)
+    laid = ideas_module.laid_out(found, room)
     assert all(cells(line) <= room for line in laid.lines)
     ideas = [idea for group in found for idea in group.ideas]
     for idea, (top, start, end) in zip(ideas, laid.spans, strict=True):

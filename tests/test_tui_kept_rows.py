@@ -11,12 +11,12 @@ import pytest
 from imgexp_tui.paths import lab_cache
 from imgexp_tui.records.documents import Process
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.tui import lab_runs
+from imgexp_tui.services import run_index
+from imgexp_tui.services.row_cache import KeptRows
+from imgexp_tui.services.run_index import LabRuns
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.kept_rows import KeptRows
-from imgexp_tui.tui.lab_runs import LabRuns
-from imgexp_tui.tui.looks import Row
-from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.tui.screens.main.screen import MainScreen
+from imgexp_tui.views.lab import Row
 
 from .reported_runs import a_run
 
@@ -48,8 +48,8 @@ def later(path: Path) -> None:
 def test_the_next_opening_reads_only_the_shown_version(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = looked(lab)
     read: list[str] = []
-    plain = lab_runs.QuickView
-    monkeypatch.setattr(lab_runs, "QuickView", lambda run: read.append(run.version) or plain(run))
+    plain = run_index.QuickView
+    monkeypatch.setattr(run_index, "QuickView", lambda run: read.append(run.version) or plain(run))
     second = looked(lab)
     assert second.rows == first.rows
     assert second.rows["v1"].best == 0.4

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.load import read
-from imgexp_tui.tui.lines import cells, plain
-from imgexp_tui.tui.looks import Row
-from imgexp_tui.tui.run_lines import run_lines
-from imgexp_tui.tui.shown_run import Bar, Run
-from imgexp_tui.tui.table_lines import columns
+from imgexp_tui.views.lab import Row
+from imgexp_tui.views.runs.model import Bar, Run
+from imgexp_tui.views.runs.panel import run_lines
+from imgexp_tui.views.runs.version_table import columns
+from imgexp_tui.views.styled import cells, plain
 
 RUN = Run(
     version="v0",

@@ -12,15 +12,16 @@ from textual.content import Content
 
 from imgexp_tui.records.documents import Process
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.tui import lab_runs, leader_lines
+from imgexp_tui.services import run_index
+from imgexp_tui.services.run_index import LabRuns
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.lab_runs import LabRuns
-from imgexp_tui.tui.leader_lines import Column
-from imgexp_tui.tui.lines import plain
-from imgexp_tui.tui.screens.leaders import LeaderRows, LeadersScreen
-from imgexp_tui.tui.table_lines import Columns
-from imgexp_tui.tui.widgets.panes import NotesPane
-from imgexp_tui.tui.widgets.version_table import VersionTable
+from imgexp_tui.tui.screens.compare import LeaderRows, LeadersScreen
+from imgexp_tui.tui.widgets.main.panes import NotesPane
+from imgexp_tui.tui.widgets.main.version_table import VersionTable
+from imgexp_tui.views.runs import compare_table
+from imgexp_tui.views.runs.compare_table import Column
+from imgexp_tui.views.runs.version_table import Columns
+from imgexp_tui.views.styled import plain
 
 from .reported_runs import a_run
 from .test_app import shows, until
@@ -46,8 +47,8 @@ def large(tmp_path: Path) -> Path:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each version was looked at; three out of sight in one look, and one on each side of the shown."""
-    monkeypatch.setattr(lab_runs, "_TURN", 3)
-    monkeypatch.setattr(lab_runs, "_IN_SIGHT", 1)
+    monkeypatch.setattr(run_index, "_TURN", 3)
+    monkeypatch.setattr(run_index, "_IN_SIGHT", 1)
     found: Counter[str] = Counter()
     poll = LabRuns._poll
 
@@ -140,7 +141,7 @@ async def test_a_title_is_drawn_without_its_pane(large: Path, monkeypatch: pytes
 async def test_comparing_many_makes_the_lines_in_sight_only(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     sized: Counter[str] = Counter()
-    row, fit = leader_lines.row, leader_lines.width
+    row, fit = compare_table.row, compare_table.width
 
     def counted(columns: Any, sight: Any, name: str, **more: Any) -> Any:
         made.append(name)
@@ -150,8 +151,8 @@ async def test_comparing_many_makes_the_lines_in_sight_only(large: Path, monkeyp
         sized[text] += 1
         return fit(text)
 
-    monkeypatch.setattr(leader_lines, "row", counted)
-    monkeypatch.setattr(leader_lines, "width", sized_too)
+    monkeypatch.setattr(compare_table, "row", counted)
+    monkeypatch.setattr(compare_table, "width", sized_too)
     async with LabApp(large).run_test(size=(80, 24)) as pilot:
         await shows(pilot, "no run", "takeaways")
         await pilot.press("d")

@@ -12,7 +12,7 @@ import pytest
 
 from imgexp_tui.notebook.load import load
 from imgexp_tui.records.documents import Process
-from imgexp_tui.records.state import State, status
+from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.launch import launch
 
 from .conftest import stop_all

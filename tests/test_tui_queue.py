@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from imgexp_tui.notebook.load import load
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.state import State, status
+from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.queue import QueueScreen

@@ -16,16 +16,16 @@ from imgexp_tui.notebook.load import read
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.identity import Identity, identity
-from imgexp_tui.records.lines import LineWriter
+from imgexp_tui.records.jsonl import LineWriter
+from imgexp_tui.records.process_identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.tui import lab_runs
-from imgexp_tui.tui.glance import RunGlancer
-from imgexp_tui.tui.lab_runs import LabRuns
-from imgexp_tui.tui.lines import plain
-from imgexp_tui.tui.looks import Row
-from imgexp_tui.tui.run_lines import run_lines
-from imgexp_tui.tui.table_lines import columns
+from imgexp_tui.services import run_index
+from imgexp_tui.services.run_follower import RunGlancer
+from imgexp_tui.services.run_index import LabRuns
+from imgexp_tui.views.lab import Row
+from imgexp_tui.views.runs.panel import run_lines
+from imgexp_tui.views.runs.version_table import columns
+from imgexp_tui.views.styled import plain
 
 FIRST, SECOND, THIRD = (f"2026010{day}-000000-aaaaaa" for day in (1, 2, 3))
 
@@ -111,7 +111,7 @@ def test_a_live_older_run_is_not_read_anew_at_every_look(lab: Lab, monkeypatch: 
     lab.run(SECOND, 0.4)
     runs = LabRuns(lab.path)
     settle(runs)
-    monkeypatch.setattr(lab_runs, "QuickView", None)  # a second view would start from the files' beginning
+    monkeypatch.setattr(run_index, "QuickView", None)  # a second view would start from the files' beginning
     writer = LineWriter(older.metrics)
     writer.write({"step": 2, "epoch": 2, "time": 0.0, "valid/loss": 0.25})
     writer.close()

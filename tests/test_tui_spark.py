@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from imgexp_tui.records.follow import Series
-from imgexp_tui.tui import spark
-from imgexp_tui.tui.curves import BUCKETS, Curve, CurveBuilder
+from imgexp_tui.records.metrics.follower import Series
+from imgexp_tui.views.charts import sparkline
+from imgexp_tui.views.charts.curve import BUCKETS, Curve, CurveBuilder
 
 
 def series(count: int, every: int, dice: random.Random, *, odd: float = 0.0) -> Series:
@@ -32,13 +32,13 @@ def test_whole_curves_are_drawn_as_bucket_by_bucket(count: int, every: int, live
     dice = random.Random(count)
     curve = curve_of(series(count, every, dice))
     for columns in (16, 101, 140, 400):
-        places = spark.placing(max(curve.steps, count), columns, live=live)
-        assert spark.columns_of(curve, columns, places) == spark._with_holes(curve, columns, places)
+        places = sparkline.placing(max(curve.steps, count), columns, live=live)
+        assert sparkline.columns_of(curve, columns, places) == sparkline._with_holes(curve, columns, places)
 
 
 @pytest.mark.parametrize(("many", "each"), [(1, 1), (4, 1), (1, 16), (139, 999), (139, 1_000_000), (139, 20)])
 def test_the_first_step_of_a_column_is_the_first(many: int, each: int) -> None:
-    places = spark.Placing(many, each)
+    places = sparkline.Placing(many, each)
     for column in range(1, 60):
         first = places.first(column)
         assert places.column(first) >= column > places.column(first - 1)
@@ -48,7 +48,7 @@ def test_a_spike_of_one_step_is_drawn() -> None:
     dice = random.Random(0)
     what = series(100_000, 1, dice)
     what.values[77_776] = 50.0
-    columns = spark.columns_of(curve_of(what), 140, spark.placing(100_000, 140, live=False))
+    columns = sparkline.columns_of(curve_of(what), 140, sparkline.placing(100_000, 140, live=False))
     (place,) = [i for i, one in enumerate(columns) if isinstance(one, tuple) and one[1] == 50.0]
     # Within its column and its bucket of 128 steps.
     assert -(1 + 128 * 139 / 99_999) < place - 77_776 * 139 / 99_999 <= 0

@@ -10,16 +10,16 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from imgexp_tui.notebook.find import Hits, Index
 from imgexp_tui.notebook.load import load, read
+from imgexp_tui.notebook.search import Hits, Index
 from imgexp_tui.records.rundir import find_runs
+from imgexp_tui.services.version_filter import Sieve
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.lines import cells, plain
-from imgexp_tui.tui.looks import Look, Row
-from imgexp_tui.tui.screens.find import DrawnHits, hit_line
-from imgexp_tui.tui.screens.main import MainScreen
-from imgexp_tui.tui.sieve import Sieve
-from imgexp_tui.tui.widgets.version_table import VersionTable
+from imgexp_tui.tui.screens.main.screen import MainScreen
+from imgexp_tui.tui.screens.search import DrawnHits, hit_line
+from imgexp_tui.tui.widgets.main.version_table import VersionTable
+from imgexp_tui.views.lab import Look, Row
+from imgexp_tui.views.styled import cells, plain
 
 from .reported_runs import a_run
 from .test_app import shows, text_of, until
@@ -243,12 +243,12 @@ async def test_every_key_of_these_is_in_the_help(lab: Path) -> None:
 def test_opening_the_app_finishes_a_rename(lab: Path) -> None:
     """The watching thread does it before it looks for runs."""
     from imgexp_tui import durable
-    from imgexp_tui.notebook import history
-    from imgexp_tui.tui.opening import opened
-    from imgexp_tui.tui.watch import Watcher
+    from imgexp_tui.notebook.history import log
+    from imgexp_tui.services.lab_watcher import Watcher
+    from imgexp_tui.services.notebook_reader import opened
 
-    history.make_folder(lab)
-    durable.replace(history.folder(lab) / "renaming.json", b'{"old": "v1", "new": "v9"}')
+    log.make_folder(lab)
+    durable.replace(log.folder(lab) / "renaming.json", b'{"old": "v1", "new": "v9"}')
     (lab / "experiments.toml").write_text(NOTEBOOK.replace("[versions.v1", "[versions.v9"))
     watcher = Watcher(lab, opened(lab), lambda: None)
     watcher.start()

@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.load import load
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Exit, Process
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.identity import Identity, identity
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.process_identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.state import State, status
+from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import ControlError, resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
-from imgexp_tui.runner.queue import Queue
+from imgexp_tui.runner.queue.queue import Queue
 
 from .conftest import ROOT, stop_all
 from .faulty import library
@@ -61,7 +61,7 @@ def until(so: Callable[[], object], what: str, seconds: float = 30) -> None:
 
 def started(lab: Path) -> RunDir:
     run = launch(load(lab), "v0")
-    until(lambda: lines.read(run.metrics), "the first line")
+    until(lambda: jsonl.read(run.metrics), "the first line")
     return run
 
 
@@ -96,7 +96,7 @@ def test_a_waiting_run_whose_folder_is_deleted_leaves_the_queue(lab: Path) -> No
     started(lab)
     waiting = launch(load(lab), "v0")
     (ticket,) = [t for t in Queue().tickets() if t.run == waiting.run]
-    assert [e["kind"] for e in lines.read(waiting.events)] == ["queued"]
+    assert [e["kind"] for e in jsonl.read(waiting.events)] == ["queued"]
     subprocess.run(["rm", "-rf", str(waiting.path)], check=True)
     until(lambda: not ticket.supervisor.alive(), "its supervisor leaves")
     assert len(Queue().tickets()) == 1
@@ -108,8 +108,8 @@ def test_a_lab_that_is_moved_under_a_live_run_does_not_end_it(lab: Path) -> None
     moved = lab.with_name("moved")
     lab.rename(moved)
     run = find_runs(moved)[0]
-    before = len(lines.read(run.system))
-    until(lambda: len(lines.read(run.system)) >= before + 2, "the supervisor takes samples")
+    before = len(jsonl.read(run.system))
+    until(lambda: len(jsonl.read(run.system)) >= before + 2, "the supervisor takes samples")
     assert supervisor.alive() and trainer.alive()
     assert status(run).state is State.RUNNING
     stop(run)
@@ -144,11 +144,11 @@ def test_after_a_reboot_nothing_runs_nothing_holds_a_place_and_the_run_can_be_re
     for one in (run, waiting):
         with pytest.raises(ControlError, match="has ended: lost"):
             stop(one)
-    before = len(lines.read(run.metrics))
+    before = len(jsonl.read(run.metrics))
     resume(run)
-    until(lambda: len(lines.read(run.metrics)) > before, "it goes on")
+    until(lambda: len(jsonl.read(run.metrics)) > before, "it goes on")
     assert (status(run).state, status(run).attempt) == (State.RUNNING, 2)
-    steps = [line["step"] for line in lines.read(run.metrics)]
+    steps = [line["step"] for line in jsonl.read(run.metrics)]
     assert steps == list(range(1, len(steps) + 1))
 
 
@@ -185,7 +185,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_its_reason_and_it_can_be_resumed
     # Not even its last words could be written.
     assert found.state is State.FAILED and found.evidence == "exit code 1; its disk is full", found
     acknowledged = (run.path / "acknowledged").read_text().split("\n")[:-1]
-    assert {str(line["step"]) for line in lines.read(run.metrics)} >= set(acknowledged)
+    assert {str(line["step"]) for line in jsonl.read(run.metrics)} >= set(acknowledged)
     with pytest.raises(LaunchError, match="No space left on device"):
         launch(load(lab), "v0")
     with pytest.raises(ControlError, match="No space left on device"):
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_its_reason_and_it_can_be_resumed
     assert find_runs(lab) == [run] and status(run).state is State.FAILED
     filler.unlink()
     resume(run)
-    until(lambda: len(lines.read(run.metrics)) > len(acknowledged), "it goes on")
+    until(lambda: len(jsonl.read(run.metrics)) > len(acknowledged), "it goes on")
     stop(run)
     assert wait(run).state is State.STOPPED
 
@@ -222,14 +222,14 @@ def test_a_clock_that_is_set_forward_or_back(lab: Path, monkeypatch: pytest.Monk
         patch.setenv("CLOCK_FILE", str(clock))
         patch.setenv("LD_PRELOAD", str(library("clock")))
         run = started(lab)
-    until(lambda: len(lines.read(run.metrics)) > 20, "some lines")
+    until(lambda: len(jsonl.read(run.metrics)) > 20, "some lines")
     clock.write_text(str(jump))
     at_once = status(run, now=time.time() + jump)
     # Forward, all that was written is a day old until the next line; back, it is of tomorrow, which is no silence.
     assert at_once.state in ((State.RUNNING, State.NO_HEARTBEAT) if jump > 0 else (State.RUNNING,))
-    until(lambda: abs(lines.read(run.metrics)[-1]["time"] - time.time() - jump) < 60, "a line after the jump")
-    before = len(lines.read(run.metrics))
-    until(lambda: len(lines.read(run.metrics)) > before + 20, "lines after the jump")
+    until(lambda: abs(jsonl.read(run.metrics)[-1]["time"] - time.time() - jump) < 60, "a line after the jump")
+    before = len(jsonl.read(run.metrics))
+    until(lambda: len(jsonl.read(run.metrics)) > before + 20, "lines after the jump")
     assert status(run, now=time.time() + jump).state is State.RUNNING
 
     view = RunView(run)

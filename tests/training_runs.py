@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from imgexp_tui.notebook.settings import defaults
-from imgexp_tui.records import lines
+from imgexp_tui.notebook.schema.settings import defaults
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 
@@ -97,7 +97,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def wait_for_step(run: RunDir, step: int, process: subprocess.Popen[str]) -> None:
     """Return when the record has that step."""
-    wait_until(lambda: process.poll() is not None or any(m["step"] >= step for m in lines.read(run.metrics)))
+    wait_until(lambda: process.poll() is not None or any(m["step"] >= step for m in jsonl.read(run.metrics)))
     assert process.poll() is None, finish(process)
 
 

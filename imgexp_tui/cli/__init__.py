@@ -36,7 +36,7 @@ def _dispatch(words: list[str]) -> int:
     if not words or (len(words) == 1 and (words[0] == "." or words[0].startswith("/"))):
         # The most common call goes without the grammar, which would delay the app's first frame. No command looks
         # like a path; a folder such as `runs` could have a command's name.
-        from imgexp_tui.cli.opening import open_in
+        from imgexp_tui.cli.open import open_in
 
         return open_in(Path(*words))
     from importlib import import_module

@@ -86,7 +86,7 @@ def _gpus() -> Iterator[tuple[str, str, str]]:
 
 
 def _slurm() -> tuple[str, str, str]:
-    from imgexp_tui.runner.slurm import finding
+    from imgexp_tui.runner.launchers.slurm.api import finding
 
     well, sentence = finding()
     return _OK if well else _NOTE, "slurm", sentence
@@ -123,20 +123,20 @@ def _folders(start: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _logout() -> tuple[str, str, str]:
-    from imgexp_tui.runner import logout
+    from imgexp_tui.runner import user_scope
 
-    if not logout.ends_processes():
+    if not user_scope.ends_processes():
         return _OK, "logout", "runs go on after logout"
-    if logout.scope():
+    if user_scope.scope():
         return _OK, "logout", "systemd ends your processes at logout here; runs get a scope of their own and go on"
-    return _NOTE, "logout", f"systemd ends your processes at logout here, runs among them; {logout.MEND}"
+    return _NOTE, "logout", f"systemd ends your processes at logout here, runs among them; {user_scope.MEND}"
 
 
 def _alerts(start: Path) -> Iterator[tuple[str, str, str]]:
     """Whether what `[lab]` asks for can be done; nothing where it asks for nothing."""
     from imgexp_tui.notebook.load import load
     from imgexp_tui.notebook.model import NotebookError
-    from imgexp_tui.runner.trainer import path_of
+    from imgexp_tui.runner.supervisor.trainer_process import path_of
 
     lab = paths.find_lab(start)
     try:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgexp_tui import durable
+from imgexp_tui.cli.common import notebook_of, version_of, views_by_version
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.labs import notebook_of, version_of, views_by_version
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.notebook.settings import nearest
+from imgexp_tui.notebook.schema.settings import nearest
 from imgexp_tui.text import listed
 
 if TYPE_CHECKING:
-    from imgexp_tui.reports.figures import Figure
+    from imgexp_tui.reports.plot_data import Figure
 
 _BY_SUFFIX = {".html": "html", ".htm": "html", ".json": "json", ".csv": "csv"}
 _PAGES = ("markdown", "html")
@@ -36,7 +36,7 @@ def export(arguments: Namespace) -> int:
 
 
 def _page(notebook: Notebook, names: Sequence[str], parts: Sequence[str], format_: str, target: Path | None) -> int:
-    from imgexp_tui.reports.page import figures, page
+    from imgexp_tui.reports.sections import figures, page
 
     blocks = page(notebook, views_by_version(notebook), versions=names, parts=parts)
     if format_ == "html":
@@ -67,7 +67,7 @@ def _pictures(drawn: Sequence[Figure]) -> dict[str, bytes]:
     """File name → bytes. The plotting library is not imported where there is nothing to draw."""
     files: dict[str, bytes] = {}
     if drawn:
-        from imgexp_tui.reports.plots import draw
+        from imgexp_tui.reports.plot_render import draw
 
         for figure in drawn:
             drawing = draw(figure)
@@ -77,13 +77,13 @@ def _pictures(drawn: Sequence[Figure]) -> dict[str, bytes]:
 
 def _data(notebook: Notebook, format_: str) -> str:
     if format_ == "plain":
-        from imgexp_tui.notebook.plain import format_plain
+        from imgexp_tui.notebook.plain.writer import format_plain
 
         return format_plain(notebook)
-    from imgexp_tui.reports import data
+    from imgexp_tui.reports import tabular
 
     views = views_by_version(notebook)
-    return data.csv_text(notebook, views) if format_ == "csv" else data.json_text(notebook, views)
+    return tabular.csv_text(notebook, views) if format_ == "csv" else tabular.json_text(notebook, views)
 
 
 def _versions(notebook: Notebook, wanted: Sequence[str]) -> list[str]:
@@ -93,7 +93,7 @@ def _versions(notebook: Notebook, wanted: Sequence[str]) -> list[str]:
 
 
 def _parts(text: str | None, format_: str) -> Sequence[str]:
-    from imgexp_tui.reports.page import PARTS
+    from imgexp_tui.reports.sections import PARTS
 
     if text is None:
         return PARTS

@@ -6,16 +6,16 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from imgexp_tui.cli.common import notebook_of, version_of, views_by_version, views_of
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.labs import notebook_of, version_of, views_by_version, views_of
-from imgexp_tui.findings.lab import findings_of
-from imgexp_tui.findings.told import MARKS, evidence, row
+from imgexp_tui.findings.evaluate import findings_of
+from imgexp_tui.findings.format import MARKS, evidence, row
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.text import clean_line
 
 if TYPE_CHECKING:
     from imgexp_tui.findings.model import Finding
-    from imgexp_tui.records.follow import RunView
+    from imgexp_tui.records.metrics.follower import RunView
 
 Views = dict[str, list["RunView"]]
 
@@ -26,7 +26,7 @@ def findings(arguments: Namespace) -> int:
     views, looked_at = _wanted(notebook, arguments.what)
     found = [(view, findings_of(view, views, notebook)) for view in looked_at]
     if arguments.json:
-        from imgexp_tui.cli.output import print_json
+        from imgexp_tui.cli.json_output import print_json
 
         return print_json([_row(view, of_run) for view, of_run in found])
     for i, (view, of_run) in enumerate(found):
@@ -68,7 +68,7 @@ def _runs(notebook: Notebook, views: Views, version: str) -> list[RunView]:
 
 def _run(notebook: Notebook, views: Views, name: str) -> RunView:
     from imgexp_tui.runner.control import ControlError
-    from imgexp_tui.runner.find import find_run
+    from imgexp_tui.runner.find_run import find_run
 
     try:
         found = find_run(notebook.lab, name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 
-from imgexp_tui.cli.labs import notebook_of
-from imgexp_tui.notebook.ideas import Idea, all_ideas
+from imgexp_tui.cli.common import notebook_of
+from imgexp_tui.notebook.ideas.model import Idea, all_ideas
 from imgexp_tui.text import clean_line, width
 
 
@@ -15,7 +15,7 @@ def ideas(arguments: Namespace) -> int:
     notebook = notebook_of(arguments)
     found = [idea for idea in all_ideas(notebook) if arguments.all or not idea.done]
     if arguments.json:
-        from imgexp_tui.cli.output import print_json
+        from imgexp_tui.cli.json_output import print_json
 
         return print_json([_row(idea) for idea in found])
     names = {name: clean_line(name) for name in notebook.versions}

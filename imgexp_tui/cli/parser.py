@@ -25,11 +25,11 @@ imgexp-tui list --json | jq '.[] | {name, best}'
 _RUN = "a run id, the start of one, or a version (its run under way, or its newest)"
 
 COMMANDS = {
-    "open": "opening:open_app",
-    "init": "notes:init",
-    "check": "notes:check",
-    "list": "notes:list_versions",
-    "find": "find:find",
+    "open": "open:open_app",
+    "init": "notebook:init",
+    "check": "notebook:check",
+    "list": "notebook:list_versions",
+    "find": "search:find",
     "findings": "findings:findings",
     "run": "runs:run",
     "runs": "runs:list_runs",
@@ -38,12 +38,12 @@ COMMANDS = {
     "resume": "runs:resume",
     "logs": "runs:logs",
     "show": "show:show",
-    "note": "notes:note",
+    "note": "notebook:note",
     "commit": "commit:commit",
     "ideas": "ideas:ideas",
     "rename": "versions:rename",
     "archive": "versions:archive",
-    "import": "notes:import_file",
+    "import": "notebook:import_file",
     "export": "export:export",
     "doctor": "doctor:doctor",
 }

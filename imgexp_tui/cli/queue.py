@@ -6,13 +6,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from imgexp_tui.cli.common import lab_of, table
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.labs import lab_of, table
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.state import status
-from imgexp_tui.runner.queue import Queue, QueueError
-from imgexp_tui.runner.slots import Ticket
-from imgexp_tui.runner.trainer import lab_of as lab_of_run
+from imgexp_tui.records.status import status
+from imgexp_tui.runner.queue.queue import Queue, QueueError
+from imgexp_tui.runner.queue.scheduler import Ticket
+from imgexp_tui.runner.supervisor.trainer_process import lab_of as lab_of_run
 
 
 def queue(arguments: Namespace) -> int:
@@ -27,7 +27,7 @@ def queue(arguments: Namespace) -> int:
         raise CommandError(str(error)) from None
     rows = [_row(place, ticket) for place, ticket in enumerate(_in_order(tickets), 1)]
     if arguments.json:
-        from imgexp_tui.cli.output import print_json
+        from imgexp_tui.cli.json_output import print_json
 
         return print_json(rows)
     if not rows:

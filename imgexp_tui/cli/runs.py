@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from imgexp_tui.cli.common import lab_of, notebook_of, table, version_of, views_of
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.labs import lab_of, notebook_of, table, version_of, views_of
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.notebook.needs import NEEDS
-from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
-from imgexp_tui.records import lines
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.notebook.schema.resources import NEEDS
+from imgexp_tui.notebook.schema.settings import SETTINGS, Value, nearest
+from imgexp_tui.records import jsonl
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.state import State, Status, status
+from imgexp_tui.records.status import State, Status, status
 from imgexp_tui.text import clean_line, clean_log, duration, number
 
 _POLL = 0.25
@@ -68,8 +68,8 @@ def list_runs(arguments: Namespace) -> int:
         version_of(notebook_of(arguments), arguments.version)
     views = views_of(lab, arguments.version)
     if arguments.json:
-        from imgexp_tui.cli.output import print_json
-        from imgexp_tui.reports.data import run_row
+        from imgexp_tui.cli.json_output import print_json
+        from imgexp_tui.reports.tabular import run_row
 
         return print_json([run_row(view) for view in views])
     if not views:
@@ -172,7 +172,7 @@ def _typed(text: str, like: Value) -> Value:
 
 def _find(arguments: Namespace, *, live_first: bool = True) -> RunDir:
     from imgexp_tui.runner.control import ControlError
-    from imgexp_tui.runner.find import find_run
+    from imgexp_tui.runner.find_run import find_run
 
     try:
         return find_run(lab_of(arguments), arguments.run, live_first=live_first)
@@ -183,7 +183,7 @@ def _find(arguments: Namespace, *, live_first: bool = True) -> RunDir:
 def _announce(target: RunDir, word: str) -> None:
     """Say that a run is under way, or why it has to wait, and what it was warned of."""
     told: list[str] = []
-    for event in lines.read(target.events):
+    for event in jsonl.read(target.events):
         if event.get("kind") == "warning":
             told.append(clean_line(str(event.get("message", ""))))
         elif event.get("kind") in ("queued", "started", "resumed"):

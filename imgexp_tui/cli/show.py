@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
+from imgexp_tui.cli.common import notebook_of, table, views_of
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.labs import notebook_of, table, views_of
-from imgexp_tui.notebook.compare import changes
+from imgexp_tui.notebook.diff import changes
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.records.follow import RunView
-from imgexp_tui.records.observed import remarks
-from imgexp_tui.records.stats import measured
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.observed_stats import remarks
+from imgexp_tui.records.system.stats import measured
 from imgexp_tui.text import clean, clean_line, duration, number
 
 
@@ -26,8 +26,8 @@ def show(arguments: Namespace) -> int:
 def _version(notebook: Notebook, version: Version, *, as_json: bool) -> int:
     views = views_of(notebook.lab, version.name)
     if as_json:
-        from imgexp_tui.cli.output import print_json
-        from imgexp_tui.reports.data import run_row, version_row
+        from imgexp_tui.cli.json_output import print_json
+        from imgexp_tui.reports.tabular import run_row, version_row
 
         details = {"config": version.config, "run_details": [run_row(v) for v in views]}
         return print_json(version_row(version, views) | details)
@@ -53,7 +53,7 @@ def _version(notebook: Notebook, version: Version, *, as_json: bool) -> int:
 
 def _one_run(notebook: Notebook, what: str, *, as_json: bool) -> int:
     from imgexp_tui.runner.control import ControlError
-    from imgexp_tui.runner.find import find_run
+    from imgexp_tui.runner.find_run import find_run
 
     try:
         view = RunView(find_run(notebook.lab, what))
@@ -61,8 +61,8 @@ def _one_run(notebook: Notebook, what: str, *, as_json: bool) -> int:
         raise CommandError(str(error)) from None
     view.poll()
     if as_json:
-        from imgexp_tui.cli.output import print_json
-        from imgexp_tui.reports.data import run_row
+        from imgexp_tui.cli.json_output import print_json
+        from imgexp_tui.reports.tabular import run_row
 
         request = view.request
         more: dict[str, Any] = {

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from imgexp_tui.cli.common import lab_of, notebook_of, version_of
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.cli.labs import lab_of, notebook_of, version_of
 from imgexp_tui.notebook.model import NotebookError
 
 
 def rename(arguments: Namespace) -> int:
     """Give a version another name; its runs follow."""
-    from imgexp_tui.runner import versions
+    from imgexp_tui.runner import version_folders
 
     try:
-        versions.rename(lab_of(arguments), arguments.old, arguments.new)
+        version_folders.rename(lab_of(arguments), arguments.old, arguments.new)
     except NotebookError as error:
         raise CommandError(str(error)) from None
     print(f"{arguments.old} is {arguments.new} now; what notes say of it stays as it was written")
@@ -23,12 +23,12 @@ def rename(arguments: Namespace) -> int:
 
 def archive(arguments: Namespace) -> int:
     """Put versions out of the way, or bring them back."""
-    from imgexp_tui.runner import versions
+    from imgexp_tui.runner import version_folders
 
     notebook = notebook_of(arguments)
     for name in [version_of(notebook, name).name for name in arguments.names]:
         try:
-            versions.set_archived(notebook.lab, name, archived=not arguments.back)
+            version_folders.set_archived(notebook.lab, name, archived=not arguments.back)
         except NotebookError as error:
             raise CommandError(str(error)) from None
         print(f"{name} is back" if arguments.back else f"{name} is archived; nothing of it was deleted")

@@ -11,7 +11,6 @@ from dataclasses import replace
 from types import ModuleType
 
 from imgexp_tui.findings.model import Finding, Severity
-from imgexp_tui.findings.record import Record, Relatives
 from imgexp_tui.findings.rules import (
     against_base,
     augmented_validation,
@@ -35,7 +34,8 @@ from imgexp_tui.findings.rules import (
     validation,
     worker_seeds,
 )
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.findings.run_data import Record, Relatives
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.text import clean_line
 
 RULES: tuple[ModuleType, ...] = (

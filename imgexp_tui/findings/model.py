@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from imgexp_tui.notebook.settings import Value
+from imgexp_tui.notebook.schema.settings import Value
 
 
 class Severity(StrEnum):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from imgexp_tui.monitor.sample import GpuProcess, GpuSample, MigSample
+from imgexp_tui.monitor.samples import GpuProcess, GpuSample, MigSample
 
 _RETRY = 30.0
 """Seconds between two attempts to reach a driver."""

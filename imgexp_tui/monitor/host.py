@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from imgexp_tui.monitor.sample import HostSample
-from imgexp_tui.monitor.traffic import Rates, disk_bytes, disk_of, net_bytes
+from imgexp_tui.monitor.io_rates import Rates, disk_bytes, disk_of, net_bytes
+from imgexp_tui.monitor.samples import HostSample
 
 _DISK_PACE = 10.0
 """Seconds between two looks at the disk, which may lie on a network."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgexp_tui.notebook.settings import nearest
+from imgexp_tui.notebook.schema.settings import nearest
 
 FINDINGS = (
     "starved", "batch_headroom", "constant", "chance", "underfits", "overfits", "learning_rate", "not_finite",

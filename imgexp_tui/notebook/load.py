@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imgexp_tui.notebook import alerts
-from imgexp_tui.notebook import command as commands
-from imgexp_tui.notebook.alerts import ALERTS
 from imgexp_tui.notebook.finding_names import names_fault
 from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version, tags_fault
-from imgexp_tui.notebook.needs import NEEDS, count_fault, needs_of, options_fault
-from imgexp_tui.notebook.needs import fault as need_fault
-from imgexp_tui.notebook.recover import parse
-from imgexp_tui.notebook.scan import KeyPath, join_key
-from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
+from imgexp_tui.notebook.schema import alerts
+from imgexp_tui.notebook.schema import command as commands
+from imgexp_tui.notebook.schema.alerts import ALERTS
+from imgexp_tui.notebook.schema.resources import NEEDS, count_fault, needs_of, options_fault
+from imgexp_tui.notebook.schema.resources import fault as need_fault
+from imgexp_tui.notebook.schema.settings import SETTINGS, Value, nearest
+from imgexp_tui.notebook.toml.spans import KeyPath, join_key
+from imgexp_tui.notebook.toml.tolerant import parse
 from imgexp_tui.paths import NOTEBOOK
 
 _T = TypeVar("_T")

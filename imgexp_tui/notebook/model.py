@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.notebook.needs import Needs
-from imgexp_tui.notebook.settings import Value, defaults
+from imgexp_tui.notebook.schema.resources import Needs
+from imgexp_tui.notebook.schema.settings import Value, defaults
 from imgexp_tui.text import clean_line
 
 VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -10,8 +10,8 @@ from typing import Any, Self, TypeVar
 import orjson
 
 from imgexp_tui import durable
-from imgexp_tui.records.encoding import dumps
-from imgexp_tui.records.identity import Identity
+from imgexp_tui.records.json_bytes import dumps
+from imgexp_tui.records.process_identity import Identity
 from imgexp_tui.records.rundir import RunDir
 
 GRACE, HEARTBEAT = 60.0, 120.0

@@ -19,10 +19,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from imgexp_tui.records import lines
+from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import RunDir
 
 
 def log(run: RunDir, kind: str, message: str = "", **more: Any) -> None:
     """Add one event, stamped now."""
-    lines.append(run.events, {"time": time.time(), "kind": kind, "message": message, **more})
+    jsonl.append(run.events, {"time": time.time(), "kind": kind, "message": message, **more})

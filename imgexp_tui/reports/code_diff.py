@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.text import clean
 
 _LIMIT = 1 << 20

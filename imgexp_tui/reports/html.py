@@ -6,9 +6,22 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from imgexp_tui.reports.figures import Figure
-from imgexp_tui.reports.note_shape import NoteLine, note_lines
-from imgexp_tui.reports.page import Block, Heading, Items, Link, Note, Paragraph, Plot, Rule, Strong, Table, ToDo, Words
+from imgexp_tui.reports.note_outline import NoteLine, note_lines
+from imgexp_tui.reports.plot_data import Figure
+from imgexp_tui.reports.sections import (
+    Block,
+    Heading,
+    Items,
+    Link,
+    Note,
+    Paragraph,
+    Plot,
+    Rule,
+    Strong,
+    Table,
+    ToDo,
+    Words,
+)
 from imgexp_tui.text import clean_line
 
 _STYLE = """\
@@ -133,7 +146,7 @@ def _note(lines: Iterable[NoteLine]) -> Iterator[str]:
 
 def _drawing(figure: Figure) -> str:
     """The SVG as a part of the page: its text in the page's colour, its names its own."""
-    from imgexp_tui.reports.plots import INK, draw
+    from imgexp_tui.reports.plot_render import INK, draw
 
     svg = draw(figure).svg.decode()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from imgexp_tui.reports.escape import block as note
-from imgexp_tui.reports.escape import inline
-from imgexp_tui.reports.page import Block, Heading, Items, Link, Note, Paragraph, Plot, Rule, Strong, Table, ToDo, Words
+from imgexp_tui.reports.markdown_escape import block as note
+from imgexp_tui.reports.markdown_escape import inline
+from imgexp_tui.reports.sections import (
+    Block,
+    Heading,
+    Items,
+    Link,
+    Note,
+    Paragraph,
+    Plot,
+    Rule,
+    Strong,
+    Table,
+    ToDo,
+    Words,
+)
 
 MARK = "<!-- made by imgexp-tui export -->"
 """The first line of an exported page, by which an export knows that it may replace a file."""

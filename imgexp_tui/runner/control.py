@@ -5,15 +5,16 @@ from __future__ import annotations
 import signal
 import time
 
-from imgexp_tui.records import state
+from imgexp_tui.records import status
 from imgexp_tui.records.documents import Process, Request
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.state import State, Status
-from imgexp_tui.runner import detached, slurm_stop
+from imgexp_tui.records.status import State, Status
+from imgexp_tui.runner.launchers import local
+from imgexp_tui.runner.launchers.slurm import stop as slurm_stop
+from imgexp_tui.runner.launchers.slurm.api import SlurmError
+from imgexp_tui.runner.launchers.slurm.poll import SlurmWatch
+from imgexp_tui.runner.launchers.slurm.submit import submit
 from imgexp_tui.runner.signals import send
-from imgexp_tui.runner.slurm import SlurmError
-from imgexp_tui.runner.slurm_watch import SlurmWatch
-from imgexp_tui.runner.submit import submit
 
 _PACE = 0.1
 _START_PATIENCE = 10.0
@@ -42,8 +43,8 @@ def stop(run: RunDir) -> None:
         return
     if process.trainer and process.trainer.alive():
         try:
-            detached.start(detached.ORPHAN, run)
-        except (OSError, detached.NotStarted) as error:
+            local.start(local.ORPHAN, run)
+        except (OSError, local.NotStarted) as error:
             raise ControlError(f"cannot stop {_name(run)}: {error}") from None
 
 
@@ -53,7 +54,7 @@ def resume(run: RunDir) -> None:
     Raises:
         ControlError: it is under way, has finished, or cannot be started.
     """
-    found = state.status(run)
+    found = status.status(run)
     if found.state.live:
         raise ControlError(f"{_name(run)} is {found.state}; only a run that has ended can be resumed")
     if found.state is State.FINISHED:
@@ -63,15 +64,15 @@ def resume(run: RunDir) -> None:
         if request and request.launcher == "slurm":
             submit(run, request)
         else:
-            detached.supervise(run)
-    except (OSError, detached.NotStarted, SlurmError) as error:
+            local.supervise(run)
+    except (OSError, local.NotStarted, SlurmError) as error:
         raise ControlError(f"cannot resume {_name(run)}: {error}") from None
 
 
 def wait(run: RunDir) -> Status:
     """Wait until the run has ended; how it did."""
     watch = SlurmWatch()
-    while (found := state.status(run)).state.live:
+    while (found := status.status(run)).state.live:
         watch.look([run])
         time.sleep(_PACE)
     return found
@@ -81,7 +82,7 @@ def _started(run: RunDir) -> Process:
     """The processes of a live run; one that is being launched right now is waited for."""
     deadline = time.monotonic() + _START_PATIENCE
     while True:
-        found = state.status(run)
+        found = status.status(run)
         if not found.state.live:
             raise ControlError(f"{_name(run)} has ended: {found.state}, {found.evidence}")
         if found.process:

@@ -16,16 +16,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.notebook.command import RUN_DIR, fill
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.notebook.needs import Needs, fault, needs_of
-from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
+from imgexp_tui.notebook.schema.command import RUN_DIR, fill
+from imgexp_tui.notebook.schema.resources import Needs, fault, needs_of
+from imgexp_tui.notebook.schema.settings import SETTINGS, Value, nearest
 from imgexp_tui.records.documents import GRACE, HEARTBEAT, Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
-from imgexp_tui.runner import detached, frozen, source
-from imgexp_tui.runner.slurm import SlurmError
-from imgexp_tui.runner.submit import submit
-from imgexp_tui.runner.sweep import of_run, sweep
+from imgexp_tui.runner import provenance, source_copy
+from imgexp_tui.runner.launchers import local
+from imgexp_tui.runner.launchers.slurm.api import SlurmError
+from imgexp_tui.runner.launchers.slurm.submit import submit
+from imgexp_tui.runner.supervisor.process_cleanup import of_run, sweep
 
 _TRAINER, _SEVERAL = "imgexp_tui.training", "imgexp_tui.training.ranks"
 """The shipped trainer: one process, and several, one for each GPU."""
@@ -76,8 +77,8 @@ def launch(
         if request.launcher == "slurm":
             submit(run, request)
         else:
-            detached.supervise(run)
-    except (OSError, detached.NotStarted, SlurmError) as error:
+            local.supervise(run)
+    except (OSError, local.NotStarted, SlurmError) as error:
         _remove(run)
         raise LaunchError(f"cannot start {wanted.name}: {_reason(error)}") from None
     return run
@@ -131,7 +132,7 @@ def _freeze(lab: Path, version: Version, run: RunDir, config: Mapping[str, Value
     """Copy the lab's source where any of it is run; the name of its folder, "" without."""
     if version.command is None and ":" not in str(config.get("encoder", "")):
         return ""
-    return source.FOLDER if source.freeze(lab.absolute(), run) else ""
+    return source_copy.FOLDER if source_copy.freeze(lab.absolute(), run) else ""
 
 
 def _version(notebook: Notebook, name: str) -> Version:
@@ -194,8 +195,8 @@ def _request(
         user=_user(),
         created=time.time(),
         overrides=dict(given),
-        git=frozen.git_state(notebook.lab),
-        packages=frozen.packages(),
+        git=provenance.git_state(notebook.lab),
+        packages=provenance.packages(),
         slots=notebook.settings.get("slots", 1),
         slurm=dict(notebook.settings.get("slurm", {})),
         on_event=list(notebook.settings.get("on_event", ())),

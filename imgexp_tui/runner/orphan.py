@@ -18,13 +18,13 @@ from pathlib import Path
 
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.identity import Identity, identity
+from imgexp_tui.records.process_identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner.claim import Taken, take
-from imgexp_tui.runner.detached import STARTED
-from imgexp_tui.runner.leftovers import clear
+from imgexp_tui.runner.launchers.local import STARTED
+from imgexp_tui.runner.run_lock import Taken, take
 from imgexp_tui.runner.signals import send
-from imgexp_tui.runner.sweep import of_run, sweep
+from imgexp_tui.runner.supervisor.cleanup import clear
+from imgexp_tui.runner.supervisor.process_cleanup import of_run, sweep
 from imgexp_tui.text import duration
 
 _PACE = 0.1

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 
-from imgexp_tui.records.identity import Identity
+from imgexp_tui.records.process_identity import Identity
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 

@@ -22,23 +22,24 @@ from pathlib import Path
 from imgexp_tui import durable
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process
-from imgexp_tui.records.identity import Identity, identity
+from imgexp_tui.records.process_identity import Identity, identity
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner import frozen, logout, out_of_memory, trainer
-from imgexp_tui.runner.alerts import Alerts
-from imgexp_tui.runner.attempt import Refused, claim, myself, read_request
-from imgexp_tui.runner.bell import Bell
-from imgexp_tui.runner.detached import LOG, QUEUED, STARTED
-from imgexp_tui.runner.folder import Folder
-from imgexp_tui.runner.gate import Held
-from imgexp_tui.runner.job import IN_JOB, Fate, SlurmJob
-from imgexp_tui.runner.leftovers import ROOM, clear
-from imgexp_tui.runner.outcome import CANCELLED, STOPPED_CODE, Outcome, Seen, full_disk, judge, not_started
-from imgexp_tui.runner.place import PACE, Place
-from imgexp_tui.runner.queue import QueueError
-from imgexp_tui.runner.recorder import SystemRecorder
+from imgexp_tui.runner import provenance, user_scope
+from imgexp_tui.runner.launchers.local import LOG, QUEUED, STARTED
+from imgexp_tui.runner.launchers.slurm.job import IN_JOB, Fate, SlurmJob
+from imgexp_tui.runner.queue.lease import PACE, Place
+from imgexp_tui.runner.queue.queue import QueueError
 from imgexp_tui.runner.signals import become_subreaper, name, send
-from imgexp_tui.runner.sweep import below, of_run, sweep
+from imgexp_tui.runner.supervisor import oom, trainer_process
+from imgexp_tui.runner.supervisor.attempt import Refused, claim, myself, read_request
+from imgexp_tui.runner.supervisor.cleanup import ROOM, clear
+from imgexp_tui.runner.supervisor.event_command import Alerts
+from imgexp_tui.runner.supervisor.folder_watch import Folder
+from imgexp_tui.runner.supervisor.held_process import Held
+from imgexp_tui.runner.supervisor.outcome import CANCELLED, STOPPED_CODE, Outcome, Seen, full_disk, judge, not_started
+from imgexp_tui.runner.supervisor.process_cleanup import below, of_run, sweep
+from imgexp_tui.runner.supervisor.recorder import SystemRecorder
+from imgexp_tui.runner.supervisor.wakeup import Bell
 
 _ROOM = 32_768
 """Bytes set aside while the run goes on, so that its end can be written down on a disk that it filled."""
@@ -65,7 +66,7 @@ class Supervisor:
         self._bell = Bell(in_job=job is not None)
         self._me = myself()
         self._request = read_request(run, in_job=job is not None)
-        self._memory = out_of_memory.counter()
+        self._memory = oom.counter()
         self._attempt = claim(run, self._request, self._me, in_job=job is not None)
         self._place: Place | None = None
         self._waiting = ""
@@ -146,7 +147,7 @@ class Supervisor:
             events.log(self._run, *self._greeting(), attempt=self._attempt, gpus=self._gpus())
             # In a job the trainer sees what Slurm lets it see.
             gpus = () if self._job else self._gpus()
-            held = trainer.hold_ready(self._run, self._request, gpus, bound=self._job is not None)
+            held = trainer_process.hold_ready(self._run, self._request, gpus, bound=self._job is not None)
         except OSError as error:
             self._end(not_started(self._request.argv[0], error), tries=tries)
             return False
@@ -164,10 +165,10 @@ class Supervisor:
             self._end(not_started(self._request.argv[0], error), tries=tries)
             return False
         later = bool(self._waiting) or self._attempt > 1
-        for told in (logout.threat(), frozen.changed(self._request.packages) if later else ""):
+        for told in (user_scope.threat(), provenance.changed(self._request.packages) if later else ""):
             if told:
                 self._log("warning", told)
-        self._recorder = SystemRecorder(self._run, trainer.lab_of(self._run))
+        self._recorder = SystemRecorder(self._run, trainer_process.lab_of(self._run))
         return True
 
     def watch(self) -> None:

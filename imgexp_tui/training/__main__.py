@@ -17,11 +17,11 @@ import traceback
 from pathlib import Path
 
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.training import ending
 from imgexp_tui.training.config import read_config
+from imgexp_tui.training.distributed import exit_report
 from imgexp_tui.training.errors import PeerLost, Stopped, TrainingError
-from imgexp_tui.training.report import Report
-from imgexp_tui.training.stop import StopSignal
+from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.shutdown import StopSignal
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _END_PATIENCE = 0.5
@@ -36,22 +36,22 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m imgexp_tui.training RUN_DIR", file=sys.stderr)
         return 2
     run = RunDir(Path(arguments[0]).absolute())
-    if ending.has_parent():
-        ending.end_with_parent(signal.SIGTERM)
+    if exit_report.has_parent():
+        exit_report.end_with_parent(signal.SIGTERM)
     try:
         return _look_after_workers(run, stop)
     except Stopped as stopped:
-        if not ending.has_parent():
+        if not exit_report.has_parent():
             print("stopped as asked", flush=True)
         return 128 + stopped.signum
     except PeerLost as lost:
-        ending.tell(str(lost), lost=True)
+        exit_report.tell(str(lost), lost=True)
         return 1
     # Whatever it is, the parent of several processes wants to hear it.
     except Exception as error:
         sentence = _sentence(error, run)
         text = f"error: {sentence}" if sentence else traceback.format_exc().rstrip()
-        if not ending.tell(text):
+        if not exit_report.tell(text):
             if not sentence:
                 raise
             sys.unraisablehook = lambda _: None  # what is torn down from here on has nothing to add
@@ -112,7 +112,7 @@ def _train(run: RunDir, stop: StopSignal) -> int:
     # Late, because torch takes seconds: a signal or a wrong setting is answered before.
     import torch
 
-    from imgexp_tui.training.group import Group, lost_a_peer
+    from imgexp_tui.training.distributed.group import Group, lost_a_peer
     from imgexp_tui.training.loop import Training
 
     group = Group.join(stop)

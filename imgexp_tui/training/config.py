@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from imgexp_tui.notebook.settings import SETTINGS, defaults
+from imgexp_tui.notebook.schema.settings import SETTINGS, defaults
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.errors import TrainingError

@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from imgexp_tui.training import machine
+from imgexp_tui.training import cpu_limits
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.errors import TrainingError
 
@@ -15,7 +15,7 @@ def set_threads(config: Config, ranks: int = 1) -> None:
     """CPU threads: as many as asked; else torch's choice, but no more than this process has CPUs. Ranks share them."""
     wanted = config.threads
     if not wanted and "OMP_NUM_THREADS" not in os.environ:
-        wanted = min(torch.get_num_threads(), machine.cpus())
+        wanted = min(torch.get_num_threads(), cpu_limits.cpus())
     if wanted:
         torch.set_num_threads(max(1, wanted // ranks))
 

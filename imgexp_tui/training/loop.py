@@ -20,24 +20,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from imgexp_tui.records import answers
+from imgexp_tui.records import predictions
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.training import checkpoint, encoders
-from imgexp_tui.training.batches import Batch, Examples, Loader
+from imgexp_tui.training import checkpoint
 from imgexp_tui.training.config import Config, unread
+from imgexp_tui.training.data.datasets import Data, open_data
+from imgexp_tui.training.data.loader import Batch, Examples, Loader
 from imgexp_tui.training.device import choose_device, choose_precision, set_threads
+from imgexp_tui.training.distributed.group import Group
 from imgexp_tui.training.errors import Stopped, TrainingError
-from imgexp_tui.training.given import Given
-from imgexp_tui.training.gradients import gradient_norms, layer_groups
-from imgexp_tui.training.group import Group
+from imgexp_tui.training.gradient_norms import gradient_norms, layer_groups
+from imgexp_tui.training.integrity import Answers, Fingerprint
 from imgexp_tui.training.metrics import Counted, EpochMetrics, Spread
-from imgexp_tui.training.model import ImageModel, assemble
+from imgexp_tui.training.model import encoders
+from imgexp_tui.training.model.model import ImageModel, assemble
 from imgexp_tui.training.optim import make_optimizer, make_schedule
-from imgexp_tui.training.report import Report
-from imgexp_tui.training.sources import Data, open_data
-from imgexp_tui.training.stop import StopSignal
+from imgexp_tui.training.predictions import Given
+from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.shutdown import StopSignal
 from imgexp_tui.training.tasks import make_task
-from imgexp_tui.training.witness import Answers, Fingerprint
 
 _LINE_INTERVAL = 10.0
 """Seconds between two lines of the log within an epoch."""
@@ -288,7 +289,7 @@ class Training:
             return
         try:
             for name in names:
-                answers.write(self.run, name, found)
+                predictions.write(self.run, name, found)
         except OSError as error:
             self.report.warn(f"what the model answered could not be written: {error.strerror}")
 

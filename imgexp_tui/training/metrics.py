@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imgexp_tui.training.group import ALONE, Group
+from imgexp_tui.training.distributed.group import ALONE, Group
 from imgexp_tui.training.tasks import Task
 
 

@@ -8,7 +8,7 @@ from torch import nn, optim
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from imgexp_tui.training.config import Config
-from imgexp_tui.training.model import ImageModel
+from imgexp_tui.training.model.model import ImageModel
 
 
 def parameter_groups(model: ImageModel, config: Config) -> list[dict[str, Any]]:

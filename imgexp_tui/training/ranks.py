@@ -28,7 +28,7 @@ from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.config import Config, read_config
 from imgexp_tui.training.errors import Stopped, TrainingError
-from imgexp_tui.training.stop import StopSignal
+from imgexp_tui.training.shutdown import StopSignal
 
 _TRAINER = ("-P", "-m", "imgexp_tui.training")
 _PACE = 0.1

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
 
-from imgexp_tui.training.batches import Batch, Examples
 from imgexp_tui.training.config import Config
+from imgexp_tui.training.data.datasets import Data, Side
+from imgexp_tui.training.data.image_store import Images
+from imgexp_tui.training.data.loader import Batch, Examples
+from imgexp_tui.training.data.patchwork import Chances, PatchworkExamples
 from imgexp_tui.training.errors import TrainingError
-from imgexp_tui.training.images import Images
-from imgexp_tui.training.patchwork import Chances, PatchworkExamples
-from imgexp_tui.training.sources import Data, Side
 
 
 class Task(Protocol):

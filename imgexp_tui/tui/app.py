@@ -13,10 +13,10 @@ from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
 
-from imgexp_tui.tui import themes
-from imgexp_tui.tui.cell_output import CellOutput, Ready
-from imgexp_tui.tui.drafts import flushed_on_signals
-from imgexp_tui.tui.screens.main import MainScreen
+from imgexp_tui.services.notes.draft_writer import flushed_on_signals
+from imgexp_tui.tui import theme
+from imgexp_tui.tui.screens.main.screen import MainScreen
+from imgexp_tui.tui.terminal.cell_diff import CellOutput, Ready
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,7 +37,7 @@ class LabApp(App[None]):
 
     TITLE = "imgexp-tui"
     # Textual loads a screen's own style sheet when it is pushed, which the default screen never is.
-    CSS_PATH = Path(__file__).parent / "screens" / "main.tcss"
+    CSS_PATH = Path(__file__).parent / "screens" / "main" / "screen.tcss"
     ENABLE_COMMAND_PALETTE = True
     NOTIFICATION_TIMEOUT = 3
     """Seconds that a remark stands over what is below it."""
@@ -48,19 +48,19 @@ class LabApp(App[None]):
     ]
 
     def __init__(self, lab: Path, *, ascii_only: bool = False) -> None:
-        few = themes.few_colours()
+        few = theme.few_colours()
         # Known before the app is made, because that decides whether the terminal's own colours are translated.
         super().__init__(ansi_color=few or None)
         if ascii_only:
-            from imgexp_tui.tui.ascii_only import AsciiFilter
+            from imgexp_tui.tui.terminal.ascii_filter import AsciiFilter
 
             self._filters.append(AsciiFilter())
         self._lab = lab
         self._output = CellOutput()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.register_theme(themes.DARK)
-        self.register_theme(themes.LIGHT)
-        self.set_reactive(App.theme, themes.first(few=few))
+        self.register_theme(theme.DARK)
+        self.register_theme(theme.LIGHT)
+        self.set_reactive(App.theme, theme.first(few=few))
         # The style sheet took its colours from the default theme before ours was chosen.
         self.stylesheet.set_variables(self.get_css_variables())
 
@@ -92,7 +92,7 @@ class LabApp(App[None]):
         self.screen.refresh()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
-        from imgexp_tui.tui.commands import commands_of
+        from imgexp_tui.tui.command_palette import commands_of
 
         yield from commands_of(screen)
 
@@ -103,8 +103,8 @@ class LabApp(App[None]):
 
     def action_toggle_theme(self) -> None:
         """Dark to light or back, remembered for the next start."""
-        self.theme = themes.other(self.theme, dark=self.current_theme.dark)
-        themes.leave(dark=self.current_theme.dark)
+        self.theme = theme.other(self.theme, dark=self.current_theme.dark)
+        theme.leave(dark=self.current_theme.dark)
 
     def leave(self) -> None:
         """End the app from a signal handler, giving the terminal back."""

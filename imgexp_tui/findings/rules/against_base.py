@@ -7,10 +7,10 @@ notebook's by now. A difference is beyond noise where Welch's interval over seed
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
 from imgexp_tui.findings.rules.no_effect import _changed, _shown
 from imgexp_tui.findings.rules.seed_noise import compared
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.findings.run_data import Record
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.text import listed
 
 NAME = "against_base"

@@ -7,7 +7,7 @@ no thresholds. A resumed run is compared with itself too: its images must not ha
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
 from imgexp_tui.text import clean_line, listed
 
 NAME = "augmented_validation"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
 from imgexp_tui.text import memory
 
 NAME = "batch_headroom"

@@ -6,9 +6,9 @@ guesses looks good too. Guessing is what the trainer says it is: for unequal cla
 
 from __future__ import annotations
 
-from imgexp_tui.findings.exact import binomial_tail
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.statistics import binomial_tail
 
 NAME = "chance"
 _SURE = 0.01

@@ -8,7 +8,7 @@ start behind, a sound network may answer the same to everything.
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
 
 NAME = "constant"
 _FLAT = 0.02

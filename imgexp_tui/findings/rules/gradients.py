@@ -12,7 +12,7 @@ import math
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
 
 NAME = "gradients"
 _VANISHED = 1e-4

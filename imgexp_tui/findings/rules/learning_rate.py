@@ -13,10 +13,10 @@ from __future__ import annotations
 from itertools import pairwise
 from statistics import fmean
 
-from imgexp_tui.findings.exact import falls
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Point, Record, best, last_mean
-from imgexp_tui.notebook.settings import Value
+from imgexp_tui.findings.run_data import Point, Record, best, last_mean
+from imgexp_tui.findings.statistics import falls
+from imgexp_tui.notebook.schema.settings import Value
 
 NAME = "learning_rate"
 _DIVERGED = 1.5

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 
-from imgexp_tui.findings.exact import slope
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.statistics import slope
 from imgexp_tui.text import duration, memory
 
 NAME = "memory"

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
-from imgexp_tui.notebook.settings import SETTINGS
+from imgexp_tui.findings.run_data import Record
+from imgexp_tui.notebook.schema.settings import SETTINGS
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.text import clean_line, listed
 
 NAME = "no_effect"

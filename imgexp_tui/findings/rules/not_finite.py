@@ -9,7 +9,7 @@ import math
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
 
 NAME = "not_finite"
 _BEFORE = 10

@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Point, Record, best, last_mean
+from imgexp_tui.findings.run_data import Point, Record, best, last_mean
 
 NAME = "overfits"
 _RISE = 0.05

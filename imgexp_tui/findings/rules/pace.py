@@ -10,8 +10,8 @@ from __future__ import annotations
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Point, Record
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.findings.run_data import Point, Record
+from imgexp_tui.records.metrics.follower import RunView
 
 NAME = "pace"
 _CLEAR = 0.02

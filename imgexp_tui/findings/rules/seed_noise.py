@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from imgexp_tui.findings.exact import student
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
-from imgexp_tui.records.follow import RunView
+from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.statistics import student
+from imgexp_tui.records.metrics.follower import RunView
 
 NAME = "seed_noise"
 _SMALL = 0.1

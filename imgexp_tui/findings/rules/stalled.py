@@ -9,8 +9,8 @@ from __future__ import annotations
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
-from imgexp_tui.records.state import State
+from imgexp_tui.findings.run_data import Record
+from imgexp_tui.records.status import State
 from imgexp_tui.text import clean_line, duration
 
 NAME = "stalled"

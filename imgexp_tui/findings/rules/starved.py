@@ -8,8 +8,8 @@ between is what waiting looks like, though not data alone can be waited for.
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
-from imgexp_tui.records.stats import utilization
+from imgexp_tui.findings.run_data import Record
+from imgexp_tui.records.system.stats import utilization
 
 NAME = "starved"
 _HIGH, _SOME = 0.20, 0.05

@@ -7,9 +7,9 @@ Either is advice about the next run, never more than information.
 
 from __future__ import annotations
 
-from imgexp_tui.findings.exact import falls
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record, best, last_mean
+from imgexp_tui.findings.run_data import Record, best, last_mean
+from imgexp_tui.findings.statistics import falls
 from imgexp_tui.text import duration
 
 NAME = "stopping"

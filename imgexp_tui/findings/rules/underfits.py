@@ -7,11 +7,11 @@ better than chance does not underfit, it does not learn; `chance` tells that."""
 
 from __future__ import annotations
 
-from imgexp_tui.findings.exact import falls
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record, last_mean
 from imgexp_tui.findings.rules.chance import _SURE, by_chance
-from imgexp_tui.notebook.settings import Value
+from imgexp_tui.findings.run_data import Record, last_mean
+from imgexp_tui.findings.statistics import falls
+from imgexp_tui.notebook.schema.settings import Value
 
 NAME = "underfits"
 _POOR, _FAIR = 0.2, 0.4

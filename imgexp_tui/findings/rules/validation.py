@@ -6,7 +6,7 @@ with different batch sizes are then of different images. Counting is exact, so t
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
 
 NAME = "validation"
 

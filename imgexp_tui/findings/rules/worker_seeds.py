@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.record import Record
+from imgexp_tui.findings.run_data import Record
 from imgexp_tui.text import clean_line, listed
 
 NAME = "worker_seeds"

@@ -18,14 +18,14 @@ from textual.binding import Binding
 from textual.events import Click, MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 
 from imgexp_tui.text import clean_line, listed
-from imgexp_tui.tui import chart_moves
-from imgexp_tui.tui.chart_data import BANDS, STRENGTHS, Asked, Choice, Picture
-from imgexp_tui.tui.lines import line, spread
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView
+from imgexp_tui.views.charts import navigation
+from imgexp_tui.views.charts.model import BANDS, STRENGTHS, Asked, Choice, Picture
+from imgexp_tui.views.styled import line, spread
 
 if TYPE_CHECKING:
-    from imgexp_tui.tui.chart_look import ChartLook
+    from imgexp_tui.services.charts.session import ChartLook
 
 _PACE, _READING_PACE = 0.75, 0.05
 """Seconds between two looks; while a long record is being read, what is found is to be seen at once."""
@@ -217,13 +217,13 @@ class ChartsScreen(LineScreen[None]):
             self._see()
 
     def action_cursor(self, cells: int) -> None:
-        self._ask(**chart_moves.moved(self._picture, self._asked.cursor, cells))
+        self._ask(**navigation.moved(self._picture, self._asked.cursor, cells))
 
     def action_zoom(self, factor: float) -> None:
-        self._ask(span=chart_moves.zoomed(self._picture, factor, self._asked.cursor))
+        self._ask(span=navigation.zoomed(self._picture, factor, self._asked.cursor))
 
     def action_pan(self, share: float) -> None:
-        self._ask(span=chart_moves.panned(self._picture, share))
+        self._ask(span=navigation.panned(self._picture, share))
 
     def action_whole(self) -> None:
         self._ask(span=None, cursor=None)
@@ -237,7 +237,7 @@ class ChartsScreen(LineScreen[None]):
         self._wheel(event.screen_x, 1.25)
 
     def _wheel(self, cell: int, factor: float) -> None:
-        self._ask(span=chart_moves.zoomed(self._picture, factor, chart_moves.x_at(self._picture, cell)))
+        self._ask(span=navigation.zoomed(self._picture, factor, navigation.x_at(self._picture, cell)))
 
     def on_mouse_down(self, event: MouseDown) -> None:
         if event.screen_y > 0:
@@ -245,12 +245,12 @@ class ChartsScreen(LineScreen[None]):
 
     def on_mouse_move(self, event: MouseMove) -> None:
         if self._drag and event.button:
-            self._ask(span=chart_moves.dragged(self._picture, self._drag[1], event.screen_x - self._drag[0]))
+            self._ask(span=navigation.dragged(self._picture, self._drag[1], event.screen_x - self._drag[0]))
 
     def on_mouse_up(self, event: MouseUp) -> None:
         begun, self._drag = self._drag, None
         if begun and begun[0] == event.screen_x:
-            x = chart_moves.x_at(self._picture, event.screen_x)
+            x = navigation.x_at(self._picture, event.screen_x)
             if x is not None:
                 self._ask(cursor=x)
 
@@ -265,6 +265,6 @@ def _offered(picture: Picture) -> tuple[bool, bool, bool]:
 
 def _open(lab: Path, choices: Sequence[Choice]) -> ChartLook:
     """In the thread that reads: NumPy takes a while to load."""
-    from imgexp_tui.tui.chart_look import ChartLook
+    from imgexp_tui.services.charts.session import ChartLook
 
     return ChartLook(lab, choices)

@@ -11,16 +11,16 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from imgexp_tui.notebook import commits
-from imgexp_tui.notebook.commits import Plan
-from imgexp_tui.notebook.git import GitError
+from imgexp_tui.notebook.history import commit
+from imgexp_tui.notebook.history.commit import Plan
+from imgexp_tui.notebook.history.git import GitError
 from imgexp_tui.paths import NOTEBOOK
 
 
 def plan(lab: Path) -> Plan | str:
     """What a commit would be, or a sentence that says why there can be none. It blocks: for a thread."""
     try:
-        return commits.plan(lab)
+        return commit.plan(lab)
     except GitError as error:
         return f"{str(error)[:1].upper()}{str(error)[1:]}."
 

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.notebook.history.drafts import Draft
 from imgexp_tui.text import age, clean
 
 _CHOICES = {

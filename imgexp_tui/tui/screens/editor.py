@@ -20,20 +20,21 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from imgexp_tui.notebook.journal import Draft
+from imgexp_tui.notebook.history.drafts import Draft
 from imgexp_tui.notebook.model import FIELDS
+from imgexp_tui.services import clipboard
+from imgexp_tui.services.notes import external_editor, files
+from imgexp_tui.services.notes.draft_writer import DraftKeeper
+from imgexp_tui.services.notes.sync import PACE, NoteFile, NoteWatch
+from imgexp_tui.services.run_follower import RunGlancer
 from imgexp_tui.text import listed
-from imgexp_tui.tui import clipboard, note_files, outside
-from imgexp_tui.tui.drafts import DraftKeeper
-from imgexp_tui.tui.glance import RunGlancer
-from imgexp_tui.tui.note_watch import PACE, NoteFile, NoteWatch
-from imgexp_tui.tui.widgets.bullet_keys import next_bullet
-from imgexp_tui.tui.widgets.find_bar import FindBar
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen
-from imgexp_tui.tui.widgets.note_area import NoteArea
-from imgexp_tui.tui.widgets.note_document import has_unsafe, newline_of
-from imgexp_tui.tui.widgets.run_glance import RunGlance
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen
+from imgexp_tui.tui.widgets.notes.area import NoteArea
+from imgexp_tui.tui.widgets.notes.find_bar import FindBar
+from imgexp_tui.tui.widgets.run_sidebar import RunGlance
+from imgexp_tui.views.notes.bullets import next_bullet
+from imgexp_tui.views.notes.safe_characters import has_unsafe, newline_of
 
 _HINTS = {
     "summary": "What is tried in this version, and why.",
@@ -173,7 +174,7 @@ class EditorScreen(LineScreen[str]):
 
     @work(group="open")
     async def _open(self) -> None:
-        opened = await asyncio.to_thread(note_files.open_notes, self._lab, self._version)
+        opened = await asyncio.to_thread(files.open_notes, self._lab, self._version)
         if not opened.texts:
             self.app.notify(opened.trouble, severity="error", markup=False)
             self._left = True
@@ -230,7 +231,7 @@ class EditorScreen(LineScreen[str]):
             note.seen = draft.seen
             note.area.change_to(draft.text)
         elif choice == "both":
-            note.area.change_to(note_files.both(note.seen, draft.text))
+            note.area.change_to(files.both(note.seen, draft.text))
         else:
             self._follow(note)
 
@@ -278,7 +279,7 @@ class EditorScreen(LineScreen[str]):
 
     def action_insert_figure(self) -> None:
         """Choose a figure of the run, and put it in at the cursor."""
-        from imgexp_tui.tui.screens.figure import FigureScreen
+        from imgexp_tui.tui.screens.figure_picker import FigureScreen
 
         area = self._current.area
         if not area.read_only:
@@ -330,12 +331,12 @@ class EditorScreen(LineScreen[str]):
         self._mark()
         return kinds
 
-    async def _save_dirty(self) -> list[note_files.Outcome]:
+    async def _save_dirty(self) -> list[files.Outcome]:
         async with self._saving:
             self._mark()
             return [await self._save_note(note) for note in self._notes.values() if note.dirty]
 
-    async def _save_note(self, note: Note) -> note_files.Outcome:
+    async def _save_note(self, note: Note) -> files.Outcome:
         text = note.text
         outcome = await self._write(note, text)
         if outcome.kind == "failed":
@@ -349,8 +350,8 @@ class EditorScreen(LineScreen[str]):
         self._follow(note)
         return outcome
 
-    async def _write(self, note: Note, text: str) -> note_files.Outcome:
-        call = partial(note_files.save, self._lab, self._version, note.field, text, seen=note.seen)
+    async def _write(self, note: Note, text: str) -> files.Outcome:
+        call = partial(files.save, self._lab, self._version, note.field, text, seen=note.seen)
         return await asyncio.to_thread(call)
 
     def action_leave(self) -> None:
@@ -403,12 +404,12 @@ class EditorScreen(LineScreen[str]):
             return
         text = note.text
         try:
-            argv = outside.command()
+            argv = external_editor.command()
             await asyncio.to_thread(self._keeper.flush)
-            path = await asyncio.to_thread(outside.hand_over, self._lab, self._version, note.field, text)
+            path = await asyncio.to_thread(external_editor.hand_over, self._lab, self._version, note.field, text)
             self._run_outside(argv, path)
-            new = await asyncio.to_thread(outside.take_back, path, text)
-        except outside.OutsideError as error:
+            new = await asyncio.to_thread(external_editor.take_back, path, text)
+        except external_editor.OutsideError as error:
             self._say(str(error), "error")
             return
         note.area.change_to(new)
@@ -420,11 +421,11 @@ class EditorScreen(LineScreen[str]):
         try:
             with self.app.suspend():
                 try:
-                    outside.edit(argv, path)
-                except outside.OutsideError as error:
+                    external_editor.edit(argv, path)
+                except external_editor.OutsideError as error:
                     trouble = error
         except SuspendNotSupported:
-            trouble = outside.OutsideError("This terminal cannot be lent to an editor.")
+            trouble = external_editor.OutsideError("This terminal cannot be lent to an editor.")
         self.refresh()
         if trouble:
             raise trouble

@@ -13,17 +13,17 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 
+from imgexp_tui.findings.format import reason
 from imgexp_tui.findings.model import Finding
-from imgexp_tui.findings.told import reason
 from imgexp_tui.notebook.model import Notebook
+from imgexp_tui.services.actions import findings as finding_actions
 from imgexp_tui.text import clean_line
-from imgexp_tui.tui import finding_deeds
-from imgexp_tui.tui.finding_lines import in_short, reason_lines
-from imgexp_tui.tui.lines import Line, line, spread
-from imgexp_tui.tui.shown_run import Run
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
 from imgexp_tui.tui.widgets.finding_list import FindingList
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
+from imgexp_tui.views.findings import in_short, reason_lines
+from imgexp_tui.views.runs.model import Run
+from imgexp_tui.views.styled import Line, line, spread
 
 _PACE = 0.2
 """Seconds between two glances at what the watcher has; nothing is read for it."""
@@ -208,7 +208,7 @@ class FindingsScreen(LineScreen[str | None]):
     @work(group="write")
     async def _put_down(self, text: str) -> None:
         async with self._writing:
-            done, said = await asyncio.to_thread(finding_deeds.put_down, self._lab, self._version, text)
+            done, said = await asyncio.to_thread(finding_actions.put_down, self._lab, self._version, text)
         self.app.notify(
             clean_line(said), severity="information" if done else "error", timeout=None if done else 8, markup=False
         )

@@ -73,25 +73,25 @@ class HelpScreen(ModalScreen[None]):
         (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
 
     def _sections(self) -> Iterator[Widget]:
-        from imgexp_tui.tui.screens.answers import AnswersScreen
-        from imgexp_tui.tui.screens.beside import BesideScreen
         from imgexp_tui.tui.screens.charts import ChartsScreen
         from imgexp_tui.tui.screens.commit import CommitScreen
+        from imgexp_tui.tui.screens.compare import LeadersScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
-        from imgexp_tui.tui.screens.find import FindScreen
         from imgexp_tui.tui.screens.findings import FindingsScreen
         from imgexp_tui.tui.screens.history import HistoryScreen
         from imgexp_tui.tui.screens.ideas import IdeasScreen
-        from imgexp_tui.tui.screens.leaders import LeadersScreen
         from imgexp_tui.tui.screens.log import LogScreen
-        from imgexp_tui.tui.screens.main import MainScreen
+        from imgexp_tui.tui.screens.main.screen import MainScreen
         from imgexp_tui.tui.screens.monitor import MonitorScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
+        from imgexp_tui.tui.screens.predictions import AnswersScreen
         from imgexp_tui.tui.screens.queue import QueueScreen
+        from imgexp_tui.tui.screens.search import FindScreen
+        from imgexp_tui.tui.screens.side_by_side import BesideScreen
         from imgexp_tui.tui.screens.version_menu import VersionMenu
-        from imgexp_tui.tui.widgets.find_bar import FindInput
         from imgexp_tui.tui.widgets.idea_list import IdeaOffer
-        from imgexp_tui.tui.widgets.note_area import NoteArea
+        from imgexp_tui.tui.widgets.notes.area import NoteArea
+        from imgexp_tui.tui.widgets.notes.find_bar import FindInput
 
         palette = Binding(self.app.COMMAND_PALETTE_BINDING, "command_palette", "Every command by its name")
         sections: list[tuple[str, list[BindingType], type[Screen[Any]] | None]] = [

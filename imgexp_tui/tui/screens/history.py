@@ -15,16 +15,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
 
+from imgexp_tui.notebook.history.timeline import Change
 from imgexp_tui.notebook.model import FIELDS
-from imgexp_tui.notebook.timeline import Change
+from imgexp_tui.services.notes import history
+from imgexp_tui.services.notes.history import COMMITS, SAVES, Page, Past
 from imgexp_tui.text import clean_line
-from imgexp_tui.tui import past
-from imgexp_tui.tui.diff_lines import diff
-from imgexp_tui.tui.lines import Line, line, pad, spread
-from imgexp_tui.tui.past import COMMITS, SAVES, Page, Past
-from imgexp_tui.tui.widgets.cursor_pane import CursorPane
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.list_pane import CursorPane
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.views.notes.diff import diff
+from imgexp_tui.views.styled import Line, line, pad, spread
 
 _AHEAD = 50
 """Rows below the cursor at which the next page is read."""
@@ -62,7 +62,7 @@ class StateRows(CursorPane):
     def build(self, width: int, height: int) -> list[Line]:
         if width != self._width:
             self._width, self._built = width, []
-        self._built += [past.row(change, width) for change in self._changes[len(self._built) :]]
+        self._built += [history.row(change, width) for change in self._changes[len(self._built) :]]
         rows = list(self._built)
         if rows:
             rows[self.cursor] = line(("▌", "mark"), *_without_first(rows[self.cursor]))
@@ -84,7 +84,7 @@ class DiffView(Pane):
 
     def build(self, width: int, height: int) -> list[Line]:
         if self._instead:
-            from imgexp_tui.tui.wrap import wrap
+            from imgexp_tui.views.wrap import wrap
 
             return [line((text, "quiet")) for text in wrap(self._instead, width)]
         return diff(*self._texts, width)
@@ -183,7 +183,7 @@ class HistoryScreen(LineScreen[None]):
 
     @work(group="git")
     async def _ask_git(self) -> None:
-        self._repository = await asyncio.to_thread(past.repository_of, self._lab) is not None
+        self._repository = await asyncio.to_thread(history.repository_of, self._lab) is not None
         self.refresh_bindings()
         self._draw()
 
@@ -197,7 +197,7 @@ class HistoryScreen(LineScreen[None]):
             right += [(" · ", "quiet"), ("commits", "strong" if source == COMMITS else "quiet")]
         left = line((f" {name} ", "title"), (f"history of {self._field or 'all notes'}", "quiet"))
         self._title.show([spread(left, line(*right, " "), room)])
-        self._head.show([past.head(self._head.size.width or room, source)])
+        self._head.show([history.head(self._head.size.width or room, source)])
         self._about.show([pad(line((f" {self._what()}", "quiet")), self._about.size.width or room)])
         self._draw_diff()
 
@@ -273,7 +273,7 @@ class HistoryScreen(LineScreen[None]):
         change = self._rows.picked
         if change is None:
             return
-        said, done = await asyncio.to_thread(partial(past.bring_back, self._lab, change))
+        said, done = await asyncio.to_thread(partial(history.bring_back, self._lab, change))
         self.app.notify(clean_line(said), severity="information" if done else "warning", timeout=6.0, markup=False)
         if done:
             self._source = SAVES

@@ -17,14 +17,14 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
-from imgexp_tui.notebook.ideas import Idea, all_ideas
+from imgexp_tui.notebook.ideas.model import Idea, all_ideas
 from imgexp_tui.notebook.model import Notebook, NotebookError
 from imgexp_tui.text import clean_line
-from imgexp_tui.tui import idea_lines
-from imgexp_tui.tui.lines import line, spread
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView
 from imgexp_tui.tui.widgets.idea_list import IdeaList
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView
+from imgexp_tui.views import ideas as idea_views
+from imgexp_tui.views.styled import line, spread
 
 _PACE = 0.2
 """Seconds between two glances at what the watcher has; nothing is read for it."""
@@ -100,7 +100,7 @@ class IdeasScreen(LineScreen[str | None]):
         if self._notebook is None:
             return
         words = self._words.value
-        found = idea_lines.groups(self._notebook, done=self._done, kept=self._kept, words=words)
+        found = idea_views.groups(self._notebook, done=self._done, kept=self._kept, words=words)
         self._list.fill(found, self._otherwise(words))
         self._draw_title()
 
@@ -176,20 +176,20 @@ class IdeasScreen(LineScreen[str | None]):
     @work(group="tick")
     async def action_tick(self) -> None:
         """Tick the idea under the cursor, or open it again."""
-        from imgexp_tui.notebook import ticks
+        from imgexp_tui.notebook.ideas import edits
 
         idea = self._list.picked
         if idea is None or self._notebook is None:
             return
         self._kept.add(idea.key)
         if idea.done:
-            await self._write(partial(ticks.untick, self._lab, idea))
+            await self._write(partial(edits.untick, self._lab, idea))
             return
-        from imgexp_tui.tui.screens.tried import TriedScreen
+        from imgexp_tui.tui.screens.idea_tried import TriedScreen
 
         tried_in = await self.app.push_screen_wait(TriedScreen(self._notebook, idea))
         if tried_in is not None:
-            await self._write(partial(ticks.tick, self._lab, idea, tried_in))
+            await self._write(partial(edits.tick, self._lab, idea, tried_in))
 
     async def _write(self, deed: Callable[[], None]) -> None:
         async with self._writing:

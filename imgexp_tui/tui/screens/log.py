@@ -10,11 +10,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 
 from imgexp_tui.paths import RUNS
+from imgexp_tui.services.log_tail import LogTail
 from imgexp_tui.text import fit
-from imgexp_tui.tui.lines import Line, line, pad
-from imgexp_tui.tui.log_tail import LogTail
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.views.styled import Line, line, pad
 
 _PIECE = 2 << 20
 _PACE = 0.5

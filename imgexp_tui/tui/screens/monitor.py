@@ -15,15 +15,17 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 
+from imgexp_tui.services import processes
+from imgexp_tui.services.actions import runs
+from imgexp_tui.services.processes import ORDERS, ProcessWatch, Running
 from imgexp_tui.text import clean_line
-from imgexp_tui.tui import deeds, monitor_lines, process_look
-from imgexp_tui.tui.lines import Line
-from imgexp_tui.tui.machine import Machine
-from imgexp_tui.tui.process_look import ORDERS, ProcessWatch, Running
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
-from imgexp_tui.tui.widgets.cursor_pane import CursorPane
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.list_pane import CursorPane
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.views.machine import monitor
+from imgexp_tui.views.machine.model import Machine
+from imgexp_tui.views.styled import Line
 
 _PACE, _PROCESS_PACE = 1.0, 2.0
 """Seconds between two looks at the gauges, and at the processes."""
@@ -33,16 +35,16 @@ class Gauges(Pane):
     """Every gauge of the machine."""
 
     _machine: Machine | None = None
-    _traffic: monitor_lines.Traffic = {}
+    _traffic: monitor.Traffic = {}
 
-    def tell(self, machine: Machine | None, traffic: monitor_lines.Traffic) -> None:
+    def tell(self, machine: Machine | None, traffic: monitor.Traffic) -> None:
         """Show them."""
         if machine is not self._machine or traffic != self._traffic or not self.lines:
             self._machine, self._traffic = machine, traffic
             self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        return monitor_lines.gauges(self._machine, self._traffic, width)
+        return monitor.gauges(self._machine, self._traffic, width)
 
 
 class Processes(CursorPane):
@@ -71,7 +73,7 @@ class Processes(CursorPane):
         self.post_message(self.Moved())
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [process_look.row(one, width) for one in self.rows]
+        return [processes.row(one, width) for one in self.rows]
 
 
 class MonitorScreen(LineScreen[str | None]):
@@ -103,7 +105,7 @@ class MonitorScreen(LineScreen[str | None]):
         self._lab = lab
         self._machine = machine
         self._order = 0
-        self._traffic: monitor_lines.Traffic = {}
+        self._traffic: monitor.Traffic = {}
         self._watch: ProcessWatch | None = None
         self._looking = False
 
@@ -127,8 +129,8 @@ class MonitorScreen(LineScreen[str | None]):
     def _draw(self) -> None:
         machine, room = self._machine(), self.size.width
         with self.app.batch_update():
-            self.query_one("#title", LineView).show([monitor_lines.title(socket.gethostname(), machine, room)])
-            self.query_one("#head", LineView).show([process_look.head(room, ORDERS[self._order])])
+            self.query_one("#title", LineView).show([monitor.title(socket.gethostname(), machine, room)])
+            self.query_one("#head", LineView).show([processes.head(room, ORDERS[self._order])])
             self.query_one(Gauges).tell(machine, self._traffic)
 
     @work(group="look")
@@ -191,8 +193,8 @@ class MonitorScreen(LineScreen[str | None]):
         if not await self.app.push_screen_wait(ConfirmScreen(question, "Stop", "Keep it running")):
             return
         try:
-            said = await asyncio.to_thread(deeds.stop_at, one.path)
-        except deeds.DeedError as error:
+            said = await asyncio.to_thread(runs.stop_at, one.path)
+        except runs.DeedError as error:
             self.app.notify(clean_line(str(error)), severity="error", markup=False)
         else:
             self.app.notify(clean_line(said), markup=False)

@@ -18,19 +18,19 @@ from textual.content import Content
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static, TextArea
 
-from imgexp_tui.notebook import compare
-from imgexp_tui.notebook.ideas import Idea, offered
+from imgexp_tui.notebook import diff
+from imgexp_tui.notebook.ideas.model import Idea, offered
 from imgexp_tui.notebook.model import VERSION_NAME, Notebook, NotebookError, Version
-from imgexp_tui.notebook.settings import SETTINGS, Value, nearest
+from imgexp_tui.notebook.schema.settings import SETTINGS, Value, nearest
 from imgexp_tui.text import clean_line, first_line
-from imgexp_tui.tui import setting_lines
-from imgexp_tui.tui.setting_lines import Typed
+from imgexp_tui.tui.widgets.base.checkbox import TickBox
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen
 from imgexp_tui.tui.widgets.idea_list import IdeaOffer
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen
-from imgexp_tui.tui.widgets.note_area import NoteArea
-from imgexp_tui.tui.widgets.setting_area import SettingArea
-from imgexp_tui.tui.widgets.tick_box import TickBox
+from imgexp_tui.tui.widgets.notes.area import NoteArea
+from imgexp_tui.tui.widgets.settings_area import SettingArea
+from imgexp_tui.views.notes import settings_input
+from imgexp_tui.views.notes.settings_input import Typed
 
 
 class NewVersionScreen(LineScreen[str | None]):
@@ -67,8 +67,8 @@ class NewVersionScreen(LineScreen[str | None]):
         self._lab = lab
         self._notebook = notebook
         self._start = base
-        self._typed_already = setting_lines.written(changes or {})
-        self._offered_name = compare.suggest_name(notebook, base)
+        self._typed_already = settings_input.written(changes or {})
+        self._offered_name = diff.suggest_name(notebook, base)
         self._offered_summary = ""
         self._creating = False
         self._offer = IdeaOffer(id="offer", tries=tries)
@@ -117,9 +117,9 @@ class NewVersionScreen(LineScreen[str | None]):
     def _typed(self) -> list[Typed]:
         base = self._base
         known = None if base and base.command else SETTINGS
-        return setting_lines.read(self.query_one("#changes", SettingArea).text, known)
+        return settings_input.read(self.query_one("#changes", SettingArea).text, known)
 
-    def _changes(self, typed: list[Typed]) -> list[compare.Change]:
+    def _changes(self, typed: list[Typed]) -> list[diff.Change]:
         """What the typed settings change against the base; what stays the same is left out."""
         train = self._base.train if self._base else self._notebook.defaults
         made = []
@@ -127,7 +127,7 @@ class NewVersionScreen(LineScreen[str | None]):
             before = train.get(line.key)
             standing = SETTINGS[line.key].default if before is None and line.key in SETTINGS else before
             if not line.fault and line.value != standing:
-                made.append(compare.Change(line.key, before, line.value))
+                made.append(diff.Change(line.key, before, line.value))
         return made
 
     def _name_fault(self) -> str:
@@ -171,10 +171,10 @@ class NewVersionScreen(LineScreen[str | None]):
         self.query_one("#about", Static).update(Content(first_line(base.summary) if base else ""))
         name = self.query_one("#name", Input)
         if base and name.value == self._offered_name:
-            self._offered_name = compare.suggest_name(self._notebook, base.name)
+            self._offered_name = diff.suggest_name(self._notebook, base.name)
             name.value = self._offered_name
         self._offer.tell(offered(self._notebook, base.name) if base else [])
-        self._offer_takeaways(compare.open_takeaways(base.takeaways) if base else [])
+        self._offer_takeaways(diff.open_takeaways(base.takeaways) if base else [])
         self._check()
 
     def _offer_takeaways(self, points: list[str]) -> None:
@@ -188,7 +188,7 @@ class NewVersionScreen(LineScreen[str | None]):
         """Name the idea in the summary, or no longer; in one of the user's own, that line and nothing else."""
         summary = self.query_one("#summary", NoteArea)
         if summary.text not in ("", self._offered_summary):
-            lines, said = summary.text.rstrip("\n").split("\n"), compare.trying(event.idea)
+            lines, said = summary.text.rstrip("\n").split("\n"), diff.trying(event.idea)
             if event.picked:
                 lines.append(said)
             elif said in lines:
@@ -203,7 +203,7 @@ class NewVersionScreen(LineScreen[str | None]):
         self._tell_trouble()
         summary = self.query_one("#summary", NoteArea)
         if self._base and summary.text in ("", self._offered_summary):
-            self._offered_summary = compare.draft_summary(self._base.name, self._changes(typed), self._offer.tries)
+            self._offered_summary = diff.draft_summary(self._base.name, self._changes(typed), self._offer.tries)
             summary.load_text(self._offered_summary)
 
     def _tell_trouble(self) -> None:
@@ -231,10 +231,10 @@ class NewVersionScreen(LineScreen[str | None]):
 
     @work(group="create")
     async def _create(self, train: dict[str, Value]) -> None:
-        from imgexp_tui.notebook.ticks import add_version_trying
+        from imgexp_tui.notebook.ideas.edits import add_version_trying
 
         name, base = self._new_name, self._base
-        carried = compare.open_takeaways(base.takeaways) if base and self.query_one("#carry", TickBox).value else []
+        carried = diff.open_takeaways(base.takeaways) if base and self.query_one("#carry", TickBox).value else []
         call = partial(
             add_version_trying,
             self._lab,
@@ -269,7 +269,7 @@ class NewVersionScreen(LineScreen[str | None]):
         self.dismiss(None)
 
 
-def _checks(typed: list[Typed], changes: list[compare.Change], current: int) -> Content:
+def _checks(typed: list[Typed], changes: list[diff.Change], current: int) -> Content:
     """What each line changes, or what is wrong with it; for the `current` line what the setting does, too.
 
     What is wrong with the line that is being typed is said without alarm.
@@ -286,7 +286,7 @@ def _checks(typed: list[Typed], changes: list[compare.Change], current: int) -> 
     return Content.assemble(*parts)
 
 
-def _verdict(line: Typed, change: compare.Change | None) -> tuple[str, str]:
+def _verdict(line: Typed, change: diff.Change | None) -> tuple[str, str]:
     if line.fault:
         return f"✗ {clean_line(line.key)}: {clean_line(line.fault)}\n", "bold $text-error"
     if change is None:

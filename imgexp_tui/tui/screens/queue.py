@@ -11,15 +11,16 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 
+from imgexp_tui.services import queue
+from imgexp_tui.services.actions import runs
+from imgexp_tui.services.queue import Queued
 from imgexp_tui.text import clean_line
-from imgexp_tui.tui import deeds, queue_look
-from imgexp_tui.tui.lines import Line, line, plain, spread
-from imgexp_tui.tui.queue_look import Queued
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
-from imgexp_tui.tui.widgets.cursor_pane import CursorPane
-from imgexp_tui.tui.widgets.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.line_view import LineScreen, LineView, Pane
-from imgexp_tui.tui.wrap import wrap
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.list_pane import CursorPane
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.views.styled import Line, line, plain, spread
+from imgexp_tui.views.wrap import wrap
 
 _PACE = 1.0
 
@@ -51,7 +52,7 @@ class QueueRows(CursorPane):
         self.post_message(self.Moved())
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [queue_look.row(one, width) for one in self.rows]
+        return [queue.row(one, width) for one in self.rows]
 
 
 class Detail(Pane):
@@ -112,10 +113,10 @@ class QueueScreen(LineScreen[str | None]):
 
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
-        from imgexp_tui.runner.queue import QueueError
+        from imgexp_tui.runner.queue.queue import QueueError
 
         try:
-            rows = await asyncio.to_thread(queue_look.look, self._lab)
+            rows = await asyncio.to_thread(queue.look, self._lab)
         except QueueError as error:
             self.query_one(Detail).tell(clean_line(str(error)))
             return
@@ -129,7 +130,7 @@ class QueueScreen(LineScreen[str | None]):
         left = line((" Queue ", "title"), ("of this machine", "quiet"))
         right = line((f"● {len(rows) - waiting} running", "live"), (f" · {waiting} waiting ", "quiet"))
         self.query_one("#title", LineView).show([spread(left, right, room)])
-        self.query_one("#head", LineView).show([queue_look.head(room)])
+        self.query_one("#head", LineView).show([queue.head(room)])
         self.query_one(Detail).tell(self._sentence())
 
     def _sentence(self) -> str:
@@ -137,7 +138,7 @@ class QueueScreen(LineScreen[str | None]):
         if one is None:
             return "Nothing runs and nothing waits. Start a run of a version with r on the main screen."
         name = f"{one.version}/{one.run}" + ("" if one.here else f" of the lab {one.lab}")
-        return f"{name}: {one.evidence}" if one.waiting else f"{name}: {plain(queue_look.what(one))}, {one.evidence}"
+        return f"{name}: {one.evidence}" if one.waiting else f"{name}: {plain(queue.what(one))}, {one.evidence}"
 
     def on_cursor_pane_moved(self) -> None:
         self._draw()
@@ -171,7 +172,7 @@ class QueueScreen(LineScreen[str | None]):
     async def action_shift(self, places: int) -> None:
         one = self._rows.picked
         if one and one.waiting:
-            await self._do(partial(deeds.move_in_queue, one.uuid, places))
+            await self._do(partial(runs.move_in_queue, one.uuid, places))
 
     @work(group="deed")
     async def action_stop(self) -> None:
@@ -186,12 +187,12 @@ class QueueScreen(LineScreen[str | None]):
                 "Keep it waiting",
             )
         if await self.app.push_screen_wait(ConfirmScreen(question, yes, no)):
-            await self._do(partial(deeds.stop_at, one.path))
+            await self._do(partial(runs.stop_at, one.path))
 
     async def _do(self, deed: Callable[[], str]) -> None:
         try:
             said = await asyncio.to_thread(deed)
-        except deeds.DeedError as error:
+        except runs.DeedError as error:
             self.app.notify(clean_line(str(error)), severity="error", markup=False)
         else:
             if said:

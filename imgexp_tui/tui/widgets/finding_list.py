@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imgexp_tui.findings.model import Finding
-from imgexp_tui.tui.finding_lines import laid_out
-from imgexp_tui.tui.laid import Laid
-from imgexp_tui.tui.widgets.tall_list import TallList
+from imgexp_tui.tui.widgets.base.item_list import TallList
+from imgexp_tui.views.findings import laid_out
+from imgexp_tui.views.item_layout import Laid
 
 
 class FindingList(TallList):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from textual.binding import Binding
 from textual.message import Message
 
-from imgexp_tui.notebook.ideas import Idea
-from imgexp_tui.tui.idea_lines import Group, laid_out, offer
-from imgexp_tui.tui.laid import Laid
-from imgexp_tui.tui.widgets.tall_list import TallList
+from imgexp_tui.notebook.ideas.model import Idea
+from imgexp_tui.tui.widgets.base.item_list import TallList
+from imgexp_tui.views.ideas import Group, laid_out, offer
+from imgexp_tui.views.item_layout import Laid
 
 
 class IdeaList(TallList):

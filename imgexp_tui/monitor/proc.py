@@ -1,0 +1,135 @@
+"""The processes of a run, read from `/proc` (man 5 proc).
+
+psutil finds children by reading every process of the machine, which at one look a second costs a busy server more
+than the supervisor may take; the kernel's own lists of children cost a few reads.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgexp_tui.records.process_identity import stat_fields
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A line of `/proc/PID/stat`.
+
+    Attributes:
+        cpu: seconds of user and system time so far.
+        start_ticks: start of the process; with the pid it names the process for good.
+        rss: resident bytes.
+    """
+
+    pid: int
+    zombie: bool
+    parent: int
+    session: int
+    cpu: float
+    start_ticks: int
+    rss: int
+
+
+def stat(pid: int) -> Stat | None:
+    """What the kernel says of a process; None where it is gone."""
+    f = stat_fields(pid)
+    if f is None:
+        return None
+    return Stat(
+        pid=pid,
+        zombie=f[0] in (b"Z", b"X"),
+        parent=int(f[1]),
+        session=int(f[3]),
+        cpu=(int(f[11]) + int(f[12])) / TICKS,
+        start_ticks=int(f[19]),
+        rss=int(f[21]) * PAGE,
+    )
+
+
+def descendants(pid: int, without: Collection[int] = ()) -> list[int]:
+    """Every process below `pid`, parents before their children; zombies included.
+
+    Args:
+        without: leave these out, with all that is below them.
+    """
+    children = _children if _kernel_lists_children() else _children_by_parent()
+    found: list[int] = []
+    seen, todo = {pid, *without}, [pid]
+    while todo:
+        for child in children(todo.pop(0)):
+            if child not in seen:
+                seen.add(child)
+                found.append(child)
+                todo.append(child)
+    return found
+
+
+def pids() -> list[int]:
+    """Every process that this one may see."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def environment(pid: int) -> list[bytes]:
+    """`NAME=value` of a process's environment as it was at its start; [] where it may not be read."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def pss(pid: int) -> int | None:
+    """Bytes, with shared pages divided among their users; None where the kernel does not tell.
+
+    The kernel walks all page tables for it: milliseconds for a large process. Call it seldom.
+    """
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        return None
+    return None
+
+
+def disk_bytes(pid: int) -> tuple[int, int] | None:
+    """Bytes that a process has read from disks and written to them; None where the kernel does not tell."""
+    try:
+        found = dict(line.split(b": ") for line in Path(f"/proc/{pid}/io").read_bytes().splitlines())
+        return int(found[b"read_bytes"]), int(found[b"write_bytes"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_bytes().split())
+    except OSError:  # it ended while it was read
+        return found
+    return found
+
+
+@functools.cache
+def _kernel_lists_children() -> bool:
+    """Kernels may be built without CONFIG_PROC_CHILDREN."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").exists()
+
+
+def _children_by_parent() -> functools.partial[list[int]]:
+    by_parent: dict[int, list[int]] = {}
+    for pid in pids():
+        if found := stat(pid):
+            by_parent.setdefault(found.parent, []).append(pid)
+    return functools.partial(_looked_up, by_parent)
+
+
+def _looked_up(by_parent: dict[int, list[int]], pid: int) -> list[int]:
+    return by_parent.get(pid, [])

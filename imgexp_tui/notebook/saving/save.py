@@ -1,0 +1,223 @@
+"""Saves a note, or a new version, such that neither this edit nor anybody else's is lost.
+
+The file is read afresh, only the edited key is changed in it, and the result exchanged for the file. When what was
+displaced is not what was read, somebody else wrote in between: their text is merged in, and it goes round again.
+There are no locks, which clusters drop. Saving takes longer for a large file; call it from a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgexp_tui import durable
+from imgexp_tui.notebook.history import log
+from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, NotebookError
+from imgexp_tui.notebook.saving import atomic_swap
+from imgexp_tui.notebook.saving.merge import merge
+from imgexp_tui.notebook.schema.settings import Value
+from imgexp_tui.notebook.toml import edit
+from imgexp_tui.notebook.toml.tolerant import parse, tables
+from imgexp_tui.paths import NOTEBOOK
+
+_ROUNDS = 50
+"""Tries against writers that keep writing in between, before it is given up."""
+_PATIENCE = 1.0
+"""Seconds that another program may take to write the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How a save went.
+
+    Attributes:
+        text: what the note says in the file now.
+        outcome: "saved"; "unchanged", nothing had to be written; "merged" with what others wrote; "conflict", both
+            texts stand in the note, between marks.
+    """
+
+    text: str
+    outcome: str
+
+
+def save_note(lab: Path, version: str, field: str, text: str, *, seen: str) -> Saved:
+    """Put `text` in place of a version's note.
+
+    Args:
+        field: one of `FIELDS`.
+        seen: the text that the edit started from; what others made of it since is merged in.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    if field not in FIELDS:
+        raise ValueError(f"{field} is no note; take one of {', '.join(FIELDS)}")
+    result = Saved(text, "unchanged")
+
+    def change(source: str) -> str:
+        nonlocal result
+        standing = edit.note_in(source, version, field)
+        merged, well = merge(seen, text, standing)
+        outcome = "unchanged" if merged == standing else "merged" if merged != text else "saved"
+        result = Saved(merged, outcome if well else "conflict")
+        return source if merged == standing else edit.set_note(source, version, field, merged)
+
+    rewrite(lab, change)
+    return result
+
+
+def bring_back(lab: Path, state: log.State, *, seen: str) -> Saved:
+    """Make an older state of a note the note again.
+
+    Args:
+        state: one of `history.states`.
+        seen: what the note says now, as it was shown; what others made of it since is merged in.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    return save_note(lab, state.version, state.field, state.text, seen=seen)
+
+
+def add_version(
+    lab: Path,
+    name: str,
+    *,
+    base: str | None,
+    summary: str = "",
+    takeaways: str = "",
+    train: Mapping[str, Value] | None = None,
+    also: Callable[[str], str] = lambda source: source,
+) -> None:
+    """Add a version at the end of the notebook.
+
+    Args:
+        also: changes the text that has the new version further, to be written with it or not at all.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    if not VERSION_NAME.fullmatch(name):
+        raise NotebookError(f"{name!r} is no name for a version; take letters, digits, '.', '_' and '-'")
+    keys = {"base": base or "", "summary": summary, "takeaways": takeaways}
+    new = edit.NewVersion(name, keys, train or {})
+    rewrite(lab, lambda source: also(edit.add_versions(source, [new])))
+
+
+def rewrite(lab: Path, change: Callable[[str], str]) -> bool:
+    """Apply `change` to the notebook's text, whoever else writes at the same time; the history follows.
+
+    Args:
+        change: called with the text that stands there, again with a newer one if somebody else writes in between.
+
+    Returns:
+        Whether anything was written.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    path = Path(os.path.realpath(lab / NOTEBOOK))
+    if path.exists():
+        with contextlib.suppress(OSError):
+            log.make_folder(lab)
+    with atomic_swap.turn(log.folder(lab) / "turn") as alone:
+        if alone:
+            with contextlib.suppress(OSError):
+                atomic_swap.mend(path)
+        expected = _read(path)
+        ours = change(_decoded(expected)).encode()
+        if ours == expected:
+            return False
+        return _put(lab, path, expected, ours, change) != expected
+
+
+def mend(lab: Path) -> None:
+    """Clear up after savers that were killed, before notes are read. Nothing is told: a save does it too."""
+    path = Path(os.path.realpath(lab / NOTEBOOK))
+    left = path.parent.glob(f".{path.name}.*")
+    if any(p.suffix in (".swap", ".tmp") for p in left):
+        with atomic_swap.turn(log.folder(lab) / "turn") as alone, contextlib.suppress(OSError):
+            if alone:
+                atomic_swap.mend(path)
+
+
+def _put(lab: Path, path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bytes:
+    """Put `ours` in place of `expected`; what others put there in between is changed in the same way instead.
+
+    Returns:
+        What stands there now.
+    """
+    for _ in range(_ROUNDS):
+        if (place := atomic_swap.forbidden(path)) is not None:
+            raise NotebookError(f"{place} is read-only for you; mend: chmod u+w {place}")
+        try:
+            _remember(lab, expected, path.stat().st_mtime)
+            if atomic_swap.put(path, ours, expected):
+                with contextlib.suppress(NotebookError):  # it is saved; the next save adds what is missing
+                    _remember(lab, ours, time.time())
+                return ours
+        except FileNotFoundError:
+            pass  # an editor is about to rename its own file to this name
+        except OSError as error:
+            whole = "it may not outlive a power cut" if _stands(path, ours) else "the file is as it was"
+            raise NotebookError(f"cannot write {path}: {error.strerror}; {whole}") from None
+        expected = _read(path)
+        ours = change(_decoded(expected)).encode()
+        if ours == expected:
+            return ours
+    raise NotebookError(f"{path} is being rewritten all the time by something else; save again when that has stopped")
+
+
+def _remember(lab: Path, raw: bytes, moment: float) -> None:
+    """Add to the history what the notes say, as far as it does not know.
+
+    Raises:
+        NotebookError: the disk is full or failing, so a note that is replaced could not be brought back. Where this
+            user may keep no history in a lab (it is another user's), there is none, and saves go on.
+    """
+    text = _decoded(raw)
+    data = tables(text)
+    try:
+        log.record_missing(lab, log.notes_of(parse(text)[0] if data is None else data), moment)
+    except OSError as error:
+        if error.errno in durable.LOST:
+            kept = f"cannot keep what the notes said until now in {log.folder(lab)}"
+            raise NotebookError(f"{kept}: {error.strerror}; the file is as it was") from None
+
+
+def _stands(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> bytes:
+    """What the file holds when nobody is in the middle of writing it."""
+    limit = time.monotonic() + _PATIENCE
+    while True:
+        problem = f"another program has {path} open for writing; close it there, then save again"
+        try:
+            data, busy = atomic_swap.look(path)
+            if not busy:
+                return data
+        except FileNotFoundError:
+            # Editors that save by renaming leave the name empty for a moment.
+            problem = f"there is no {path} any more; nothing was written"
+        except OSError as error:
+            raise NotebookError(f"cannot read {path}: {error.strerror}") from None
+        if time.monotonic() > limit:
+            raise NotebookError(problem)
+        time.sleep(0.01)
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise NotebookError(f"{NOTEBOOK}:{line}: this is not UTF-8; save the file as UTF-8 first") from None

@@ -1,0 +1,35 @@
+"""A version's own `command`: which settings its argv names, and the argv with them filled in.
+
+`{name}` is replaced by the setting's value, as TOML spells it (`true`, not `True`), and `{run_dir}`, where no setting
+has that name, by the run's folder; `{{name}}` stands for the literal `{name}`. Other braces, as in JSON or code, are
+left alone. No shell is involved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from imgexp_tui.notebook.schema.settings import Value
+
+RUN_DIR = "run_dir"
+"""The name that needs no setting."""
+_NAME = re.compile(r"\{(\{[A-Za-z0-9_-]+\})\}|\{([A-Za-z0-9_-]+)\}")
+
+
+def placeholders(command: Sequence[str]) -> list[str]:
+    """The names that `command` wants filled, in order."""
+    return [m[2] for word in command for m in _NAME.finditer(word) if m[2]]
+
+
+def fill(command: Sequence[str], values: Mapping[str, Value]) -> list[str]:
+    """The argv with every placeholder filled.
+
+    Raises:
+        KeyError: a placeholder has no value.
+    """
+    return [_NAME.sub(lambda m: m[1] or _text(values[m[2]]), word) for word in command]
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,316 @@
+"""One key of `experiments.toml` changed as a text, so that every other byte stays as it was.
+
+The scanner says where the value stands, and only that span is replaced; a key that is missing gets a line of its own
+beside its kin. tomlkit, which rewrites whole documents and can move keys while it does, only spells values here. The
+result is parsed again and refused unless exactly the edited key changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from imgexp_tui.notebook.model import NotebookError
+from imgexp_tui.notebook.schema.settings import Value
+from imgexp_tui.notebook.toml.spans import Entry, KeyPath, Scan
+from imgexp_tui.notebook.toml.tolerant import Fault, parse, tables
+from imgexp_tui.paths import NOTEBOOK
+from imgexp_tui.text import clean
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_ESCAPED = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\r": "\\r", "\n": "\\n", '"': '\\"', "\t": "\\t"}
+_BEFORE = {
+    "summary": ("base",),
+    "takeaways": ("summary", "base"),
+    "observed": ("takeaways", "summary", "base"),
+    "tags": ("group", "base"),
+    "archived": ("tags", "group", "base"),
+}
+"""Where a key that is missing goes: after the first of these that is there."""
+_LITERAL, _INLINE = "'''", '"inline'
+_Written = Callable[[str, str], str]
+"""A value as TOML, given how lines end there and which quotes to take if they can hold it, or `_INLINE`."""
+
+
+def note_in(source: str, version: str, field: str) -> str:
+    """What a note says in the text of a notebook; "" where there is none, or no text."""
+    table = parse(source)[0].get("versions")
+    found = table.get(version) if isinstance(table, dict) else None
+    text = found.get(field) if isinstance(found, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def set_note(source: str, version: str, field: str, text: str) -> str:
+    """`source` with one note of a version set to `text`.
+
+    Raises:
+        NotebookError: there is no such version, or the text cannot be written.
+    """
+
+    _refuse_halves(text)
+
+    def written(newline: str, like: str) -> str:
+        return f'"{_escape(text, chr(34))}"' if like == _INLINE else write_text(text, newline, like)
+
+    return _set(source, version, field, text, written, str)
+
+
+def set_tags(source: str, version: str, tags: Sequence[str]) -> str:
+    """`source` with the tags of a version set to `tags`; without any, its key goes.
+
+    Raises:
+        NotebookError: there is no such version, or they cannot be written.
+    """
+    if not tags:
+        return _unset(source, version, "tags", [])
+    texts = ", ".join(f'"{_escape(tag, chr(34))}"' for tag in tags)
+    return _set(source, version, "tags", list(tags), lambda newline, like: f"[{texts}]", list)
+
+
+def set_archived(source: str, version: str, *, archived: bool) -> str:
+    """`source` with a version archived, or not any more.
+
+    Raises:
+        NotebookError: there is no such version, or it cannot be written.
+    """
+    if not archived:
+        return _unset(source, version, "archived", False)
+    return _set(source, version, "archived", True, lambda newline, like: "true", bool)
+
+
+def _set(source: str, version: str, key: str, value: object, written: _Written, kind: type) -> str:
+    """`source` with one key of a version set to `value`, which `written` spells."""
+    path = ("versions", version, key)
+    data, faults, scan = parse(source)
+    table = _table(data, version)
+    if key in table and not isinstance(table[key], kind):
+        what = {str: "text", bool: "true or false", list: "array"}[kind]
+        raise NotebookError(f"{'.'.join(path)} is no {what} in {NOTEBOOK}; mend it first: imgexp-tui check")
+    own = _own(scan, path)
+    new = _replaced(scan, own, written) if own else _inserted(scan, version, key, written)
+    check(new, {**data, "versions": {**data["versions"], version: {**table, key: value}}}, faults, path)
+    return new
+
+
+def _unset(source: str, version: str, key: str, empty: object) -> str:
+    """`source` without a key of a version; where its line holds more than that, the key is set to `empty`."""
+    path = ("versions", version, key)
+    data, faults, scan = parse(source)
+    table = _table(data, version)
+    own = _own(scan, path)
+    if own is None or not own.value:
+        return source
+    start, end = scan.text.rfind("\n", 0, own.start) + 1, scan.text.find("\n", own.end)
+    end = len(scan.text) if end < 0 else end + 1
+    left = {name: value for name, value in table.items() if name != key}
+    # A version that is written as dotted keys would go with the last of them.
+    if not left or scan.text[start:end].strip() != scan.text[own.start : own.end]:
+        new = _replaced(scan, own, lambda newline, like: "[]" if empty == [] else "false")
+        check(new, {**data, "versions": {**data["versions"], version: {**table, key: empty}}}, faults, path)
+        return new
+    new = scan.text[:start] + scan.text[end:]
+    check(new, {**data, "versions": {**data["versions"], version: left}}, faults, path)
+    return new
+
+
+def _table(data: Mapping[str, Any], version: str) -> dict[str, Any]:
+    versions = data.get("versions")
+    found = versions.get(version) if isinstance(versions, dict) else None
+    if not isinstance(found, dict):
+        raise NotebookError(f"{NOTEBOOK} has no version {version} any more; nothing was written")
+    return found
+
+
+def _own(scan: Scan, path: KeyPath) -> Entry | None:
+    return next((e for e in scan.entries if e.path == path and e.value), None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to be written.
+
+    Attributes:
+        keys: base, group and notes; empty ones are left out.
+        train: its settings.
+        comment: lines to put above it; "" for none.
+    """
+
+    name: str
+    keys: Mapping[str, str]
+    train: Mapping[str, Value] = field(default_factory=dict)
+    comment: str = ""
+
+
+def add_versions(source: str, versions: Sequence[NewVersion]) -> str:
+    """`source` with new versions at its end.
+
+    Raises:
+        NotebookError: one is there already, or cannot be written.
+    """
+    if not versions:
+        return source
+    data, faults, _ = parse(source)
+    found = data.get("versions", {})
+    if not isinstance(found, dict):
+        raise NotebookError(f"versions is no table in {NOTEBOOK}; mend it first: imgexp-tui check")
+    known = dict(found)
+    newline = "\r\n" if "\r\n" in source else "\n"
+    parts = [source, "" if not source or source.endswith("\n") else newline]
+    for version in versions:
+        if version.name in known:
+            raise NotebookError(f"{version.name} is in {NOTEBOOK} already; take another name")
+        keys = {key: text for key, text in version.keys.items() if text}
+        known[version.name] = {**keys, **({"train": dict(version.train)} if version.train else {})}
+        _refuse_halves("".join(map(str, version.train.values())))
+        parts += [newline if any(part.strip() for part in parts) else "", *_table_lines(version, keys, newline)]
+    new = "".join(parts)
+    check(new, {**data, "versions": known}, faults, ("versions", versions[0].name))
+    return new
+
+
+def _table_lines(version: NewVersion, keys: Mapping[str, str], newline: str) -> Iterator[str]:
+    import tomlkit
+
+    for line in clean(version.comment).split("\n") if version.comment else ():
+        yield f"# {line}".rstrip() + newline
+    header = f"versions.{tomlkit.key(version.name).as_string()}"
+    yield f"[{header}]{newline}"
+    for key, text in keys.items():
+        yield f"{key} = {write_text(text, newline, chr(34) if key in ('base', 'group') else chr(39) * 3)}{newline}"
+    if version.train:
+        yield f"[{header}.train]{newline}"
+    for key, value in version.train.items():
+        yield f"{tomlkit.key(key).as_string()} = {tomlkit.item(value).as_string()}{newline}"
+
+
+def write_text(text: str, newline: str = "\n", like: str = "'''") -> str:
+    """`text` as a TOML string, in the quotes of `like` where these can hold it, as literally as it can be read.
+
+    Raises:
+        NotebookError: no UTF-8 file can hold the text.
+    """
+    _refuse_halves(text)
+    lines = "\n" in text
+    plain = not _CONTROL.search(text)
+    if like == "'" and plain and not lines and "'" not in text:
+        return f"'{text}'"
+    if like == '"' and not lines:
+        return f'"{_escape(text, chr(34))}"'
+    if like != '"""' and plain and "'''" not in text and not text.endswith("'"):
+        return f"'''{newline if lines else ''}{text.replace(chr(10), newline)}'''"
+    if not lines:
+        return f'"{_escape(text, chr(34))}"'
+    body = re.sub(r'"(?="")|"\Z', '\\\\"', _escape(text, "", keep="\n\t"))
+    return f'"""{newline}{body.replace(chr(10), newline)}"""'
+
+
+def _refuse_halves(text: str) -> None:
+    if lone := re.search(r"[\ud800-\udfff]", text):
+        line = text.count("\n", 0, lone.start()) + 1
+        raise NotebookError(f"line {line} of the text holds half a character, which no file can hold; delete it there")
+
+
+def _escape(text: str, quote: str, keep: str = "\t") -> str:
+    def one(match: re.Match[str]) -> str:
+        sign = match[0]
+        return sign if sign in keep else _ESCAPED.get(sign) or f"\\u{ord(sign):04X}"
+
+    return re.sub(rf"[\\\x00-\x1f\x7f{quote}]", one, text)
+
+
+def _replaced(scan: Scan, own: Entry, written: _Written) -> str:
+    assert own.value is not None
+    start, end = own.value
+    old = scan.text[start:end]
+    like = next((q for q in ("'''", '"""', '"', "'") if old.startswith(q)), "'''")
+    if old.startswith("[") and "#" in old:
+        raise NotebookError(f"{'.'.join(own.path)} has a comment in it, which would go; change it by hand")
+    value = written(_newline(scan, own.start), _INLINE if own.inline else like)
+    return scan.text[:start] + value + scan.text[end:]
+
+
+def _inserted(scan: Scan, version: str, field: str, written: _Written) -> str:
+    """A line for a key that is not there yet: in the version's table, however that is written."""
+    table: KeyPath = ("versions", version)
+    header = next((e for e in scan.entries if e.path == table and not e.value), None)
+    if header:
+        kin = _kin(scan, table, field) or header
+        return _line_after(scan, kin, field, written)
+    inline = next((e for e in scan.entries if e.path == table and e.value), None)
+    if inline and inline.value:
+        start, end = inline.value
+        body = scan.text[start : end - 1].rstrip()
+        at = start + len(body)
+        comma = "" if body.endswith(("{", ",")) else ","
+        value = written(_newline(scan, start), _INLINE)
+        return f"{scan.text[:at]}{comma} {field} = {value}{scan.text[at:]}"
+    dotted = [
+        e for e in scan.entries if e.path[:2] == table and e.value and not e.inline and _header_of(scan, e) != table
+    ]
+    if dotted and len(_header_of(scan, dotted[0])) < 2:
+        return _line_after(scan, dotted[-1], _relative(scan, dotted[-1], (*table, field)), written)
+    below = next(e for e in scan.entries if e.path[:2] == table)
+    newline = _newline(scan, below.start)
+    import tomlkit
+
+    line = f"[versions.{tomlkit.key(version).as_string()}]{newline}{field} = {written(newline, _LITERAL)}{newline}"
+    return scan.text[: below.start] + line + scan.text[below.start :]
+
+
+def _kin(scan: Scan, table: KeyPath, field: str) -> Entry | None:
+    """The key after which a missing note goes."""
+    written = {e.path[2]: e for e in scan.entries if e.path[:-1] == table and e.value and not e.inline}
+    return next((written[key] for key in _BEFORE[field] if key in written), None)
+
+
+def _header_of(scan: Scan, entry: Entry) -> KeyPath:
+    """The table under which a key is written."""
+    above = [e.path for e in scan.entries if not e.value and e.start < entry.start]
+    return above[-1] if above else ()
+
+
+def _relative(scan: Scan, entry: Entry, path: KeyPath) -> str:
+    import tomlkit
+
+    return ".".join(tomlkit.key(part).as_string() for part in path[len(_header_of(scan, entry)) :])
+
+
+def _line_after(scan: Scan, entry: Entry, key: str, written: _Written) -> str:
+    """A line of its own after the one on which `entry` ends."""
+    newline = _newline(scan, entry.start)
+    end = scan.text.find("\n", entry.end)
+    line = f"{key} = {written(newline, _LITERAL)}"
+    if end < 0:
+        return f"{scan.text}{newline}{line}"
+    return f"{scan.text[: end + 1]}{line}{newline}{scan.text[end + 1 :]}"
+
+
+def _newline(scan: Scan, offset: int) -> str:
+    """How lines end at a place of the file."""
+    end = scan.text.find("\n", offset)
+    if end < 0:
+        end = scan.text.rfind("\n", 0, offset)
+    return "\r\n" if end > 0 and scan.text[end - 1] == "\r" else "\n"
+
+
+def check(new: str, wanted: dict[str, Any], faults: Sequence[Fault], path: KeyPath) -> None:
+    """Refuse a text that does not say exactly what is wanted, or has other faults than before."""
+    if not faults and same(tables(new), wanted):
+        return
+    said, remaining, _ = parse(new)
+    if not same(said, wanted) or [fault.message for fault in remaining] != [fault.message for fault in faults]:
+        raise NotebookError(
+            f"writing {'.'.join(path)} would change more of {NOTEBOOK} than that; nothing was written. "
+            "Mend what imgexp-tui check tells, or write it by hand"
+        )
+
+
+def same(a: object, b: object) -> bool:
+    """Equality that tells 1 from 1.0 and from true, and takes nan for equal to itself."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(value, b[key]) for key, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and (a == b or repr(a) == repr(b))

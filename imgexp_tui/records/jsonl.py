@@ -1,0 +1,160 @@
+"""JSON lines: written in one `write` each, read by offset while they grow.
+
+A line is a JSON object. What is not finite is written as the texts "nan", "inf" and "-inf" (JSON has no such
+numbers, and `null` would not tell them apart). A reader takes a torn or zero-filled tail as "not yet".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from imgexp_tui.records.json_bytes import dumps
+
+_NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+_BLANK = b"\0 \t\r"
+_SLICE = 4 << 20
+"""Bytes that one poll reads; no line of ours comes near it."""
+
+
+def encode(record: dict[str, Any]) -> bytes:
+    """One line of bytes with its newline. Text that is no UTF-8, such as a strange file name, loses what is not."""
+    data = dumps(record, _OPTIONS)
+    if b"null" in data:  # maybe a number that is not finite; looking at each beforehand would double the cost of a call
+        record = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+        data = dumps(record, _OPTIONS)
+    return data
+
+
+def append(path: Path, record: dict[str, Any]) -> None:
+    """Add one record to a file that several processes write rarely, such as `events.jsonl`."""
+    with contextlib.closing(LineWriter(path)) as writer:
+        writer.write(record)
+
+
+def finite(value: Any) -> Any:
+    """A number of a line, with the texts that stand for what is not finite turned back."""
+    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+class LineWriter:
+    """Appends records to one file that stays open, each in a single `write`.
+
+    A line is acknowledged when `write` returns: it is then in the kernel's hands and survives a SIGKILL of this
+    process. A torn line that a crash or a full disk left at the end of the file is closed with a newline before the
+    next, so that what follows stays readable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._fd).st_size
+        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Add one record.
+
+        Raises:
+            OSError: the disk is full or failing; nothing, or a torn line that readers skip, was written.
+        """
+        data = b"\n" + encode(record) if self._torn else encode(record)
+        self._torn = False
+        done = os.write(self._fd, data)
+        if done != len(data):  # the disk is full: the rest fails and says so
+            self._torn = True
+            os.write(self._fd, data[done:])
+            self._torn = False
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class LineTail:
+    """Reads what has been added to a file of JSON lines since the last call.
+
+    Attributes:
+        skipped: complete lines that were no JSON object.
+        restarted: the records of the last `poll` are not a continuation: the file was replaced or cut short.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.skipped = 0
+        self.restarted = False
+        self._offset = 0
+        self._inode = 0
+        self._anew = False
+
+    def poll(self) -> list[dict[str, Any]]:
+        """The new complete records, at most about 4 MB of them a call; [] where there are none.
+
+        A file that was replaced or cut short is read from its start again, which `restarted` tells together with
+        the first records of that reading.
+        """
+        self.restarted = False
+        while (data := self._read()) is not None:
+            records = [r for line in data.splitlines() if (r := self._parse(line)) is not None]
+            if records:
+                self.restarted, self._anew = self._anew, False
+                return records
+        return []
+
+    @property
+    def offset(self) -> int:
+        """Where the first byte stands that was not read yet."""
+        return self._offset
+
+    def start_at(self, offset: int) -> None:
+        """Go on from the beginning of a line; what stands before it is known already."""
+        with contextlib.suppress(OSError):
+            self._inode = self.path.stat().st_ino
+        self._offset, self._anew = offset, False
+
+    def _read(self) -> bytes | None:
+        """The next complete lines; None where there are none yet."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            status = os.fstat(fd)
+            if status.st_ino != self._inode or status.st_size < self._offset:
+                self._anew = self._anew or self._offset > 0
+                self._offset, self._inode = 0, status.st_ino
+            if status.st_size == self._offset:
+                return None
+            data = os.pread(fd, _SLICE, self._offset)
+        finally:
+            os.close(fd)
+        end = data.rfind(b"\n") + 1
+        if not end and len(data) == _SLICE:  # no line is that long: a crash left a hole, or this is no file of ours
+            end = _SLICE
+        self._offset += end
+        return data[:end] if end else None
+
+    def _parse(self, line: bytes) -> dict[str, Any] | None:
+        record = parse(line)
+        self.skipped += record is None and bool(line.strip(_BLANK))
+        return record
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """One line; None where it is no JSON object."""
+    try:
+        record = orjson.loads(line.strip(_BLANK))
+    except orjson.JSONDecodeError:
+        return None
+    return {k: finite(v) for k, v in record.items()} if isinstance(record, dict) else None
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Every complete record of a file; [] where the file is missing."""
+    tail, found = LineTail(path), []
+    while batch := tail.poll():
+        found += batch
+    return found

@@ -1,0 +1,189 @@
+"""A run's metrics as columns in which every step stands once: what a resumed run did again, the last time counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imgexp_tui.records.metrics.jsonl_columns import Rows, last_wins, of_each_step
+from imgexp_tui.records.metrics.minmax import Floats, Ints, Level, Pyramid
+from imgexp_tui.records.metrics.snapshot import Damaged, Snapshot
+
+_PAUSE, _TIMES = 600.0, 10.0
+"""As `follow.Pace` has it: a longer gap between two lines is no training."""
+
+
+@dataclass(slots=True)
+class Columns:
+    """Numbers of a run; steps rise.
+
+    Attributes:
+        steps, epochs, times: of every line that counts, one a step; nan where a line has none.
+        metrics: metric → steps and values.
+        levels: metric → its pyramid's levels, where they are known already.
+    """
+
+    steps: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    epochs: Floats = field(default_factory=lambda: np.zeros(0))
+    times: Floats = field(default_factory=lambda: np.zeros(0))
+    metrics: dict[str, tuple[Ints, Floats]] = field(default_factory=dict)
+    levels: dict[str, list[Level]] = field(default_factory=dict)
+
+    def pyramid(self, name: str) -> Pyramid:
+        """The pyramid of one metric; made once."""
+        found = Pyramid(self.metrics[name][1], self.levels.get(name))
+        self.levels[name] = found.levels
+        return found
+
+    def before(self, step: int) -> Columns:
+        """What stands before a step."""
+        if not len(self.steps) or step > self.steps[-1]:
+            return self
+        at = int(np.searchsorted(self.steps, step))
+        metrics = {}
+        for name, (steps, values) in self.metrics.items():
+            stop = int(np.searchsorted(steps, step))
+            if stop:
+                metrics[name] = (steps[:stop], values[:stop])
+        return Columns(self.steps[:at], self.epochs[:at], self.times[:at], metrics)
+
+
+def fold(before: Columns, rows: Rows) -> Columns:
+    """`before` and the lines that were written after it."""
+    if not len(rows):
+        return before
+    if not len(before.steps) and bool((rows.steps[1:] > rows.steps[:-1]).all()):
+        return _as_they_are(rows)
+    left, kept = before.before(lowest(before, rows)), last_wins(rows.steps)
+    frame = np.flatnonzero(kept)
+    once = frame[of_each_step(rows.steps[frame])]
+    # A line of the step that was the latest already stands in its place, but for the metrics that it does not have.
+    old = left.steps[:-1] if len(left.steps) and len(once) and left.steps[-1] == rows.steps[once[0]] else left.steps
+    metrics = dict(left.metrics)
+    for name, (at, values) in rows.columns.items():
+        which = kept[at]
+        steps, values = rows.steps[at[which]], values[which]
+        last = of_each_step(steps)
+        steps, values = steps[last], values[last]
+        if not len(steps):
+            continue
+        if name in metrics:
+            had, were = metrics[name]
+            stop = len(had) - int(had[-1] == steps[0])
+            steps, values = np.concatenate([had[:stop], steps]), np.concatenate([were[:stop], values])
+        metrics[name] = (steps, values)
+    return Columns(
+        np.concatenate([old, rows.steps[once]]),
+        np.concatenate([left.epochs[: len(old)], rows.epochs[once]]),
+        np.concatenate([left.times[: len(old)], rows.times[once]]),
+        metrics,
+    )
+
+
+def _as_they_are(rows: Rows) -> Columns:
+    """Lines of which each brings a step that is later than those before: no run was resumed. Copies as little as it
+    can."""
+    every = {id(at): rows.steps if len(at) == len(rows) else rows.steps[at] for at, _ in rows.columns.values()}
+    metrics = {name: (every[id(at)], values) for name, (at, values) in rows.columns.items() if len(at)}
+    return Columns(rows.steps, rows.epochs, rows.times, metrics)
+
+
+def lowest(before: Columns, rows: Rows) -> int:
+    """The first step that is void when `rows` follow: the lowest that they go back to; past every step without."""
+    steps = np.concatenate([before.steps[-1:], rows.steps])
+    back = steps[1:][steps[1:] < steps[:-1]]
+    return int(back.min()) if len(back) else int(np.iinfo(np.int64).max)
+
+
+def load(snapshot: Snapshot) -> Columns:
+    """All that a snapshot holds.
+
+    Raises:
+        Damaged, OSError: it cannot be read.
+    """
+    steps = _array(snapshot.block("steps"), np.int64)
+    epochs, times = (_array(snapshot.block(name), np.float64) for name in ("epochs", "times"))
+    found = Columns(steps, epochs, times)
+    if not len(steps) == len(epochs) == len(times):
+        raise Damaged("the columns differ in length")
+    try:
+        for i, (name, told) in enumerate(snapshot.meta["metrics"].items()):
+            at = steps if told["same"] else _array(snapshot.block(f"{i}/steps"), np.int64)
+            values = _array(snapshot.block(f"{i}/values"), np.float64)
+            if len(at) != len(values):
+                raise Damaged("the columns differ in length")
+            found.metrics[name] = (at, values)
+            found.levels[name] = [_level(snapshot.block(f"{i}/{k}"), n) for k, n in enumerate(told["levels"])]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged("the header is damaged") from error
+    return found
+
+
+def _array(data: bytes, kind: type[Any]) -> npt.NDArray[Any]:
+    return np.frombuffer(data, kind)
+
+
+def _level(data: bytes, count: int) -> Level:
+    low, high, total = (np.frombuffer(data, np.float64, count, i * 8 * count) for i in range(3))
+    return Level(low, high, total, np.frombuffer(data, np.int32, count, 24 * count))
+
+
+def resumptions(events: list[dict[str, Any]]) -> list[tuple[int, float]]:
+    """Attempts after the first and when each began, of the lines of `events.jsonl`."""
+    told = [(e.get("attempt"), e.get("time")) for e in events if e.get("kind") == "resumed"]
+    return [(a, float(t)) for a, t in told if isinstance(a, int) and isinstance(t, int | float) and math.isfinite(t)]
+
+
+def attempts_of(resumed: list[tuple[int, float]], steps: Ints, times: Floats) -> dict[int, int]:
+    """Attempt → its first step, for the attempts after the first: the first line that was written after it began."""
+    found: dict[int, int] = {}
+    for attempt, moment in resumed:
+        later = np.flatnonzero(times >= moment)
+        if len(later):
+            step = int(steps[later[0]])
+            # An attempt whose every step was done again is no more to be seen.
+            found = {a: s for a, s in found.items() if s < step} | {attempt: step}
+    return found
+
+
+def seconds_of(steps: Ints, times: Floats, attempts: dict[int, int]) -> Floats:
+    """Seconds of training until each line. What passed between two attempts, and a clock that was set, do not count."""
+    if not len(times):
+        return times
+    passed = np.diff(times, prepend=times[0])
+    passed[~np.isfinite(passed)] = 0.0
+    passed[passed < 0] = 0.0
+    passed[np.searchsorted(steps, np.array(list(attempts.values()), np.int64)).clip(0, len(steps) - 1)] = 0.0
+    for at in np.flatnonzero(passed > _PAUSE):
+        if passed[at] > _TIMES * passed[:at].max(initial=0.0):
+            passed[at] = 0.0
+    found: Floats = np.cumsum(passed)
+    return found
+
+
+def epochs_of(steps: Ints, epochs: Floats) -> tuple[Floats, Floats]:
+    """Steps, and how many epochs are done before them, for a straight line between each two.
+
+    An epoch is as long as its steps; the one under way is taken to be as long as the one before.
+    """
+    known = np.isfinite(epochs)
+    steps, epochs = steps[known], epochs[known]
+    if not len(steps):
+        return np.zeros(0), np.zeros(0)
+    if not (epochs == np.floor(epochs)).all():
+        return steps.astype(np.float64), np.maximum.accumulate(epochs)
+    begins = np.flatnonzero(np.concatenate([[True], epochs[1:] > epochs[:-1]]))
+    firsts = np.append(steps[begins], steps[-1] + 1).astype(np.float64)
+    # Steps count from 1: the first of an epoch stands after what the epochs before it did.
+    firsts[:-1] -= 1
+    firsts[-1] -= 1
+    done = np.append(epochs[begins] - 1, epochs[begins[-1]])
+    if len(begins) > 1:
+        length = firsts[-2] - firsts[-3]
+        share = (firsts[-1] - firsts[-2]) / length if length else 1.0
+        done[-1] = done[-2] + min(1.0, share)
+    return firsts, done

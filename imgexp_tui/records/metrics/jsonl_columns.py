@@ -1,0 +1,231 @@
+"""Lines of `metrics.jsonl` as columns of numbers, a megabyte at a time.
+
+Parsing a million lines holds the interpreter for the better part of a second, so that this is for a process of its own
+and for short tails. A megabyte is parsed as one JSON array, which takes a third of the time of a line by line; where
+one of its lines is torn, holed or foreign, that megabyte is taken line by line.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from imgexp_tui.records.jsonl import finite
+from imgexp_tui.records.metrics.minmax import Floats, Ints
+
+_PIECE = 1 << 20
+_FRAME = ("step", "epoch", "time", "attempt")
+_LARGEST = 1 << 63
+Column = tuple[Ints, Floats]
+"""Numbers of rows, rising, and the values that stand in them."""
+
+
+_NOWHERE: Column = (np.zeros(0, np.int64), np.zeros(0))
+
+
+@dataclass(slots=True)
+class Rows:
+    """Lines in the order in which they were written.
+
+    Attributes:
+        steps: a step a row.
+        epochs, times: nan where a row has none.
+        columns: metric → the rows that have it, and its values.
+    """
+
+    steps: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    epochs: Floats = field(default_factory=lambda: np.zeros(0))
+    times: Floats = field(default_factory=lambda: np.zeros(0))
+    columns: dict[str, Column] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def read_rows(path: Path, start: int, stop: int) -> tuple[Rows, int]:
+    """The complete lines between two offsets, and the offset after the last of them.
+
+    `start` is the beginning of a line. A line that has no end before `stop` is left for later.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    whole = _Growing()
+    with path.open("rb", buffering=0) as file:
+        while start < stop:
+            data = os.pread(file.fileno(), min(_PIECE, stop - start), start)
+            end = data.rfind(b"\n") + 1
+            if not end:
+                if len(data) < _PIECE:
+                    break
+                end = len(data)  # no line is that long: a crash left a hole, or this is no file of ours
+            whole.add(parse(data[:end]))
+            start += end
+    return whole.rows(), start
+
+
+def parse(data: bytes) -> Rows:
+    """Complete lines as columns. What is no JSON object or has no proper step is passed over."""
+    try:
+        records = orjson.loads(b"[" + data.removesuffix(b"\n").replace(b"\n", b",") + b"]")
+    except orjson.JSONDecodeError:
+        records = []
+    if len(records) != data.count(b"\n"):
+        records = _by_line(data)
+    # NumPy takes true and false among numbers for 1 and 0, which they are not.
+    plain = not _may_hold_truths(data) or (b"true" not in data and b"false" not in data)
+    return (_uniform(records) if plain else None) or _mixed(records)
+
+
+def _may_hold_truths(data: bytes) -> bool:
+    """Whether "ue" or "se" is somewhere: to look for the words themselves takes as long as half of the parsing."""
+    letters = np.frombuffer(data, np.uint8)
+    before, last = letters[:-1], letters[1:]
+    return bool(((last == ord("e")) & ((before == ord("u")) | (before == ord("s")))).any())
+
+
+def joined(pieces: Iterable[Rows]) -> Rows:
+    """Several pieces as one, in their order."""
+    whole = _Growing()
+    for piece in pieces:
+        whole.add(piece)
+    return whole.rows()
+
+
+class _Growing:
+    """Takes one piece after the other; a long record is never there twice."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._steps, self._epochs, self._times = bytearray(), bytearray(), bytearray()
+        self._values: dict[str, bytearray] = {}
+        # The rows in which a metric stands; kept only where it is not in every one.
+        self._places: dict[str, bytearray] = {}
+
+    def add(self, piece: Rows) -> None:
+        self._steps += piece.steps.tobytes()
+        self._epochs += piece.epochs.tobytes()
+        self._times += piece.times.tobytes()
+        for name in {**self._values, **piece.columns}:
+            rows, values = piece.columns.get(name, _NOWHERE)
+            before = self._count if name in self._values else 0
+            self._values.setdefault(name, bytearray()).extend(values.tobytes())
+            if name not in self._places and (before < self._count or len(rows) < len(piece)):
+                self._places[name] = bytearray(np.arange(before).tobytes())
+            if name in self._places:
+                self._places[name] += (self._count + rows).tobytes()
+        self._count += len(piece)
+
+    def rows(self) -> Rows:
+        every = np.arange(self._count)
+        columns = {
+            name: (_ints(self._places[name]) if name in self._places else every, np.frombuffer(values))
+            for name, values in self._values.items()
+        }
+        return Rows(_ints(self._steps), np.frombuffer(self._epochs), np.frombuffer(self._times), columns)
+
+
+def _ints(data: bytearray) -> Ints:
+    return np.frombuffer(data, np.int64)
+
+
+def _by_line(data: bytes) -> list[Any]:
+    found = []
+    for line in data.splitlines():
+        try:
+            found.append(orjson.loads(line.strip(b"\0 \t\r")))
+        except orjson.JSONDecodeError:
+            continue
+    return found
+
+
+def _uniform(records: list[Any]) -> Rows | None:
+    """Lines that all hold the same plain numbers, as those of a training loop do; None where they do not."""
+    if not records or not isinstance(records[0], dict) or "step" not in records[0]:
+        return None
+    names = list(records[0])
+    try:
+        if sum(map(len, records)) != len(names) * len(records):
+            return None
+        found = {name: np.array([record[name] for record in records]) for name in names}
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    steps = found.pop("step")
+    if steps.dtype != np.int64 or steps.min() < 0 or any(v.dtype not in (np.int64, np.float64) for v in found.values()):
+        return None
+    count = len(steps)
+    every = np.arange(count)
+    nothing = np.full(count, np.nan)
+    return Rows(
+        steps,
+        found.get("epoch", nothing).astype(np.float64),
+        found.get("time", nothing).astype(np.float64),
+        {n: (every, v.astype(np.float64)) for n, v in found.items() if n not in _FRAME},
+    )
+
+
+def _mixed(records: list[Any]) -> Rows:
+    """Lines of any shape, a value at a time."""
+    steps: list[int] = []
+    epochs: list[float] = []
+    times: list[float] = []
+    columns: dict[str, tuple[list[int], list[float]]] = {}
+    for record in records:
+        if not isinstance(record, dict):
+            continue
+        step = record.get("step")
+        if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < _LARGEST:
+            continue
+        row = len(steps)
+        steps.append(step)
+        epochs.append(_number(record.get("epoch")))
+        times.append(_number(record.get("time")))
+        for name, value in record.items():
+            value = finite(value)
+            if name not in _FRAME and isinstance(value, int | float) and not isinstance(value, bool):
+                rows, values = columns.setdefault(name, ([], []))
+                rows.append(row)
+                values.append(_number(value))
+    return Rows(
+        np.array(steps, np.int64),
+        np.array(epochs, np.float64),
+        np.array(times, np.float64),
+        {n: (np.array(rows, np.int64), np.array(values, np.float64)) for n, (rows, values) in columns.items()},
+    )
+
+
+def _number(value: Any) -> float:
+    try:
+        return (
+            float(finite(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+        )
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def last_wins(steps: Ints) -> npt.NDArray[np.bool_]:
+    """Which rows count: a step that goes back voids what was at or after it (a resumed run does those steps again)."""
+    kept = np.ones(len(steps), np.bool_)
+    back = np.flatnonzero(steps[1:] < steps[:-1]) + 1
+    if len(back):
+        # A row counts where every later going back goes to a step after it.
+        lowest = np.minimum.accumulate(steps[back][::-1])[::-1]
+        lengths = np.diff(np.concatenate([[0], back]))
+        kept[: back[-1]] = steps[: back[-1]] < np.repeat(lowest, lengths)
+    return kept
+
+
+def of_each_step(steps: Ints) -> npt.NDArray[np.bool_]:
+    """Of rising steps, the last row of each."""
+    last = np.ones(len(steps), np.bool_)
+    if len(steps) > 1:
+        last[:-1] = steps[1:] != steps[:-1]
+    return last

@@ -1,0 +1,45 @@
+"""Exponential moving averages over a million values in hundredths of a second."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imgexp_tui.records.metrics.minmax import Floats
+
+_LONGEST = 64
+
+
+def smoothed(values: Floats, strength: float) -> Floats:
+    """The exponential moving average, debiased: it begins with the first value, not with 0.
+
+    What is not finite has no weight; before the first finite value there is nan.
+
+    Args:
+        strength: the weight of what came before, 0 to below 1.
+    """
+    fine = np.isfinite(values)
+    total = _decayed(np.where(fine, values, 0.0), strength)
+    weight = _decayed(fine.astype(np.float64), strength)
+    # A long row of broken values wears the weight away to nothing, and with it any meaning of the average.
+    known = weight > 1e-200
+    return np.where(known, total / np.where(known, weight, 1.0), np.nan)
+
+
+def _decayed(values: Floats, strength: float) -> Floats:
+    """`out[i] = strength * out[i - 1] + values[i]`, for all rows of a table at once, then from row to row."""
+    count = len(values)
+    length = max(1, min(_LONGEST, count))
+    rows = -(-count // length)
+    table = np.zeros((length, rows))
+    table.T.flat[:count] = values
+    for i in range(1, length):
+        table[i] += strength * table[i - 1]
+    carried, far = np.zeros(rows), strength**length
+    ends = table[-1].tolist()
+    held = 0.0
+    for row in range(1, rows):
+        held = held * far + ends[row - 1]
+        carried[row] = held
+    table += carried * (strength ** np.arange(1, length + 1))[:, None]
+    out: Floats = table.T.ravel()[:count]
+    return out

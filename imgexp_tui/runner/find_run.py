@@ -1,0 +1,47 @@
+"""Which run a person means by a few letters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgexp_tui.notebook.schema.settings import nearest
+from imgexp_tui.records.rundir import RunDir, find_runs
+from imgexp_tui.records.status import status
+from imgexp_tui.runner.control import ControlError
+from imgexp_tui.text import clean_line, listed
+
+_SHOWN = 5
+
+
+def find_run(lab: Path, text: str, *, live_first: bool = True) -> RunDir:
+    """The run of `lab` that `text` names: a run id, a version, `version/id`, or how an id begins.
+
+    A version stands for its newest run that is under way, or else that waits, or else its newest, as in the app.
+
+    Args:
+        live_first: False takes a version's newest run whatever its others do.
+
+    Raises:
+        ControlError: it names none, or more than one.
+    """
+    runs = find_runs(lab)
+    version, slash, start = text.strip().strip("/").rpartition("/")
+    if not slash:
+        if exact := [r for r in runs if r.run == start]:
+            return exact[0]
+        if of_version := [r for r in runs if r.version == start]:
+            return max(of_version, key=lambda run: status(run).state.rank) if live_first else of_version[0]
+    begins = [r for r in runs if start and r.run.startswith(start) and (not slash or r.version == version)]
+    if len(begins) > 1:
+        names = [f"{r.version}/{r.run}" for r in begins[:_SHOWN]]
+        more = ["others"] if len(begins) > _SHOWN else []
+        raise ControlError(f"{clean_line(text)} could mean {listed(names + more, 'or')}; give more of the id")
+    if not begins:
+        raise ControlError(_none(text, runs))
+    return begins[0]
+
+
+def _none(text: str, runs: list[RunDir]) -> str:
+    told = f"no run {clean_line(text)}, and no version of this name that has run"
+    near = nearest(text, {r.version for r in runs} | {r.run for r in runs})
+    return f"{told}; did you mean {near}?" if near else f"{told}; see them with: imgexp-tui runs"

@@ -1,0 +1,102 @@
+"""Processes that outlive the one that starts them: the terminal's end, a dropped connection, SIGKILL."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from imgexp_tui.monitor.proc import environment
+from imgexp_tui.records.documents import Process
+from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner import user_scope
+from imgexp_tui.runner.supervisor.process_cleanup import MARK
+from imgexp_tui.text import clean_line
+
+SUPERVISOR = "imgexp_tui.runner.supervise"
+ORPHAN = "imgexp_tui.runner.orphan"
+LOG = "supervisor.log"
+"""What such a process itself has to complain about; gone where that is nothing."""
+STARTED = "started"
+"""What it says on standard output when it is at work."""
+QUEUED = "queued"
+"""What it says instead when its run has to wait."""
+_PATIENCE = 120.0
+"""Seconds for a start: Python on a slow network file system."""
+_GATE_PATIENCE = 5.0
+
+
+class NotStarted(Exception):
+    """One sentence that says why not."""
+
+
+def supervise(run: RunDir) -> None:
+    """Start the supervisor of a run, as `start` does.
+
+    Where it is killed when its trainer has just begun, the run is under way all the same.
+    """
+    try:
+        start(SUPERVISOR, run)
+    except NotStarted:
+        process = Process.read(run)
+        if not (process and process.trainer and _begins(process.trainer, process.uuid)):
+            raise
+
+
+def start(module: str, run: RunDir) -> None:
+    """Run `python -m module RUN_DIR` in a session of its own, with files for stdio, and wait for its first word.
+
+    The module forks once, so that its process is a child of nobody's; what it says stands in `supervisor.log`.
+
+    Raises:
+        NotStarted: with what it said instead.
+        OSError: its log cannot be written.
+    """
+    words = [sys.executable, "-P", "-m", module, os.fspath(run.path.absolute())]
+    before = user_scope.scope()
+    said = _first_word([*before, *words], run)
+    if not said and before:  # there is no manager of the user's to ask; the supervisor says what that means
+        said = _first_word(words, run)
+    if said not in (STARTED, QUEUED):
+        raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / LOG)}")
+
+
+def _first_word(words: list[str], run: RunDir) -> str:
+    """Start a process and read what it says before it lets go of its standard output."""
+    with (run.path / LOG).open("ab") as log:
+        child = subprocess.Popen(
+            words,
+            cwd="/",
+            env={k: v for k, v in os.environ.items() if not k.startswith("IMGEXP_RUN_")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        return child.communicate(timeout=_PATIENCE)[0].decode("utf-8", "replace").strip()
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        raise NotStarted(f"its supervisor did not come up within {_PATIENCE:g} s") from None
+
+
+def _begins(trainer: Identity, uuid: str) -> bool:
+    """Whether a trainer that has lost its supervisor is past the gate: it bears the run's mark then, else it ends."""
+    deadline = time.monotonic() + _GATE_PATIENCE
+    while trainer.alive():
+        if f"{MARK}={uuid}".encode() in environment(trainer.pid) or time.monotonic() > deadline:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").split("\n")
+    return clean_line(next((line for line in reversed(lines) if line.strip()), "it said nothing"))

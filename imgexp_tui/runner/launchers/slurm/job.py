@@ -1,0 +1,131 @@
+"""The Slurm job that a supervisor is: the GPUs that Slurm gave, and what its signals mean.
+
+Slurm takes a job back with SIGTERM (preempted, time limit, cancelled) and announces
+the time limit with SIGUSR2, as it was asked to when the job was submitted; the app asks to stop with SIGINT, which
+Slurm never sends by itself, and with a mark in the run's folder, which also reaches a job that starts later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.launchers.slurm import api
+
+IN_JOB = "job"
+"""The supervisor's second argument, where it is a job."""
+_TRIES, _PAUSE = 3, 5.0
+"""How often Slurm is asked to queue the job again, and with how many seconds between."""
+_PREEMPTED = "Slurm needs its place for another job, or its node"
+_STARTING = 5.0
+"""Seconds that the controller may take to say how often the job was started before."""
+
+
+class Fate(Enum):
+    """What becomes of a job that Slurm takes back."""
+
+    AGAIN = "Slurm has queued it again"
+    ASK = "Slurm has to be asked to queue it again"
+    CANCELLED = "somebody cancelled it"
+    UNKNOWN = "Slurm does not say"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """That Slurm takes the job back, and why, for people."""
+
+    fate: Fate
+    why: str
+
+
+class SlurmJob:
+    """The job that this process is.
+
+    Attributes:
+        number: Slurm's id.
+        gpus: the GPUs that Slurm gave, as CUDA_VISIBLE_DEVICES numbers them.
+    """
+
+    def __init__(self, run: RunDir, environ: Mapping[str, str]) -> None:
+        self._mark = run.path / api.STOP_MARK
+        self._environ = environ
+        self._starts = 0
+        request = Request.read(run)
+        self._uuid = request.uuid if request else ""
+        self.number = environ["SLURM_JOB_ID"]
+        words = environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        self.gpus = tuple(int(word) for word in words if word.isdecimal())
+
+    @property
+    def launcher(self) -> str:
+        """As `Process` holds it."""
+        return f"slurm {self.number}"
+
+    def begin(self) -> None:
+        """Note how often the job was started before. After a failure of the controller its variable is not set,
+        however often that was."""
+        if "SLURM_RESTART_COUNT" in self._environ:
+            self._starts = _whole(self._environ["SLURM_RESTART_COUNT"])
+            return
+        with contextlib.suppress(api.SlurmError):
+            api.require_controller(_STARTING)
+            self._starts = _whole(self._facts().get("Restarts", ""))
+
+    def stop_asked(self) -> bool:
+        """Whether the mark is there."""
+        return self._mark.exists()
+
+    def forget_stop(self) -> None:
+        """Take the mark away: it was answered."""
+        self._mark.unlink(missing_ok=True)
+
+    def taken(self, signum: int) -> Taken:
+        """What the signal means that the job got without the app's doing."""
+        try:
+            facts = self._facts()
+        except api.SlurmError:
+            facts = {}
+        preempted = facts.get("PreemptTime", "None") not in ("None", "N/A")
+        if signum == signal.SIGUSR2:
+            return Taken(Fate.ASK, _PREEMPTED if preempted else "its time limit is near")
+        if not facts:
+            return Taken(Fate.UNKNOWN, "Slurm takes the job back and does not say why")
+        if _whole(facts.get("Restarts", "")) > self._starts:
+            return Taken(Fate.AGAIN, _PREEMPTED)
+        if "TimeLimit" in facts.get("Reason", "") or facts.get("JobState") == "TIMEOUT":
+            return Taken(Fate.ASK, "its time limit is over")
+        if preempted:
+            return Taken(Fate.ASK, _PREEMPTED)
+        if facts.get("JobState") == "RUNNING":
+            return Taken(Fate.ASK, "Slurm asks it to end")
+        return Taken(Fate.CANCELLED, f"Slurm job {self.number} was cancelled, but not by this app")
+
+    def requeue(self) -> str:
+        """Ask Slurm to end this job and start it again later; "" where it will, else why not."""
+        told = ""
+        for left in reversed(range(_TRIES)):
+            try:
+                api.requeue(self.number)
+                return ""
+            except api.SlurmError as error:
+                told = str(error)
+            if left:
+                time.sleep(_PAUSE)
+        return told
+
+    def _facts(self) -> dict[str, str]:
+        """What Slurm says of this job. Its number may have gone to another one since."""
+        facts = api.facts(self.number)
+        if facts.get("JobName") != api.job_name(self._uuid):
+            raise api.SlurmError(f"Slurm job {self.number} is another one by now")
+        return facts
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

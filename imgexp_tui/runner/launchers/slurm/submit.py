@@ -1,0 +1,185 @@
+"""Hands a run to Slurm, through submitit: a batch job whose only program is our supervisor.
+
+submitit writes the batch script, calls `sbatch` and reads the job's number. Nothing is pickled, and nothing of
+submitit runs in the job: its own wrapper would take the signals that our supervisor answers.
+
+`process.json` says before that the next attempt waits for a job; the job's supervisor replaces it. Where this process
+dies before it has noted the job's number, the job is found by its name, which is the run's UUID.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from imgexp_tui import durable
+from imgexp_tui.records import events
+from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.slurm_status import Told
+from imgexp_tui.runner.launchers import local
+from imgexp_tui.runner.launchers.slurm import api
+from imgexp_tui.runner.launchers.slurm.job import IN_JOB
+from imgexp_tui.runner.run_lock import Taken, take
+from imgexp_tui.text import clean_line
+
+_SBATCH_PATIENCE = 20
+_SPARE = 30
+"""Seconds between the end of the grace period and the job's time limit, to write down what became of it."""
+_OURS = (
+    "job-name",
+    "output",
+    "error",
+    "input",
+    "open-mode",
+    "chdir",
+    "signal",
+    "array",
+    "wrap",
+    "requeue",
+    "no-requeue",
+)
+_GPU_OPTIONS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket", "tres-per-node", "tres-per-task")
+_NOT_PASSED = ("IMGEXP_RUN_DIR", "IMGEXP_RUN_UUID", "IMGEXP_GPUS", "CUDA_VISIBLE_DEVICES", "SBATCH_ARRAY_INX")
+"""Variables of this process that mean something else in the job."""
+
+
+def submit(run: RunDir, request: Request) -> str:
+    """Let Slurm run the next attempt of `run`; the job's number.
+
+    Raises:
+        SlurmError: Slurm has no such job, and the run's files are as before.
+        OSError: the run's files cannot be written.
+    """
+    given = _given(request.slurm)
+    api.require_controller()
+    with _alone(run):
+        (run.path / api.FOLDER).mkdir(mode=0o700, exist_ok=True)
+        before = _reserve(run, request)
+        with contextlib.suppress(FileNotFoundError):
+            (run.path / api.STOP_MARK).unlink()
+        asked = time.time()
+        try:
+            number = _sbatch(run, request, given)
+        except api.SlurmError:
+            _put_back(run, before)
+            _withdraw(request)
+            raise
+        Told(request.uuid, number, "PENDING", "", asked).write(run)
+    with contextlib.suppress(OSError):
+        events.log(run, "queued", f"submitted to Slurm as job {number}", job=number)
+    return number
+
+
+def options_of(request: Request) -> dict[str, Any]:
+    """sbatch's options for a request, without those that say what is run.
+
+    Raises:
+        SlurmError: an option is not for the lab to set, or Slurm does not answer.
+    """
+    given = _given(request.slurm)
+    found: dict[str, Any] = {"ntasks": 1, **given}
+    asks = request.gpus > 0 and not any(name in given for name in _GPU_OPTIONS)
+    # As on a machine of one's own: where there are no GPUs, a run that could use one trains on CPUs.
+    if asks and api.has_gpus(str(given.get("partition", ""))):
+        found["gres"] = f"gpu:{request.gpus}"
+    return found
+
+
+def _given(table: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name.replace("_", "-"): value for name, value in table.items() if value is not False}
+    for name in found:
+        if name in _OURS:
+            raise api.SlurmError(f"[lab.slurm] {name} is set by the app; take it out of experiments.toml")
+    return found
+
+
+@contextlib.contextmanager
+def _alone(run: RunDir) -> Iterator[None]:
+    """One submission at a time."""
+    me = identity(os.getpid())
+    claim = run.path / ".submit"
+    try:
+        if me and not take(claim, me):  # its holder died over it
+            claim.unlink()
+            take(claim, me)
+    except Taken:
+        raise api.SlurmError("it is being submitted already") from None
+    try:
+        yield
+    finally:
+        claim.unlink(missing_ok=True)
+
+
+def _reserve(run: RunDir, request: Request) -> bytes | None:
+    """Say that the next attempt waits for a job; what `process.json` held before."""
+    former, last = Process.read(run), Exit.read(run)
+    before = run.process.read_bytes() if former else None
+    attempt = max(former.attempt if former else 0, last.attempt if last else 0) + 1
+    Process(request.uuid, attempt, None, None, time.time(), "slurm", "waits for its Slurm job").write(run)
+    return before
+
+
+def _put_back(run: RunDir, before: bytes | None) -> None:
+    if before is None:
+        run.process.unlink(missing_ok=True)
+    else:
+        durable.replace(run.process, before)
+
+
+def _withdraw(request: Request) -> None:
+    """Where `sbatch` did not come to an end the controller may have the job: it must not start later."""
+    with contextlib.suppress(api.SlurmError):
+        api.require_controller(2.0)
+        if job := api.jobs().get(request.uuid):
+            api.cancel(job, request.uuid, also_running=True)
+
+
+def _sbatch(run: RunDir, request: Request, given: Mapping[str, Any]) -> str:
+    options = options_of(request)
+    from submitit import SlurmExecutor  # late: it takes a tenth of a second
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    name = api.job_name(request.uuid)
+
+    class Executor(SlurmExecutor):  # type: ignore[misc]
+        def _make_submission_command(self, submission_file_path: Path) -> list[str]:
+            unset = [word for variable in _NOT_PASSED for word in ("-u", variable)]
+            # Options on the command line come before what SBATCH_… variables say.
+            sbatch = ["sbatch", f"--job-name={name}", "--chdir=/", f"--output={folder}/%j.log", "--open-mode=append"]
+            limit = ["timeout", "--kill-after=2", str(_SBATCH_PATIENCE)]
+            return ["env", *unset, *limit, *sbatch, os.fspath(submission_file_path)]
+
+    folder = run.path / api.FOLDER
+    executor = Executor(folder=folder)
+    executor.update_parameters(
+        job_name=name,
+        comment=clean_line(f"{run.version}/{run.run}"),
+        time=None,  # the partition's own, unless the lab says otherwise
+        wckey=None,
+        stderr_to_stdout=True,
+        use_srun=False,
+        additional_parameters={**options, "requeue": True, "signal": f"B:USR2@{math.ceil(request.grace) + _SPARE}"},
+    )
+    # `exec`: the batch shell becomes the supervisor, so that the signals that Slurm sends to the one reach the other.
+    # Until the supervisor listens, a signal must not end it; the mark that asks to stop is found then.
+    words = [sys.executable, "-P", "-m", local.SUPERVISOR, os.fspath(run.path.absolute()), IN_JOB]
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # submitit prints complaints: the app may have the terminal
+            return str(executor._submit_command(f"trap '' INT USR2; exec {shlex.join(words)}").job_id)
+    except (FailedJobError, FailedSubmissionError) as error:
+        said = str(error)
+        if not said.strip():
+            raise api.Silent(f"Slurm did not take the job within {_SBATCH_PATIENCE} s") from None
+        if api.is_silence(said):
+            raise api.Silent(f"Slurm does not answer: {api.sentence(said)}") from None
+        raise api.SlurmError(f"Slurm refuses the job: {api.sentence(said)}") from None

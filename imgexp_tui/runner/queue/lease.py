@@ -1,0 +1,80 @@
+"""A run's place on this machine, as its supervisor asks for it, waits for it and gives it back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from imgexp_tui.monitor.gpu import GpuSampler
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.queue.gpu_load import Cards
+from imgexp_tui.runner.queue.queue import Gone, Queue
+from imgexp_tui.runner.queue.scheduler import Ticket
+
+PACE = 1.0
+"""Seconds between two looks at the queue: an owner that crashed wakes nobody."""
+
+
+class Place:
+    """The place of one attempt of a run.
+
+    Attributes:
+        gpus: the GPUs that it has; () before it has one, and where it needs none.
+    """
+
+    def __init__(self, run: RunDir, request: Request, supervisor: Identity) -> None:
+        self._queue = Queue()
+        self._cards = Cards()
+        self.gpus: tuple[int, ...] = ()
+        self._ticket = Ticket(
+            uuid=request.uuid,
+            version=run.version,
+            run=run.run,
+            path=os.fspath(run.path),
+            supervisor=supervisor,
+            gpus=request.gpus,
+            gpu_memory=request.gpu_memory,
+            slots=request.slots,
+            allowed=allowed(request, os.environ),
+        )
+        self._queue.join(self._ticket)
+
+    def ask(self) -> str:
+        """Why the run has to wait; "" once it has its place.
+
+        Raises:
+            QueueError: the queue cannot be used.
+        """
+        try:
+            found = self._queue.take(self._ticket.uuid, self._cards)
+        except Gone:  # somebody removed the file
+            self._queue.join(self._ticket)
+            found = self._queue.take(self._ticket.uuid, self._cards)
+        if isinstance(found, str):
+            return found
+        self.gpus = found
+        return ""
+
+    def give_back(self) -> None:
+        """Leave the queue, whether or not the place was taken."""
+        self._queue.leave(self._ticket.uuid)
+
+
+def allowed(request: Request, environ: Mapping[str, str]) -> tuple[int, ...] | None:
+    """The GPUs that a run may be put on: `device = "cuda:1"` names one, CUDA_VISIBLE_DEVICES some; None for any."""
+    kind, _, index = str(request.config.get("device", "")).partition(":")
+    if request.trainer == "shipped" and kind == "cuda" and index.isdecimal():
+        return (int(index),)
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return None
+    by_uuid = GpuSampler().uuids()
+    found: list[int] = []
+    for word in (w.strip() for w in visible.split(",")):
+        if word.isdecimal():
+            found.append(int(word))
+        else:
+            found += [i for i, uuid in by_uuid.items() if word and uuid.startswith(word)]
+    return tuple(found)

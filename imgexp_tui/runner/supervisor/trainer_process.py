@@ -1,0 +1,80 @@
+"""The trainer's process as its supervisor starts it: words, folder, environment, output file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from imgexp_tui.paths import RUNS
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.signals import end_with_parent
+from imgexp_tui.runner.source_copy import frozen_environment, frozen_words
+from imgexp_tui.runner.supervisor.held_process import Held, hold
+from imgexp_tui.runner.supervisor.process_cleanup import MARK
+
+_MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
+"""glibc then keeps freed memory, so that large activations are not mapped anew at every step."""
+
+
+def lab_of(run: RunDir) -> Path:
+    """The lab that holds `run`: it may have been moved since the run was asked for."""
+    return run.path.parent.parent.parent
+
+
+def hold_ready(run: RunDir, request: Request, gpus: Sequence[int] = (), *, bound: bool = False) -> Held:
+    """The trainer's process, in a session of its own, its output appended to the run's log; it begins when let go.
+
+    Args:
+        gpus: the GPUs that it was given.
+        bound: it is asked to end when this process dies. In a Slurm job it would go on outside of what Slurm gave
+            and counts, on a cluster that follows processes by their parents only.
+
+    Raises:
+        OSError: its log cannot be written, or there is no room for a process.
+    """
+    with run.log.open("ab", buffering=0) as log:
+        env = environment(run, request) | visible(request, gpus)
+        first = end_with_parent if bound else None
+        return hold(words(run, request), cwd=lab_of(run), env=env, output=log.fileno(), first=first)
+
+
+def words(run: RunDir, request: Request) -> list[str]:
+    """The command line, with the run's folder where that lies by now: its version may have been renamed."""
+    if request.trainer == "shipped":
+        return [*request.argv[:-1], os.fspath(run.path)]
+    born = os.fspath(Path(request.lab, RUNS, request.version, request.run))
+    found = [word.replace(born, os.fspath(run.path)) for word in request.argv]
+    return frozen_words(found, lab_of(run), run.path / request.source) if request.source else found
+
+
+def environment(run: RunDir, request: Request) -> dict[str, str]:
+    """The trainer's environment: ours, its run's folder and mark, its source, and output that is not held back."""
+    found = dict(os.environ)
+    found |= {"IMGEXP_RUN_DIR": os.fspath(run.path), MARK: request.uuid, "PYTHONUNBUFFERED": "1"}
+    if request.source:
+        found |= frozen_environment(words(run, request), found, lab_of(run), run.path / request.source)
+    if request.trainer == "shipped":
+        return _MALLOC | found if sys.platform == "linux" else found
+    found["PATH"] = path_of(found)
+    return found
+
+
+def visible(request: Request, gpus: Sequence[int]) -> dict[str, str]:
+    """The variables that show the trainer the GPUs that it was given, and no others.
+
+    Drivers count cards in the order of the bus; CUDA does so where it is asked to.
+    """
+    if gpus:
+        given = ",".join(map(str, gpus))
+        return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": given, "IMGEXP_GPUS": given}
+    return {} if request.gpus else {"CUDA_VISIBLE_DEVICES": ""}
+
+
+def path_of(found: Mapping[str, str]) -> str:
+    """A PATH on which `python` is that of the activated environment, else the one that runs this app."""
+    ours, theirs = os.fspath(Path(sys.executable).parent), found.get("PATH", os.defpath)
+    activated = "VIRTUAL_ENV" in found or "CONDA_PREFIX" in found
+    return os.pathsep.join((theirs, ours) if activated else (ours, theirs))

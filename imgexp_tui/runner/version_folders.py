@@ -1,0 +1,237 @@
+"""A version as a whole, its text in the notebook and its folder of runs: renamed, or deleted where it never ran.
+
+A rename is written down first (`.imgexp/renaming.json`), then done in the notebook, then the folder `runs/OLD` becomes
+`runs/NEW`, and at last the mark is taken away. The notebook comes before the folder because it is what can be refused,
+by another writer or a mistake in it. Whatever ends the program in between, nothing is lost, and `finish`, which the app
+calls when it opens and every rename and deletion before it begins, does the rest; so does repeating the rename. Without
+the mark nobody could tell the runs of a version that was renamed from those of one that was deleted by hand.
+
+Runs find themselves by where they lie (`RunDir`), so that they can move; but not while a process of theirs is alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from imgexp_tui import durable
+from imgexp_tui.notebook.history import drafts, log
+from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.model import NotebookError, Version
+from imgexp_tui.notebook.saving import atomic_swap
+from imgexp_tui.notebook.saving.save import rewrite
+from imgexp_tui.notebook.toml import edit, versions
+from imgexp_tui.notebook.toml.tolerant import parse
+from imgexp_tui.paths import NOTEBOOK, RUNS, renaming
+from imgexp_tui.records.rundir import RUN_ID, find_runs
+from imgexp_tui.records.status import START_LIMIT, status
+from imgexp_tui.runner.launchers.slurm.poll import SHORT, SlurmWatch
+
+
+def rename(lab: Path, old: str, new: str) -> None:
+    """Call a version `new`, in the notebook and in `runs`; its drafts and the history of its notes follow.
+
+    Raises:
+        NotebookError: it was not renamed, or its runs have not followed yet, and why.
+    """
+    with _alone(lab) as alone:
+        if _finish(lab, alone=alone) == (old, new):
+            return
+        versions.rename(_text(lab), old, new)  # what is refused here is refused before anything is touched
+        if busy := _busy(lab, old):
+            raise NotebookError(f"{busy}; its folder can be renamed when that has ended")
+        if _entries(lab / RUNS / new):
+            there = f"{RUNS}/{new} is there already, with runs of a version that is gone"
+            raise NotebookError(f"{there}; take another name, or move it away")
+        with _said(lab, "the rename cannot be written down"):
+            log.make_folder(lab)
+            durable.replace(renaming(lab), orjson.dumps({"old": old, "new": new}))
+            log.carry(lab, old, new)
+        try:
+            rewrite(lab, lambda source: versions.rename(source, old, new))
+        except NotebookError:
+            renaming(lab).unlink(missing_ok=True)
+            raise
+        _follow(lab, old, new)
+
+
+def finish(lab: Path) -> None:
+    """Do what is left of a rename that was cut off; nothing, where none was."""
+    if renaming(lab).exists():
+        with _alone(lab) as alone, contextlib.suppress(NotebookError, OSError):
+            _finish(lab, alone=alone)
+
+
+def delete(lab: Path, name: str) -> None:
+    """Take a version out of the notebook that has no runs and that no other builds on. The history keeps its notes.
+
+    Raises:
+        NotebookError: it stays, and why.
+    """
+    finish(lab)
+    if ran := kept_by_runs(lab, name):
+        raise NotebookError(ran)
+    rewrite(lab, lambda source: versions.remove(source, name))
+
+
+def kept_by_runs(lab: Path, name: str) -> str:
+    """Why a version cannot be deleted: it has run. "" where it has not."""
+    count = sum(bool(RUN_ID.fullmatch(entry)) for entry in _entries(lab / RUNS / name))
+    if not count:
+        return ""
+    return f"{name} has {count} run{'s' if count > 1 else ''}, and what has run is never deleted; it can be archived"
+
+
+def set_archived(lab: Path, name: str, *, archived: bool) -> None:
+    """Put a version out of the way, or bring it back.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    rewrite(lab, lambda source: edit.set_archived(source, name, archived=archived))
+
+
+def set_tags(lab: Path, version: Version, tags: list[str]) -> None:
+    """Give a version these tags in place of those that `version` shows; what others added meanwhile stays.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+
+    def change(source: str) -> str:
+        table = parse(source)[0].get("versions", {}).get(version.name, {})
+        standing = table.get("tags") if isinstance(table, dict) else None
+        theirs = [tag for tag in standing if isinstance(tag, str)] if isinstance(standing, list) else []
+        added = [tag for tag in theirs if tag not in version.tags]
+        gone = [tag for tag in version.tags if tag not in theirs]
+        wanted = [tag for tag in tags if tag not in gone] + [tag for tag in added if tag not in tags]
+        return source if wanted == standing else edit.set_tags(source, version.name, wanted)
+
+    rewrite(lab, change)
+
+
+def move(lab: Path, name: str, place: str) -> None:
+    """Put a version in the place of another one in the file.
+
+    Raises:
+        NotebookError: nothing was written, and why.
+    """
+    rewrite(lab, lambda source: versions.move(source, name, place))
+
+
+@contextlib.contextmanager
+def _alone(lab: Path) -> Iterator[bool]:
+    """One rename at a time; whether it is known that nobody else is at one."""
+    if not log.folder(lab).is_dir():
+        with contextlib.suppress(OSError):
+            log.make_folder(lab)
+    with atomic_swap.turn(log.folder(lab) / "renaming") as alone:
+        yield alone
+
+
+def _finish(lab: Path, *, alone: bool) -> tuple[str, str] | None:
+    """Do what is left; which rename was finished.
+
+    Raises:
+        NotebookError: it cannot be finished now.
+    """
+    try:
+        said = orjson.loads(renaming(lab).read_bytes())
+        old, new = str(said["old"]), str(said["new"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    names = load(lab).versions
+    if new in names and old not in names:
+        _follow(lab, old, new)
+        return old, new
+    # It had not begun, or somebody has gone on by hand: nothing of it is to be done.
+    if alone:
+        renaming(lab).unlink(missing_ok=True)
+    return None
+
+
+def _follow(lab: Path, old: str, new: str) -> None:
+    """After the notebook: the folder, the drafts, and the mark."""
+    source, target = lab / RUNS / old, lab / RUNS / new
+    done = f"{old} is {new} in {NOTEBOOK} now, but its runs have not followed"
+    if busy := _busy(lab, old):
+        raise NotebookError(f"{done}: {busy}; they will when that has ended and the app is opened again")
+    with _said(lab, f"{done}: {RUNS}/{old} cannot be moved"):
+        _move(source, target)
+    with contextlib.suppress(OSError):
+        for draft in drafts.drafts(lab):
+            if draft.version == old:
+                drafts.write_draft(lab, replace(draft, version=new))
+                drafts.drop_draft(lab, old, draft.field)
+    with _said(lab, f"{old} is {new} now, but"):
+        renaming(lab).unlink(missing_ok=True)
+        durable.sync_folder(log.folder(lab))
+
+
+def _move(source: Path, target: Path) -> None:
+    """Give a folder of runs another name; where one of that name has runs by now, they go together."""
+    try:
+        source.rename(target)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        for entry in _entries(source):
+            if not (target / entry).exists():
+                (source / entry).rename(target / entry)
+        durable.sync_folder(target)
+        with contextlib.suppress(OSError):
+            source.rmdir()
+    durable.sync_folder(source.parent)
+
+
+def _busy(lab: Path, name: str) -> str:
+    """Which run of a version has, or may have, living processes, as the beginning of a sentence; "" without one."""
+    runs = find_runs(lab, name)
+    SlurmWatch().look(runs, SHORT)
+    for run in runs:
+        found = status(run)
+        if found.state.live:
+            return f"{name}/{run.run} is {found.state}"
+    known = {run.run for run in runs}
+    for entry in _entries(lab / RUNS / name):
+        if RUN_ID.fullmatch(entry) and entry not in known and _age(lab / RUNS / name / entry) < START_LIMIT:
+            return f"{name}/{entry} is being started"
+    return ""
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _entries(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return []
+
+
+def _text(lab: Path) -> str:
+    try:
+        return (lab / NOTEBOOK).read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotebookError(f"cannot read {lab / NOTEBOOK}: {getattr(error, 'strerror', None) or error}") from None
+
+
+@contextlib.contextmanager
+def _said(lab: Path, sentence: str) -> Iterator[None]:
+    """An error of the disk as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise NotebookError(f"{sentence}: {error.strerror}: {error.filename or lab}") from None

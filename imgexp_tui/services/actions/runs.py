@@ -1,0 +1,143 @@
+"""What the main screen's keys do to runs and files. Plain functions that block; the screen calls them in threads.
+
+Each returns a sentence for the user, or raises `DeedError` with one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgexp_tui.notebook.model import Notebook
+from imgexp_tui.text import clean_line
+
+if TYPE_CHECKING:
+    from imgexp_tui.records.rundir import RunDir
+
+EXPORT = "notebook.md"
+_PATIENCE = 600.0
+"""Seconds for an export: thousands of runs on a slow network file system."""
+
+
+class DeedError(Exception):
+    """One sentence: what was not done, and why."""
+
+
+def start(notebook: Notebook, version: str) -> str:
+    """Start a run of a version."""
+    from imgexp_tui.runner.launch import LaunchError, launch
+
+    try:
+        run = launch(notebook, version)
+    except LaunchError as error:
+        raise DeedError(str(error)) from None
+    return _under_way(run, f"{version} is under way; it goes on when you leave.")
+
+
+def stop(lab: Path, version: str, run: str) -> str:
+    """Ask a run to stop, or take it out of the queue."""
+    return _stop(_run_dir(lab, version, run))
+
+
+def stop_at(path: str) -> str:
+    """The same for the run whose folder is `path`, maybe of another lab."""
+    from imgexp_tui.records.rundir import RunDir
+
+    return _stop(RunDir(Path(path)))
+
+
+def move_in_queue(uuid: str, places: int) -> str:
+    """Let a run that waits start earlier (less than 0) or later. Nothing is said: it shows."""
+    from imgexp_tui.runner.queue.queue import Queue, QueueError
+
+    try:
+        Queue().move(uuid, places)
+    except QueueError as error:
+        raise DeedError(str(error)) from None
+    return ""
+
+
+def resume(lab: Path, version: str, run: str) -> str:
+    """Start a run that has ended once more."""
+    from imgexp_tui.runner import control
+
+    found = _run_dir(lab, version, run)
+    try:
+        control.resume(found)
+    except control.ControlError as error:
+        raise DeedError(str(error)) from None
+    return _under_way(found, f"{version} goes on from its last checkpoint.")
+
+
+def would_replace(lab: Path, name: str = EXPORT) -> bool:
+    """Whether an export would take the place of a file that no export made."""
+    from imgexp_tui.reports.markdown import MARK
+
+    try:
+        with (lab / name).open(encoding="utf-8", errors="replace") as file:
+            return MARK not in file.read(400)
+    except OSError:
+        return False
+
+
+def export(notebook: Notebook, name: str = EXPORT, versions: Sequence[str] = ()) -> str:
+    """Write the notebook, or some of its versions, as markdown beside it, with plots.
+
+    By the command, in a process of its own: the plotting library is large, and the app never loads it.
+    """
+    path = notebook.lab / name
+    if name != EXPORT and would_replace(notebook.lab, name):
+        raise DeedError(f"Not exported: {path} is there already and no export made it. Move it away first.")
+    words = [sys.executable, "-P", "-m", "imgexp_tui", "-C", os.fspath(notebook.lab), "export", "--format", "markdown"]
+    try:
+        done = subprocess.run(
+            [*words, "-o", os.fspath(path), *versions], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DeedError(f"Not exported: {clean_line(str(error))}.") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2].removeprefix("imgexp-tui: ")
+        raise DeedError(f"Not exported: {clean_line(said) or 'the command ended without a word'}.")
+    return f"Written: {path}"
+
+
+def commit(lab: Path, message: str) -> str:
+    """Commit the notebook with git."""
+    from imgexp_tui.notebook.history import commit as git_commit
+    from imgexp_tui.notebook.history.git import GitError
+
+    try:
+        return git_commit.commit(lab, message)
+    except GitError as error:
+        raise DeedError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+
+
+def _stop(run: RunDir) -> str:
+    from imgexp_tui.records.status import State, status
+    from imgexp_tui.runner import control
+
+    waited = status(run).state is State.QUEUED
+    try:
+        control.stop(run)
+    except control.ControlError as error:
+        raise DeedError(str(error)) from None
+    return f"{run.version} leaves the queue." if waited else f"{run.version} was asked to stop; it saves first."
+
+
+def _under_way(run: RunDir, otherwise: str) -> str:
+    """What a run that was started waits for, if it does."""
+    from imgexp_tui.records.status import State, status
+
+    found = status(run)
+    return f"{run.version} waits: {found.evidence}." if found.state is State.QUEUED else otherwise
+
+
+def _run_dir(lab: Path, version: str, run: str) -> RunDir:
+    from imgexp_tui.paths import RUNS
+    from imgexp_tui.records.rundir import RunDir
+
+    return RunDir(lab / RUNS / version / run)

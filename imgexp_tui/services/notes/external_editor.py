@@ -1,0 +1,134 @@
+"""Hands a note to the user's own editor and takes it back.
+
+The file lies in the state folder, readable by its owner only, with the suffix that gives editors their markdown mode.
+If the connection drops while the editor is open, what it had saved stays there and is offered as a draft.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgexp_tui import durable
+from imgexp_tui.paths import lab_state
+from imgexp_tui.records.process_identity import identity
+
+_USUAL = ("vi", "vim", "nano", "emacs", "micro")
+_NAME = re.compile(r"(?P<version>.+)-(?P<field>[a-z]+)-(?P<pid>\d+)\.md")
+
+
+class OutsideError(Exception):
+    """The note could not be edited outside; the message is a sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A note that an editor saved and nobody took back."""
+
+    path: Path
+    field: str
+    text: str
+    time: float
+
+
+def command() -> list[str]:
+    """The user's editor: `$VISUAL`, `$EDITOR`, or the first usual one.
+
+    Raises:
+        OutsideError: there is none.
+    """
+    for variable in ("VISUAL", "EDITOR"):
+        value = os.environ.get(variable, "").strip()
+        if value:
+            return _found(variable, value)
+    for name in _USUAL:
+        if shutil.which(name):
+            return [name]
+    raise OutsideError("No editor found. Mend: export EDITOR=… with the one you like, then start again.")
+
+
+def _found(variable: str, value: str) -> list[str]:
+    try:
+        argv = shlex.split(value)
+    except ValueError:
+        argv = []
+    if argv and shutil.which(argv[0]):
+        return argv
+    raise OutsideError(f"${variable} is {value!r}, which is no program that can be found. Mend: export {variable}=vi")
+
+
+def hand_over(lab: Path, version: str, field: str, text: str) -> Path:
+    """A file with `text` for an editor to open.
+
+    Raises:
+        OutsideError: it cannot be written.
+    """
+    folder = _folder(lab)
+    path = folder / f"{version}-{field}-{os.getpid()}.md"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.replace(path, text.encode())
+    except OSError as error:
+        raise OutsideError(f"The note could not be handed over ({error.strerror}: {folder}).") from None
+    return path
+
+
+def edit(argv: list[str], path: Path) -> None:
+    """Run the editor on `path`, in this terminal, until it ends.
+
+    Raises:
+        OutsideError: it could not be started or ended with an error.
+    """
+    # Ctrl+c reaches the whole foreground group. A handler that does nothing keeps it from ending this process and,
+    # unlike SIG_IGN, is not inherited by the editor.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        code = subprocess.run([*argv, os.fspath(path)], check=False).returncode
+    except OSError as error:
+        raise OutsideError(f"{Path(argv[0]).name} could not be started ({error.strerror}).") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code:
+        raise OutsideError(
+            f"{Path(argv[0]).name} ended with {code}, so the note here is as it was. What it wrote is in {path}."
+        )
+
+
+def take_back(path: Path, text: str) -> str:
+    """What the editor made of `text`. A final newline that many editors add by themselves does not count.
+
+    Raises:
+        OutsideError: the file is gone or is no UTF-8.
+    """
+    try:
+        new = path.read_bytes().decode()
+    except OSError as error:
+        raise OutsideError(f"The edited note could not be read ({error.strerror}: {path}).") from None
+    except UnicodeDecodeError:
+        raise OutsideError(f"The edited note is not UTF-8, so the note here is as it was. It is in {path}.") from None
+    path.unlink(missing_ok=True)
+    return new.removesuffix("\n") if not text.endswith("\n") else new
+
+
+def leftovers(lab: Path, version: str) -> list[Leftover]:
+    """What editors of ended sessions left of this version's notes, oldest first."""
+    found = []
+    for path in _folder(lab).glob("*.md"):
+        name = _NAME.fullmatch(path.name)
+        if not name or name["version"] != version or identity(int(name["pid"])) is not None:
+            continue
+        try:
+            found.append(Leftover(path, name["field"], path.read_bytes().decode(), path.stat().st_mtime))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return sorted(found, key=lambda left: left.time)
+
+
+def _folder(lab: Path) -> Path:
+    return lab_state(lab) / "editor"

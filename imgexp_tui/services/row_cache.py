@@ -1,0 +1,147 @@
+"""The rows of versions whose runs have all ended, kept from one look at a lab to the next opening of it.
+
+A thousand records are not parsed again to tell what they told the last time. Disposable: a row counts only as long as
+its version's folder, and the files in which each of its runs tells of a resumption or an end, have the times that they
+had when it was made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from imgexp_tui.paths import RUNS, lab_cache
+from imgexp_tui.views.lab import Row
+
+_FORMAT = 1
+_NAME = "rows.json"
+_MOST = 8
+"""Runs of a version whose row is kept; of more, asking each would cost what reading does."""
+_FIELDS = tuple(one.name for one in fields(Row) if one.name != "written")
+_TUPLES = ("group", "seeds", "spark")
+
+Stamp = list[int | str]
+
+
+class KeptRows:
+    """Those of one lab. Not for several threads at a time."""
+
+    def __init__(self, lab: Path) -> None:
+        self._runs = lab / RUNS
+        self._path = lab_cache(lab) / _NAME
+        self._packed = _read(self._path)
+        self._known: dict[str, tuple[Stamp, Row]] = {}
+        self._saved = True
+
+    def __len__(self) -> int:
+        return len(self._packed) + len(self._known)
+
+    def row(self, version: str) -> Row | None:
+        """A version's row, if nothing has happened to its runs since."""
+        known = self._known.get(version) or self._unpacked(version)
+        if known is None:
+            return None
+        if self._stamp(version, known[0][1::3]) == known[0]:
+            return known[1]
+        del self._known[version]
+        return None
+
+    def rows(self, versions: Iterable[str]) -> dict[str, Row]:
+        """Those of them that are known."""
+        return {version: row for version in versions if (row := self.row(version))}
+
+    def put(self, version: str, runs: Iterable[str], row: Row) -> None:
+        """Keep a row; one that may still change, or that JSON cannot carry, is not kept."""
+        names = list(runs)
+        stamp = self._stamp(version, names)
+        # Without an end that is written down, a run may turn out to live on another machine.
+        if row.live or len(names) > _MOST or not all(stamp[3::3]) or not _is_finite(row):
+            return
+        self._known[version] = stamp, row
+        self._packed.pop(version, None)
+        self._saved = False
+
+    def drop(self, versions: Mapping[str, object]) -> None:
+        """Forget all versions but these."""
+        for known in (self._known, self._packed):
+            for version in [one for one in known if one not in versions]:
+                del known[version]
+                self._saved = False
+
+    def save(self) -> None:
+        """Write them down, if there are new ones. A folder that takes nothing is left alone."""
+        if self._saved:
+            return
+        self._saved = True
+        rows = self._packed | {version: [stamp, _packed(row)] for version, (stamp, row) in self._known.items()}
+        with contextlib.suppress(OSError, TypeError):
+            data = orjson.dumps({"format": _FORMAT, "rows": rows})
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd, name = tempfile.mkstemp(prefix=f".{_NAME}.", suffix=".tmp", dir=self._path.parent)
+            try:
+                with os.fdopen(fd, "wb") as file:
+                    file.write(data)
+                Path(name).replace(self._path)
+            except BaseException:
+                Path(name).unlink()
+                raise
+
+    def _unpacked(self, version: str) -> tuple[Stamp, Row] | None:
+        """A row that was read from the file: of a thousand, those that are asked for are made."""
+        packed = self._packed.pop(version, None)
+        try:
+            if packed is not None:
+                self._known[version] = packed[0], _row(packed[1])
+        except (ValueError, TypeError, KeyError, IndexError):
+            return None
+        return self._known.get(version)
+
+    def _stamp(self, version: str, runs: Iterable[int | str]) -> Stamp:
+        folder = os.path.join(self._runs, version)  # noqa: PTH118 - a thousand paths are made at each look
+        found: Stamp = [_modified(folder)]
+        for run in runs:
+            found += [run, _modified(f"{folder}/{run}/process.json"), _modified(f"{folder}/{run}/exit.json")]
+        return found
+
+
+def _modified(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116
+    except OSError:
+        return 0
+
+
+def _is_finite(row: Row) -> bool:
+    numbers = [*row.spark, *(value for _, value in row.numbers), *(row.seeds or ())]
+    numbers += [one for one in (row.best, row.accuracy) if one is not None]
+    return all(map(math.isfinite, numbers))
+
+
+def _packed(row: Row) -> list[Any]:
+    return [getattr(row, name) for name in _FIELDS]
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    """Version → stamp and packed row, as they were kept."""
+    try:
+        found = orjson.loads(path.read_bytes())
+        rows = found["rows"] if found["format"] == _FORMAT else {}
+        return rows if isinstance(rows, dict) else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def _row(packed: list[Any]) -> Row:
+    told = dict(zip(_FIELDS, packed, strict=True))
+    for name in _TUPLES:
+        told[name] = None if told[name] is None else tuple(told[name])
+    told["numbers"] = tuple((str(name), float(value)) for name, value in told["numbers"])
+    return Row(**told)

@@ -1,0 +1,137 @@
+"""Image files of a folder or a zip: which there are, and their bytes. Nothing is unpacked.
+
+Both readers can be copied into worker processes: an open zip shares its file position with the process that
+forked, so each process opens its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+from imgexp_tui.training.data.decode import HEAD, Unreadable, is_image
+from imgexp_tui.training.errors import TrainingError
+from imgexp_tui.training.run_logger import Report
+
+_LARGEST = 512 << 20
+
+
+class Files(Protocol):
+    """Named files. Names are relative and have forward slashes. Reading raises Unreadable or OSError."""
+
+    def names(self) -> Iterator[str]: ...
+
+    def head(self, name: str) -> bytes: ...
+
+    def read(self, name: str) -> bytes: ...
+
+
+class Folder:
+    """The files below a folder; links are followed, each folder is entered once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def names(self) -> Iterator[str]:
+        seen: set[str] = set()
+        for folder, below, files in os.walk(self._root, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
+                below.clear()
+                continue
+            seen.add(real)
+            yield from (Path(folder, name).relative_to(self._root).as_posix() for name in files)
+
+    def head(self, name: str) -> bytes:
+        path = self._root / name
+        if not path.is_file():  # a named pipe would never answer
+            return b""
+        with path.open("rb") as file:
+            return file.read(HEAD)
+
+    def read(self, name: str) -> bytes:
+        path = self._root / name
+        if path.stat().st_size > _LARGEST:
+            raise Unreadable("larger than 512 MB")
+        return path.read_bytes()
+
+
+class Zip:
+    """The members of a zip file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: tuple[int, zipfile.ZipFile] | None = None
+        self._archive()
+
+    def names(self) -> Iterator[str]:
+        yield from (i.filename for i in self._archive().infolist() if not i.is_dir())
+
+    def head(self, name: str) -> bytes:
+        with self._member(name) as file:
+            return file.read(HEAD)
+
+    def read(self, name: str) -> bytes:
+        if self._archive().getinfo(name).file_size > _LARGEST:
+            raise Unreadable("larger than 512 MB")
+        with self._member(name) as file:
+            return file.read()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_path": self._path, "_open": None}
+
+    @contextlib.contextmanager
+    def _member(self, name: str) -> Iterator[IO[bytes]]:
+        try:
+            with self._archive().open(name) as file:
+                yield file
+        # Damage, a password, an unknown compression, a member that is cut short.
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+            raise Unreadable(str(error)) from None
+
+    def _archive(self) -> zipfile.ZipFile:
+        if self._open is None or self._open[0] != os.getpid():
+            try:
+                self._open = (os.getpid(), zipfile.ZipFile(self._path))
+            except (zipfile.BadZipFile, OSError) as error:
+                raise TrainingError(f"data: {self._path} cannot be read as a zip file: {error}") from None
+        return self._open[1]
+
+
+def open_files(path: Path) -> Files:
+    """The files of a folder or a zip.
+
+    Raises:
+        TrainingError: `path` is neither, or cannot be read.
+    """
+    try:
+        if path.is_dir():
+            return Folder(path)
+        if zipfile.is_zipfile(path):
+            return Zip(path)
+    except OSError as error:
+        raise TrainingError(f"data: {path}: {error.strerror}") from None
+    raise TrainingError(f"data: {path} is neither a folder nor a zip file of images")
+
+
+def image_names(files: Files, report: Report) -> list[str]:
+    """Those of `files` whose first bytes are an image's, sorted. Hidden files are left out."""
+    found = []
+    for seen, name in enumerate(files.names(), 1):
+        report.progress("looking for images", seen, None, "files")
+        hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+        if not hidden and _starts_as_image(files, name):
+            found.append(name)
+    return sorted(found)
+
+
+def _starts_as_image(files: Files, name: str) -> bool:
+    try:
+        return is_image(files.head(name))
+    except (OSError, Unreadable):
+        return False

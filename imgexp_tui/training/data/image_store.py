@@ -1,0 +1,148 @@
+"""Images by index, all of one size: in memory, or decoded each time they are asked for.
+
+In memory they are one uint8 array, so that a whole batch is a single gather and an epoch is bound by the model,
+not by decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from imgexp_tui.training import cpu_limits
+from imgexp_tui.training.data.decode import Unreadable, decode, square
+from imgexp_tui.training.data.image_files import Files
+from imgexp_tui.training.distributed.group import ALONE, Group
+from imgexp_tui.training.run_logger import Report
+
+_CHUNK = 256
+_SHARE_OF_MEMORY = 0.5
+
+
+class Images(Protocol):
+    """A set of images of `side` x `side` pixels."""
+
+    side: int
+
+    def __len__(self) -> int: ...
+
+    def pixels(self, indices: Sequence[int]) -> tuple[Tensor, list[str]]:
+        """uint8 [len(indices), 3, side, side], and a sentence for each image that could not be read."""
+        ...
+
+
+class ArrayImages:
+    """Images in memory, uint8 [count, 3, side, side]."""
+
+    def __init__(self, array: Tensor) -> None:
+        self._array = array
+        self.side = array.shape[-1]
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def pixels(self, indices: Sequence[int]) -> tuple[Tensor, list[str]]:
+        return self._array[torch.as_tensor(indices)], []
+
+
+class DecodedImages:
+    """Images that are read when they are asked for.
+
+    For one that cannot be read the next one of the same class stands in: steps and samples stay as planned.
+    """
+
+    def __init__(self, read: Callable[[int], Tensor], names: Sequence[str], labels: Sequence[int], side: int) -> None:
+        self._read, self._names, self._labels = read, names, labels
+        self._numbers: Sequence[int] = range(len(names))
+        self.side = side
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def subset(self, indices: Sequence[int]) -> DecodedImages:
+        """Those at `indices`, in that order."""
+        chosen = DecodedImages(self._read, self._names, self._labels, self.side)
+        chosen._numbers = [self._numbers[i] for i in indices]
+        return chosen
+
+    def pixels(self, indices: Sequence[int]) -> tuple[Tensor, list[str]]:
+        faults: list[str] = []
+        return torch.stack([self._readable(int(i), faults) for i in indices]), faults
+
+    def image(self, index: int) -> Tensor:
+        """uint8 [3, side, side]. Raises Unreadable, with a sentence that names the file."""
+        number = self._numbers[index]
+        try:
+            return self._read(number)
+        except (Unreadable, OSError) as error:
+            raise Unreadable(f"{self._names[number]} is skipped: it cannot be read as an image ({error})") from None
+
+    def _readable(self, index: int, faults: list[str]) -> Tensor:
+        label = self._labels[self._numbers[index]]
+        for j in (*range(index, len(self)), *range(index)):
+            if self._labels[self._numbers[j]] != label:
+                continue
+            try:
+                return self.image(j)
+            except Unreadable as fault:
+                faults.append(str(fault))
+        return torch.zeros(3, self.side, self.side, dtype=torch.uint8)
+
+
+def from_files(files: Files, names: Sequence[str], labels: Sequence[int], side: int) -> DecodedImages:
+    """The named image files."""
+    return DecodedImages(_FileReader(files, names, side), names, labels, side)
+
+
+class _FileReader:
+    """A function of an index that can be sent to a worker process."""
+
+    def __init__(self, files: Files, names: Sequence[str], side: int) -> None:
+        self._files, self._names, self._side = files, names, side
+
+    def __call__(self, index: int) -> Tensor:
+        return decode(self._files.read(self._names[index]), self._side)
+
+
+def resized(array: Tensor, side: int) -> ArrayImages:
+    """Images in memory from uint8 [count, 3, height, width] of another size, a slice at a time."""
+    if array.shape[-2:] == (side, side):
+        return ArrayImages(array)
+    return ArrayImages(torch.cat([square(part, side) for part in torch.split(array, _CHUNK)]))
+
+
+def fits_in_memory(count: int, side: int) -> bool:
+    """Whether `count` images take at most half of the memory that is free."""
+    return count * 3 * side * side <= _SHARE_OF_MEMORY * cpu_limits.free_memory()
+
+
+def cached(images: DecodedImages, what: str, report: Report, group: Group = ALONE) -> tuple[ArrayImages, list[int]]:
+    """Decode all of `images` once, with progress. Several processes share the work; each has all images then.
+
+    Returns:
+        The images that can be read, and their indices in `images`. The others are reported, one warning each.
+    """
+    array = torch.empty(len(images), 3, images.side, images.side, dtype=torch.uint8)
+    kept: list[int] = []
+
+    def load(index: int) -> Tensor | str:
+        try:
+            return images.image(index)
+        except Unreadable as fault:
+            return str(fault)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for start in range(0, len(images), _CHUNK):
+            numbers = range(start, min(start + _CHUNK, len(images)))
+            for index, found in zip(numbers, group.spread(numbers, lambda own: list(pool.map(load, own))), strict=True):
+                if isinstance(found, str):
+                    report.warn(found)
+                else:
+                    array[len(kept)] = found
+                    kept.append(index)
+            report.progress(f"reading {what} images", numbers.stop, len(images), "images")
+    return ArrayImages(array[: len(kept)]), kept

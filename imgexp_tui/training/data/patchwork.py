@@ -1,0 +1,135 @@
+"""The patchwork task's examples: a square patch is pasted into an image; did it come from that same image?
+
+All that is random about an epoch is drawn at once, a row for each image, so that an example depends on the seed, the
+epoch and the image's index alone. Pasting then is two gathers for a whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imgexp_tui.training.data.image_store import Images
+from imgexp_tui.training.data.loader import Batch
+from imgexp_tui.training.rng import Purpose, stream
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """The probability of each transform of the patch, and the noise's standard deviation (pixel range 0 to 1)."""
+
+    flip_horizontal: float = 0.0
+    flip_vertical: float = 0.0
+    noise: float = 0.0
+    noise_std: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One epoch's patches; every array has a row for each image.
+
+    Attributes:
+        same: whether the patch comes from the image itself; true for half of them.
+        donor: index of the image that it comes from.
+        source, target: its top and left corner where it is cut out and where it is pasted, [n, 2].
+        flip_horizontal, flip_vertical, noise: whether the transform is applied.
+        noise_seed: of the noise.
+    """
+
+    same: NDArray[np.bool_]
+    donor: NDArray[np.int64]
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    flip_horizontal: NDArray[np.bool_]
+    flip_vertical: NDArray[np.bool_]
+    noise: NDArray[np.bool_]
+    noise_seed: NDArray[np.int64]
+
+
+def plan(count: int, places: int, chances: Chances, random: np.random.Generator) -> Plan:
+    """Patches for `count` images, at least 2, whose corners have `places` places in each direction."""
+    same = random.permutation(count) % 2 == 0
+    here = np.arange(count)
+    # Any image but this one: a step of 1 to count - 1 around the circle.
+    another = (here + random.integers(1, count, count)) % count
+    return Plan(
+        same=same,
+        donor=np.where(same, here, another),
+        source=random.integers(0, places, (count, 2)),
+        target=random.integers(0, places, (count, 2)),
+        flip_horizontal=random.random(count) < chances.flip_horizontal,
+        flip_vertical=random.random(count) < chances.flip_vertical,
+        noise=random.random(count) < chances.noise,
+        noise_seed=random.integers(0, 2**62, count),
+    )
+
+
+class PatchworkExamples:
+    """Images with patches. In training they are fresh in every epoch; in validation the seed alone fixes them,
+    and no transform is applied."""
+
+    def __init__(self, images: Images, patch_size: float, chances: Chances, seed: int, training: bool) -> None:
+        self._images = images
+        self._patch = min(max(round(images.side * patch_size), 1), images.side - 1)
+        self._chances = chances if training else Chances()
+        self._seed, self._training = seed, training
+        self._planned: tuple[int, Plan] | None = None
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @property
+    def transforms(self) -> tuple[str, ...]:
+        """The patch's transforms that have a chance."""
+        chances = ("flip_horizontal", "flip_vertical", "noise")
+        return tuple(f"patch_{name}" for name in chances if getattr(self._chances, name) > 0)
+
+    def batch(self, indices: Sequence[int], epoch: int) -> Batch:
+        """Inputs and targets [n, 1]: 1 where the patch is from the same image."""
+        drawn, chosen = self.plan(epoch), np.asarray(indices)
+        images, faults = self._images.pixels(chosen.tolist())
+        donors, other = images, ~drawn.same[chosen]
+        if other.any():
+            donors = images.clone()
+            donors[torch.from_numpy(other)], more = self._images.pixels(drawn.donor[chosen[other]].tolist())
+            faults += more
+        patches = _window(donors, drawn.source[chosen], self._patch)
+        pixels = self._transformed(donors[patches], drawn, chosen)
+        images[_window(images, drawn.target[chosen], self._patch)] = pixels
+        return Batch(images, torch.from_numpy(drawn.same[chosen]).float().unsqueeze(1), faults)
+
+    def plan(self, epoch: int) -> Plan:
+        """The patches of `epoch`, counted from 0."""
+        epoch = epoch if self._training else 0
+        if self._planned is None or self._planned[0] != epoch:
+            purpose = Purpose.TRAIN_PATCHES if self._training else Purpose.VALID_PATCHES
+            places = self._images.side - self._patch + 1
+            self._planned = epoch, plan(len(self), places, self._chances, stream(self._seed, purpose, epoch))
+        return self._planned[1]
+
+    def _transformed(self, patches: Tensor, drawn: Plan, chosen: NDArray[np.int64]) -> Tensor:
+        for wanted, axis in ((drawn.flip_horizontal, -1), (drawn.flip_vertical, -2)):
+            mirrored = torch.from_numpy(wanted[chosen])
+            patches[mirrored] = patches[mirrored].flip(axis)
+        for row in np.flatnonzero(drawn.noise[chosen]):
+            random = torch.Generator().manual_seed(int(drawn.noise_seed[chosen[row]]))
+            noise = torch.randn(patches.shape[1:], generator=random) * (255 * self._chances.noise_std)
+            patches[row] = (patches[row] + noise).round().clamp(0, 255).to(torch.uint8)
+        return patches
+
+
+def _window(images: Tensor, corners: NDArray[np.int64], side: int) -> tuple[Tensor, ...]:
+    """An index into [n, 3, height, width] that means a `side` x `side` window of each image, at `corners` [n, 2]."""
+    top, left = torch.from_numpy(corners).T
+    along = torch.arange(side)
+    return (
+        torch.arange(len(images))[:, None, None, None],
+        torch.arange(images.shape[1])[None, :, None, None],
+        (top[:, None] + along)[:, None, :, None],
+        (left[:, None] + along)[:, None, None, :],
+    )

@@ -1,0 +1,210 @@
+"""Several processes of one run: what they decide and add up together. In a run of one process nothing here talks.
+
+`torchrun` starts the processes (ranks); `ranks` is their parent. Every rank has the same model, settings and seed, and
+takes its part of each step's images. What only one can do (write files, download) the first one does; whatever could
+turn out differently on two ranks, such as whether the run was asked to stop, is exchanged before it is acted upon:
+ranks that go different ways wait for each other for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
+from torch.nn.parallel import DistributedDataParallel
+
+from imgexp_tui.training.errors import PeerLost, Stopped
+from imgexp_tui.training.shutdown import StopSignal
+
+_T = TypeVar("_T")
+
+_PATIENCE = timedelta(days=7)
+"""How long a rank waits for the others. One that has ended is noticed at once; one that downloads takes its time."""
+_PACE = 0.05
+_COLLECTIVE = ("gloo", "nccl", "processgroup", "connection closed", "connection reset")
+"""Words in torch's messages, one of which is there when the ranks could not talk to each other."""
+
+
+class Group:
+    """The processes of this run.
+
+    Attributes:
+        rank: the number of this one, from 0.
+        size: how many there are.
+    """
+
+    def __init__(self, stop: StopSignal | None = None, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+        self._stop = stop or StopSignal()
+        self._agreed: int | None = None
+        self._said: Store | None = None
+
+    @classmethod
+    def join(cls, stop: StopSignal) -> Group:
+        """The group that torchrun's variables name, once all of its processes are there; else this process alone.
+
+        Raises:
+            PeerLost: one of them has ended before.
+        """
+        if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "TORCHELASTIC_RUN_ID" not in os.environ:
+            return cls(stop)
+        with _together():
+            store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
+            _meet(store, rank, size, stop)
+            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
+        found = cls(stop, rank, size)
+        found._said = PrefixStore("said", store)
+        return found
+
+    def leave(self) -> None:
+        """Tell torch that this process needs the others no more."""
+        if self.size > 1:
+            dist.destroy_process_group()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes the run's files."""
+        return self.rank == 0
+
+    def exchange(self, values: Sequence[float] = ()) -> list[list[float]]:
+        """What each rank gave, in their order. All must give as many, and learn whether any was asked to stop."""
+        if self.size == 1:
+            return [list(values)]
+        own = torch.tensor([self._stop.signum or 0, *values], dtype=torch.float64)
+        found = [torch.empty_like(own) for _ in range(self.size)]
+        with _together():
+            dist.all_gather(found, own)
+        rows = [row.tolist() for row in found]
+        self._agreed = int(max(row[0] for row in rows)) or None
+        return [row[1:] for row in rows]
+
+    def check(self) -> None:
+        """Raises Stopped on all ranks where, at the last exchange, any of them had been asked to stop."""
+        if self.size == 1:
+            self._stop.check()
+        elif self._agreed is not None:
+            raise Stopped(self._agreed)
+
+    def every(self, holds: bool) -> bool:
+        """Whether it holds on every rank."""
+        return all(row[0] for row in self.exchange([holds]))
+
+    def gather(self, value: _T) -> list[_T]:
+        """Each rank's `value`, in their order."""
+        found: list[Any] = [value] * self.size
+        if self.size > 1:
+            with _together():
+                dist.all_gather_object(found, value)
+        return found
+
+    def from_first(self, make: Callable[[], _T]) -> _T:
+        """What `make` gives on the first rank; the others wait for it."""
+        if self.size == 1:
+            return make()
+        found: list[Any] = [make() if self.leads else None]
+        with _together():
+            dist.broadcast_object_list(found, src=0)
+        value: _T = found[0]
+        return value
+
+    def in_turn(self, make: Callable[[], _T]) -> _T:
+        """What `make` gives here, the first rank before the others: what it keeps on disk is made once."""
+        if self.leads:
+            made = make()
+            self.exchange()
+            return made
+        self.exchange()
+        return make()
+
+    def spread(self, numbers: Sequence[int], make: Callable[[Sequence[int]], list[_T]]) -> list[_T]:
+        """What `make` gives for `numbers`, one each; every rank does its part, and all get the whole."""
+        found: list[Any] = [None] * len(numbers)
+        for rank, part in enumerate(self.gather(make(numbers[self.rank :: self.size]))):
+            found[rank :: self.size] = part
+        return found
+
+    def says_first(self, sentence: str) -> bool:
+        """Whether no other rank has asked this of the same sentence."""
+        if self._said is None:
+            return True
+        try:
+            return bool(self._said.add(sentence, 1) == 1)
+        except RuntimeError:  # the parent, which holds the store, is gone: better twice than never
+            return True
+
+    def parallel(self, model: nn.Module, image: Tensor) -> nn.Module:
+        """`model` so that every rank gets the mean of all ranks' gradients; the first rank's weights count.
+
+        To be called again when parameters are frozen or thawed.
+
+        Args:
+            image: a batch that the model takes.
+        """
+        if self.size == 1:
+            return model
+        with _together():
+            return DistributedDataParallel(model, find_unused_parameters=_leaves_parameters_out(model, image))
+
+    def share_buffers(self, model: nn.Module) -> None:
+        """Give every rank the first one's BatchNorm statistics."""
+        if self.size > 1:
+            with _together():
+                for buffer in model.buffers():
+                    dist.broadcast(buffer, src=0)
+
+    def seed_apart(self, seed: int, step: int = 0) -> None:
+        """Give every rank but the first random numbers of its own, for dropout."""
+        if self.rank:
+            number = int(np.random.SeedSequence([seed, self.rank, step]).generate_state(1)[0])
+            torch.manual_seed(number)
+            np.random.seed(number)
+            random.seed(number)
+
+
+ALONE = Group()
+"""Of a process that nobody asks to stop."""
+
+
+def lost_a_peer(error: RuntimeError) -> bool:
+    """Whether torch failed because another rank was not there, as it does in the middle of a backward pass."""
+    told = str(error).lower()
+    return isinstance(error, dist.DistError) or any(word in told for word in _COLLECTIVE)
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """What torch says of ranks that are gone, as PeerLost."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise PeerLost(str(error)) from None
+
+
+def _meet(store: Store, rank: int, size: int, stop: StopSignal) -> None:
+    """Wait for all ranks in Python, where a signal is heard; torch's own waiting hears none."""
+    store.set(f"here/{rank}", "")
+    while not store.check([f"here/{other}" for other in range(size)]):
+        stop.check()
+        time.sleep(_PACE)
+
+
+def _leaves_parameters_out(model: nn.Module, image: Tensor) -> bool:
+    """Whether some of the parameters that learn have no part in the outputs; torch must be told, and asks a price."""
+    model.eval()
+    model.forward(image).float().sum().backward()
+    learning = [p for p in model.parameters() if p.requires_grad]
+    unused = any(p.grad is None for p in learning)
+    model.zero_grad(set_to_none=True)
+    return unused

@@ -1,0 +1,131 @@
+"""Encoders by name: timm's, `small_conv`, or a class of the user's. All give features that are not pooled yet."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from imgexp_tui.notebook.schema.settings import nearest
+from imgexp_tui.training.config import Config
+from imgexp_tui.training.errors import TrainingError
+from imgexp_tui.training.model import hub, weights
+from imgexp_tui.training.model.small_conv import SmallConv
+from imgexp_tui.training.run_logger import Report
+
+_HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder that is ready to run.
+
+    Attributes:
+        name: what really runs, which may be a stand-in for what the settings name.
+        module: normalised images [n, 3, side, side] to maps [n, c, h, w], tokens [n, t, c] or vectors [n, c].
+        mean, std: how it wants its images normalised, pixel range 0 to 1.
+        origin: where its weights come from, for people.
+    """
+
+    name: str
+    module: nn.Module
+    mean: Sequence[float]
+    std: Sequence[float]
+    origin: str
+
+
+def build(config: Config, report: Report) -> Encoder:
+    """The encoder that the settings ask for.
+
+    Raises:
+        TrainingError: there is no such encoder, or no such weights.
+    """
+    if not config.pretrained:
+        return untrained(config.encoder, config.image_size)
+    if ":" in config.encoder or config.encoder == "small_conv":
+        return _from_own_file(config)
+    reached = config.weights in ("auto", "hub") and hub.prepare()
+    _check_name(config.encoder)
+    found = weights.load(config, reached, report)
+    return _timm_encoder(found.name, found.module, found.origin)
+
+
+def again(saved: dict[str, str], config: Config) -> Encoder:
+    """The encoder that a checkpoint was made with; its weights are still to be loaded from there.
+
+    Args:
+        saved: `name` and `origin` of that encoder.
+    """
+    found = untrained(saved["name"], config.image_size)
+    return Encoder(found.name, found.module, found.mean, found.std, saved["origin"])
+
+
+def untrained(name: str, image_size: int) -> Encoder:
+    """The encoder with random weights, drawn from torch's global generator.
+
+    Raises:
+        TrainingError: there is no such encoder.
+    """
+    if name == "small_conv":
+        return Encoder(name, SmallConv(), _HALF, _HALF, "random weights")
+    if ":" in name:
+        module = _of_the_user(name)
+        mean, std = getattr(module, "mean", _HALF), getattr(module, "std", _HALF)
+        return Encoder(name, module, mean, std, "its own initial weights")
+    import timm
+
+    _check_name(name)
+    cfg = timm.get_pretrained_cfg(name)
+    # Vision transformers and their like are built for one size of image.
+    size = {"img_size": image_size} if cfg is not None and cfg.fixed_input_size else {}
+    return _timm_encoder(name, timm.create_model(name, num_classes=0, global_pool="", **size), "random weights")
+
+
+def _timm_encoder(name: str, module: nn.Module, origin: str) -> Encoder:
+    cfg = getattr(module, "pretrained_cfg", {})
+    return Encoder(name, module, cfg.get("mean", _HALF), cfg.get("std", _HALF), origin)
+
+
+def _check_name(name: str) -> None:
+    import timm
+
+    if not timm.is_model(name):
+        near = nearest(name, ["small_conv", *timm.list_models()])
+        hint = f"did you mean {near}?" if near else "take a timm name, small_conv, or your own as package.module:Name"
+        raise TrainingError(f"encoder: {name} is unknown; {hint}")
+
+
+def _from_own_file(config: Config) -> Encoder:
+    if config.weights in ("auto", "hub", "package"):
+        raise TrainingError(
+            f"encoder: there are no pretrained weights of {config.encoder}; "
+            "set weights to a file, or pretrained = false"
+        )
+    found = untrained(config.encoder, config.image_size)
+    path = Path(config.weights).expanduser()
+    weights.load_file(found.module, path)
+    return Encoder(found.name, found.module, found.mean, found.std, str(path))
+
+
+def _of_the_user(name: str) -> nn.Module:
+    """An instance of `package.module:Name`, from the lab's folder (the current one) or an installed package."""
+    module_name, _, attribute = name.partition(":")
+    # Last, so that a file of the lab never takes the place of a library's module of the same name.
+    if os.getcwd() not in sys.path:  # noqa: PTH109
+        sys.path.append(os.getcwd())  # noqa: PTH109
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise TrainingError(f"encoder: {module_name} cannot be imported from the lab's folder: {error}") from error
+    made = getattr(module, attribute, None)
+    if made is None:
+        raise TrainingError(f"encoder: {module_name} has no {attribute}")
+    encoder = made()
+    if not isinstance(encoder, nn.Module):
+        raise TrainingError(f"encoder: {name}() is a {type(encoder).__name__}, not a torch.nn.Module")
+    return encoder

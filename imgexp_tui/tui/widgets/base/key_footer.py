@@ -1,0 +1,103 @@
+"""The keys that do something now, in the screen's last line.
+
+Textual's own footer is a widget for each key, all made anew where one of them changes: with twenty keys that is most of
+what opening a screen takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from textual import events
+from textual.binding import Binding
+
+from imgexp_tui.tui.widgets.base.styled_view import LineView
+from imgexp_tui.views.styled import Span, line
+
+
+class _Key(NamedTuple):
+    """What a key is called, what it does, and where it stands."""
+
+    binding: Binding
+    name: str
+    enabled: bool
+    tip: str
+
+    @property
+    def width(self) -> int:
+        return cell_len(self.name) + cell_len(self.binding.description) + 3
+
+
+class KeyFooter(LineView):
+    """As many keys as there is room for; the help has them all. A click is as good as the key.
+
+    Args:
+        spare: names of actions whose keys may go, the first one first; after them the last but one goes.
+    """
+
+    DEFAULT_CSS = """
+    KeyFooter { dock: bottom; height: 1; background: $footer-background; color: $footer-foreground; }
+    """
+
+    def __init__(self, spare: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._spare = spare
+        self._shown: list[_Key] = []
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._tell())
+
+    def on_resize(self) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self.is_attached:
+            return
+        self._shown = self._fitting(self.size.width)
+        spans: list[Span] = []
+        for key in self._shown:
+            does = f" {key.binding.description} "
+            spans += [(f" {key.name}", "key"), (does, "")] if key.enabled else [(f" {key.name}{does}", "rest")]
+        self.show([line(*spans)])
+
+    def _fitting(self, width: int) -> list[_Key]:
+        keys = self._keys()
+        over = sum(key.width for key in keys) - width
+        by_action = {key.binding.action.partition("(")[0]: key for key in keys}
+        for name in self._spare:
+            if over > 0 and name in by_action:
+                keys.remove(by_action[name])
+                over -= by_action[name].width
+        while over > 0 and len(keys) > 1:
+            over -= keys.pop(-2).width
+        return keys
+
+    def _keys(self) -> list[_Key]:
+        """One key for each action."""
+        found: dict[str, _Key] = {}
+        for _, binding, enabled, tip in self.screen.active_bindings.values():
+            if binding.show:
+                key = _Key(binding, self.app.get_key_display(binding), enabled, tip or binding.tooltip)
+                found.setdefault(binding.action, key)
+        return list(found.values())
+
+    def _at(self, x: int) -> _Key | None:
+        for key in self._shown:
+            if 0 <= x < key.width:
+                return key
+            x -= key.width
+        return None
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        key = self._at(event.x)
+        self.tooltip = key.tip if key else None
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        if (key := self._at(event.x)) is None:
+            return
+        if key.enabled:
+            self.app.simulate_key(key.binding.key)
+        else:
+            self.app.bell()

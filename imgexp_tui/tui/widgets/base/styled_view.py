@@ -1,0 +1,184 @@
+"""Draws lines of cells, and sends only the cells that changed.
+
+Textual repaints a whole widget for one changed digit. Over SSH that is most of the traffic of a live screen, so this
+widget compares each line with the one that stands there and repaints from the first changed cell to the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Self, overload
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.content import Content
+from textual.css.styles import RenderStyles
+from textual.geometry import Region, Size
+from textual.screen import Screen, ScreenResultType
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from imgexp_tui.views.styled import ROLES, Line, cells, changed
+
+
+class LineScreen(Screen[ScreenResultType]):
+    """A screen that holds the colours of its line views: once, because Textual looks up each anew for each widget."""
+
+    COMPONENT_CLASSES = {f"line--{role}" for role in ROLES}
+    DEFAULT_CSS = """
+    LineScreen {
+        & > .line--quiet { color: $foreground 55%; }
+        & > .line--strong { text-style: bold; }
+        & > .line--title { color: $primary; }
+        & > .line--key { color: $primary; text-style: bold; }
+        & > .line--good { color: $success; }
+        & > .line--warn { color: $warning; }
+        & > .line--bad { color: $error; text-style: bold; }
+        & > .line--live { color: $accent; }
+        & > .line--train { color: $secondary; }
+        & > .line--valid { color: $warning; }
+        & > .line--chance { color: $foreground 45%; }
+        & > .line--rest { color: $foreground 25%; }
+        & > .line--mark { color: $primary; text-style: bold; }
+
+        &:ansi > .line--quiet { color: ansi_default; text-style: dim; }
+        &:ansi > .line--title { color: ansi_default; text-style: bold; }
+        &:ansi > .line--chance { color: ansi_default; text-style: dim; }
+        &:ansi > .line--rest { color: ansi_default; text-style: dim; }
+        &:ansi > .line--live { color: ansi_cyan; }
+    }
+    """
+
+
+class RowLines(Sequence[Line]):
+    """Lines that are made when they are looked at: of ten thousand rows only those in sight ever are.
+
+    Args:
+        count: how many there are.
+        make: the line at a place; it is asked once for each, and has to answer as of now whenever it is asked.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Line]) -> None:
+        self._count = count
+        self._make = make
+        self._made: dict[int, Line] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> Line: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Line]: ...
+    def __getitem__(self, at: int | slice) -> Line | Sequence[Line]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(self._count))]
+        if not -self._count <= at < self._count:
+            raise IndexError(at)
+        at %= self._count
+        if at not in self._made:
+            self._made[at] = self._make(at)
+        return self._made[at]
+
+
+class LineView(ScrollView):
+    """Shows lines, one a row, and scrolls where they do not fit. Takes no focus; stands on a `LineScreen`."""
+
+    ALLOW_SELECT = False
+    can_focus = False
+    DEFAULT_CSS = """
+    LineView {
+        height: auto;
+        width: 1fr;
+        overflow-x: hidden;
+        scrollbar-size-vertical: 1;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+        scrollbar-color: $foreground 20%;
+        scrollbar-color-hover: $foreground 35%;
+        scrollbar-color-active: $primary;
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: Sequence[Line] = []
+
+    def get_component_styles(self, *names: str) -> RenderStyles:
+        of_lines = isinstance(self.screen, LineScreen) and all(name.startswith("line--") for name in names)
+        return self.screen.get_component_styles(*names) if of_lines else super().get_component_styles(*names)
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """What is shown."""
+        return self._lines
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show `lines` in place of those before."""
+        old, self._lines = self._lines, lines if isinstance(lines, RowLines) else list(lines)
+        if len(old) != len(self._lines):
+            self.virtual_size = Size(self.size.width, len(self._lines))
+            self.refresh(layout=self.styles.is_auto_height)
+            return
+        top = self.scroll_offset.y
+        for y in range(top, min(top + self.size.height, len(old))):
+            if span := changed(old[y], self._lines[y]):
+                self.refresh_cells(y, *span)
+
+    def refresh_cells(self, y: int, start: int, end: int) -> None:
+        """Draw cells of one line anew, if it is in sight."""
+        row = y - self.scroll_offset.y
+        if 0 <= row < self.size.height:
+            self.refresh(Region(start, row, end - start, 1))
+
+    def render_line(self, y: int) -> Strip:
+        # Textual collects what is dirty for widgets that render as a whole; this one does not.
+        self._dirty_regions.clear()
+        at = y + self.scroll_offset.y
+        width, base = self.size.width, self.visual_style.rich_style
+        if not 0 <= at < len(self._lines):
+            return Strip.blank(width, base)
+        return self.strip_of(self._lines[at], width)
+
+    def strip_of(self, what: Line, width: int, under: Style | None = None) -> Strip:
+        """A line as Textual draws it, with the style `under` it, such as a cursor's background."""
+        base = self.visual_style.rich_style + (under or Style.null())
+        segments = []
+        for text, role in what:
+            style = self.get_visual_style(f"line--{role}").rich_style if role else base
+            segments.append(Segment(text, style + under if role and under else style))
+        return Strip(segments, cells(what)).adjust_cell_length(width, base)
+
+
+class Pane(LineView):
+    """A view whose lines follow from its data and its size."""
+
+    _titling = False
+
+    def set_title(self, title: Content) -> None:
+        """Put a title into the upper frame, and draw that line anew: Textual draws the whole pane for it."""
+        self._titling = True
+        self.border_title = title
+        self._titling = False
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        if self._titling and self.is_mounted:
+            regions = (Region(-self.gutter.left, -self.gutter.top, self.outer_size.width, 1),)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def build(self, width: int, height: int) -> Sequence[Line]:
+        """The lines for a size; `height` is what is in sight."""
+        raise NotImplementedError
+
+    def rebuild(self) -> None:
+        """Draw what has changed."""
+        size = self.scrollable_content_region.size
+        if size.width > 0 and self.display:
+            self.show(self.build(size.width, size.height))
+
+    def on_resize(self) -> None:
+        self.rebuild()
+
+    def on_show(self) -> None:
+        self.rebuild()

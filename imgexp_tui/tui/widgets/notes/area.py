@@ -1,0 +1,346 @@
+"""A text area for notes: lists go on by themselves, nothing from outside reaches the terminal raw.
+
+Textual's `TextArea` brings undo, soft wrap, selection, wide characters and the clipboard. Added here are the keys of
+lists, the dated mark, a document that gives every character back (see `note_document`), and quiet: the cursor does
+not blink, because a still screen sends nothing over SSH.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+
+from rich.text import Text
+from textual import events
+from textual.actions import SkipAction
+from textual.binding import Binding
+from textual.content import Content
+from textual.document._document import EditResult, Location
+from textual.document._document_navigator import DocumentNavigator
+from textual.document._edit import Edit
+from textual.widgets import TextArea
+
+from imgexp_tui.text import clean
+from imgexp_tui.tui.widgets.notes.document import NoteDocument
+from imgexp_tui.tui.widgets.notes.wrapped_document import NoteWrap
+from imgexp_tui.views.notes import bullets, markup, search
+from imgexp_tui.views.notes.cursor_anchor import moved
+from imgexp_tui.views.notes.safe_characters import give, hold, newline_of, show
+
+_UNDO_STEPS = 1000
+_LETTER = r"\w\u0300-\u036f\u200d"  # a combining mark belongs to its word
+_WORD_ENDS = re.compile(rf"(?<=[^{_LETTER}])(?=[{_LETTER}])|(?<=[{_LETTER}])(?=[^{_LETTER}])")
+
+
+class NoteArea(TextArea):
+    """The text of one note. Where `nests` is False, Tab goes to the next field instead.
+
+    Attributes:
+        offered: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one only.
+        copied: called with what was copied or cut.
+        edited: called within every edit, undo and redo. A message would come later than the drawing, and what can be
+            seen must already be in safe hands.
+    """
+
+    COMPONENT_CLASSES = {"note--hit", *(f"note--{kind}" for kind in markup.KINDS)}
+    marked_up = True
+    """Whether markdown is shown as such."""
+
+    # The cursor and the selection are set in reverse, so that they show on a terminal without colours too.
+    DEFAULT_CSS = """
+    NoteArea {
+        padding: 0 1;
+        border: none;
+        border-top: solid $foreground 25%;
+        border-title-color: $text-muted;
+        background: $background;
+        scrollbar-size-vertical: 1;
+
+        & > .note--bullet { color: $primary; text-style: bold; }
+        & > .note--box { color: $accent; text-style: bold; }
+        & > .note--done { color: $foreground 55%; text-style: dim; }
+        & > .note--heading { color: $primary; text-style: bold; }
+        & > .note--code { color: $secondary; text-style: bold; }
+        & > .note--bold { text-style: bold; }
+        & > .note--update { color: $warning; text-style: italic; }
+        & > .note--hit { color: $text-warning; background: $warning-muted; text-style: bold underline; }
+        & > .note--link { text-style: underline; }
+        &:ansi {
+            & > .note--bullet, & > .note--heading { color: ansi_default; }
+            & > .note--done { color: ansi_default; }
+            & > .note--hit { color: ansi_yellow; background: ansi_default; }
+        }
+
+        & .text-area--cursor {
+            color: $foreground !important;
+            background: $background !important;
+            text-style: reverse !important;
+        }
+        & .text-area--selection {
+            color: $primary-muted !important;
+            background: $foreground !important;
+            text-style: reverse !important;
+        }
+
+        &:focus {
+            border: none;
+            border-top: heavy $primary;
+            border-title-color: $text-primary;
+            border-title-style: bold;
+        }
+    }
+    """
+    BINDINGS = [
+        Binding("ctrl+z", "undo", "Undo", show=False),
+        Binding("ctrl+y", "redo", "Redo", show=False),
+        Binding("alt+b", "cursor_word_left", "Word left", show=False),
+        Binding("alt+f", "cursor_word_right", "Word right", show=False),
+        Binding("tab", "nest", "Nest bullet", show=False),
+        Binding("shift+tab", "unnest", "Un-nest bullet", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None, placeholder: str = "", nests: bool = True) -> None:
+        super().__init__(id=id, placeholder=Content(placeholder), max_checkpoints=_UNDO_STEPS)
+        self._nests = nests
+        self.offered = ""
+        self.copied: Callable[[str], object] = lambda text: self.app.copy_to_clipboard(text)
+        self.edited: Callable[[], object] = lambda: None
+        self._word_pattern = _WORD_ENDS
+        self._sought: re.Pattern[str] | None = None
+        self.cursor_blink = False
+        self.match_cursor_bracket = False
+        self.highlight_cursor_line = False
+
+    @property
+    def selected_text(self) -> str:
+        return give(super().selected_text)
+
+    def get_line(self, line_index: int) -> Text:
+        held = self.document.get_line(line_index)
+        line = Text(show(held), end="", no_wrap=True)
+        for start, end, kind in markup.marks(held) if self.marked_up else ():
+            line.stylize(self.get_component_rich_style(f"note--{kind}", partial=True), start, end)
+        for found in self._sought.finditer(held) if self._sought else ():
+            line.stylize(self.get_component_rich_style("note--hit", partial=True), *found.span())
+        return line
+
+    def action_copy(self) -> None:
+        if not (text := self.selected_text):
+            raise SkipAction
+        self.copied(text)
+
+    def action_cut(self) -> None:
+        """Cut what is selected, or the line."""
+        if self.read_only:
+            return
+        cut = self._delete_cursor_line() if self.selection.is_empty else self._delete_via_keyboard(*self.selection)
+        if cut and cut.replaced_text:
+            self.copied(give(cut.replaced_text))
+
+    def seek(self, sought: str) -> None:
+        """Mark every occurrence of `sought`; "" marks nothing any more."""
+        self._sought = search.pattern(hold(sought))
+        self._line_cache.clear()
+        self.refresh()
+
+    @property
+    def hit(self) -> tuple[int, int]:
+        """Which occurrence of what is sought is selected, counted from 1, and how many there are."""
+        found = search.hits(self.document.lines, self._sought) if self._sought else []
+        here = (min(self.selection), max(self.selection))
+        return (found.index(here) + 1 if here in found else 0), len(found)
+
+    def go_to_hit(self, *, forward: bool, beyond: bool) -> None:
+        """Select the next occurrence of what is sought, or the one before; around the ends of the text.
+
+        Args:
+            beyond: whether one that begins at the cursor is passed over.
+        """
+        found = search.hits(self.document.lines, self._sought) if self._sought else []
+        if found:
+            at = search.following(found, min(self.selection), forward=forward, beyond=beyond)
+            self.selection = type(self.selection)(*found[at])
+            self.scroll_cursor_visible(center=True)
+
+    def _set_document(self, text: str, language: str | None) -> None:
+        self._highlight_query = None
+        self.document = NoteDocument(text)
+        self.wrapped_document = NoteWrap(self.document, tab_width=self.indent_width)
+        self.navigator = DocumentNavigator(self.wrapped_document)
+        self._build_highlight_map()
+        self.move_cursor((0, 0))
+        self._rewrap_and_refresh_virtual_size()
+
+    def edit(self, edit: Edit) -> EditResult:
+        result = super().edit(edit)
+        self.edited()
+        return result
+
+    def _undo_batch(self, edits: Sequence[Edit]) -> None:
+        super()._undo_batch(edits)
+        self.edited()
+
+    def _redo_batch(self, edits: Sequence[Edit]) -> None:
+        super()._redo_batch(edits)
+        self.edited()
+
+    def _replace_via_keyboard(self, insert: str, start: Location, end: Location) -> EditResult | None:
+        # What was copied from a CRLF note brings its line ends along.
+        return super()._replace_via_keyboard(insert.replace("\r\n", "\n"), start, end)
+
+    def _recompute_cursor_offset(self) -> None:
+        # An undo that makes the scrollbar go asks for this before it moves the cursor back into the document.
+        location = self.clamp_visitable(self.cursor_location)
+        self._cursor_offset = self.wrapped_document.location_to_offset(location)
+
+    def change_to(self, text: str) -> None:
+        """Make the note say `text`, as one edit that can be undone; the cursor stays by its words."""
+        before, after = self.text, text
+        if self.document.newline == "\r\n":
+            before = before.replace("\r\n", "\n")
+        if "\r\n" in (self.document.newline, newline_of(after)):
+            after = after.replace("\r\n", "\n")
+        if before == after:
+            return
+        head = _common(before, after)
+        tail = _common(before[head:][::-1], after[head:][::-1])
+        selection = self.selection
+        self.history.checkpoint()
+        self.replace(
+            after[head : len(after) - tail],
+            _location(before, head),
+            _location(before, len(before) - tail),
+        )
+        self.history.checkpoint()
+        self.selection = type(selection)(*(moved(before, after, place) for place in selection))
+
+    def line_end(self, line: int) -> Location:
+        """The end of a line, 1-based, or of the last where there is none such."""
+        row = min(line, self.document.line_count) - 1
+        return row, len(self.document.get_line(row))
+
+    def insert_update(self) -> None:
+        """Put `[UPDATE date: ]` at the cursor, ready to be filled in."""
+        if self.read_only:
+            return
+        row, column = self.selection.end
+        before = self.document.get_line(row)[:column]
+        blank = " " if before and not before[-1].isspace() else ""
+        self.insert(f"{blank}[UPDATE {time.strftime('%Y-%m-%d')}: ]", maintain_selection_offset=False)
+        self.move_cursor_relative(columns=-1)
+
+    def insert_words(self, words: str) -> None:
+        """Put words in at the cursor, as one step, with a blank where they would touch others."""
+        if self.read_only or not words:
+            return
+        row, column = self.selection.end
+        line = self.document.get_line(row)
+        before, after = line[:column][-1:], line[column:][:1]
+        head = " " if before and not (before.isspace() or before in "([{\"'“‘=~/-") else ""
+        tail = " " if after.isalnum() else ""
+        self.history.checkpoint()
+        self.insert(f"{head}{words}{tail}", (row, column), maintain_selection_offset=False)
+        self.move_cursor_relative(columns=-len(tail))
+        self.history.checkpoint()
+
+    def action_nest(self) -> None:
+        if not self._nests:
+            raise SkipAction
+        row, _ = self.cursor_location
+        lone = self.selection.is_empty and not bullets.is_bullet(self.document.get_line(row))
+        if lone:
+            self._replace_via_keyboard(" " * self._find_columns_to_next_tab_stop(), *self.selection)
+        else:
+            self._shift_each(bullets.nested)
+
+    def action_unnest(self) -> None:
+        if not self._nests:
+            raise SkipAction
+        self._shift_each(bullets.unnested)
+
+    def toggle_box(self) -> None:
+        """Tick the box at the cursor, or give the line one; of several selected lines, all alike."""
+        self._shift(bullets.boxed)
+
+    def _shift_each(self, move: Callable[[str, str], str]) -> None:
+        """Move the bullets of the selected lines in or out."""
+        step = bullets.nesting(self.document.lines)
+        self._shift(lambda lines: [move(line, step) for line in lines])
+
+    def _shift(self, change: Callable[[Sequence[str]], list[str]]) -> None:
+        """Change the beginnings of the selected lines in one edit; the selection stays on its words."""
+        if self.read_only:
+            return
+        (top, _), (bottom, _) = sorted(self.selection)
+        old = [self.document.get_line(row) for row in range(top, bottom + 1)]
+        new = change(old)
+        if new == old:
+            return
+        shift = {top + i: len(b) - len(a) for i, (a, b) in enumerate(zip(old, new, strict=True))}
+        start, end = ((row, max(0, column + shift[row])) for row, column in self.selection)
+        self.history.checkpoint()
+        self.replace("\n".join(new), (top, 0), (bottom, len(old[-1])))
+        self.history.checkpoint()
+        self.selection = type(self.selection)(start, end)
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Act on a key at once, also where Textual would let it bubble up to the app.
+
+        Over a slow line keys come in bursts. What bubbles up is done when keys behind it have long been typed in; and
+        keys that follow one which moved the focus have been sent here already.
+        """
+        if (focused := self.app.focused) is not self:
+            event.stop()
+            event.prevent_default()
+            key = events.Key(event.key, event.character)
+            key._set_forwarded()
+            (focused or self.app.screen).post_message(key)
+        elif event.key == "enter" and not self.read_only and self.selection.is_empty:
+            event.stop()
+            event.prevent_default()
+            self._begin_line()
+        elif event.character and self._is_offered(event.character):
+            event.stop()
+            event.prevent_default()
+        elif self.read_only or event.key.startswith("alt+") or not (event.is_printable or event.key == "enter"):
+            # Textual would type the letter of an alt key that nothing is bound to.
+            if await self.app._check_bindings(event.key) or event.key.startswith("alt+"):
+                event.stop()
+                event.prevent_default()
+        else:
+            await super()._on_key(event)
+
+    def _begin_line(self) -> None:
+        row, column = self.cursor_location
+        made = bullets.enter(self.document.get_line(row), column)
+        end = (row, column) if made.text else (row, len(self.document.get_line(row)))
+        self._replace_via_keyboard(made.text, (row, made.start), end)
+
+    def _is_offered(self, typed: str) -> bool:
+        """Whether what was typed behind the offered bullet is that bullet once more."""
+        row, column = self.cursor_location
+        bare = bool(self.offered) and self.document.get_line(row) == self.offered
+        if self.read_only or not bare or (row, column) != self.document.end:
+            return False
+        return typed == " " or (typed == self.offered[0] and typed in "-*+")
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Terminals send a paste's newlines as carriage returns; escape sequences of copied output are dropped."""
+        event.stop()
+        event.prevent_default()
+        text = clean(event.text.replace("\r\n", "\n").replace("\r", "\n"))
+        if text and self._replace_via_keyboard(text, *self.selection):
+            self.focus()
+
+
+def _location(text: str, index: int) -> Location:
+    """Row and column of `text[index]`."""
+    row = text.count("\n", 0, index)
+    return row, index - (text.rfind("\n", 0, index) + 1)
+
+
+def _common(a: str, b: str) -> int:
+    """How many characters `a` and `b` begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

@@ -1,0 +1,119 @@
+"""One line to search in a note with: typing jumps to the first hit, and all of them are marked."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.document._document import Selection
+from textual.widgets import Input, Static
+
+from imgexp_tui.tui.widgets.notes.area import NoteArea
+
+
+class FindInput(Input):
+    """What is sought. Its keys act on the bar around it."""
+
+    BINDINGS = [
+        Binding("escape", "bar_close", "Back to the text", show=False),
+        Binding("enter,f3,down,ctrl+f", "bar_next(True)", "Next hit", show=False),
+        Binding("ctrl+r,shift+f3,up", "bar_next(False)", "Previous hit", show=False),
+    ]
+
+    def action_bar_close(self) -> None:
+        bar = self.parent
+        assert isinstance(bar, FindBar)
+        bar.close()
+
+    def action_bar_next(self, forward: bool) -> None:
+        bar = self.parent
+        assert isinstance(bar, FindBar)
+        bar.next(forward=forward)
+
+
+class FindBar(Horizontal):
+    """Hidden until `open`. Searches one text area at a time; small letters find capitals too."""
+
+    DEFAULT_CSS = """
+    FindBar {
+        display: none;
+        height: 1;
+        padding: 0 1;
+        background: $panel;
+        & > Static { width: auto; color: $text-muted; }
+        & > FindInput { width: 1fr; margin: 0 1; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._area: NoteArea | None = None
+        self._began = Selection.cursor((0, 0))
+
+    def compose(self) -> ComposeResult:
+        yield Static("Find")
+        yield FindInput(compact=True, select_on_focus=True)
+        yield Static(id="hits")
+
+    @property
+    def _input(self) -> FindInput:
+        return self.query_one(FindInput)
+
+    def open(self, area: NoteArea) -> None:
+        """Search in `area`, first for what is selected there or what was sought before."""
+        self._area, self._began = area, Selection.cursor(min(area.selection))
+        if (marked := area.selected_text) and "\n" not in marked:
+            self._input.value = marked
+        self.display = True
+        self.screen.set_focus(self._input)  # at once, because the next key may be here already
+        self._seek()
+
+    def again(self, area: NoteArea, *, forward: bool) -> None:
+        """Go to the next hit of what was sought before, with the bar closed."""
+        if not self._input.value:
+            self.open(area)
+            return
+        area.seek(self._input.value)
+        area.go_to_hit(forward=forward, beyond=True)
+        area.seek("")
+
+    def next(self, *, forward: bool) -> None:
+        """Go to the next hit, or the one before."""
+        if self._area:
+            self._area.go_to_hit(forward=forward, beyond=True)
+            self._tell()
+
+    def close(self, *, refocus: bool = True) -> None:
+        """Hide; the cursor stands at the hit."""
+        area, self._area = self._area, None
+        self.display = False
+        if area:
+            area.seek("")
+            area.move_cursor(min(area.selection))
+            if refocus:
+                self.screen.set_focus(area)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._seek()
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        # The screen loses the focus for a while when the terminal's window does; that is no reason to close.
+        if self.display and self.screen.focused not in (None, self._input):
+            self.close(refocus=False)
+
+    def _seek(self) -> None:
+        if self._area:
+            self._area.seek(self._input.value)
+            self._area.selection = self._began
+            self._area.go_to_hit(forward=True, beyond=False)
+            self._tell()
+
+    def _tell(self) -> None:
+        if not self._area:
+            return
+        at, count = self._area.hit
+        said = "" if not self._input.value else f"{at}/{count}  " if count else "not found  "
+        self.query_one("#hits", Static).update(Content(f"{said}⏎ next  ^r previous  esc back"))

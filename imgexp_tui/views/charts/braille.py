@@ -1,0 +1,152 @@
+"""A canvas of braille dots, two across and four up a cell, on which several curves stand one over the other.
+
+No extreme is lost: a column of dots spans everything between the lowest and the highest value that fall into it, and
+a line goes straight over columns without a value. A cell has one colour, so that what is faint gives way to what is
+not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imgexp_tui.views.styled import Line, Span
+
+_BRAILLE = 0x2800
+# Bits of a braille cell's dots, from the bottom up, left and right column (Unicode, "Braille Patterns").
+_DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+FAINT, CLEAR = 1, 2
+"""What stands in front: dots of the clear layer hide faint ones of the same cell."""
+
+Rows = dict[int, tuple[int, int]]
+"""Cell from the left → the highest and the lowest row, from the top, that a curve has there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A curve as columns of dots, heights in dots from the bottom; nan where a column has no value.
+
+    Attributes:
+        low, high: of each column.
+        broken: whether a column has a value that is not finite: no line goes over it.
+        before, after: column and height of the nearest point beyond each end, for the line to go there.
+    """
+
+    low: Sequence[float]
+    high: Sequence[float]
+    broken: Sequence[bool]
+    before: tuple[float, float] | None = None
+    after: tuple[float, float] | None = None
+
+
+class Canvas:
+    """So many cells wide and tall."""
+
+    def __init__(self, wide: int, tall: int) -> None:
+        self.wide, self.tall = wide, tall
+        self._codes = [[0] * wide for _ in range(tall)]
+        self._layers = [[0] * wide for _ in range(tall)]
+        self._roles = [[""] * wide for _ in range(tall)]
+        self._signs: dict[tuple[int, int], Span] = {}
+        self._behind: dict[tuple[int, int], Span] = {}
+
+    def curve(self, trace: Trace, role: str, layer: int = CLEAR) -> Rows:
+        """Draw a curve; which rows it has where."""
+        rows: Rows = {}
+        before = None if trace.before is None else (trace.before[0], trace.before[1], trace.before[1])
+        for x, (low, high) in enumerate(zip(trace.low, trace.high, strict=True)):
+            if math.isnan(low):
+                before = None if trace.broken[x] else before
+                continue
+            bottom, top = low, high
+            if before and x - before[0] > 1:
+                middle = (low + high) / 2
+                edge = self._straight((before[0], (before[1] + before[2]) / 2), (x, middle), role, layer, rows)
+                bottom, top = min(low, edge), max(high, edge)
+            elif before:  # reach out to the column before, so that the line holds together
+                bottom, top = min(low, before[2] + 1), max(high, before[1] - 1)
+            self._column(x, bottom, top, role, layer, rows)
+            before = None if trace.broken[x] else (x, low, high)
+        if before and trace.after:
+            self._straight((before[0], (before[1] + before[2]) / 2), trace.after, role, layer, rows)
+        return rows
+
+    def _straight(self, a: tuple[float, float], b: tuple[float, float], role: str, layer: int, rows: Rows) -> float:
+        """The columns between two points; the height at which the last of them ends."""
+        slope = (b[1] - a[1]) / (b[0] - a[0])
+        edge = a[1]
+        for x in range(max(0, math.floor(a[0]) + 1), min(2 * self.wide, math.ceil(b[0]))):
+            begin, edge = (a[1] + slope * (max(a[0], min(b[0], x + side)) - a[0]) for side in (-0.5, 0.5))
+            self._column(x, min(begin, edge), max(begin, edge), role, layer, rows)
+        return edge
+
+    def _column(self, x: int, low: float, high: float, role: str, layer: int, rows: Rows) -> None:
+        bottom, top = max(0, round(low)), min(4 * self.tall - 1, round(high))
+        if bottom > top or x >= 2 * self.wide:
+            return
+        cell = x // 2
+        for y in range(bottom, top + 1):
+            self._dot(x, y, role, layer)
+        upper, lower = self.tall - 1 - top // 4, self.tall - 1 - bottom // 4
+        there = rows.get(cell, (upper, lower))
+        rows[cell] = (min(there[0], upper), max(there[1], lower))
+
+    def _dot(self, x: int, y: int, role: str, layer: int) -> None:
+        row, cell = self.tall - 1 - y // 4, x // 2
+        there = self._layers[row][cell]
+        if there > layer:
+            return
+        if there < layer:
+            self._layers[row][cell], self._codes[row][cell], self._roles[row][cell] = layer, 0, role
+        self._codes[row][cell] |= _DOTS[x % 2][y % 4]
+
+    def band(self, low: Sequence[float], high: Sequence[float], role: str) -> None:
+        """A faint area between two heights in each column: its edges and every fourth dot between them."""
+        for x, (a, b) in enumerate(zip(low, high, strict=True)):
+            if math.isnan(a) or math.isnan(b):
+                continue
+            bottom, top = max(0, round(a)), min(4 * self.tall - 1, round(b))
+            for y in range(bottom, top + 1):
+                if y in (bottom, top) or (x + 2 * y) % 4 == 0:
+                    self._dot(x, y, role, FAINT)
+
+    def upright(self, cell: int, sign: str, role: str) -> None:
+        """A line from top to bottom behind the curves."""
+        if 0 <= cell < self.wide:
+            for row in range(self.tall):
+                self._behind[row, cell] = (sign, role)
+
+    def level(self, height: float, role: str) -> None:
+        """A dotted line from left to right behind the curves."""
+        if 0 <= round(height) <= 4 * self.tall - 1:
+            y = round(height)
+            for cell in range(self.wide):
+                self._behind.setdefault((self.tall - 1 - y // 4, cell), (chr(_BRAILLE + _DOTS[0][y % 4]), role))
+
+    def row_of(self, height: float) -> int:
+        """The row, from the top, of a height in dots."""
+        return self.tall - 1 - min(4 * self.tall - 1, max(0, round(height))) // 4
+
+    def sign(self, cell: int, row: int, sign: str, role: str) -> None:
+        """A character over everything."""
+        if 0 <= cell < self.wide and 0 <= row < self.tall:
+            self._signs[row, cell] = (sign, role)
+
+    def lines(self) -> list[Line]:
+        """What stands there, neighbours of one role in one span."""
+        return [self._line(row) for row in range(self.tall)]
+
+    def _line(self, row: int) -> Line:
+        spans: list[Span] = []
+        for cell, code in enumerate(self._codes[row]):
+            span = self._signs.get((row, cell))
+            if span is None:
+                span = (chr(_BRAILLE + code), self._roles[row][cell]) if code else self._behind.get((row, cell))
+            # A blank has no colour, so that it goes on with what stands before it.
+            text, role = span or (" ", spans[-1][1] if spans else "")
+            if spans and spans[-1][1] == role:
+                spans[-1] = (spans[-1][0] + text, role)
+            else:
+                spans.append((text, role))
+        return tuple(spans)

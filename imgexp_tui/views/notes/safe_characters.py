@@ -1,0 +1,55 @@
+"""Control characters in an open note: held as private-use characters while shown, given back byte for byte.
+
+A character that a terminal might obey is held as one private-use character. It takes one cell, is drawn as a visible
+sign, and becomes itself again when the note is read, so nothing from the file is shown raw and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+_PRIVATE = 0x10E000  # in plane 16, which no font or emoji set uses
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_UNSAFE = (
+    *(c for c in range(0x20) if c not in (0x09, 0x0A)),
+    *range(0x7F, 0xA0),
+    0x2028,
+    0x2029,
+    *_BIDI,
+    *range(0xD800, 0xE000),
+)
+_HIDE = {c: _PRIVATE + i for i, c in enumerate(_UNSAFE)}
+_BACK = {held: c for c, held in _HIDE.items()}
+_SIGN = {held: 0x2400 + c if c < 0x20 else 0x2421 if c == 0x7F else 0xFFFD for c, held in _HIDE.items()}
+
+
+# A search is quick; putting a character in place of another is not, and hardly ever needed.
+_ANY_UNSAFE = re.compile(f"[{''.join(map(re.escape, map(chr, _UNSAFE)))}]")
+_ANY_HELD = re.compile(f"[{chr(_PRIVATE)}-{chr(_PRIVATE + len(_UNSAFE) - 1)}]")
+
+
+def hold(text: str) -> str:
+    """`text` with every unsafe character as its private-use stand-in, of the same length."""
+    return text.translate(_HIDE) if _ANY_UNSAFE.search(text) else text
+
+
+def give(text: str) -> str:
+    """The text that `hold` was given."""
+    return text if text.isascii() or not _ANY_HELD.search(text) else text.translate(_BACK)
+
+
+def show(text: str) -> str:
+    """Held text with a visible sign (␛, �) for every stand-in, of the same length."""
+    return text if text.isascii() or not _ANY_HELD.search(text) else text.translate(_SIGN)
+
+
+def has_unsafe(text: str) -> bool:
+    """Whether `text` holds characters that are shown as signs; line ends of a CRLF note do not count."""
+    return hold(text) != text if newline_of(text) == "\n" else has_unsafe(text.replace("\r\n", "\n"))
+
+
+def newline_of(text: str) -> Literal["\n", "\r\n"]:
+    """`\\r\\n` where every line of `text` ends so, `\\n` otherwise."""
+    ends = text.count("\n")
+    return "\r\n" if ends and text.count("\r\n") == ends else "\n"

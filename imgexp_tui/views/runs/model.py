@@ -1,0 +1,79 @@
+"""One run as the screen shows it, as immutable plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgexp_tui.findings.model import Finding
+    from imgexp_tui.views.charts.curve import Curve
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Something under way. `total` and `left` (seconds) are None where they are unknown."""
+
+    label: str
+    done: int
+    total: int | None
+    unit: str = ""
+    left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a live run takes of its machine: % of a core, bytes, number of processes, bytes of GPU memory."""
+
+    cpu: float
+    memory: float
+    processes: int
+    gpu_memory: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One run of a group, in a word: `best` is None before it has one."""
+
+    run: str
+    seed: int
+    state: str
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as it stands.
+
+    Attributes:
+        resumable: it ended before its end.
+        members: where it is one of a group that differs in the seed only, all of that group, by seed.
+        attempts: attempt → its first step, for the attempts after the first.
+        curves: those that are drawn, losses first.
+        chance: metric and the value that guessing reaches.
+        remark: the latest warning of the trainer or the supervisor; "" without.
+        measured: label and text of what was measured.
+        found: what its numbers say, the most severe first; None where that is not known yet.
+    """
+
+    version: str
+    run: str
+    state: str
+    live: bool
+    resumable: bool
+    evidence: str
+    attempt: int
+    epoch: int | None
+    epochs: int | None
+    step: int
+    bars: tuple[Bar, ...]
+    curves: tuple[Curve, ...]
+    best: tuple[str, float, int | None, int] | None
+    chance: dict[str, float]
+    steps_per_epoch: int | None
+    remark: str
+    share: Share | None
+    measured: tuple[tuple[str, str], ...]
+    attempts: tuple[tuple[int, int], ...] = ()
+    members: tuple[Member, ...] = ()
+    found: tuple[Finding, ...] | None = None
