@@ -11,9 +11,9 @@ import pytest
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.state import status
 from imgexp_tui.runner.control import ControlError, stop, wait
+from tests import data
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -38,11 +38,9 @@ def _private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
 
 @pytest.fixture
 def notes_file() -> Path:
-    """The researcher's own notes that the project grew from."""
-    return SHARED / "data" / "notes_v0_v5.txt"
+    return data.NOTES
 
 
 @pytest.fixture
-def photos_zip() -> Path:
-    """1,000 photographs without suffixes, flat, without a split."""
-    return SHARED / "data" / "photos160.zip"
+def images_zip() -> Path:
+    return data.IMAGES

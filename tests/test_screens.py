@@ -1,6 +1,6 @@
 """Charts and comparison in a small terminal (tmux, 80×24) without colours, to the letter.
 
-`tests/screens` holds what they show. After a change that is meant, set IMGEXP_NEW_SCREENS=1 once, and look at the
+`tests/data/screens` holds what they show. After a change that is meant, set IMGEXP_NEW_SCREENS=1 once, and look at the
 difference.
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from .data import SCREENS
 from .test_tmux import Tmux
 from .test_tui_charts import a_run_of
 
 pytestmark = [pytest.mark.tmux, pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")]
 
-SHOWN = Path(__file__).parent / "screens"
 NOTEBOOK = """\
 [lab]
 title = "A small lab"
@@ -62,7 +62,7 @@ def app(tmp_path: Path) -> Iterator[Tmux]:
     ],
 )
 def test_it_looks_as_it_did(app: Tmux, name: str, keys: dict[str, str]) -> None:
-    expected = SHOWN / f"{name}.txt"
+    expected = SCREENS / f"{name}.txt"
     for key, word in keys.items():
         app.keys(key)
         app.shows(word)

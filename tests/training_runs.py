@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
@@ -13,13 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from imgexp_tui.notebook.settings import defaults
 from imgexp_tui.records import lines
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
+from tests.data.make_images import picture
 
 SMALL: dict[str, Any] = {
     "encoder": "small_conv",
@@ -31,17 +28,6 @@ SMALL: dict[str, Any] = {
     "device": "cpu",
 }
 """The smallest model and images, a second an epoch at most."""
-
-
-def picture(number: int, side: int = 40, kind: str = "JPEG") -> bytes:
-    """An image file: two colours and a gradient that only `number` decides."""
-    random = np.random.default_rng(number)
-    low, high = random.integers(0, 256, (2, 3))
-    ramp = np.linspace(0, 1, side)[:, None, None] * np.ones((1, side, 1))
-    pixels = (low + (high - low) * ramp).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
 
 
 def folder_of_pictures(folder: Path, count: int, classes: Sequence[str] = ()) -> Path:
