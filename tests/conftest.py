@@ -12,10 +12,19 @@ from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.state import status
 from imgexp_tui.runner.control import ControlError, stop, wait
 from tests import data
+from tests.support import tools
 
 ROOT = Path(__file__).resolve().parent.parent
 
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test whose marker names a tool that is not installed is skipped, and says so."""
+    absent = {name: why for name in tools.NAMES if (why := tools.missing(name))}
+    for item in items:
+        for name in dict.fromkeys(mark.name for mark in item.iter_markers() if mark.name in absent):
+            item.add_marker(pytest.mark.skip(reason=absent[name]))
 
 
 def stop_all(lab: Path) -> None:

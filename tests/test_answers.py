@@ -24,9 +24,8 @@ from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.confusion_lines import confusion_lines
 from imgexp_tui.tui.lines import cells, plain
 from imgexp_tui.tui.screens.answers import AnswersScreen, PictureGrid
-
-from .reported_runs import a_run
-from .training_runs import finish, folder_of_pictures, new_run, start
+from tests.support.recorded_runs import a_run
+from tests.support.training_runs import finish, folder_of_pictures, new_run, start
 
 SOME = Answers(
     epoch=3,

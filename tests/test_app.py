@@ -26,8 +26,7 @@ from imgexp_tui.records.state import State, status
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.main import MainScreen
-
-from .conftest import ROOT, stop_all
+from tests.conftest import ROOT, stop_all
 
 NOTEBOOK = """\
 [lab]

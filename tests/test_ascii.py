@@ -11,8 +11,7 @@ from textual.color import Color
 from imgexp_tui.cli.parser import parser
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.ascii_only import AsciiFilter
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 
 def drawn(app: LabApp) -> str:

@@ -17,8 +17,7 @@ import pytest
 from imgexp_tui.cli import main, runs
 from imgexp_tui.cli.parser import COMMANDS, parser
 from imgexp_tui.records.rundir import RunDir
-
-from .conftest import ROOT, stop_all
+from tests.conftest import ROOT, stop_all
 
 NOTEBOOK = """\
 [lab]

@@ -13,8 +13,7 @@ import pytest
 from imgexp_tui.cli import main
 from imgexp_tui.notebook.load import load
 from imgexp_tui.tui import deeds
-
-from .reported_runs import PLAN, a_run
+from tests.support.recorded_runs import PLAN, a_run
 
 NOTEBOOK = """\
 [lab]

@@ -12,8 +12,7 @@ from imgexp_tui.cli import main
 from imgexp_tui.notebook.load import load
 from imgexp_tui.reports.markdown import markdown
 from imgexp_tui.reports.page import page
-
-from .made_up_runs import made_up
+from tests.support.made_up_runs import made_up
 
 SAID = "Validation leaves out 52 of 500 images: the last, incomplete batch of 64."
 

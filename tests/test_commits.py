@@ -13,6 +13,8 @@ from imgexp_tui.notebook import commits
 from imgexp_tui.notebook.git import GitError
 from imgexp_tui.paths import NOTEBOOK
 
+pytestmark = pytest.mark.git
+
 TEXT = """\
 [versions.v0]
 takeaways = '''

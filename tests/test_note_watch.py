@@ -13,9 +13,8 @@ from imgexp_tui.notebook.load import load
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.tui.note_watch import NoteFile
 from imgexp_tui.tui.places import moved
-
-from .test_tui_editor import NOTEBOOK as TEXT
-from .test_tui_editor import Host, file, lab, opened, until
+from tests.test_tui_editor import NOTEBOOK as TEXT
+from tests.test_tui_editor import Host, file, lab, opened, until
 
 __all__ = ["lab"]
 

@@ -18,11 +18,12 @@ import pytest
 from imgexp_tui.notebook import exchange, history
 from imgexp_tui.notebook.journal import drafts, write_draft
 from imgexp_tui.notebook.load import load
+from tests.conftest import ROOT
+from tests.native import library
+from tests.support import power_loss_cases
+from tests.support.power_loss_cases import DRAFT, NEW, OLD, THEIRS, lab_of, notebook_of, save
 
-from . import power_cases
-from .conftest import ROOT
-from .faulty import library
-from .power_cases import DRAFT, NEW, OLD, THEIRS, lab_of, notebook_of, save
+pytestmark = pytest.mark.compiler
 
 Look = Callable[[bool], None]
 
@@ -39,7 +40,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def after_every_cut(case: Callable[[Path], None], base: Path, look: Look) -> None:
     """`look` at every state; it is told whether the case was done by then."""
     log, before = base.with_name("log"), power_loss.scan(base)
-    words = [sys.executable, "-m", "tests.power_cases", case.__name__, str(base), str(log)]
+    words = [sys.executable, "-m", "tests.support.power_loss_cases", case.__name__, str(base), str(log)]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")])
     env = os.environ | {"LD_PRELOAD": str(library("recorder")), "PYTHONPATH": paths}
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
@@ -60,7 +61,7 @@ def told(base: Path) -> set[str]:
     return {state.text for state in history.states(lab_of(base), "v0", "summary")}
 
 
-@pytest.mark.parametrize("way", [save, power_cases.save_without_an_exchange])
+@pytest.mark.parametrize("way", [save, power_loss_cases.save_without_an_exchange])
 @pytest.mark.parametrize("earlier", [False, True], ids=["the history is new", "the history is there"])
 def test_a_save_is_whole_and_what_it_replaced_is_told(base: Path, way: Callable[[Path], None], earlier: bool) -> None:
     if earlier:
@@ -84,7 +85,7 @@ def test_a_file_of_others_that_was_displaced_stands_again(base: Path) -> None:
     def look(done: bool) -> None:
         assert not done or notebook_of(base).read_text() == THEIRS
 
-    after_every_cut(power_cases.displace_a_file_of_others, base, look)
+    after_every_cut(power_loss_cases.displace_a_file_of_others, base, look)
 
 
 def test_mending_is_done_once_and_for_all(base: Path) -> None:
@@ -99,14 +100,14 @@ def test_mending_is_done_once_and_for_all(base: Path) -> None:
         assert notebook_of(base).read_text() == THEIRS
         assert [p.name for p in lab_of(base).iterdir()] == ["experiments.toml"]
 
-    after_every_cut(power_cases.mend, base, look)
+    after_every_cut(power_loss_cases.mend, base, look)
 
 
 def test_a_draft_that_is_kept_is_offered(base: Path) -> None:
     def look(done: bool) -> None:
         assert drafts(lab_of(base)) == [DRAFT] if done else drafts(lab_of(base)) in ([], [DRAFT])
 
-    after_every_cut(power_cases.keep_a_draft, base, look)
+    after_every_cut(power_loss_cases.keep_a_draft, base, look)
 
 
 def test_a_draft_that_is_dropped_does_not_come_back(base: Path) -> None:
@@ -116,4 +117,4 @@ def test_a_draft_that_is_dropped_does_not_come_back(base: Path) -> None:
     def look(done: bool) -> None:
         assert drafts(lab_of(base)) == [] if done else drafts(lab_of(base)) in ([], [DRAFT])
 
-    after_every_cut(power_cases.drop_a_draft, base, look)
+    after_every_cut(power_loss_cases.drop_a_draft, base, look)

@@ -20,8 +20,7 @@ from imgexp_tui.reports.markdown import markdown
 from imgexp_tui.reports.page import page
 from imgexp_tui.tui.lines import plain
 from imgexp_tui.tui.note_lines import note_lines
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 MEASURED = (
     ("GPU Memory Usage", "1,985/8,126 MB"),

@@ -21,8 +21,7 @@ from imgexp_tui.reports.escape import block, inline
 from imgexp_tui.reports.markdown import MARK, markdown
 from imgexp_tui.reports.page import Views, page
 from imgexp_tui.text import clean, clean_line
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """\
 [lab]

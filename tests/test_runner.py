@@ -144,6 +144,7 @@ def test_a_run_to_its_end(lab: Path) -> None:
     }
 
 
+@pytest.mark.git
 def test_what_was_asked_is_frozen(lab: Path) -> None:
     git = ["git", "-C", str(lab), "-c", "user.name=a", "-c", "user.email=b"]
     subprocess.run([*git, "init", "-q", "-b", "main"], check=True)

@@ -24,8 +24,7 @@ from imgexp_tui.records.state import State, status
 from imgexp_tui.runner import alerts
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import launch
-
-from .conftest import stop_all
+from tests.conftest import stop_all
 
 TOLD = """
 import json, os, sys

@@ -12,8 +12,7 @@ from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.runner.control import resume, wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.versions import rename
-
-from .conftest import stop_all
+from tests.conftest import stop_all
 
 
 @pytest.fixture

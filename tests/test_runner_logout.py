@@ -19,8 +19,7 @@ from imgexp_tui.records import lines
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.state import State
 from imgexp_tui.runner.control import wait
-
-from .conftest import stop_all
+from tests.conftest import stop_all
 
 PROGRAMS = {
     "busctl": 'case $5 in KillUserProcesses) echo "b $KILLS";; '

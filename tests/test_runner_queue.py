@@ -24,6 +24,7 @@ from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch, launch_seeds
 from imgexp_tui.runner.queue import Queue, QueueError
 from imgexp_tui.runner.sweep import of_run
+from tests import native
 
 TRAINER = """
 import os, subprocess, sys, time
@@ -280,11 +281,7 @@ def test_seeds_are_a_group(lab: Path) -> None:
 @pytest.fixture
 def cards(lab: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Two cards of 8,000 MB by a driver of the test's own; the function states their processes: (card, pid, MB)."""
-    if not shutil.which("gcc"):
-        pytest.skip("needs gcc")
-    folder = tmp_path_factory.mktemp("driver")
-    library, source = folder / "libnvidia-ml.so.1", Path(__file__).with_name("fake_cards.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    folder = native.driver(tmp_path_factory.mktemp("driver"), "fake_cards")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
     monkeypatch.setenv("FAKE_CARDS", str(folder / "cards"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -303,6 +300,7 @@ def gpus(run: RunDir) -> str:
     return run.log.read_text().strip()
 
 
+@pytest.mark.compiler
 def test_each_gpu_has_a_run_of_its_own(lab: Path, cards: Callable[..., None]) -> None:
     first, second, third, cpu = start(lab), start(lab), start(lab), start(lab, "cpu")
     assert gpus(first) == "GPUs 0 PCI_BUS_ID" and gpus(second) == "GPUs 1 PCI_BUS_ID"
@@ -314,6 +312,7 @@ def test_each_gpu_has_a_run_of_its_own(lab: Path, cards: Callable[..., None]) ->
     assert gpus(third) == "GPUs 1 PCI_BUS_ID"
 
 
+@pytest.mark.compiler
 def test_a_run_that_wants_two_is_not_overtaken(lab: Path, cards: Callable[..., None]) -> None:
     first = start(lab)
     until(lambda: runs(first))
@@ -325,12 +324,14 @@ def test_a_run_that_wants_two_is_not_overtaken(lab: Path, cards: Callable[..., N
     until(lambda: waits(later) == f"GPUs 0 and 1 busy with {name(two)}")
 
 
+@pytest.mark.compiler
 def test_more_gpus_than_there_are(lab: Path, cards: Callable[..., None]) -> None:
     impossible, later = start(lab, "two", gpus=3), start(lab)
     assert waits(impossible) == "it needs 3 GPUs, and of those here it may take 2"
     until(lambda: runs(later))
 
 
+@pytest.mark.compiler
 def test_a_gpu_that_others_fill_is_busy(lab: Path, cards: Callable[..., None]) -> None:
     stranger = subprocess.Popen(["sleep", "600"])
     try:
@@ -345,6 +346,7 @@ def test_a_gpu_that_others_fill_is_busy(lab: Path, cards: Callable[..., None]) -
         stranger.wait()
 
 
+@pytest.mark.compiler
 def test_memory_that_was_promised_counts(lab: Path, cards: Callable[..., None]) -> None:
     write(lab, "slots = 2")
     first, second, third = (start(lab, "large") for _ in range(3))
@@ -352,6 +354,7 @@ def test_memory_that_was_promised_counts(lab: Path, cards: Callable[..., None]) 
     assert waits(third) == "GPUs 0 and 1 too full: 2,278 MB free of 5,722 MB"
 
 
+@pytest.mark.compiler
 def test_the_gpus_that_the_shell_names_are_respected(
     lab: Path, cards: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

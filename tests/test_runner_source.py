@@ -16,8 +16,7 @@ from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.source import freeze
-
-from .conftest import stop_all
+from tests.conftest import stop_all
 
 
 @pytest.fixture

@@ -23,9 +23,8 @@ from imgexp_tui.records.state import State
 from imgexp_tui.runner import control, versions
 from imgexp_tui.runner.find import find_run
 from imgexp_tui.runner.launch import launch
-
-from .conftest import stop_all
-from .reported_runs import a_run
+from tests.conftest import stop_all
+from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """\
 [versions.v0]

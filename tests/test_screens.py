@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .data import SCREENS
-from .test_tmux import Tmux
-from .test_tui_charts import a_run_of
+from tests.data import SCREENS
+from tests.test_tmux import Tmux
+from tests.test_tui_charts import a_run_of
 
-pytestmark = [pytest.mark.tmux, pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")]
+pytestmark = pytest.mark.tmux
 
 NOTEBOOK = """\
 [lab]

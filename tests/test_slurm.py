@@ -25,13 +25,9 @@ from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.slurm_watch import SlurmWatch, ask
 from imgexp_tui.runner.sweep import of_run
 from imgexp_tui.tui.app import LabApp
-from tests.slurm_cluster import Cluster, missing, until
+from tests.support.slurm_cluster import Cluster, until
 
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="Slurm's daemons want to be root"),
-]
+pytestmark = pytest.mark.slurm
 
 TRAINER = '''
 """Goes on from where it was when it is started again; saves on SIGTERM."""

@@ -21,12 +21,10 @@ import pytest
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.state import State, status
 from imgexp_tui.runner.control import stop, wait
-
-from .conftest import stop_all
+from tests.conftest import stop_all
 
 pytestmark = [
     pytest.mark.sshd,
-    pytest.mark.skipif(bool(loopback.missing()), reason=loopback.missing()),
 ]
 
 NOTEBOOK = """\

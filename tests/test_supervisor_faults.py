@@ -20,9 +20,10 @@ from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.state import State, status
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
+from tests.conftest import ROOT, stop_all
+from tests.support.armed_supervisors import Supervisors
 
-from .conftest import ROOT, stop_all
-from .faulty import Supervisors
+pytestmark = pytest.mark.compiler
 
 NOTEBOOK = """
 [lab]

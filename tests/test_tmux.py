@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +17,9 @@ import pytest
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.state import State, status
 from imgexp_tui.runner.control import wait
+from tests.conftest import ROOT, stop_all
 
-from .conftest import ROOT, stop_all
-
-pytestmark = [pytest.mark.tmux, pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")]
+pytestmark = pytest.mark.tmux
 
 _NUMBERS = itertools.count()  # a server that was told to end may still be there under its name
 

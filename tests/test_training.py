@@ -19,8 +19,7 @@ from imgexp_tui.training.images import Images
 from imgexp_tui.training.metrics import EpochMetrics
 from imgexp_tui.training.patchwork import Chances, PatchworkExamples
 from imgexp_tui.training.tasks import Patchwork
-
-from .training_runs import finish, folder_of_pictures, new_run, start, stop, wait_for_step
+from tests.support.training_runs import finish, folder_of_pictures, new_run, start, stop, wait_for_step
 
 TIMES = ("time", "images_per_second")
 

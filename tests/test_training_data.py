@@ -34,7 +34,7 @@ from imgexp_tui.training.splits import split
 from imgexp_tui.training.stop import StopSignal
 from tests.data import make_images
 from tests.data.make_images import picture
-from tests.training_runs import folder_of_pictures
+from tests.support.training_runs import folder_of_pictures
 
 
 @pytest.fixture

@@ -23,10 +23,9 @@ from imgexp_tui.runner.control import stop as stop_run
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.sweep import of_run
 from imgexp_tui.training.ranks import verdict
-
-from .test_runner_training import after_step
-from .test_training import event, metrics, train
-from .training_runs import finish, folder_of_pictures, new_run, start, stop, wait_for_step, wait_until
+from tests.support.training_runs import finish, folder_of_pictures, new_run, start, stop, wait_for_step, wait_until
+from tests.test_runner_training import after_step
+from tests.test_training import event, metrics, train
 
 PLAIN = (
     "from torch import nn\nclass Net(nn.Sequential):\n    def __init__(self):\n"

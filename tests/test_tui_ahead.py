@@ -15,8 +15,7 @@ from imgexp_tui.tui.opening import opened
 from imgexp_tui.tui.screens.main import MainScreen
 from imgexp_tui.tui.watch import Watcher
 from imgexp_tui.tui.widgets.panes import RunPane
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 NAMES = [f"v{i}" for i in range(6)]
 

@@ -20,8 +20,7 @@ from imgexp_tui.tui.chart_data import Choice
 from imgexp_tui.tui.screens.charts import ChartsScreen
 from imgexp_tui.tui.screens.leaders import LeadersScreen
 from imgexp_tui.tui.screens.main import MainScreen
-
-from .reported_runs import PLAN, a_run
+from tests.support.recorded_runs import PLAN, a_run
 
 GUTTER = 9
 CHANCE = "⠁⠂⠄⡀"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -18,10 +17,9 @@ from textual.pilot import Pilot
 
 from imgexp_tui import paths
 from imgexp_tui.tui import clipboard
-
-from .test_tui_editor_pty import HOST, Terminal, until
-from .test_tui_figures import Host, opened
-from .test_tui_figures import until as eventually
+from tests.test_tui_editor_pty import HOST, Terminal, until
+from tests.test_tui_figures import Host, opened
+from tests.test_tui_figures import until as eventually
 
 TEXT = "-one 数据\n-two"
 
@@ -142,7 +140,6 @@ def tmux(tmp_path: Path) -> Iterator[list[str]]:
 
 
 @pytest.mark.tmux
-@pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
 def test_tmux_has_it_with_its_own_settings(lab: Path, tmp_path: Path, tmux: list[str]) -> None:
     def call(*words: str) -> str:
         return subprocess.run([*tmux, *words], check=False, capture_output=True, text=True).stdout

@@ -13,8 +13,7 @@ from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.beside import BesideScreen
 from imgexp_tui.tui.screens.leaders import LeaderRows, LeadersScreen
 from imgexp_tui.tui.screens.main import MainScreen
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """
 [defaults]

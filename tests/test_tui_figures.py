@@ -20,8 +20,7 @@ from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.figure import FigureRows, FigureScreen
 from imgexp_tui.tui.widgets.note_area import NoteArea
 from imgexp_tui.tui.widgets.run_glance import RunGlance
-
-from .reported_runs import PLAN, a_run
+from tests.support.recorded_runs import PLAN, a_run
 
 NOTEBOOK = """\
 [versions.v0]

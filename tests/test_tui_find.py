@@ -12,8 +12,7 @@ from imgexp_tui import paths
 from imgexp_tui.tui.widgets import note_find
 from imgexp_tui.tui.widgets.find_bar import FindBar
 from imgexp_tui.tui.widgets.note_area import NoteArea
-
-from .test_tui_figures import Host, opened
+from tests.test_tui_figures import Host, opened
 
 TEXT = "- loss one\n- 数据 Loss two\n\n- none [a-z]*\n- loss three loss"
 

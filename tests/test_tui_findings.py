@@ -26,8 +26,7 @@ from imgexp_tui.tui.screens.findings import FindingsScreen
 from imgexp_tui.tui.screens.help import HelpScreen
 from imgexp_tui.tui.screens.main import MainScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
-
-from .made_up_runs import made_up, write_lines
+from tests.support.made_up_runs import made_up, write_lines
 
 NOTEBOOK = """\
 [versions.v1]

@@ -11,8 +11,7 @@ from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.lines import plain
 from imgexp_tui.tui.screens.leaders import LeadersScreen
 from imgexp_tui.tui.widgets.key_footer import KeyFooter
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 
 @pytest.fixture

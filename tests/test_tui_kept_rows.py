@@ -17,8 +17,7 @@ from imgexp_tui.tui.kept_rows import KeptRows
 from imgexp_tui.tui.lab_runs import LabRuns
 from imgexp_tui.tui.looks import Row
 from imgexp_tui.tui.screens.main import MainScreen
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 NAMES = ["v0", "v1", "v2", "v3"]
 

@@ -21,9 +21,8 @@ from imgexp_tui.tui.screens.leaders import LeaderRows, LeadersScreen
 from imgexp_tui.tui.table_lines import Columns
 from imgexp_tui.tui.widgets.panes import NotesPane
 from imgexp_tui.tui.widgets.version_table import VersionTable
-
-from .reported_runs import a_run
-from .test_app import shows, until
+from tests.support.recorded_runs import a_run
+from tests.test_app import shows, until
 
 NAMES = [f"v{i}" for i in range(12)]
 MANY = 300

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,14 +12,11 @@ from imgexp_tui.notebook.load import load
 from imgexp_tui.records.documents import Process
 from imgexp_tui.records.state import State, status
 from imgexp_tui.runner.launch import launch
+from tests import native
+from tests.conftest import stop_all
+from tests.test_tmux import Tmux
 
-from .conftest import stop_all
-from .test_tmux import Tmux
-
-pytestmark = [
-    pytest.mark.tmux,
-    pytest.mark.skipif(not shutil.which("tmux") or not shutil.which("gcc"), reason="needs tmux and gcc"),
-]
+pytestmark = [pytest.mark.tmux, pytest.mark.compiler]
 
 _NUMBERS = itertools.count()
 
@@ -38,8 +33,7 @@ def lab(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def cards(tmp_path: Path) -> Path:
     """The file that moves the cards."""
-    source = Path(__file__).with_name("fake_nvml.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(tmp_path / "libnvidia-ml.so.1"), str(source)], check=True)
+    native.driver(tmp_path)
     (tmp_path / "cards").write_text("\n")
     return tmp_path / "cards"
 

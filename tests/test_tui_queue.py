@@ -16,8 +16,7 @@ from imgexp_tui.records.state import State, status
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.queue import QueueScreen
-
-from .conftest import stop_all
+from tests.conftest import stop_all
 
 NOTEBOOK = """
 [defaults]

@@ -20,9 +20,8 @@ from imgexp_tui.tui.screens.find import DrawnHits, hit_line
 from imgexp_tui.tui.screens.main import MainScreen
 from imgexp_tui.tui.sieve import Sieve
 from imgexp_tui.tui.widgets.version_table import VersionTable
-
-from .reported_runs import a_run
-from .test_app import shows, text_of, until
+from tests.support.recorded_runs import a_run
+from tests.test_app import shows, text_of, until
 
 NOTEBOOK = """\
 # about v0

@@ -26,10 +26,9 @@ from imgexp_tui.records.state import State, status
 from imgexp_tui.runner.control import ControlError, resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.queue import Queue
-
-from .conftest import ROOT, stop_all
-from .faulty import library
-from .test_tui_editor_pty import Terminal
+from tests.conftest import ROOT, stop_all
+from tests.native import library
+from tests.test_tui_editor_pty import Terminal
 
 NOTEBOOK = """
 [lab]
@@ -213,6 +212,7 @@ while True:
 """
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("jump", [86_400, -86_400])
 def test_a_clock_that_is_set_forward_or_back(lab: Path, monkeypatch: pytest.MonkeyPatch, jump: int) -> None:
     (lab / "counter.py").write_text(CLOCKED)

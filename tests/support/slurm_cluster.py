@@ -55,7 +55,6 @@ GPUS = """
 NodeName={host} Name=gpu File=/dev/zero
 NodeName={host} Name=gpu File=/dev/full
 """
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 
 
 def until(so: Callable[[], object], seconds: float = 60, pace: float = 0.05) -> None:
@@ -165,12 +164,6 @@ class Cluster:
                 cwd="/",
                 start_new_session=True,
             )
-
-
-def missing() -> list[str]:
-    """Programs that are not installed."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
 
 
 def _free_port() -> int:
