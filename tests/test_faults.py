@@ -20,7 +20,7 @@ from imgexp_tui.records.identity import identity
 from imgexp_tui.records.state import State, Status
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 
 @pytest.mark.parametrize(

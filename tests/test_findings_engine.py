@@ -13,7 +13,8 @@ from imgexp_tui.findings.model import Severity
 from imgexp_tui.findings.relatives import relatives_of
 from imgexp_tui.notebook.finding_names import FINDINGS
 from imgexp_tui.notebook.load import read
-from tests.support.made_up_runs import made_up, write_lines
+from tests.helpers import write_lines
+from tests.support.made_up_runs import made_up
 
 COUNTS = {"valid/samples": [500, 448, 500]}
 

@@ -15,7 +15,7 @@ from imgexp_tui.records.stats import measured
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
 from tests import native
-from tests.conftest import stop_all
+from tests.helpers import stop_all
 
 SECONDS = 8
 TRAINER = f"""

@@ -18,7 +18,7 @@ import pytest
 from imgexp_tui.notebook import exchange, history
 from imgexp_tui.notebook.journal import drafts, write_draft
 from imgexp_tui.notebook.load import load
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 from tests.native import library
 from tests.support import power_loss_cases
 from tests.support.power_loss_cases import DRAFT, NEW, OLD, THEIRS, lab_of, notebook_of, save

@@ -19,7 +19,7 @@ from imgexp_tui.records.state import State
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.tui.ringer import escape, sentence
-from tests.conftest import stop_all
+from tests.helpers import stop_all
 from tests.support.recorded_runs import a_run
 
 SEQUENCE = re.compile(rb"\x1b(?:P.*?\x1b\\|\][^\a\x1b]*(?:\a|\x1b\\))", re.DOTALL)

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,8 @@ from imgexp_tui.runner.control import ControlError, resume, stop, wait
 from imgexp_tui.runner.find import find_run
 from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.sweep import of_run
+from tests.conftest import NewLab
+from tests.helpers import kill_all, wait_until
 
 TRAINER = '''
 """Stands in for a user's training script."""
@@ -79,30 +80,18 @@ command = ["sleep", "600"]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "trainer.py").write_text(TRAINER)
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK.format(grace=30))
-    yield tmp_path
-    for run in find_runs(tmp_path):
-        request, process = Request.read(run), Process.read(run)
-        if process and process.supervisor and process.supervisor.alive():
-            os.kill(process.supervisor.pid, signal.SIGKILL)
-        for left in of_run(request.uuid, process.trainer if process else None) if request else ():
-            os.kill(left.pid, signal.SIGKILL)
+def lab(new_lab: NewLab) -> Iterator[Path]:
+    lab = new_lab(NOTEBOOK.format(grace=30))
+    (lab / "trainer.py").write_text(TRAINER)
+    yield lab
+    kill_all(lab)
 
 
 def start(lab: Path, version: str, *, ready: bool = True, **overrides: int | str) -> RunDir:
     run = launch(load(lab), version, overrides=overrides)
     if ready:
-        until(lambda: (run.path / "ready").exists())
+        wait_until(lambda: (run.path / "ready").exists())
     return run
-
-
-def until(so: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def process(run: RunDir) -> tuple[Identity, Identity]:
@@ -137,7 +126,7 @@ def test_a_run_to_its_end(lab: Path) -> None:
     assert run.log.read_text() == "mode quick\n"
     sample = lines.read(run.system)[0]
     assert {"time", "tree/cpu_percent", "tree/memory", "host/cpu_percent", "host/memory_total"} <= set(sample)
-    until(lambda: not process(run)[0].alive())
+    wait_until(lambda: not process(run)[0].alive())
     # Nothing but the record is left in the folder.
     assert {p.name for p in run.path.iterdir()} == {
         *("request.json", "process.json", "exit.json", "events.jsonl", "system.jsonl", "output.log", "source", "ready")
@@ -300,10 +289,10 @@ def test_the_supervisors_death_leaves_the_trainer(lab: Path) -> None:
     run = start(lab, "hold")
     supervisor, trainer = process(run)
     os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not supervisor.alive())
+    wait_until(lambda: not supervisor.alive())
     assert state.status(run).state is State.RUNNING
     os.kill(trainer.pid, signal.SIGKILL)
-    until(lambda: not trainer.alive())
+    wait_until(lambda: not trainer.alive())
     assert state.status(run).state is State.LOST
     with pytest.raises(ControlError, match="lost"):
         stop(run)
@@ -315,7 +304,7 @@ def test_a_trainer_without_supervisor_can_be_stopped(lab: Path, version: str, by
     run = start(lab, version)
     supervisor, _ = process(run)
     os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not supervisor.alive())
+    wait_until(lambda: not supervisor.alive())
     stop(run)
     stop(run)
     found = ended(run)
@@ -336,7 +325,7 @@ def test_a_resumed_run_is_its_next_attempt(lab: Path) -> None:
     before = run.request.read_bytes()
     resume(run)
     assert (state.status(run).state, state.status(run).attempt) == (State.RUNNING, 2)
-    until(lambda: len(lines.read(run.metrics)) == 2)
+    wait_until(lambda: len(lines.read(run.metrics)) == 2)
     view.poll()
     assert view.status.state is State.RUNNING and view.step == 2
     stop(run)
@@ -351,7 +340,7 @@ def test_a_lost_run_can_be_resumed_and_what_was_left_of_it_is_gone(lab: Path) ->
     supervisor, trainer = process(run)
     for one in (supervisor, trainer):
         os.kill(one.pid, signal.SIGKILL)
-    until(lambda: state.status(run).state is State.LOST)
+    wait_until(lambda: state.status(run).state is State.LOST)
     left = left_of(run)
     assert len(left) == 2
     resume(run)
@@ -387,7 +376,7 @@ def test_a_moved_lab_keeps_its_runs(lab: Path, tmp_path_factory: pytest.TempPath
     run = find_runs(moved)[0]
     (run.path / "ready").unlink()
     resume(run)
-    until(lambda: (run.path / "ready").exists())
+    wait_until(lambda: (run.path / "ready").exists())
     stop(run)
     assert ended(run).attempt == 2
     moved.rename(lab)
@@ -398,7 +387,7 @@ def test_a_deleted_folder_does_not_hold_the_supervisor(lab: Path) -> None:
     supervisor, trainer = process(run)
     subprocess.run(["rm", "-rf", str(run.path)], check=True)
     os.kill(supervisor.pid, signal.SIGTERM)
-    until(lambda: not supervisor.alive() and not trainer.alive())
+    wait_until(lambda: not supervisor.alive() and not trainer.alive())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from imgexp_tui.records.state import State
 from imgexp_tui.runner import control, versions
 from imgexp_tui.runner.find import find_run
 from imgexp_tui.runner.launch import launch
-from tests.conftest import stop_all
+from tests.conftest import NewLab
+from tests.helpers import stop_all
 from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """\
@@ -36,11 +37,11 @@ RUNS = ["20260102-000000-bbbbbb", "20260101-000000-aaaaaa"]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab(NOTEBOOK)
     for run in RUNS:
-        a_run(tmp_path, "v0", run, [0.4, 0.3])
-    return tmp_path
+        a_run(lab, "v0", run, [0.4, 0.3])
+    return lab
 
 
 def told(lab: Path) -> dict[str, tuple[str | None, list[str]]]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.data import SCREENS
-from tests.test_tmux import Tmux
-from tests.test_tui_charts import a_run_of
+from tests.support.recorded_runs import a_run_of
+from tests.support.tmux import Tmux
 
 pytestmark = pytest.mark.tmux
 
@@ -42,7 +42,7 @@ def app(tmp_path: Path) -> Iterator[Tmux]:
     spiky = lambda step: 9.0 if step == 77 else 1.8 * math.exp(-step / 40)  # noqa: E731
     a_run_of(tmp_path, "v1", "20260101-000000-bbbbbb", 200, spiky, per=10)
     environment = {"NO_COLOR": "1", "TZ": "UTC", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    one = Tmux(f"screens-{os.getpid()}", tmp_path, 80, 24, **environment)
+    one = Tmux(tmp_path, 80, 24, **environment)
     one.until(lambda screen: screen.count("killed") == 2 and "Quit" in screen, "both runs")
     one.keys("G")
     one.shows("▌ v1")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 from tests.native import library
 
 WRITTEN = ["openat", "fchmod", "write", "fsync", "close"]

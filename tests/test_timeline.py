@@ -13,9 +13,12 @@ from imgexp_tui.notebook.git import repository
 from imgexp_tui.notebook.history import file_of, make_folder, states
 from imgexp_tui.notebook.timeline import Change, Commits, Saves, Timeline
 from imgexp_tui.paths import NOTEBOOK
-from tests.test_commits import TEXT, change, committed, git, lab
+from tests.support.git_lab import TEXT, change, committed, git
 
-__all__ = ["lab"]
+
+@pytest.fixture
+def lab(git_lab: Path) -> Path:
+    return git_lab
 
 
 def write(lab: Path, states: list[tuple[float, str, str, str]]) -> None:

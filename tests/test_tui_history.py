@@ -22,10 +22,13 @@ from imgexp_tui.tui.screens.commit import CommitScreen
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.history import HistoryScreen
 from imgexp_tui.tui.screens.main import MainScreen
-from tests.test_commits import committed, git, lab
-from tests.test_tui_queue import screen_text, shows, until
+from tests.helpers import screen_text, shows, until
+from tests.support.git_lab import committed, git
 
-__all__ = ["lab"]
+
+@pytest.fixture
+def lab(git_lab: Path) -> Path:
+    return git_lab
 
 
 def note(lab: Path) -> str:

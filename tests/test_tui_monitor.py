@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,21 +12,15 @@ from imgexp_tui.records.documents import Process
 from imgexp_tui.records.state import State, status
 from imgexp_tui.runner.launch import launch
 from tests import native
-from tests.conftest import stop_all
-from tests.test_tmux import Tmux
+from tests.conftest import NewLab
+from tests.support.tmux import Tmux
 
 pytestmark = [pytest.mark.tmux, pytest.mark.compiler]
 
-_NUMBERS = itertools.count()
-
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "lab"
-    folder.mkdir()
-    (folder / "experiments.toml").write_text('[versions.v0]\ncommand = ["sleep", "600"]\n')
-    yield folder
-    stop_all(folder)
+def lab(new_lab: NewLab) -> Path:
+    return new_lab('[versions.v0]\ncommand = ["sleep", "600"]\n', "lab", runs=True)
 
 
 @pytest.fixture
@@ -45,7 +38,7 @@ def monitor(lab: Path, cards: Path, tmp_path: Path) -> Iterator[Callable[..., Tm
 
     def start(columns: int, lines: int, **environment: str) -> Tmux:
         known = {"LD_LIBRARY_PATH": str(tmp_path), "FAKE_NVML": str(cards), **environment}
-        app = Tmux(f"monitor-{tmp_path.name}-{next(_NUMBERS)}", lab, columns, lines, **known)
+        app = Tmux(lab, columns, lines, **known)
         opened.append(app)
         app.shows("v0", "Run")
         app.keys("m")
