@@ -9,8 +9,9 @@ A false alarm is anything above "info" that a rule reports on a healthy run, or 
 no consequence of that, and a report at any level where a case forbids it. Half of the seeds, from 100 on, are for
 looking at while rules are made (`--open`); the other half, from 900 on, is held back until the end, and told apart.
 
-What cannot be planted on any machine: the cards are those of the tests' driver (`tests/fake_nvml.c`, built here), which
-the real sampler asks; the disk is a small tmpfs, which takes root. What this machine cannot do is left out and said.
+What cannot be planted on any machine: the cards are those of the tests' driver (`tests/native/fake_nvml.c`, built
+here), which the real sampler asks; the disk is a small tmpfs, which takes root. What this machine cannot do is left out
+and said.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Place:
         self.driver = folder / "driver"
         self.driver.mkdir(exist_ok=True)
         library = self.driver / "libnvidia-ml.so.1"
-        words = ["gcc", "-shared", "-fPIC", "-o", str(library), str(ROOT / "tests" / "fake_nvml.c")]
+        words = ["gcc", "-shared", "-fPIC", "-o", str(library), str(ROOT / "tests" / "native" / "fake_nvml.c")]
         self.has_driver = bool(shutil.which("gcc")) and subprocess.run(words, check=False).returncode == 0
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What a power cut could leave of files, from a record of the calls that wrote them (`tests/recorder.c`).
+"""What a power cut could leave of files, from a record of the calls that wrote them (`tests/native/recorder.c`).
 
 The model is stricter than any one file system: data that was not synced is there, is not there, is half there or is
 zeroes; names that were made, moved or removed in a folder since its last sync are so up to any one of these changes,

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_SOURCES = Path(__file__).resolve().parent.parent / "tests"
+_SOURCES = Path(__file__).resolve().parent.parent / "tests" / "native"
 NAMES = ("recorder", "faults")
 
 
@@ -35,7 +35,7 @@ def ensure() -> None:
             value = build(folder)
         except (OSError, subprocess.CalledProcessError):
             shutil.rmtree(folder)
-            sys.exit("This needs gcc, to build the libraries of tests/*.c. Mend: apt-get install gcc")
+            sys.exit("This needs gcc, to build the libraries of tests/native/*.c. Mend: apt-get install gcc")
         environment = {**os.environ, "LD_PRELOAD": value, "IMGEXP_PRELOAD": str(folder)}
         os.execve(sys.executable, [sys.executable, *sys.argv], environment)
     os.environ.pop("LD_PRELOAD", None)

@@ -69,7 +69,7 @@ def _set_environment(folder: Path) -> int:
     os.environ |= {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder / "state")}
     if not shutil.which("gcc"):
         return 0
-    source, library = ROOT / "tests" / "fake_nvml.c", folder / "libnvidia-ml.so.1"
+    source, library = ROOT / "tests" / "native" / "fake_nvml.c", folder / "libnvidia-ml.so.1"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
     (folder / "cards").write_text("\n")
     os.environ |= {"LD_LIBRARY_PATH": str(folder), "FAKE_NVML": str(folder / "cards")}

@@ -1,30 +1,29 @@
-"""What every test gets: state and cache folders of its own, and one thread for the trainer."""
+"""What every test gets: state and cache folders of its own, one thread for the trainer, labs, the files of `data`."""
 
 from __future__ import annotations
 
-import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.records.status import status
-from imgexp_tui.runner.control import ControlError, stop, wait
-
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
+from imgexp_tui.paths import NOTEBOOK
+from tests import data
+from tests.helpers import stop_all
+from tests.support import tools
+from tests.support.git_lab import TEXT, with_git
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def stop_all(lab: Path) -> None:
-    """Leave no run of a lab behind, also where its test failed."""
-    for run in find_runs(lab):
-        if status(run).state.live:
-            with contextlib.suppress(ControlError):
-                stop(run)
-            wait(run)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test whose marker names a tool that is not installed is skipped, and says so."""
+    absent = {name: why for name in tools.NAMES if (why := tools.missing(name))}
+    for item in items:
+        for name in dict.fromkeys(mark.name for mark in item.iter_markers() if mark.name in absent):
+            item.add_marker(pytest.mark.skip(reason=absent[name]))
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +35,49 @@ def _private_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
+class NewLab(Protocol):
+    def __call__(self, notebook: str, folder: str = "", *, runs: bool = False) -> Path: ...
+
+
+@pytest.fixture
+def new_lab(tmp_path: Path) -> Iterator[NewLab]:
+    """Makes a lab with that notebook, in a folder of the test's own (`tmp_path`, or one below it).
+
+    With `runs`, the test starts some, and those that are left when it ends are stopped. Runs that are only made up must
+    not be: the process that they name as theirs may be the test's.
+    """
+    live: list[Path] = []
+
+    def make(notebook: str, folder: str = "", *, runs: bool = False) -> Path:
+        lab = tmp_path / folder
+        lab.mkdir(exist_ok=True)
+        (lab / NOTEBOOK).write_text(notebook)
+        if runs:
+            live.append(lab)
+        return lab
+
+    yield make
+    for lab in live:
+        stop_all(lab)
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, new_lab: NewLab) -> Path:
+    """A lab with the notebook that the test's module states as NOTEBOOK."""
+    return new_lab(request.module.NOTEBOOK)
+
+
+@pytest.fixture
+def git_lab(new_lab: NewLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lab in a fresh repository."""
+    return with_git(new_lab(TEXT, "lab"), tmp_path / "gitconfig", monkeypatch)
+
+
 @pytest.fixture
 def notes_file() -> Path:
-    """The researcher's own notes that the project grew from."""
-    return SHARED / "data" / "notes_v0_v5.txt"
+    return data.NOTES
 
 
 @pytest.fixture
-def photos_zip() -> Path:
-    """1,000 photographs without suffixes, flat, without a split."""
-    return SHARED / "data" / "photos160.zip"
+def images_zip() -> Path:
+    return data.IMAGES

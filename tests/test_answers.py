@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 from rich.color import ColorTriplet
-from textual.pilot import Pilot
 
 from imgexp_tui.records import predictions as record
 from imgexp_tui.records.predictions import Answer, Answers
@@ -24,9 +22,9 @@ from imgexp_tui.tui.screens.predictions import AnswersScreen, PictureGrid
 from imgexp_tui.tui.terminal import image_cells
 from imgexp_tui.views.runs.confusion import confusion_lines
 from imgexp_tui.views.styled import cells, plain
-
-from .reported_runs import a_run
-from .training_runs import finish, folder_of_pictures, new_run, start
+from tests.helpers import screen_text, until
+from tests.support.recorded_runs import a_run
+from tests.support.training_runs import finish, folder_of_pictures, new_run, start
 
 SOME = Answers(
     epoch=3,
@@ -156,18 +154,6 @@ def test_the_pictures_are_saved_as_png(tmp_path: Path) -> None:
     save_png(SOME, tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as sheet:
         assert sheet.getpixel((8, 8)) == (0, 1, 2)
-
-
-async def until(pilot: Pilot[None], so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not so():
-        assert time.monotonic() < deadline, screen_text(pilot)
-        await pilot.pause(0.02)
-
-
-def screen_text(pilot: Pilot[None]) -> str:
-    rows = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in row) for row in rows)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])

@@ -7,14 +7,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from terminal import record
 from textual.binding import Binding
-from textual.pilot import Pilot
 from textual.widgets import TextArea
 
 from imgexp_tui.records import events
@@ -26,8 +24,8 @@ from imgexp_tui.records.status import State, status
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen
-
-from .conftest import ROOT, stop_all
+from tests.conftest import NewLab
+from tests.helpers import ROOT, screen_text, shows, stop_all, until
 
 NOTEBOOK = """\
 [lab]
@@ -51,27 +49,8 @@ seconds = 1
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    yield tmp_path
-    stop_all(tmp_path)
-
-
-def text_of(pilot: Pilot[None]) -> str:
-    """What stands on the screen."""
-    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
-
-
-async def until(pilot: Pilot[None], true: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{text_of(pilot)}"
-        await pilot.pause(0.05)
-
-
-async def shows(pilot: Pilot[None], *words: str) -> None:
-    for word in words:
-        await until(pilot, lambda word=word: word in text_of(pilot), f"{word!r} on the screen")
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(NOTEBOOK, runs=True)
 
 
 def a_run(lab: Path, version: str = "v0", *, ended: bool = True, metrics: list[dict[str, Any]] | None = None) -> RunDir:
@@ -99,9 +78,9 @@ async def test_the_shipped_notebook_stands_on_the_first_screen(size: tuple[int, 
     (tmp_path / "experiments.toml").write_bytes((ROOT / "experiments.toml").read_bytes())
     async with LabApp(tmp_path).run_test(size=size) as pilot:
         await shows(pilot, "Patchwork pretext task", "Pretrained encoder", "Takeaways")
-        names = [line.split()[0].lstrip("▌") or line.split()[1] for line in text_of(pilot).splitlines()[2:8]]
+        names = [line.split()[0].lstrip("▌") or line.split()[1] for line in screen_text(pilot).splitlines()[2:8]]
         assert names == ["v0", "v1", "v2", "v3", "V4", "V5"]
-        assert all(len(line) <= size[0] for line in text_of(pilot).splitlines())
+        assert all(len(line) <= size[0] for line in screen_text(pilot).splitlines())
 
 
 async def test_markup_in_notes_is_text(lab: Path) -> None:
@@ -118,7 +97,7 @@ async def test_a_live_run_shows_curves_chance_and_time_left(lab: Path) -> None:
     run = a_run(lab, ended=False, metrics=lines)
     async with LabApp(lab).run_test(size=(160, 48)) as pilot:
         await shows(pilot, "running", "train loss", "valid loss", "chance 0.6931", "4/8", "left", "a line of the log")
-        assert "0.5000" in text_of(pilot)
+        assert "0.5000" in screen_text(pilot)
         writer = LineWriter(run.metrics)
         writer.write({"step": 5, "epoch": 3, "time": now + 5, "train/loss": 0.1234})
         writer.close()
@@ -139,10 +118,10 @@ async def test_escape_sequences_of_a_run_do_not_reach_the_terminal(lab: Path) ->
     events.log(run, "warning", f"careful{evil} [/]")
     async with LabApp(lab).run_test(size=(160, 48)) as pilot:
         await shows(pilot, "beforeafter [/]", "careful [/]")
-        assert "\x1b" not in text_of(pilot)
+        assert "\x1b" not in screen_text(pilot)
         await pilot.press("l")
         await shows(pilot, "beforeafter [/]")
-        assert "\x1b" not in text_of(pilot)
+        assert "\x1b" not in screen_text(pilot)
 
 
 async def test_a_broken_version_never_hides_the_others(lab: Path) -> None:
@@ -159,7 +138,7 @@ async def test_a_notebook_that_does_not_parse_shows_the_line_and_recovers(lab: P
         await shows(pilot, "experiments.toml:19", "v0", "v1")
         (lab / "experiments.toml").write_text(NOTEBOOK + "\n[versions.v2]\nsummary = 'mended by hand'\n")
         await shows(pilot, "mended by hand")
-        await until(pilot, lambda: "experiments.toml:19" not in text_of(pilot), "no trouble any more")
+        await until(pilot, lambda: "experiments.toml:19" not in screen_text(pilot), "no trouble any more")
 
 
 async def test_an_edit_from_outside_shows_and_the_cursor_stays(lab: Path) -> None:
@@ -201,10 +180,10 @@ async def test_the_screen_reflows(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(200, 50)) as pilot:
         await shows(pilot, "v0 notes", "v0 run", "v0 log", "machine")
         await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: "machine" not in text_of(pilot), "the small layout")
+        await until(pilot, lambda: "machine" not in screen_text(pilot), "the small layout")
         for pane, word in (("log", "a line of the log"), ("run", "train loss"), ("notes", "-learns")):
-            await until(pilot, lambda pane=pane: pane in text_of(pilot), pane)
-            while word not in text_of(pilot):
+            await until(pilot, lambda pane=pane: pane in screen_text(pilot), pane)
+            while word not in screen_text(pilot):
                 await pilot.press("tab")
                 await pilot.pause(0.05)
         await pilot.resize_terminal(200, 50)
@@ -220,7 +199,7 @@ async def test_run_stop_and_resume_by_key(lab: Path) -> None:
         await pilot.press("S")
         await shows(pilot, "Stop v0?")
         await pilot.press("n")
-        await until(pilot, lambda: "Stop v0?" not in text_of(pilot), "the question is gone")
+        await until(pilot, lambda: "Stop v0?" not in screen_text(pilot), "the question is gone")
         assert status(run).state is State.RUNNING
         await pilot.press("S")
         await shows(pilot, "Stop v0?")
@@ -260,9 +239,9 @@ async def test_the_curves_stay_when_a_watched_run_ends(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
         await shows(pilot, "● running", "train loss")
         stop_all(lab)
-        await until(pilot, lambda: "● running" not in text_of(pilot), "the end")
+        await until(pilot, lambda: "● running" not in screen_text(pilot), "the end")
         await pilot.pause(0.2)
-        assert "train loss" in text_of(pilot)
+        assert "train loss" in screen_text(pilot)
         await pilot.press("tab")
         await shows(pilot, "-learns")
     assert not status(run).state.live
@@ -287,7 +266,7 @@ async def test_the_footer_shows_the_keys_that_it_has_room_for(lab: Path, columns
     Exit(str(uuid.uuid4()), 1, 1, None, "failed", "exit code 1", time.time()).write(run)
     async with LabApp(lab).run_test(size=(columns, 24), notifications=True) as pilot:
         await shows(pilot, "R Resume", "q Quit")
-        assert ("x Export" in text_of(pilot).splitlines()[-1]) is shown
+        assert ("x Export" in screen_text(pilot).splitlines()[-1]) is shown
 
 
 async def test_export_by_key_says_where(lab: Path) -> None:
@@ -326,18 +305,18 @@ async def test_the_help_names_a_key_once_begins_with_the_open_screen_and_says_th
         await shows(pilot, "Run")
         await pilot.press("question_mark")
         await shows(pilot, "What is what")
-        everywhere = text_of(pilot).partition("Everywhere")[2].partition("Writing notes")[0]
+        everywhere = screen_text(pilot).partition("Everywhere")[2].partition("Writing notes")[0]
         assert everywhere.count("^q") == 1
-        await until(pilot, lambda: "more below" not in text_of(pilot), "all is in sight")
+        await until(pilot, lambda: "more below" not in screen_text(pilot), "all is in sight")
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await shows(pilot, "Run")
         await pilot.press("e")
         await shows(pilot, "Dated mark")
         await pilot.press("f1")
         await shows(pilot, "Writing notes", "Put in [UPDATE", "more below")
-        assert "Versions and runs" not in text_of(pilot).partition("Writing notes")[0]
+        assert "Versions and runs" not in screen_text(pilot).partition("Writing notes")[0]
         await pilot.press("end")
-        await until(pilot, lambda: "more below" not in text_of(pilot), "the end")
+        await until(pilot, lambda: "more below" not in screen_text(pilot), "the end")
 
 
 async def test_the_palette_holds_the_app_s_own_commands(lab: Path) -> None:

@@ -11,13 +11,8 @@ from textual.color import Color
 from imgexp_tui.cli.parser import parser
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.terminal.ascii_filter import AsciiFilter
-
-from .reported_runs import a_run
-
-
-def drawn(app: LabApp) -> str:
-    rows = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in row) for row in rows)
+from tests.helpers import screen_text
+from tests.support.recorded_runs import a_run
 
 
 async def test_every_screen_is_drawn_with_ascii(tmp_path: Path) -> None:
@@ -29,13 +24,13 @@ async def test_every_screen_is_drawn_with_ascii(tmp_path: Path) -> None:
             async with app.run_test(size=size) as pilot:
                 await pilot.pause()
                 for _ in range(500):
-                    if "killed" in drawn(app):
+                    if "killed" in screen_text(pilot):
                         break
                     await pilot.pause(0.02)
                 for key in keys:
                     await pilot.press("question_mark" if key == "?" else key)
                 await pilot.pause()
-                odd = sorted({c for c in drawn(app) if not c.isascii()})
+                odd = sorted({c for c in screen_text(pilot) if not c.isascii()})
                 assert not odd, (size, keys, odd)
 
 

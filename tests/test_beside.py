@@ -19,8 +19,7 @@ from imgexp_tui.reports.side_by_side import Part, Side, beside
 from imgexp_tui.views.lab import Row
 from imgexp_tui.views.runs import compare_table, side_by_side
 from imgexp_tui.views.styled import cells, plain
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """
 [defaults]
@@ -171,6 +170,7 @@ def test_the_code_that_ran_is_compared_file_by_file(book: Notebook) -> None:
     assert " keep" in lines
 
 
+@pytest.mark.git
 def test_without_copies_the_commits_are_compared(book: Notebook, tmp_path: Path) -> None:
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(book.lab), *words], check=True, capture_output=True, text=True)

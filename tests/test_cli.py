@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ import pytest
 from imgexp_tui.cli import main, runs
 from imgexp_tui.cli.parser import COMMANDS, parser
 from imgexp_tui.records.rundir import RunDir
-
-from .conftest import ROOT, stop_all
+from tests.conftest import NewLab
+from tests.helpers import ROOT
 
 NOTEBOOK = """\
 [lab]
@@ -57,10 +56,8 @@ RUN_KEYS = {"run", "version", "state", "exit_code", "signal", "attempt", "epoch"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    yield tmp_path
-    stop_all(tmp_path)
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(NOTEBOOK, runs=True)
 
 
 def cli(lab: Path, *words: str, code: int = 0) -> str:

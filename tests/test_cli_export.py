@@ -13,8 +13,8 @@ import pytest
 from imgexp_tui.cli import main
 from imgexp_tui.notebook.load import load
 from imgexp_tui.services.actions import runs
-
-from .reported_runs import PLAN, a_run
+from tests.conftest import NewLab
+from tests.support.recorded_runs import PLAN, a_run
 
 NOTEBOOK = """\
 [lab]
@@ -31,10 +31,8 @@ RUN = "20260101-000000-aaaaaa"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    lab = tmp_path / "lab"
-    lab.mkdir()
-    (lab / "experiments.toml").write_text(NOTEBOOK)
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab(NOTEBOOK, "lab")
     a_run(lab, "v0", RUN, [0.5, 0.4], events=[PLAN])
     return lab
 

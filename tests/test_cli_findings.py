@@ -12,19 +12,19 @@ from imgexp_tui.cli import main
 from imgexp_tui.notebook.load import load
 from imgexp_tui.reports.markdown import markdown
 from imgexp_tui.reports.sections import page
-
-from .made_up_runs import made_up
+from tests.conftest import NewLab
+from tests.support.made_up_runs import made_up
 
 SAID = "Validation leaves out 52 of 500 images: the last, incomplete batch of 64."
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / paths.NOTEBOOK).write_text('[versions.v0]\n[versions.v1]\nbase = "v0"\n[versions.v2]\n')
-    made_up(tmp_path, version="v0", epochs={"valid/loss": [0.69, 0.5], "valid/samples": [500] * 2})
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab('[versions.v0]\n[versions.v1]\nbase = "v0"\n[versions.v2]\n')
+    made_up(lab, version="v0", epochs={"valid/loss": [0.69, 0.5], "valid/samples": [500] * 2})
     given = {"valid/loss": [0.69, 0.25], "valid/samples": [448] * 2}
-    made_up(tmp_path, base="v0", epochs=given, plan={"valid_samples": 500}, config={"dropout": 0.2})
-    return tmp_path
+    made_up(lab, base="v0", epochs=given, plan={"valid_samples": 500}, config={"dropout": 0.2})
+    return lab
 
 
 def run(lab: Path, *words: str) -> int:

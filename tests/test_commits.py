@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,45 +11,14 @@ import pytest
 from imgexp_tui.notebook.history import commit
 from imgexp_tui.notebook.history.git import GitError
 from imgexp_tui.paths import NOTEBOOK
+from tests.support.git_lab import TEXT, change, committed, git
 
-TEXT = """\
-[versions.v0]
-takeaways = '''
--first
-'''
-[versions.v0.train]
-batch_size = 64
-"""
-
-
-def git(lab: Path, *words: str) -> str:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_DIR")}
-    return subprocess.run(["git", *words], cwd=lab, check=True, capture_output=True, text=True, env=clean).stdout
+pytestmark = pytest.mark.git
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lab in a fresh repository, with an identity of its own."""
-    config = tmp_path / "gitconfig"
-    config.write_text("[user]\nname = A\nemail = a@example.org\n[init]\ndefaultBranch = main\n")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    folder = tmp_path / "lab"
-    folder.mkdir()
-    (folder / NOTEBOOK).write_text(TEXT)
-    git(folder, "init", "-q")
-    return folder
-
-
-def committed(lab: Path) -> Path:
-    git(lab, "add", NOTEBOOK)
-    git(lab, "commit", "-qm", "start")
-    return lab
-
-
-def change(lab: Path, old: str = "-first", new: str = "-first\n-second") -> None:
-    path = lab / NOTEBOOK
-    path.write_text(path.read_text().replace(old, new))
+def lab(git_lab: Path) -> Path:
+    return git_lab
 
 
 def refusal(lab: Path) -> str:

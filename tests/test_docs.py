@@ -8,8 +8,7 @@ import re
 import pytest
 
 from imgexp_tui.cli.parser import COMMANDS
-
-from .conftest import ROOT
+from tests.helpers import ROOT
 
 
 @pytest.mark.parametrize("name", ["settings", "findings"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from imgexp_tui.notebook.load import load
 pytestmark = [
     pytest.mark.sshd,
     pytest.mark.tmux,
-    pytest.mark.skipif(bool(loopback.missing()), reason=loopback.missing()),
-    pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed"),
 ]
 
 SAVE = "\x13"

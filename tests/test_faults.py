@@ -10,7 +10,6 @@ import uuid
 from pathlib import Path
 
 import fault_kinds
-import loopback
 import pytest
 from fault_kinds import Lane, Tally
 from faults import Row
@@ -21,10 +20,7 @@ from imgexp_tui.records.process_identity import identity
 from imgexp_tui.records.status import State, Status
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
-
-from .conftest import ROOT
-
-SSH = pytest.mark.skipif(bool(loopback.missing()), reason=loopback.missing())
+from tests.helpers import ROOT
 
 
 @pytest.mark.parametrize(
@@ -34,7 +30,7 @@ SSH = pytest.mark.skipif(bool(loopback.missing()), reason=loopback.missing())
         ("supervisor", 8),  # at its start twice, on its way, at its end, in each of two labs
         ("trainer", 3),
         ("worker", 1),
-        pytest.param("ssh", 2, marks=[pytest.mark.sshd, SSH]),
+        pytest.param("ssh", 2, marks=pytest.mark.sshd),
     ],
 )
 def test_what_is_killed_leaves_the_rest_and_the_truth(kind: str, trials: int) -> None:

@@ -13,8 +13,8 @@ from imgexp_tui.findings.engine import RULES, Engine
 from imgexp_tui.findings.model import Severity
 from imgexp_tui.notebook.finding_names import FINDINGS
 from imgexp_tui.notebook.load import read
-
-from .made_up_runs import made_up, write_lines
+from tests.helpers import write_lines
+from tests.support.made_up_runs import made_up
 
 COUNTS = {"valid/samples": [500, 448, 500]}
 

@@ -10,8 +10,7 @@ import pytest
 
 from imgexp_tui.findings.model import Finding, Severity
 from imgexp_tui.findings.run_data import Relatives
-
-from .made_up_runs import found_in, made_up
+from tests.support.made_up_runs import found_in, made_up
 
 GB = 1 << 30
 NOISE = (0.003, -0.004, 0.001, -0.002, 0.004, -0.001, 0.002, -0.003)

@@ -42,12 +42,6 @@ def of(note: str) -> list[Idea]:
     return model.ideas_of(Version("v0", takeaways=note))
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / paths.NOTEBOOK).write_text(NOTEBOOK)
-    return tmp_path
-
-
 def test_ideas_are_found_in_every_note_with_their_place() -> None:
     assert model.all_ideas(read(NOTEBOOK, Path("lab"))) == [
         Idea("v0", "takeaways", 2, "try num_workers > 0"),

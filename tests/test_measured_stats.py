@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,8 @@ from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.system.stats import measured
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
-
-from .conftest import stop_all
+from tests import native
+from tests.helpers import stop_all
 
 SECONDS = 8
 TRAINER = f"""
@@ -36,11 +34,9 @@ with open(sys.argv[1], "w") as file:
 """
 
 
+@pytest.mark.compiler
 def test_known_memory_cpu_time_and_card_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not shutil.which("gcc"):
-        pytest.skip("needs gcc")
-    library, source = tmp_path / "libnvidia-ml.so.1", Path(__file__).with_name("fake_nvml.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    native.driver(tmp_path)
     (tmp_path / "cards").write_text("\n")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     monkeypatch.setenv("FAKE_NVML", str(tmp_path / "cards"))

@@ -20,8 +20,8 @@ from imgexp_tui.monitor.host import HostSampler
 from imgexp_tui.monitor.io_rates import Rates, disk_of, net_bytes
 from imgexp_tui.monitor.proc import descendants, environment, pss, stat
 from imgexp_tui.monitor.process_tree import TreeSampler
+from tests import native
 
-FAKE_DRIVER = Path(__file__).parent / "fake_nvml.c"
 PARENT = """
 import os, subprocess, sys
 block = bytearray(80 << 20)
@@ -208,11 +208,7 @@ def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a libnvidia-ml.so.1 with two cards whose state the test moves through a file."""
-    if not shutil.which("gcc"):
-        pytest.skip("needs gcc")
-    folder = tmp_path_factory.mktemp("driver")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(FAKE_DRIVER)], check=True)
-    return folder
+    return native.driver(tmp_path_factory.mktemp("driver"))
 
 
 LOOK = """
@@ -258,6 +254,7 @@ def look(driver: Path, tmp_path: Path) -> Iterator[Any]:
     assert watcher.returncode == 0
 
 
+@pytest.mark.compiler
 def test_cards_answer_what_they_can(look: Any) -> None:
     found = look("")
     first, second = found["cards"]
@@ -290,11 +287,13 @@ def test_cards_answer_what_they_can(look: Any) -> None:
     assert found["processes"] == {"42": 2 * (100 << 20)}
 
 
+@pytest.mark.compiler
 def test_a_process_whose_memory_is_not_told_is_there_all_the_same(look: Any) -> None:
     found = {(p["card"], p["pid"]): p["memory"] for p in look("")["all"]}
     assert found == {(0, 42): 100 << 20, (0, 43): None, (1, 42): 100 << 20, (1, 43): None}
 
 
+@pytest.mark.compiler
 def test_a_card_that_falls_off_the_bus_keeps_its_line_and_comes_back(look: Any) -> None:
     look("")
     lost, other = look("lost")["cards"]
@@ -305,10 +304,12 @@ def test_a_card_that_falls_off_the_bus_keeps_its_line_and_comes_back(look: Any) 
     assert back["utilization"] == 87.0 and not back["lost"]
 
 
+@pytest.mark.compiler
 def test_cards_come_and_go(look: Any) -> None:
     assert [len(look(words)["cards"]) for words in ("", "gone", "grown", "")] == [2, 1, 3, 2]
 
 
+@pytest.mark.compiler
 def test_a_card_that_fails_at_every_question_is_no_end(look: Any) -> None:
     first, second = look("errors")["cards"]
     assert (first["name"], second["name"]) == ("GPU 0", "GPU 1")
@@ -316,11 +317,13 @@ def test_a_card_that_fails_at_every_question_is_no_end(look: Any) -> None:
     assert look("")["cards"][0]["memory"] == 1985 << 20
 
 
+@pytest.mark.compiler
 def test_what_slows_a_card_down_is_named(look: Any) -> None:
     card = look("hot")["cards"][0]
     assert (card["throttle"], card["temperature"], card["clock"]) == (["heat"], 93.0, 900.0)
 
 
+@pytest.mark.compiler
 def test_a_card_that_is_divided_tells_of_its_instances(look: Any) -> None:
     """The second instance is number 2: a hole in the numbers is none in the list."""
     found = look("mig")
@@ -336,11 +339,13 @@ def test_a_card_that_is_divided_tells_of_its_instances(look: Any) -> None:
     assert found["processes"]["42"] == 3 * (100 << 20)
 
 
+@pytest.mark.compiler
 def test_an_old_driver_has_the_first_form_of_memory_only(look: Any) -> None:
     card = look("old")["cards"][0]
     assert (card["memory"], card["throttle"]) == (2285 << 20, ["power cap"])
 
 
+@pytest.mark.compiler
 def test_a_driver_that_is_unloaded_takes_its_cards_along_and_brings_them_back(look: Any) -> None:
     look("")
     gone = look("unloaded")

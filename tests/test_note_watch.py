@@ -13,11 +13,14 @@ from imgexp_tui.notebook.load import load
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.services.notes.sync import NoteFile
 from imgexp_tui.views.notes.cursor_anchor import moved
+from tests.conftest import NewLab
+from tests.helpers import until
+from tests.support.editor_app import TRIAL, EditorApp, file, opened
 
-from .test_tui_editor import NOTEBOOK as TEXT
-from .test_tui_editor import Host, file, lab, opened, until
 
-__all__ = ["lab"]
+@pytest.fixture
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(TRIAL, "lab")
 
 
 def elsewhere(lab: Path, text: str) -> None:
@@ -28,10 +31,10 @@ def elsewhere(lab: Path, text: str) -> None:
 
 
 async def test_a_note_that_was_not_touched_shows_what_another_editor_wrote(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
-        elsewhere(lab, TEXT.replace("-bs of", "-theirs\n-bs of").replace("First.", "Second."))
+        elsewhere(lab, TRIAL.replace("-bs of", "-theirs\n-bs of").replace("First.", "Second."))
         await until(pilot, lambda: "-theirs" in app.area.text, "their line")
         await until(pilot, lambda: app.editor.query_one("#summary").text == "Second.", "their summary")  # type: ignore[attr-defined]
         assert "changed elsewhere" in app.told("#banner") and "unsaved" not in app.told("#state")
@@ -46,10 +49,10 @@ async def test_a_note_that_was_not_touched_shows_what_another_editor_wrote(lab: 
 
 
 async def test_undo_takes_a_change_made_elsewhere_back(lab: Path) -> None:
-    app = Host(lab, field="summary")
+    app = EditorApp(lab, field="summary")
     async with app.run_test() as pilot:
         await opened(pilot, app)
-        elsewhere(lab, TEXT.replace("First.", "Theirs."))
+        elsewhere(lab, TRIAL.replace("First.", "Theirs."))
         await until(pilot, lambda: app.area.text == "Theirs.", "their text")
         await pilot.press("ctrl+z")
         assert app.area.text == "First." and "unsaved" in app.told("#state")
@@ -59,12 +62,12 @@ async def test_undo_takes_a_change_made_elsewhere_back(lab: Path) -> None:
 
 
 async def test_what_is_typed_is_merged_and_the_cursor_stays_by_its_words(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press("up", "home", *"-m", "enter", "backspace", "left", "end")
         elsewhere(
-            lab, TEXT.replace("'''\n-bs of 64 could be bigger\n", "'''\n-above\n-bs of 64 could be bigger\n-below\n")
+            lab, TRIAL.replace("'''\n-bs of 64 could be bigger\n", "'''\n-above\n-bs of 64 could be bigger\n-below\n")
         )
         await until(pilot, lambda: "-below" in app.area.text, "the merge")
         assert "merged here, not saved" in app.told("#banner")
@@ -81,11 +84,11 @@ async def test_what_is_typed_is_merged_and_the_cursor_stays_by_its_words(lab: Pa
 
 
 async def test_the_same_lines_changed_on_both_sides_wait_for_the_save(lab: Path) -> None:
-    app = Host(lab, field="summary")
+    app = EditorApp(lab, field="summary")
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"mine")
-        elsewhere(lab, TEXT.replace("First.", "First. Theirs."))
+        elsewhere(lab, TRIAL.replace("First.", "First. Theirs."))
         await until(pilot, lambda: "First. Theirs." in app.told("#banner"), "their line in the banner")
         await pilot.press(*"!")
         assert app.area.text == "First.mine!"
@@ -96,11 +99,11 @@ async def test_the_same_lines_changed_on_both_sides_wait_for_the_save(lab: Path)
 
 
 async def test_a_clash_that_was_undone_shows_their_text(lab: Path) -> None:
-    app = Host(lab, field="summary")
+    app = EditorApp(lab, field="summary")
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press("x")
-        elsewhere(lab, TEXT.replace("First.", "Theirs."))
+        elsewhere(lab, TRIAL.replace("First.", "Theirs."))
         await until(pilot, lambda: "Theirs." in app.told("#banner"), "the clash")
         await pilot.press("backspace")
         await until(pilot, lambda: app.area.text == "Theirs.", "their text")
@@ -109,14 +112,14 @@ async def test_a_clash_that_was_undone_shows_their_text(lab: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (TEXT.replace("versions.v0", "versions.v7"), "v0 is not in experiments.toml any more"),
-        (TEXT.replace("'''First.'''", "'''First."), "experiments.toml:"),
-        (TEXT.replace("'''First.'''", "7"), "is no text any more"),
+        (TRIAL.replace("versions.v0", "versions.v7"), "v0 is not in experiments.toml any more"),
+        (TRIAL.replace("'''First.'''", "'''First."), "experiments.toml:"),
+        (TRIAL.replace("'''First.'''", "7"), "is no text any more"),
         (None, "There is no experiments.toml any more"),
     ],
 )
 async def test_a_file_that_cannot_be_read_is_said_and_typing_goes_on(lab: Path, text: str | None, said: str) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         if text is None:
@@ -126,28 +129,28 @@ async def test_a_file_that_cannot_be_read_is_said_and_typing_goes_on(lab: Path, 
         await until(pilot, lambda: said in app.told("#banner"), "the warning")
         await pilot.press(*"typed")
         await until(pilot, lambda: any("typed" in d.text for d in drafts.drafts(lab)), "the draft")
-        elsewhere(lab, TEXT)
+        elsewhere(lab, TRIAL)
         await until(pilot, lambda: app.told("#banner") == "", "the warning to go")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert file(lab) == TEXT.replace("bigger\n", "bigger\n-typed")
+    assert file(lab) == TRIAL.replace("bigger\n", "bigger\n-typed")
 
 
 async def test_a_file_that_is_being_written_is_not_looked_at(lab: Path) -> None:
     watched = NoteFile(lab, "v0")
-    half = TEXT[: TEXT.index("takeaways")]
+    half = TRIAL[: TRIAL.index("takeaways")]
     with (lab / NOTEBOOK).open("w") as writer:
         writer.write(half)
         writer.flush()
         assert await asyncio.to_thread(watched.look) is None
-        writer.write(TEXT[len(half) :].replace("First.", "Whole."))
+        writer.write(TRIAL[len(half) :].replace("First.", "Whole."))
     found = await asyncio.to_thread(watched.look)
     assert found and found.texts["takeaways"] == "-bs of 64 could be bigger\n"
     assert await asyncio.to_thread(watched.look) is None
 
 
 async def test_a_save_of_this_editor_is_no_change_made_elsewhere(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"one", "ctrl+s", *"two")
@@ -159,7 +162,7 @@ async def test_a_save_of_this_editor_is_no_change_made_elsewhere(lab: Path) -> N
 
 
 async def test_edits_elsewhere_amid_saves_and_typing_lose_nothing(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         from imgexp_tui.notebook.saving.save import save_note
@@ -196,7 +199,7 @@ def test_a_place_stays_by_its_words(before: str, after: str, place: tuple[int, i
 
 def test_a_broken_line_elsewhere_does_not_hide_the_note(lab: Path) -> None:
     watched = NoteFile(lab, "v0")
-    elsewhere(lab, TEXT.replace('base = "v0"', "base = ").replace("First.", "Still read."))
+    elsewhere(lab, TRIAL.replace('base = "v0"', "base = ").replace("First.", "Still read."))
     found = watched.look()
     assert found and found.texts["summary"] == "Still read."
     os.utime(lab / NOTEBOOK, (1, 1))

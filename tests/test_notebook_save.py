@@ -57,12 +57,6 @@ with \\"quotes\\" \\
 VERSIONS = ("v0", "v1", "dotted", "inline", "bare", "v 9")
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    return tmp_path
-
-
 def notes(lab: Path) -> dict[tuple[str, str], str]:
     return {(v.name, field): getattr(v, field) for v in load(lab).versions.values() for field in FIELDS}
 

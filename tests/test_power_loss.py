@@ -15,15 +15,16 @@ from pathlib import Path
 import power_loss
 import pytest
 
-from imgexp_tui.notebook.history import log as log_module
+from imgexp_tui.notebook.history import log as note_log
 from imgexp_tui.notebook.history.drafts import drafts, write_draft
 from imgexp_tui.notebook.load import load
 from imgexp_tui.notebook.saving import atomic_swap
+from tests.helpers import ROOT
+from tests.native import library
+from tests.support import power_loss_cases
+from tests.support.power_loss_cases import DRAFT, NEW, OLD, THEIRS, lab_of, notebook_of, save
 
-from . import power_cases
-from .conftest import ROOT
-from .faulty import library
-from .power_cases import DRAFT, NEW, OLD, THEIRS, lab_of, notebook_of, save
+pytestmark = pytest.mark.compiler
 
 Look = Callable[[bool], None]
 
@@ -40,7 +41,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def after_every_cut(case: Callable[[Path], None], base: Path, look: Look) -> None:
     """`look` at every state; it is told whether the case was done by then."""
     log, before = base.with_name("log"), power_loss.scan(base)
-    words = [sys.executable, "-m", "tests.power_cases", case.__name__, str(base), str(log)]
+    words = [sys.executable, "-m", "tests.support.power_loss_cases", case.__name__, str(base), str(log)]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")])
     env = os.environ | {"LD_PRELOAD": str(library("recorder")), "PYTHONPATH": paths}
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
@@ -58,14 +59,14 @@ def says(base: Path) -> str:
 
 
 def told(base: Path) -> set[str]:
-    return {state.text for state in log_module.states(lab_of(base), "v0", "summary")}
+    return {state.text for state in note_log.states(lab_of(base), "v0", "summary")}
 
 
-@pytest.mark.parametrize("way", [save, power_cases.save_without_an_exchange])
+@pytest.mark.parametrize("way", [save, power_loss_cases.save_without_an_exchange])
 @pytest.mark.parametrize("earlier", [False, True], ids=["the history is new", "the history is there"])
 def test_a_save_is_whole_and_what_it_replaced_is_told(base: Path, way: Callable[[Path], None], earlier: bool) -> None:
     if earlier:
-        log_module.record_missing(lab_of(base), [("v0", "takeaways", "-a")], 1.0)
+        note_log.record_missing(lab_of(base), [("v0", "takeaways", "-a")], 1.0)
 
     def look(done: bool) -> None:
         assert says(base) == "new" if done else says(base) in ("old", "new")
@@ -85,7 +86,7 @@ def test_a_file_of_others_that_was_displaced_stands_again(base: Path) -> None:
     def look(done: bool) -> None:
         assert not done or notebook_of(base).read_text() == THEIRS
 
-    after_every_cut(power_cases.displace_a_file_of_others, base, look)
+    after_every_cut(power_loss_cases.displace_a_file_of_others, base, look)
 
 
 def test_mending_is_done_once_and_for_all(base: Path) -> None:
@@ -100,14 +101,14 @@ def test_mending_is_done_once_and_for_all(base: Path) -> None:
         assert notebook_of(base).read_text() == THEIRS
         assert [p.name for p in lab_of(base).iterdir()] == ["experiments.toml"]
 
-    after_every_cut(power_cases.mend, base, look)
+    after_every_cut(power_loss_cases.mend, base, look)
 
 
 def test_a_draft_that_is_kept_is_offered(base: Path) -> None:
     def look(done: bool) -> None:
         assert drafts(lab_of(base)) == [DRAFT] if done else drafts(lab_of(base)) in ([], [DRAFT])
 
-    after_every_cut(power_cases.keep_a_draft, base, look)
+    after_every_cut(power_loss_cases.keep_a_draft, base, look)
 
 
 def test_a_draft_that_is_dropped_does_not_come_back(base: Path) -> None:
@@ -117,4 +118,4 @@ def test_a_draft_that_is_dropped_does_not_come_back(base: Path) -> None:
     def look(done: bool) -> None:
         assert drafts(lab_of(base)) == [] if done else drafts(lab_of(base)) in ([], [DRAFT])
 
-    after_every_cut(power_cases.drop_a_draft, base, look)
+    after_every_cut(power_loss_cases.drop_a_draft, base, look)

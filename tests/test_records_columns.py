@@ -26,6 +26,7 @@ from imgexp_tui.records.metrics.history import Axis, RunSeries
 from imgexp_tui.records.metrics.jsonl_columns import parse, read_rows
 from imgexp_tui.records.metrics.minmax import Pyramid
 from imgexp_tui.records.rundir import RunDir
+from tests.helpers import write_lines
 
 
 @pytest.fixture
@@ -39,13 +40,6 @@ def run(tmp_path: Path) -> RunDir:
 def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records from 20 KB on are opened as long ones are."""
     monkeypatch.setattr(history, "LONG", 20_000)
-
-
-def write(run: RunDir, lines: list[dict[str, Any]]) -> None:
-    writer = LineWriter(run.metrics)
-    for line in lines:
-        writer.write(line)
-    writer.close()
 
 
 def curve(count: int, spike: int = 0) -> list[dict[str, Any]]:
@@ -143,7 +137,7 @@ def test_several_processes_read_what_one_reads(run: RunDir, monkeypatch: pytest.
     lines = curve(3000, spike=777)
     for line in lines[1000:1500]:
         line["valid/loss"] = math.nan if line["step"] % 7 == 0 else 2.0
-    write(run, lines)
+    write_lines(run.metrics, lines)
     whole, end = read_rows(run.metrics, 0, run.metrics.stat().st_size)
     monkeypatch.setattr(snapshot_writer, "_SHARED", 1000)
     monkeypatch.setattr(snapshot_writer.os, "sched_getaffinity", lambda _: {0, 1, 2})
@@ -165,7 +159,7 @@ def test_reading_stops_at_a_line_that_is_not_whole(run: RunDir) -> None:
 
 
 def test_a_spike_of_one_step_is_in_every_window_that_holds_it(run: RunDir, short_is_long: None) -> None:
-    write(run, curve(5000, spike=3777))
+    write_lines(run.metrics, curve(5000, spike=3777))
     found = settled(RunSeries(run))
     for x0, x1, buckets in ((0, 5000, 100), (0, 5000, 7), (3000, 4000, 80), (3777, 3777, 1), (3770, 3780, 10)):
         window = found.window("train/loss", x0, x1, buckets)
@@ -178,7 +172,7 @@ def test_a_spike_of_one_step_is_in_every_window_that_holds_it(run: RunDir, short
 
 
 def test_a_long_record_is_sampled_at_once_and_whole_soon_after(run: RunDir, short_is_long: None) -> None:
-    write(run, curve(20_000, spike=7777))
+    write_lines(run.metrics, curve(20_000, spike=7777))
     found = RunSeries(run)
     assert found.poll() and found.reading
     assert found.last_step == 20_000
@@ -189,7 +183,7 @@ def test_a_long_record_is_sampled_at_once_and_whole_soon_after(run: RunDir, shor
     again = RunSeries(run)
     again.poll()
     assert not again.reading, "it was opened from the cache"
-    write(run, [{"step": 15_000, "train/loss": 0.5}, {"step": 15_001, "train/loss": "nan"}])
+    write_lines(run.metrics, [{"step": 15_000, "train/loss": 0.5}, {"step": 15_001, "train/loss": "nan"}])
     again.poll()
     assert numbers(again, "train/loss")[-3:][0] == (14_999, 1 / 14_999)
     assert again.last_step == 15_001
@@ -197,7 +191,7 @@ def test_a_long_record_is_sampled_at_once_and_whole_soon_after(run: RunDir, shor
 
 
 def test_a_record_that_was_rewritten_or_cut_is_read_anew(run: RunDir, short_is_long: None) -> None:
-    write(run, curve(3000))
+    write_lines(run.metrics, curve(3000))
     settled(RunSeries(run))
     text = run.metrics.read_bytes()
     run.metrics.write_bytes(
@@ -213,7 +207,7 @@ def test_a_record_that_was_rewritten_or_cut_is_read_anew(run: RunDir, short_is_l
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_damaged_snapshot_is_never_believed(run: RunDir, seed: int) -> None:
-    write(run, curve(2000, spike=1234))
+    write_lines(run.metrics, curve(2000, spike=1234))
     assert snapshot_writer.main([str(run.path)]) == snapshot_writer.KEPT
     file = run.cache / snapshot.NAME
     data, dice = bytearray(file.read_bytes()), random.Random(seed)
@@ -238,7 +232,7 @@ def test_a_damaged_snapshot_is_never_believed(run: RunDir, seed: int) -> None:
 
 
 def test_a_folder_that_takes_no_cache_is_read_all_the_same(run: RunDir, short_is_long: None) -> None:
-    write(run, curve(3000))
+    write_lines(run.metrics, curve(3000))
     run.cache.write_text("a file where the folder should be")
     found = settled(RunSeries(run))
     assert same(numbers(found, "train/loss"), as_read_line_by_line(run)["train/loss"])
@@ -247,7 +241,7 @@ def test_a_folder_that_takes_no_cache_is_read_all_the_same(run: RunDir, short_is
 
 def test_a_full_disk_leaves_nothing_behind(run: RunDir) -> None:
     """The limit of a file's size stands for the disk's."""
-    write(run, curve(3000))
+    write_lines(run.metrics, curve(3000))
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
@@ -261,16 +255,19 @@ def test_a_full_disk_leaves_nothing_behind(run: RunDir) -> None:
 def test_without_another_process_the_record_is_read_here(
     run: RunDir, short_is_long: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(run, curve(3000))
+    write_lines(run.metrics, curve(3000))
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     found = settled(RunSeries(run))
     assert len(numbers(found, "train/loss")) == 3000
 
 
 def test_the_next_snapshot_goes_on_from_the_last(run: RunDir) -> None:
-    write(run, curve(500))
+    write_lines(run.metrics, curve(500))
     assert snapshot_writer.main([str(run.path)]) == snapshot_writer.KEPT
-    write(run, [{"step": 400 + i, "time": 2000.0 + i, "train/loss": float(i), "valid/loss": 0.5} for i in range(300)])
+    write_lines(
+        run.metrics,
+        [{"step": 400 + i, "time": 2000.0 + i, "train/loss": float(i), "valid/loss": 0.5} for i in range(300)],
+    )
     assert snapshot_writer.main([str(run.path)]) == snapshot_writer.KEPT
     found = snapshot.open_snapshot(run.cache, run.metrics)
     assert found is not None
@@ -281,9 +278,9 @@ def test_the_next_snapshot_goes_on_from_the_last(run: RunDir) -> None:
 
 
 def test_attempts_and_seconds_leave_the_pause_out(run: RunDir) -> None:
-    write(run, curve(100))
+    write_lines(run.metrics, curve(100))
     events.log(run, "resumed", attempt=2, time=9000.0)
-    write(run, [{"step": 51 + i, "epoch": 1, "time": 9001.0 + i, "train/loss": 1.0} for i in range(100)])
+    write_lines(run.metrics, [{"step": 51 + i, "epoch": 1, "time": 9001.0 + i, "train/loss": 1.0} for i in range(100)])
     Request("u", run.run, "v0", None, {"batch_size": 8}, [], "shipped", 7, "", "h", "me", 1.0).write(run)
     found = settled(RunSeries(run))
     assert found.attempts == {2: 51}
@@ -300,7 +297,7 @@ def test_epochs_are_as_long_as_their_steps() -> None:
 
 
 def test_pieces_of_a_record_are_whole_lines_of_all_of_it(run: RunDir) -> None:
-    write(run, curve(50_000))
+    write_lines(run.metrics, curve(50_000))
     size = run.metrics.stat().st_size
     pieces = sampling.sampled(run.metrics, size)
     steps = [json.loads(line)["step"] for piece in pieces for line in piece.splitlines()]
@@ -310,7 +307,7 @@ def test_pieces_of_a_record_are_whole_lines_of_all_of_it(run: RunDir) -> None:
 
 
 def test_what_a_killed_builder_left_is_removed_by_a_later_one(run: RunDir) -> None:
-    write(run, curve(10))
+    write_lines(run.metrics, curve(10))
     run.cache.mkdir()
     left = run.cache / f".{snapshot.NAME}.abc.tmp"
     left.write_bytes(b"half")
@@ -331,7 +328,7 @@ def test_nothing_is_nothing(run: RunDir) -> None:
 
 
 def test_what_the_supervisor_sampled_stands_at_the_steps_that_were_done(run: RunDir) -> None:
-    write(run, [{"step": s, "epoch": 1, "time": 100.0 + 2 * s, "train/loss": 1.0} for s in range(1, 6)])
+    write_lines(run.metrics, [{"step": s, "epoch": 1, "time": 100.0 + 2 * s, "train/loss": 1.0} for s in range(1, 6)])
     samples: list[dict[str, Any]] = [
         {"time": 90.0 + s, "tree/memory": float(s), "host/memory_total": 9.0, "gpu0/throttle": "heat"}
         for s in range(25)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from imgexp_tui.cli import main
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.records.version_filter import Facts, FilterError, parse
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 NUMBERS = {"valid/loss": 0.25, "train/accuracy": 0.9, "train/loss": 0.1, "valid/accuracy": 0.6}
 ALL = {

@@ -20,8 +20,8 @@ from imgexp_tui.reports.sections import page
 from imgexp_tui.reports.tabular import csv_text, run_row
 from imgexp_tui.views.notes.panel import note_lines
 from imgexp_tui.views.styled import plain
-
-from .reported_runs import a_run
+from tests.conftest import NewLab
+from tests.support.recorded_runs import a_run
 
 MEASURED = (
     ("GPU Memory Usage", "1,985/8,126 MB"),
@@ -109,14 +109,14 @@ Epoch time (train): ~70 s'''
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
+def lab(new_lab: NewLab) -> Path:
     """A lab with one run, which took 2,425 MB and 70 s an epoch."""
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    view = a_run(tmp_path, "v0", "20260101-000000-aaaaaa", [0.4, 0.3])
+    lab = new_lab(NOTEBOOK)
+    view = a_run(lab, "v0", "20260101-000000-aaaaaa", [0.4, 0.3])
     mega = 1024 * 1024
     jsonl.append(view.dir.metrics, {"step": 5, "epoch": 3, "time": 4.0, "time/epoch_train": 70.0})
     jsonl.append(view.dir.system, {"time": 1.0, "tree/memory": 2425 * mega, "host/memory_total": 30147 * mega})
-    return tmp_path
+    return lab
 
 
 def test_the_page_marks_what_disagrees(lab: Path) -> None:

@@ -21,8 +21,7 @@ from imgexp_tui.reports.markdown_escape import block, inline
 from imgexp_tui.reports.sections import Views, page
 from imgexp_tui.reports.tabular import csv_text, json_text, run_row, version_row
 from imgexp_tui.text import clean, clean_line
-
-from .reported_runs import a_run
+from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """\
 [lab]

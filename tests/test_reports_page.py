@@ -17,8 +17,7 @@ from imgexp_tui.reports.html import html
 from imgexp_tui.reports.markdown import markdown
 from imgexp_tui.reports.sections import PARTS, Heading, Note, over_seeds, page
 from imgexp_tui.text import clean
-
-from .reported_runs import PLAN, a_run
+from tests.support.recorded_runs import PLAN, a_run
 
 NOTEBOOK = """\
 [lab]

@@ -20,8 +20,7 @@ from PIL import Image
 from imgexp_tui.reports.plot_data import COLUMNS, MOST, Figure, Line, Panel, overview, run_figure, shown_run, thinned
 from imgexp_tui.reports.plot_files import LIST, ExportError, folder_of, put
 from imgexp_tui.reports.plot_render import draw
-
-from .reported_runs import PLAN, a_run
+from tests.support.recorded_runs import PLAN, a_run
 
 RUN = "20260101-000000-aaaaaa"
 

@@ -19,9 +19,8 @@ from imgexp_tui.records.status import State
 from imgexp_tui.runner.control import wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.tui.terminal.notifier import escape, sentence
-
-from .conftest import stop_all
-from .reported_runs import a_run
+from tests.helpers import stop_all
+from tests.support.recorded_runs import a_run
 
 SEQUENCE = re.compile(rb"\x1b(?:P.*?\x1b\\|\][^\a\x1b]*(?:\a|\x1b\\))", re.DOTALL)
 

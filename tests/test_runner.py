@@ -6,15 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from imgexp_tui.notebook.load import load
 from imgexp_tui.records import events, jsonl
-from imgexp_tui.records import status as status_module
+from imgexp_tui.records import status as run_status
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.process_identity import Identity
@@ -24,6 +23,8 @@ from imgexp_tui.runner.control import ControlError, resume, stop, wait
 from imgexp_tui.runner.find_run import find_run
 from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.supervisor.process_cleanup import of_run
+from tests.conftest import NewLab
+from tests.helpers import kill_all, wait_until
 
 TRAINER = '''
 """Stands in for a user's training script."""
@@ -80,30 +81,18 @@ command = ["sleep", "600"]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "trainer.py").write_text(TRAINER)
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK.format(grace=30))
-    yield tmp_path
-    for run in find_runs(tmp_path):
-        request, process = Request.read(run), Process.read(run)
-        if process and process.supervisor and process.supervisor.alive():
-            os.kill(process.supervisor.pid, signal.SIGKILL)
-        for left in of_run(request.uuid, process.trainer if process else None) if request else ():
-            os.kill(left.pid, signal.SIGKILL)
+def lab(new_lab: NewLab) -> Iterator[Path]:
+    lab = new_lab(NOTEBOOK.format(grace=30))
+    (lab / "trainer.py").write_text(TRAINER)
+    yield lab
+    kill_all(lab)
 
 
 def start(lab: Path, version: str, *, ready: bool = True, **overrides: int | str) -> RunDir:
     run = launch(load(lab), version, overrides=overrides)
     if ready:
-        until(lambda: (run.path / "ready").exists())
+        wait_until(lambda: (run.path / "ready").exists())
     return run
-
-
-def until(so: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def process(run: RunDir) -> tuple[Identity, Identity]:
@@ -138,13 +127,14 @@ def test_a_run_to_its_end(lab: Path) -> None:
     assert run.log.read_text() == "mode quick\n"
     sample = jsonl.read(run.system)[0]
     assert {"time", "tree/cpu_percent", "tree/memory", "host/cpu_percent", "host/memory_total"} <= set(sample)
-    until(lambda: not process(run)[0].alive())
+    wait_until(lambda: not process(run)[0].alive())
     # Nothing but the record is left in the folder.
     assert {p.name for p in run.path.iterdir()} == {
         *("request.json", "process.json", "exit.json", "events.jsonl", "system.jsonl", "output.log", "source", "ready")
     }
 
 
+@pytest.mark.git
 def test_what_was_asked_is_frozen(lab: Path) -> None:
     git = ["git", "-C", str(lab), "-c", "user.name=a", "-c", "user.email=b"]
     subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
@@ -216,7 +206,7 @@ def test_the_launchers_end_leaves_the_run(lab: Path, end: str) -> None:
     os.close(master)
     launcher.communicate(timeout=30)
     assert launcher.returncode == -(signal.SIGKILL if end == "SIGKILL" else signal.SIGHUP)
-    assert status_module.status(run).state is State.RUNNING
+    assert run_status.status(run).state is State.RUNNING
     assert all(p.alive() for p in process(run))
     stop(run)
     assert ended(run).cause == "stopped"
@@ -300,11 +290,11 @@ def test_the_supervisors_death_leaves_the_trainer(lab: Path) -> None:
     run = start(lab, "hold")
     supervisor, trainer = process(run)
     os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not supervisor.alive())
-    assert status_module.status(run).state is State.RUNNING
+    wait_until(lambda: not supervisor.alive())
+    assert run_status.status(run).state is State.RUNNING
     os.kill(trainer.pid, signal.SIGKILL)
-    until(lambda: not trainer.alive())
-    assert status_module.status(run).state is State.LOST
+    wait_until(lambda: not trainer.alive())
+    assert run_status.status(run).state is State.LOST
     with pytest.raises(ControlError, match="lost"):
         stop(run)
 
@@ -315,7 +305,7 @@ def test_a_trainer_without_supervisor_can_be_stopped(lab: Path, version: str, by
     run = start(lab, version)
     supervisor, _ = process(run)
     os.kill(supervisor.pid, signal.SIGKILL)
-    until(lambda: not supervisor.alive())
+    wait_until(lambda: not supervisor.alive())
     stop(run)
     stop(run)
     found = ended(run)
@@ -335,8 +325,8 @@ def test_a_resumed_run_is_its_next_attempt(lab: Path) -> None:
     view.poll()
     before = run.request.read_bytes()
     resume(run)
-    assert (status_module.status(run).state, status_module.status(run).attempt) == (State.RUNNING, 2)
-    until(lambda: len(jsonl.read(run.metrics)) == 2)
+    assert (run_status.status(run).state, run_status.status(run).attempt) == (State.RUNNING, 2)
+    wait_until(lambda: len(jsonl.read(run.metrics)) == 2)
     view.poll()
     assert view.status.state is State.RUNNING and view.step == 2
     stop(run)
@@ -351,12 +341,12 @@ def test_a_lost_run_can_be_resumed_and_what_was_left_of_it_is_gone(lab: Path) ->
     supervisor, trainer = process(run)
     for one in (supervisor, trainer):
         os.kill(one.pid, signal.SIGKILL)
-    until(lambda: status_module.status(run).state is State.LOST)
+    wait_until(lambda: run_status.status(run).state is State.LOST)
     left = left_of(run)
     assert len(left) == 2
     resume(run)
     assert not any(one.alive() for one in left)
-    assert status_module.status(run).attempt == 2
+    assert run_status.status(run).attempt == 2
 
 
 def test_two_resumes_at_once_start_one_attempt(lab: Path) -> None:
@@ -367,7 +357,7 @@ def test_two_resumes_at_once_start_one_attempt(lab: Path) -> None:
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = sorted(one.communicate(timeout=60)[0] for one in both)
     assert said[0] == "started" and said[1].startswith("the run is ")
-    assert status_module.status(run).attempt == 2
+    assert run_status.status(run).attempt == 2
     assert kinds(run).count("resumed") == 1
 
 
@@ -387,7 +377,7 @@ def test_a_moved_lab_keeps_its_runs(lab: Path, tmp_path_factory: pytest.TempPath
     run = find_runs(moved)[0]
     (run.path / "ready").unlink()
     resume(run)
-    until(lambda: (run.path / "ready").exists())
+    wait_until(lambda: (run.path / "ready").exists())
     stop(run)
     assert ended(run).attempt == 2
     moved.rename(lab)
@@ -398,7 +388,7 @@ def test_a_deleted_folder_does_not_hold_the_supervisor(lab: Path) -> None:
     supervisor, trainer = process(run)
     subprocess.run(["rm", "-rf", str(run.path)], check=True)
     os.kill(supervisor.pid, signal.SIGTERM)
-    until(lambda: not supervisor.alive() and not trainer.alive())
+    wait_until(lambda: not supervisor.alive() and not trainer.alive())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.supervisor import event_command
-
-from .conftest import stop_all
+from tests.conftest import NewLab
+from tests.helpers import wait_until
 
 TOLD = """
 import json, os, sys
@@ -48,13 +48,13 @@ while sys.argv[1] in ("hold", "mute") and not os.path.exists("go"):
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "told.py").write_text(TOLD)
-    (tmp_path / "trainer.py").write_text(TRAINER)
-    write(tmp_path, '["python", "told.py", "{event}", "{message}", "{run_dir}"]')
-    yield tmp_path
-    (tmp_path / "go").touch()
-    stop_all(tmp_path)
+def lab(new_lab: NewLab) -> Iterator[Path]:
+    lab = new_lab("", runs=True)
+    (lab / "told.py").write_text(TOLD)
+    (lab / "trainer.py").write_text(TRAINER)
+    write(lab, '["python", "told.py", "{event}", "{message}", "{run_dir}"]')
+    yield lab
+    (lab / "go").touch()
 
 
 def write(lab: Path, command: str, more: str = "") -> None:
@@ -65,17 +65,10 @@ def write(lab: Path, command: str, more: str = "") -> None:
     (lab / "experiments.toml").write_text(f"[lab]\nslots = 20\non_event = {command}\n{more}\n{versions}")
 
 
-def until(so: Callable[[], object], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.02)
-
-
 def told(lab: Path, count: int) -> list[tuple[list[str], dict[str, str]]]:
     """What the commands were told, once there were so many of them."""
     path = lab / "told.jsonl"
-    until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, f"{count} commands")
+    wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, f"{count} commands")
     return [orjson.loads(line) for line in path.read_bytes().splitlines()]
 
 
@@ -113,7 +106,7 @@ def test_a_new_best_and_the_end_are_told_with_what_happened(lab: Path) -> None:
     }
     # The end was written down before, and nothing stays behind.
     assert Exit.read(run)
-    until(lambda: not beside(run), "an end of the process beside")
+    wait_until(lambda: not beside(run), "an end of the process beside")
     assert not (run.path / event_command.LOG).exists()
 
 
@@ -138,7 +131,7 @@ def test_a_stall_is_told_each_time_and_what_was_asked_for_is_not(lab: Path) -> N
     assert re.fullmatch(r"mute has stalled: nothing written for \ds", second[0][1])
     stop(run)
     wait(run)
-    until(lambda: not beside(run), "an end of the process beside")
+    wait_until(lambda: not beside(run), "an end of the process beside")
     assert {words[0] for words, _ in told(lab, 2)} == {"stalled"}
 
 
@@ -166,24 +159,24 @@ def test_a_trainer_without_its_supervisor_is_told_of_to_the_end(lab: Path) -> No
     (_, _), (words, given) = told(lab, 2)
     assert words[0] == "failed"
     assert given["IMGEXP_STATE"] == "lost"
-    until(lambda: not beside(run), "an end of the process beside")
+    wait_until(lambda: not beside(run), "an end of the process beside")
 
 
 def test_a_command_that_hangs_or_is_not_there_hurts_no_run(lab: Path) -> None:
     write(lab, '["sh", "-c", "touch began; sleep 600"]')
     run = launch(load(lab), "plain")
     assert wait(run).state is State.FINISHED
-    until((lab / "began").exists, "the command")
+    wait_until((lab / "began").exists, "the command")
     # Its time is over: the limit is in the process beside, so that it is ended from outside here.
     for pid in pids():
         if _words(pid)[:3] == [b"sh", b"-c", b"touch began; sleep 600"]:
             os.killpg(pid, signal.SIGKILL)
-    until((run.path / event_command.LOG).exists, "a log")
+    wait_until((run.path / event_command.LOG).exists, "a log")
     write(lab, '["no-such-program"]')
     run = launch(load(lab), "fail")
     assert wait(run).state is State.FAILED
     log = run.path / event_command.LOG
-    until(lambda: log.exists() and log.read_text(), "a complaint")
+    wait_until(lambda: log.exists() and log.read_text(), "a complaint")
     assert log.read_text().endswith(" failed: cannot start no-such-program: No such file or directory\n")
 
 
@@ -194,7 +187,7 @@ def test_a_command_has_limits(lab: Path, monkeypatch: pytest.MonkeyPatch, comman
     write(lab, '["true"]')
     run = launch(load(lab), "plain")
     wait(run)
-    until(lambda: not beside(run), "an end of the process beside")
+    wait_until(lambda: not beside(run), "an end of the process beside")
     request = Request.read(run)
     assert request
     monkeypatch.setattr(event_command, "LIMIT", 1.0)
@@ -210,10 +203,10 @@ def test_a_command_may_start_the_next_run(lab: Path) -> None:
     write(lab, '["sh", "-c", "test \\"$IMGEXP_EVENT/$IMGEXP_VERSION\\" != finished/plain || imgexp-tui -C . run hold"]')
     first = launch(load(lab), "plain")
     wait(first)
-    until(lambda: find_runs(lab, "hold"), "the next run")
+    wait_until(lambda: find_runs(lab, "hold"), "the next run")
     run = find_runs(lab, "hold")[0]
-    until(lambda: status(run).state is State.RUNNING, "its trainer")
-    until(lambda: not beside(first), "an end of the process beside")
+    wait_until(lambda: status(run).state is State.RUNNING, "its trainer")
+    wait_until(lambda: not beside(first), "an end of the process beside")
     assert status(run).state is State.RUNNING
     (lab / "go").touch()
     assert wait(run).state is State.FINISHED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,16 @@ from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.runner.control import resume, wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.version_folders import rename
-
-from .conftest import stop_all
+from tests.conftest import NewLab
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "experiments.toml").write_text(
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(
         '[versions.v0]\ncommand = ["sh", "-c", "printf \'%s\\\\n\' \\"$@\\"; exit 3", "sh", "--out={run_dir}/out", '
-        '"{{run_dir}}"]\n[versions.own]\ncommand = ["echo", "{run_dir}"]\n[versions.own.train]\nrun_dir = "mine"\n'
+        '"{{run_dir}}"]\n[versions.own]\ncommand = ["echo", "{run_dir}"]\n[versions.own.train]\nrun_dir = "mine"\n',
+        runs=True,
     )
-    yield tmp_path
-    stop_all(tmp_path)
 
 
 def test_a_command_gets_the_folder_of_its_run_also_when_that_has_moved(lab: Path) -> None:

@@ -10,7 +10,6 @@ import getpass
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,7 @@ from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.status import State
 from imgexp_tui.runner.control import wait
-
-from .conftest import stop_all
+from tests.conftest import NewLab
 
 PROGRAMS = {
     "busctl": 'case $5 in KillUserProcesses) echo "b $KILLS";; '
@@ -36,17 +34,13 @@ SETUP = (
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    lab = tmp_path / "lab"
-    lab.mkdir()
-    (lab / "experiments.toml").write_text("[versions.v0]\ncommand = ['true']\n")
+def lab(new_lab: NewLab, tmp_path: Path) -> Path:
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, body in PROGRAMS.items():
         (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {tmp_path}/asked\n{body}\n')
         (programs / name).chmod(0o755)
-    yield lab
-    stop_all(lab)
+    return new_lab("[versions.v0]\ncommand = ['true']\n", "lab", runs=True)
 
 
 def cli(lab: Path, *words: str, **answers: str) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,9 @@ from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch, launch_seeds
 from imgexp_tui.runner.queue.queue import Queue, QueueError
 from imgexp_tui.runner.supervisor.process_cleanup import of_run
+from tests import native
+from tests.conftest import NewLab
+from tests.helpers import kill_all, wait_until
 
 TRAINER = """
 import os, subprocess, sys, time
@@ -57,16 +59,12 @@ gpu_memory = "6 GB"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "trainer.py").write_text(TRAINER)
-    write(tmp_path)
-    yield tmp_path
-    for run in find_runs(tmp_path):
-        request, process = Request.read(run), Process.read(run)
-        if process and process.supervisor and process.supervisor.alive():
-            os.kill(process.supervisor.pid, signal.SIGKILL)
-        for left in of_run(request.uuid, process.trainer if process else None) if request else ():
-            os.kill(left.pid, signal.SIGKILL)
+def lab(new_lab: NewLab) -> Iterator[Path]:
+    lab = new_lab("")
+    (lab / "trainer.py").write_text(TRAINER)
+    write(lab)
+    yield lab
+    kill_all(lab)
 
 
 def write(lab: Path, *of_lab: str) -> None:
@@ -76,13 +74,6 @@ def write(lab: Path, *of_lab: str) -> None:
 
 def start(lab: Path, version: str = "v0", **needs: object) -> RunDir:
     return launch(load(lab), version, needs=needs)
-
-
-def until(so: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def runs(run: RunDir) -> bool:
@@ -109,20 +100,20 @@ def kill(run: RunDir, *who: str) -> None:
     assert process
     for one in (getattr(process, w) for w in who):
         os.kill(one.pid, signal.SIGKILL)
-        until(lambda one=one: not one.alive())
+        wait_until(lambda one=one: not one.alive())
 
 
 def test_a_run_whose_place_is_taken_waits_and_says_why(lab: Path) -> None:
     first, second, third = start(lab), start(lab, "v1"), start(lab)
-    until(lambda: runs(first))
+    wait_until(lambda: runs(first))
     assert waits(second) == f"this machine busy with {name(first)}"
     assert waits(third) == f"this machine busy with {name(first)}, 1 ahead"
     assert [e["kind"] for e in jsonl.read(second.events)] == ["queued"]
     finish(first)
-    until(lambda: runs(second))
-    until(lambda: waits(third) == f"this machine busy with {name(second)}")
+    wait_until(lambda: runs(second))
+    wait_until(lambda: waits(third) == f"this machine busy with {name(second)}")
     finish(second)
-    until(lambda: runs(third))
+    wait_until(lambda: runs(third))
     assert [e["kind"] for e in jsonl.read(third.events)] == ["queued", "started"]
     finish(third)
     assert Queue().tickets() == []
@@ -139,10 +130,10 @@ def test_a_run_that_waits_measures_nothing_and_is_not_called_out_for_silence(lab
 def test_several_at_a_time(lab: Path) -> None:
     write(lab, "slots = 2")
     first, second, third = start(lab), start(lab), start(lab)
-    until(lambda: runs(first) and runs(second))
+    wait_until(lambda: runs(first) and runs(second))
     assert waits(third) == f"this machine busy with {name(first)} and {name(second)}"
     finish(second)
-    until(lambda: runs(third))
+    wait_until(lambda: runs(third))
 
 
 def test_as_many_share_as_all_of_them_agree_to(lab: Path) -> None:
@@ -156,10 +147,10 @@ def test_the_order_can_be_changed(lab: Path) -> None:
     request = Request.read(third)
     assert request
     Queue().move(request.uuid, -1)
-    until(lambda: waits(third).endswith(name(first)))
-    assert waits(second).endswith("1 ahead") or until(lambda: waits(second).endswith("1 ahead")) is None
+    wait_until(lambda: waits(third).endswith(name(first)))
+    assert waits(second).endswith("1 ahead") or wait_until(lambda: waits(second).endswith("1 ahead")) is None
     finish(first)
-    until(lambda: runs(third))
+    wait_until(lambda: runs(third))
     assert waits(second)
     with pytest.raises(QueueError, match="does not wait"):
         Queue().move(request.uuid, -1)
@@ -171,11 +162,11 @@ def test_a_run_that_waits_can_be_cancelled_and_put_back(lab: Path) -> None:
     assert wait(second).state is State.STOPPED
     found = Exit.read(second)
     assert found and (found.exit_code, found.signal, found.detail) == (None, None, "as asked, before it was started")
-    until(lambda: waits(third) == f"this machine busy with {name(first)}")
+    wait_until(lambda: waits(third) == f"this machine busy with {name(first)}")
     resume(second)
     assert waits(second).endswith("1 ahead")
     finish(first)
-    until(lambda: runs(third))
+    wait_until(lambda: runs(third))
 
 
 def test_a_run_whose_supervisor_died_in_the_queue_lets_the_others_pass(lab: Path) -> None:
@@ -184,27 +175,27 @@ def test_a_run_whose_supervisor_died_in_the_queue_lets_the_others_pass(lab: Path
     found = status.status(second)
     assert (found.state, found.evidence) == (State.LOST, "ended while it was queued: its supervisor is gone")
     finish(first)
-    until(lambda: runs(third))
+    wait_until(lambda: runs(third))
 
 
 def test_a_crashed_owner_frees_its_place(lab: Path) -> None:
     first, second = start(lab, "stray"), start(lab)
-    until(lambda: runs(first))
+    wait_until(lambda: runs(first))
     left = of_run(Request.read(first).uuid, None)  # type: ignore[union-attr]
     assert len(left) == 2
     kill(first, "supervisor", "trainer")
-    until(lambda: runs(second))
+    wait_until(lambda: runs(second))
     assert not any(one.alive() for one in left)  # what it left behind would have shared the place
 
 
 def test_a_trainer_without_supervisor_keeps_its_place(lab: Path) -> None:
     first, second = start(lab), start(lab)
-    until(lambda: runs(first))
+    wait_until(lambda: runs(first))
     kill(first, "supervisor")
     with pytest.raises(AssertionError, match="did not happen"):
-        until(lambda: status.status(second).state is not State.QUEUED, 2.5)
+        wait_until(lambda: status.status(second).state is not State.QUEUED, seconds=2.5)
     (first.path / "go").touch()
-    until(lambda: runs(second))
+    wait_until(lambda: runs(second))
 
 
 def test_all_labs_of_a_user_share_the_machine(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -220,7 +211,7 @@ def test_a_damaged_queue_is_made_anew(lab: Path) -> None:
     first, second = start(lab), start(lab)
     (file,) = state_home().glob("queue/*/queue.json")
     file.write_text("{")
-    until(lambda: file.read_text() != "{")
+    wait_until(lambda: file.read_text() != "{")
     stop(second)
     assert wait(second).state is State.STOPPED
     finish(first)
@@ -247,7 +238,7 @@ def test_no_two_runs_ever_have_one_place(lab: Path) -> None:
         assert one.wait(120) == 0
     found = find_runs(lab)
     assert len(found) == 12
-    until(lambda: not any(status.status(run).state.live for run in found), 120)
+    wait_until(lambda: not any(status.status(run).state.live for run in found), seconds=120)
     spans = sorted(tuple(map(float, run.log.read_text().split())) for run in found if run.log.exists())
     assert len(spans) == 12
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
@@ -280,11 +271,7 @@ def test_seeds_are_a_group(lab: Path) -> None:
 @pytest.fixture
 def cards(lab: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Two cards of 8,000 MB by a driver of the test's own; the function states their processes: (card, pid, MB)."""
-    if not shutil.which("gcc"):
-        pytest.skip("needs gcc")
-    folder = tmp_path_factory.mktemp("driver")
-    library, source = folder / "libnvidia-ml.so.1", Path(__file__).with_name("fake_cards.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    folder = native.driver(tmp_path_factory.mktemp("driver"), "fake_cards")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
     monkeypatch.setenv("FAKE_CARDS", str(folder / "cards"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -299,10 +286,11 @@ def cards(lab: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
 
 
 def gpus(run: RunDir) -> str:
-    until(lambda: runs(run))
+    wait_until(lambda: runs(run))
     return run.log.read_text().strip()
 
 
+@pytest.mark.compiler
 def test_each_gpu_has_a_run_of_its_own(lab: Path, cards: Callable[..., None]) -> None:
     first, second, third, cpu = start(lab), start(lab), start(lab), start(lab, "cpu")
     assert gpus(first) == "GPUs 0 PCI_BUS_ID" and gpus(second) == "GPUs 1 PCI_BUS_ID"
@@ -314,23 +302,26 @@ def test_each_gpu_has_a_run_of_its_own(lab: Path, cards: Callable[..., None]) ->
     assert gpus(third) == "GPUs 1 PCI_BUS_ID"
 
 
+@pytest.mark.compiler
 def test_a_run_that_wants_two_is_not_overtaken(lab: Path, cards: Callable[..., None]) -> None:
     first = start(lab)
-    until(lambda: runs(first))
+    wait_until(lambda: runs(first))
     two, later = start(lab, "two"), start(lab)
     assert waits(two) == f"GPU 0 busy with {name(first)}"
     assert waits(later) == f"GPU 0 busy with {name(first)}; GPU 1 kept for {name(two)}, 1 ahead"
     finish(first)
     assert gpus(two) == "GPUs 0,1 PCI_BUS_ID"
-    until(lambda: waits(later) == f"GPUs 0 and 1 busy with {name(two)}")
+    wait_until(lambda: waits(later) == f"GPUs 0 and 1 busy with {name(two)}")
 
 
+@pytest.mark.compiler
 def test_more_gpus_than_there_are(lab: Path, cards: Callable[..., None]) -> None:
     impossible, later = start(lab, "two", gpus=3), start(lab)
     assert waits(impossible) == "it needs 3 GPUs, and of those here it may take 2"
-    until(lambda: runs(later))
+    wait_until(lambda: runs(later))
 
 
+@pytest.mark.compiler
 def test_a_gpu_that_others_fill_is_busy(lab: Path, cards: Callable[..., None]) -> None:
     stranger = subprocess.Popen(["sleep", "600"])
     try:
@@ -345,6 +336,7 @@ def test_a_gpu_that_others_fill_is_busy(lab: Path, cards: Callable[..., None]) -
         stranger.wait()
 
 
+@pytest.mark.compiler
 def test_memory_that_was_promised_counts(lab: Path, cards: Callable[..., None]) -> None:
     write(lab, "slots = 2")
     first, second, third = (start(lab, "large") for _ in range(3))
@@ -352,6 +344,7 @@ def test_memory_that_was_promised_counts(lab: Path, cards: Callable[..., None]) 
     assert waits(third) == "GPUs 0 and 1 too full: 2,278 MB free of 5,722 MB"
 
 
+@pytest.mark.compiler
 def test_the_gpus_that_the_shell_names_are_respected(
     lab: Path, cards: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

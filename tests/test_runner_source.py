@@ -16,12 +16,11 @@ from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.source_copy import freeze
-
-from .conftest import stop_all
+from tests.conftest import NewLab
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
+def lab(new_lab: NewLab, tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "src" / "net").mkdir(parents=True)
     (tmp_path / "src" / "net" / "__init__.py").write_text("WORD = 'first'\n")
     (tmp_path / "src" / "helper.py").write_text("WORD = 'first'\n")
@@ -37,17 +36,17 @@ def lab(tmp_path: Path) -> Iterator[Path]:
         "open('written.txt', 'w').close()\n"
         "while not os.path.exists('go'): time.sleep(.02)\n"
     )
-    (tmp_path / "experiments.toml").write_text(
+    lab = new_lab(
         "[versions.hold]\ncommand = ['sleep', '600']\n[versions.script]\n"
         f"command = ['python', 'src/train.py', '{tmp_path}']\n"
         "[versions.module]\ncommand = ['python', '-m', 'main']\n"
-        "[versions.shell]\ncommand = ['sh', 'run.sh']\n"
+        "[versions.shell]\ncommand = ['sh', 'run.sh']\n",
+        runs=True,
     )
     (tmp_path / "main.py").write_text("print('first', flush=True)\n")
     (tmp_path / "run.sh").write_text("echo first\n")
-    yield tmp_path
-    (tmp_path / "go").touch()
-    stop_all(tmp_path)
+    yield lab
+    (lab / "go").touch()
 
 
 def change_all(lab: Path) -> None:

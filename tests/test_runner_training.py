@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from imgexp_tui.monitor.proc import descendants
 from imgexp_tui.notebook.load import load
 from imgexp_tui.records.documents import Process, Request
 from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State
 from imgexp_tui.records.system.stats import measured
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.supervisor.process_cleanup import of_run
-
-NOTEBOOK = """
-[defaults]
-data = "shapes"
-image_size = 32
-encoder = "test_efficientnet"
-train_samples = 64
-valid_samples = 32
-batch_size = 16
-num_workers = 1
-cache_images = false
-epochs = 30
-[versions.v0]
-"""
-
-
-def after_step(run: RunDir, step: int) -> None:
-    view, deadline = RunView(run), time.monotonic() + 120
-    while (view.step or 0) < step:
-        view.poll()
-        assert view.status.state.live and time.monotonic() < deadline, run.log.read_text()
-        time.sleep(0.02)
+from tests.support.training_runs import NOTEBOOK, after_step
 
 
 def test_a_run_that_is_stopped_killed_and_resumed_does_every_step(tmp_path: Path) -> None:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
+    (tmp_path / "experiments.toml").write_text(NOTEBOOK.format(epochs=30))
     run = launch(load(tmp_path), "v0")
     request = Request.read(run)
     assert request
@@ -72,7 +49,7 @@ def test_a_run_that_is_stopped_killed_and_resumed_does_every_step(tmp_path: Path
 
 def test_a_killed_worker_fails_the_run_and_says_so(tmp_path: Path) -> None:
     """Also the other workers are gone: they do not mind the SIGTERM by which Python would end them."""
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK.replace("num_workers = 1", "num_workers = 2"))
+    (tmp_path / "experiments.toml").write_text(NOTEBOOK.format(epochs=30).replace("num_workers = 1", "num_workers = 2"))
     run = launch(load(tmp_path), "v0")
     request = Request.read(run)
     assert request

@@ -23,9 +23,9 @@ from imgexp_tui.records.status import State
 from imgexp_tui.runner import control, version_folders
 from imgexp_tui.runner.find_run import find_run
 from imgexp_tui.runner.launch import launch
-
-from .conftest import stop_all
-from .reported_runs import a_run
+from tests.conftest import NewLab
+from tests.helpers import stop_all
+from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """\
 [versions.v0]
@@ -37,11 +37,11 @@ RUNS = ["20260102-000000-bbbbbb", "20260101-000000-aaaaaa"]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab(NOTEBOOK)
     for run in RUNS:
-        a_run(tmp_path, "v0", run, [0.4, 0.3])
-    return tmp_path
+        a_run(lab, "v0", run, [0.4, 0.3])
+    return lab
 
 
 def told(lab: Path) -> dict[str, tuple[str | None, list[str]]]:

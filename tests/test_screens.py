@@ -1,6 +1,6 @@
 """Charts and comparison in a small terminal (tmux, 80×24) without colours, to the letter.
 
-`tests/screens` holds what they show. After a change that is meant, set IMGEXP_NEW_SCREENS=1 once, and look at the
+`tests/data/screens` holds what they show. After a change that is meant, set IMGEXP_NEW_SCREENS=1 once, and look at the
 difference.
 """
 
@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .test_tmux import Tmux
-from .test_tui_charts import a_run_of
+from tests.data import SCREENS
+from tests.support.recorded_runs import a_run_of
+from tests.support.tmux import Tmux
 
-pytestmark = [pytest.mark.tmux, pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")]
+pytestmark = pytest.mark.tmux
 
-SHOWN = Path(__file__).parent / "screens"
 NOTEBOOK = """\
 [lab]
 title = "A small lab"
@@ -43,7 +42,7 @@ def app(tmp_path: Path) -> Iterator[Tmux]:
     spiky = lambda step: 9.0 if step == 77 else 1.8 * math.exp(-step / 40)  # noqa: E731
     a_run_of(tmp_path, "v1", "20260101-000000-bbbbbb", 200, spiky, per=10)
     environment = {"NO_COLOR": "1", "TZ": "UTC", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    one = Tmux(f"screens-{os.getpid()}", tmp_path, 80, 24, **environment)
+    one = Tmux(tmp_path, 80, 24, **environment)
     one.until(lambda screen: screen.count("killed") == 2 and "Quit" in screen, "both runs")
     one.keys("G")
     one.shows("▌ v1")
@@ -62,7 +61,7 @@ def app(tmp_path: Path) -> Iterator[Tmux]:
     ],
 )
 def test_it_looks_as_it_did(app: Tmux, name: str, keys: dict[str, str]) -> None:
-    expected = SHOWN / f"{name}.txt"
+    expected = SCREENS / f"{name}.txt"
     for key, word in keys.items():
         app.keys(key)
         app.shows(word)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,13 @@ from imgexp_tui.runner.launchers.slurm import api
 from imgexp_tui.runner.launchers.slurm.poll import SlurmWatch, ask
 from imgexp_tui.runner.supervisor.process_cleanup import of_run
 from imgexp_tui.tui.app import LabApp
-from tests.slurm_cluster import Cluster, missing, until
+from tests.conftest import NewLab
+from tests.helpers import shows, wait_until
+from tests.support.slurm_cluster import Cluster
 
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.skipif(bool(missing()), reason=f"not installed: {', '.join(missing())}"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="Slurm's daemons want to be root"),
-]
+pytestmark = pytest.mark.slurm
 
+until = partial(wait_until, seconds=60, pace=0.05)  # Slurm takes its time
 TRAINER = '''
 """Goes on from where it was when it is started again; saves on SIGTERM."""
 import os, signal, sys, time
@@ -83,10 +83,10 @@ def cluster(_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clus
 
 
 @pytest.fixture
-def lab(cluster: Cluster, tmp_path: Path) -> Path:
-    (tmp_path / "trainer.py").write_text(TRAINER)
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK.format(options=""))
-    return tmp_path
+def lab(cluster: Cluster, new_lab: NewLab) -> Path:
+    lab = new_lab(NOTEBOOK.format(options=""))
+    (lab / "trainer.py").write_text(TRAINER)
+    return lab
 
 
 @pytest.fixture
@@ -384,7 +384,7 @@ def test_the_shipped_trainer_from_submission_to_its_end(cluster: Cluster, tmp_pa
         assert view.status.state.live, view.status
         return (view.step or 0) >= step
 
-    until(lambda: reached(6), 120)
+    until(lambda: reached(6), seconds=120)
     stop(run)
     found = wait(run)
     assert found.exit and (found.state, found.exit.exit_code) == (State.STOPPED, 143)
@@ -416,24 +416,13 @@ def test_two_processes_train_one_run(cluster: Cluster, tmp_path: Path) -> None:
 
 async def test_a_run_is_started_watched_and_stopped_from_the_app(cluster: Cluster, lab: Path, login_node: None) -> None:
     async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
-
-        async def shows(*words: str) -> None:
-            deadline = time.monotonic() + 60
-            while not all(word in text() for word in words):
-                assert time.monotonic() < deadline, text()
-                await pilot.pause(0.05)
-
-        def text() -> str:
-            rows = pilot.app.screen._compositor.render_strips()
-            return "\n".join("".join(segment.text for segment in row) for row in rows)
-
-        await shows("hold", "no run")
+        await shows(pilot, "hold", "no run")
         await pilot.press("r")
-        await shows("● running", "Slurm job", "train loss  0.5000")
+        await shows(pilot, "● running", "Slurm job", "train loss  0.5000", seconds=60)
         await pilot.press("S")
-        await shows("Stop hold?")
+        await shows(pilot, "Stop hold?")
         await pilot.press("y")
-        await shows("■ stopped", "as asked")
+        await shows(pilot, "■ stopped", "as asked", seconds=60)
     (run,) = find_runs(lab)
     assert run.log.read_text().endswith("saved\n")
 

@@ -11,8 +11,7 @@ import signal
 import struct
 import sys
 import termios
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import loopback
@@ -21,12 +20,11 @@ import pytest
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import stop, wait
-
-from .conftest import stop_all
+from tests.conftest import NewLab
+from tests.helpers import wait_until
 
 pytestmark = [
     pytest.mark.sshd,
-    pytest.mark.skipif(bool(loopback.missing()), reason=loopback.missing()),
 ]
 
 NOTEBOOK = """\
@@ -47,12 +45,8 @@ def ssh(tmp_path: Path) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    lab = tmp_path / "lab"
-    lab.mkdir()
-    (lab / "experiments.toml").write_text(NOTEBOOK)
-    yield lab
-    stop_all(lab)
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(NOTEBOOK, "lab", runs=True)
 
 
 class Session:
@@ -68,7 +62,7 @@ class Session:
         self.seen = b""
 
     def shows(self, word: bytes) -> None:
-        _until(lambda: word in self._read(), f"{word!r} on the screen")
+        wait_until(lambda: word in self._read(), f"{word!r} on the screen")
 
     def type(self, keys: bytes) -> None:
         self.seen = b""
@@ -86,23 +80,16 @@ class Session:
         return self.seen
 
 
-def _until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
-
-
 def test_a_dropped_connection_leaves_the_run_and_the_note(ssh: list[str], lab: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
     session = Session(ssh, lab, state)
     session.shows(b"v0")
     session.type(b"r")
-    _until(lambda: any(status(run).state is State.RUNNING for run in find_runs(lab)), "the run is running")
+    wait_until(lambda: any(status(run).state is State.RUNNING for run in find_runs(lab)), "the run is running")
     session.type(b"e")
     session.shows(b"Dated mark")
     session.type(b"written on the train ")
-    _until(lambda: "written on the train" in _drafts(state), "the draft is journaled")
+    wait_until(lambda: "written on the train" in _drafts(state), "the draft is journaled")
     session.drop()
 
     (run,) = find_runs(lab)
@@ -128,7 +115,7 @@ def test_the_record_is_whole_after_the_drop(ssh: list[str], lab: Path, tmp_path:
     session = Session(ssh, lab, tmp_path / "state")
     session.shows(b"v0")
     session.type(b"r")
-    _until(lambda: any(run.log.exists() and run.log.stat().st_size for run in find_runs(lab)), "the log grows")
+    wait_until(lambda: any(run.log.exists() and run.log.stat().st_size for run in find_runs(lab)), "the log grows")
     session.drop()
     (run,) = find_runs(lab)
     assert wait(run).state is State.FINISHED

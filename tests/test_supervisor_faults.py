@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,41 +17,22 @@ from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
+from tests.conftest import NewLab
+from tests.helpers import wait_until
+from tests.support.armed_supervisors import Supervisors
+from tests.support.counting_lab import NOTEBOOK, with_counter
 
-from .conftest import ROOT, stop_all
-from .faulty import Supervisors
-
-NOTEBOOK = """
-[lab]
-grace = 10
-slots = 50
-[versions.v0]
-command = ["python", "counter.py", "0.01", "{most}"]
-[versions.v0.train]
-most = 1000000
-"""
+pytestmark = pytest.mark.compiler
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    lab = tmp_path / "lab"
-    lab.mkdir()
-    shutil.copy(ROOT / "benchmarks" / "counter.py", lab)
-    (lab / "experiments.toml").write_text(NOTEBOOK)
-    yield lab
-    stop_all(lab)
+def lab(new_lab: NewLab) -> Path:
+    return with_counter(new_lab(NOTEBOOK.format(slots=50), "lab", runs=True))
 
 
 @pytest.fixture
 def supervisors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisors:
     return Supervisors(monkeypatch, tmp_path)
-
-
-def until(so: Callable[[], object], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.01)
 
 
 def of_lab(lab: Path) -> list[int]:
@@ -103,7 +81,7 @@ def test_killed_at_every_call_of_its_start(lab: Path, supervisors: Supervisors) 
         supervisors.arm(lab / "runs", "process.json", k, "KILL")
         with pytest.raises(LaunchError, match="cannot start v0: its supervisor ended at once"):
             launch(load(lab), "v0")
-        until(lambda: not of_lab(lab), f"no process is left (killed at {k}: {seen[k - 1]})")
+        wait_until(lambda: not of_lab(lab), f"no process is left (killed at {k}: {seen[k - 1]})")
         assert find_runs(lab) == [run]
 
 
@@ -124,10 +102,10 @@ def test_killed_when_the_trainer_has_just_begun(lab: Path, supervisors: Supervis
 
 
 def goes_on(run: RunDir) -> None:
-    until(lambda: "supervisor is gone" in status(run).evidence, "the supervisor is gone")
+    wait_until(lambda: "supervisor is gone" in status(run).evidence, "the supervisor is gone")
     assert status(run).state is State.RUNNING
     before = counts(run)
-    until(lambda: counts(run) > before, "the trainer goes on")
+    wait_until(lambda: counts(run) > before, "the trainer goes on")
     whole(run)
 
 
@@ -147,7 +125,7 @@ def test_a_disk_that_fails_at_every_call_of_its_start(lab: Path, supervisors: Su
             launch(load(lab), "v0")
         found = rf"cannot start v0: {told}: {lab}/runs/v0/[-\w]+/process\.json"
         assert re.fullmatch(found, str(caught.value)), (k, seen[k - 1], caught.value)
-        until(lambda: not of_lab(lab), "no process is left")
+        wait_until(lambda: not of_lab(lab), "no process is left")
         assert find_runs(lab) == [run]
 
 
@@ -169,7 +147,7 @@ def test_killed_at_every_call_of_its_end(lab: Path, supervisors: Supervisors) ->
         supervisors.arm(lab / "runs", "exit.json", k, "KILL")
         run = launch(load(lab), "v0", overrides={"most": 5})
         found = wait(run)
-        until(lambda: not of_lab(lab), "no process is left")
+        wait_until(lambda: not of_lab(lab), "no process is left")
         whole(run)
         assert found.state is (State.FINISHED if k - 1 > named else State.LOST), (k, seen[k - 1], found)
         assert counts(run) == 5
@@ -180,7 +158,7 @@ def test_killed_at_every_call_of_its_end(lab: Path, supervisors: Supervisors) ->
             supervisors.arm(lab / "runs", "exit.json", 0, "")
             resume(run)
             assert (wait(run).state, status(run).attempt) == (State.FINISHED, 2)
-            until(lambda run=run: not [p for p in run.path.iterdir() if p.name.startswith(".")], "it is tidy")  # type: ignore[misc]
+            wait_until(lambda run=run: not [p for p in run.path.iterdir() if p.name.startswith(".")], "it is tidy")  # type: ignore[misc]
 
 
 def ends(lab: Path, supervisors: Supervisors) -> list[str]:
@@ -189,5 +167,5 @@ def ends(lab: Path, supervisors: Supervisors) -> list[str]:
     run = launch(load(lab), "v0", overrides={"most": 5})
     assert wait(run).state is State.FINISHED
     found = supervisors.calls()
-    until(lambda: not of_lab(lab), "its supervisor has left")
+    wait_until(lambda: not of_lab(lab), "its supervisor has left")
     return supervisors.calls() or found

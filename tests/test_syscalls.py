@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT
-from .faulty import library
+from tests.helpers import ROOT
+from tests.native import library
 
 WRITTEN = ["openat", "fchmod", "write", "fsync", "close"]
 """Of the temporary file, before it gets its name."""
@@ -37,7 +36,7 @@ def rows() -> Iterator[list[dict[str, Any]]]:
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.syscall_cases", str(library("faults")), str(folder)],
+        [sys.executable, "-m", "tests.support.syscall_cases", str(library("faults")), str(folder)],
         cwd=ROOT,
         env=os.environ | {"LD_PRELOAD": str(library("faults")), "XDG_CACHE_HOME": str(folder / "cache")},
         capture_output=True,
@@ -61,17 +60,20 @@ def replaced(name: str) -> list[str]:
     return [*(f"{c} TEMPORARY" for c in WRITTEN), f"rename {name}", *(f"{c} FOLDER" for c in NAMED)]
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("name", ["process.json", "exit.json"])
 def test_a_document_is_synced_before_it_is_named_and_its_folder_after(rows: list[dict[str, Any]], name: str) -> None:
     """Without any one of the two, a power cut could leave an empty file, or none."""
     assert sequences(rows, name) == [replaced(name), replaced(name)]
 
 
+@pytest.mark.compiler
 def test_a_checkpoint_is_synced_before_it_is_named_and_its_folder_after(rows: list[dict[str, Any]]) -> None:
     both = [*replaced("last"), *replaced("best")]
     assert sequences(rows, "checkpoints") == [["mkdir FOLDER", *both], ["mkdir FOLDER", *both]]
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize(("name", "files"), [("process.json", 1), ("exit.json", 1), ("checkpoints", 2)])
 def test_a_fault_leaves_the_old_or_the_new(rows: list[dict[str, Any]], name: str, files: int) -> None:
     found = cases(rows, name)
@@ -100,6 +102,7 @@ def _check_what_was_told(row: dict[str, Any]) -> None:
         assert row["content"] == [2 if after else row["first"] or None], row
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize(("deed", "told"), [("ENOSPC", "the disk is full"), ("EIO", "the disk is failing")])
 def test_the_trainer_says_why_it_cannot_save(rows: list[dict[str, Any]], deed: str, told: str) -> None:
     (row,) = (r for r in rows if r["writer"] == "trainer" and r["deed"] == deed)
@@ -117,7 +120,7 @@ Process("u", 1, None, None, 0.0).write(RunDir(Path(sys.argv[1])))
 """
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.strace
 def test_no_call_is_missed(tmp_path: Path) -> None:
     """What the kernel sees, by strace: nothing that changes a file but the calls above."""
     run, log = tmp_path / "run", tmp_path / "strace"

@@ -13,10 +13,12 @@ from imgexp_tui.notebook.history.git import repository
 from imgexp_tui.notebook.history.log import file_of, make_folder, states
 from imgexp_tui.notebook.history.timeline import Change, Commits, Saves, Timeline
 from imgexp_tui.paths import NOTEBOOK
+from tests.support.git_lab import TEXT, change, committed, git
 
-from .test_commits import TEXT, change, committed, git, lab
 
-__all__ = ["lab"]
+@pytest.fixture
+def lab(git_lab: Path) -> Path:
+    return git_lab
 
 
 def write(lab: Path, states: list[tuple[float, str, str, str]]) -> None:
@@ -104,6 +106,7 @@ def test_the_first_page_of_a_long_history_reads_only_its_end(tmp_path: Path, mon
     assert time.perf_counter() - start < 5
 
 
+@pytest.mark.git
 def test_commits_hold_the_states_before_the_history(lab: Path) -> None:
     committed(lab)
     for word in ("second", "third"):
@@ -121,6 +124,7 @@ def test_commits_hold_the_states_before_the_history(lab: Path) -> None:
     assert git(lab, "rev-parse", found[0].source).strip() == git(lab, "rev-parse", "HEAD~1").strip()
 
 
+@pytest.mark.git
 def test_many_commits_are_read_some_at_a_time(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from imgexp_tui.notebook.history import timeline
 
@@ -135,6 +139,7 @@ def test_many_commits_are_read_some_at_a_time(lab: Path, monkeypatch: pytest.Mon
     assert [c.subject for c in first + every(commits, 2)] == ["c6", "c5", "c4", "c3", "c2", "c1", "c0", "start"]
 
 
+@pytest.mark.git
 def test_a_commit_without_the_version_or_with_a_broken_notebook_hides_no_other(lab: Path) -> None:
     committed(lab)
     (lab / NOTEBOOK).write_text("[versions.other]\n")
@@ -153,5 +158,6 @@ def test_a_commit_without_the_version_or_with_a_broken_notebook_hides_no_other(l
     ]
 
 
+@pytest.mark.git
 def test_a_repository_without_a_commit_has_no_states(lab: Path) -> None:
     assert every(Commits(repository(lab), "v0"), 5) == []

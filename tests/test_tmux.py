@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,12 +15,11 @@ import pytest
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import wait
+from tests.conftest import NewLab
+from tests.helpers import ROOT, wait_until
+from tests.support.tmux import Tmux
 
-from .conftest import ROOT, stop_all
-
-pytestmark = [pytest.mark.tmux, pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")]
-
-_NUMBERS = itertools.count()  # a server that was told to end may still be there under its name
+pytestmark = pytest.mark.tmux
 
 SMALL = """
 # so that the test takes seconds
@@ -37,56 +33,14 @@ head = "fastai"
 """
 
 
-class Tmux:
-    """The app in a tmux server of its own."""
-
-    def __init__(self, name: str, lab: Path, columns: int, lines: int, **environment: str) -> None:
-        self._tmux = ["tmux", "-L", name, "-f", os.devnull]
-        words = [f"{k}={v}" for k, v in environment.items()]
-        # A test runner may claim a size of its own, which would count for more than the terminal's.
-        app = ["env", "-u", "COLUMNS", "-u", "LINES", *words, sys.executable, "-m", "imgexp_tui", str(lab)]
-        self._call("new-session", "-d", "-x", str(columns), "-y", str(lines), *app)
-
-    def screen(self, *, styled: bool = False) -> str:
-        return self._call("capture-pane", "-p", *(["-e"] if styled else []))
-
-    def keys(self, *names: str) -> None:
-        self._call("send-keys", *names)
-
-    def write(self, text: str) -> None:
-        """As another program that writes on the same terminal."""
-        Path(self._call("display-message", "-p", "#{pane_tty}").strip()).write_text(text)
-
-    def pid(self) -> int:
-        return int(self._call("display-message", "-p", "#{pane_pid}"))
-
-    def until(self, true: Callable[[str], bool], what: str, seconds: float = 90) -> str:
-        deadline = time.monotonic() + seconds
-        while not true(screen := self.screen()):
-            assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{screen}"
-            time.sleep(0.1)
-        return screen
-
-    def shows(self, *words: str) -> str:
-        return self.until(lambda screen: all(word in screen for word in words), f"{words} on the screen")
-
-    def end(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], check=False, stderr=subprocess.DEVNULL)
-
-    def _call(self, *words: str) -> str:
-        return subprocess.run([*self._tmux, *words], check=True, capture_output=True, text=True).stdout
-
-
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
+def lab(new_lab: NewLab) -> Path:
     shipped = (ROOT / "experiments.toml").read_text()
     head, versions = shipped.split("[versions.v0]", 1)
     small = head[: head.index("[defaults]")] + SMALL + "\n[versions.v0]" + versions
     # v0's own encoder would take its time on a busy machine; everything else of the notebook stays as it ships.
     small = small.replace('encoder = "mobilenetv2_100"\npretrained = true', "pretrained = false", 1)
-    (tmp_path / "experiments.toml").write_text(small.replace("epochs = 10", "epochs = 4", 1))
-    yield tmp_path
-    stop_all(tmp_path)
+    return new_lab(small.replace("epochs = 10", "epochs = 4", 1), runs=True)
 
 
 @pytest.fixture
@@ -94,7 +48,7 @@ def tmux(lab: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Tm
     opened: list[Tmux] = []
 
     def start(columns: int, lines: int, **environment: str) -> Tmux:
-        opened.append(Tmux(f"test-{os.getpid()}-{next(_NUMBERS)}", lab, columns, lines, **environment))
+        opened.append(Tmux(lab, columns, lines, **environment))
         return opened[-1]
 
     yield start
@@ -124,7 +78,7 @@ def test_quitting_says_that_the_run_goes_on(lab: Path, tmux: Callable[..., Tmux]
     app.keys("r")
     app.shows("● running")
     app.keys("q")
-    _until(lambda: not _alive(app), "the app has ended")
+    wait_until(lambda: not _alive(app), "the app has ended")
     (run,) = find_runs(lab)
     assert wait(run).state is State.FINISHED
     assert status(run).attempt == 1
@@ -147,13 +101,6 @@ def _alive(app: Tmux) -> bool:
     except (subprocess.CalledProcessError, ValueError):
         return False
     return True
-
-
-def _until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
 
 
 def _cli(lab: Path, *words: str) -> str:

@@ -12,40 +12,28 @@ import pytest
 import torch
 
 from imgexp_tui.records import jsonl
-from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.data.image_store import Images
 from imgexp_tui.training.data.patchwork import Chances, PatchworkExamples
 from imgexp_tui.training.metrics import EpochMetrics
 from imgexp_tui.training.model import weights
 from imgexp_tui.training.tasks import Patchwork
-
-from .training_runs import finish, folder_of_pictures, new_run, start, stop, wait_for_step
-
-TIMES = ("time", "images_per_second")
+from tests.support.training_runs import (
+    event,
+    finish,
+    folder_of_pictures,
+    metrics,
+    new_run,
+    start,
+    stop,
+    train,
+    wait_for_step,
+)
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     return folder_of_pictures(tmp_path / "pictures", 40, ["cat", "dog"])
-
-
-def train(lab: Path, code: int = 0, **config: Any) -> tuple[RunDir, str, str]:
-    """A training to its end: its run, what it said, and what it complained about."""
-    run = new_run(lab, **config)
-    ended, out, error = finish(start(run))
-    assert ended == code, (out, error)
-    assert "Traceback" not in error
-    return run, out, error
-
-
-def metrics(run: RunDir) -> list[dict[str, Any]]:
-    """The record without what the clock says."""
-    return [{k: v for k, v in line.items() if not k.startswith(TIMES)} for line in jsonl.read(run.metrics)]
-
-
-def event(run: RunDir, kind: str) -> dict[str, Any]:
-    return next(e for e in jsonl.read(run.events) if e["kind"] == kind)
 
 
 @pytest.mark.parametrize(("task", "loss"), [("patchwork", math.log(2)), ("classification", math.log(2))])

@@ -32,7 +32,9 @@ from imgexp_tui.training.data.splits import split
 from imgexp_tui.training.errors import Stopped, TrainingError
 from imgexp_tui.training.run_logger import Report
 from imgexp_tui.training.shutdown import StopSignal
-from tests.training_runs import folder_of_pictures, picture
+from tests.data import make_images
+from tests.data.make_images import picture
+from tests.support.training_runs import folder_of_pictures
 
 
 @pytest.fixture
@@ -101,6 +103,19 @@ def test_a_zip_without_suffixes_and_without_a_split(run: RunDir, tmp_path: Path)
     assert data.classes == []
     again = _open(run, path)
     assert torch.equal(_pixels(data), _pixels(again))
+
+
+def test_a_collection_of_photographs_without_suffixes_is_read_whole(run: RunDir, images_zip: Path) -> None:
+    with zipfile.ZipFile(images_zip) as archive:
+        names = set(archive.namelist())
+        first = archive.read(make_images.name(0))
+    assert names == {make_images.name(number) for number in range(make_images.COUNT)}
+    assert (decode(first, 32).float() - decode(picture(0, kind="PNG"), 32).float()).abs().mean() < 6
+    data = _open(run, images_zip)
+    assert len(data.train) + len(data.valid) == make_images.COUNT
+    assert 50 < len(data.valid) < 110
+    assert data.classes == [] and not _warnings(run)
+    assert images_zip.stat().st_size < 1_000_000
 
 
 def test_a_broken_image_is_skipped_with_one_warning(run: RunDir, tmp_path: Path) -> None:

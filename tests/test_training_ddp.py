@@ -23,10 +23,20 @@ from imgexp_tui.runner.control import stop as stop_run
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.supervisor.process_cleanup import of_run
 from imgexp_tui.training.ranks import verdict
-
-from .test_runner_training import after_step
-from .test_training import event, metrics, train
-from .training_runs import finish, folder_of_pictures, new_run, start, stop, wait_for_step, wait_until
+from tests.helpers import wait_until
+from tests.support.training_runs import (
+    NOTEBOOK,
+    after_step,
+    event,
+    finish,
+    folder_of_pictures,
+    metrics,
+    new_run,
+    start,
+    stop,
+    train,
+    wait_for_step,
+)
 
 PLAIN = (
     "from torch import nn\nclass Net(nn.Sequential):\n    def __init__(self):\n"
@@ -103,7 +113,7 @@ def test_a_process_that_is_killed_takes_the_others_with_it(pictures: Path, tmp_p
     ranks(process)[1].kill()
     code, out, error = finish(process)
     assert (code, error) == (1, "error: process 1 of 2 was killed (SIGKILL); the others were ended\n")
-    wait_until(lambda: not any(p.is_running() for p in below), 10)
+    wait_until(lambda: not any(p.is_running() for p in below), seconds=10)
     assert "this run was done in one process and goes on in 2 processes" in out
     assert "the random numbers of 1 of them are seeded anew" in out
 
@@ -116,23 +126,8 @@ def test_a_loss_that_is_not_finite_ends_all_with_one_sentence(pictures: Path, tm
     assert [e["kind"] for e in jsonl.read(run.events)].count("error") == 1
 
 
-NOTEBOOK = """
-[defaults]
-data = "shapes"
-image_size = 32
-encoder = "test_efficientnet"
-train_samples = 64
-valid_samples = 32
-batch_size = 16
-num_workers = 1
-cache_images = false
-epochs = 4
-[versions.v0]
-"""
-
-
 def test_under_the_supervisor_they_are_one_run(tmp_path: Path) -> None:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
+    (tmp_path / "experiments.toml").write_text(NOTEBOOK.format(epochs=4))
     run = launch(load(tmp_path), "v0", needs={"gpus": 2})
     request = Request.read(run)
     assert request

@@ -8,8 +8,7 @@ import torch
 
 from imgexp_tui.records import jsonl
 from imgexp_tui.training.integrity import Answers, Fingerprint
-
-from .training_runs import finish, new_run, start
+from tests.support.training_runs import finish, new_run, start
 
 
 def _numbers(*batches: torch.Tensor) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,19 @@ from imgexp_tui.services.row_cache import KeptRows
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.widgets.main.panes import RunPane
-
-from .reported_runs import a_run
+from tests.conftest import NewLab
+from tests.helpers import wait_until
+from tests.support.recorded_runs import a_run
 
 NAMES = [f"v{i}" for i in range(6)]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / "experiments.toml").write_text("".join(f"[versions.{name}]\n" for name in NAMES))
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab("".join(f"[versions.{name}]\n" for name in NAMES))
     for i, name in enumerate(NAMES[:-1]):
-        a_run(tmp_path, name, "20260101-000000-aaaaaa", [0.5 - 0.01 * i, 0.6])
-    return tmp_path
+        a_run(lab, name, "20260101-000000-aaaaaa", [0.5 - 0.01 * i, 0.6])
+    return lab
 
 
 @pytest.fixture
@@ -36,19 +36,10 @@ def watcher(lab: Path) -> Iterator[Watcher]:
     one.stop()
 
 
-def wait(seen: Callable[[], bool]) -> None:
-    tick = threading.Event()
-    for _ in range(600):
-        if seen():
-            return
-        tick.wait(0.05)
-    raise AssertionError("it never came")
-
-
 def test_the_next_two_and_the_one_before_are_there(watcher: Watcher) -> None:
     watcher.show("v2")
     watcher.start()
-    wait(lambda: watcher.ahead("v3") is not None)
+    wait_until(lambda: watcher.ahead("v3") is not None)
     for name in ("v1", "v3", "v4"):
         ahead = watcher.ahead(name)
         assert ahead and ahead.shown == name and ahead.run
@@ -67,19 +58,19 @@ def test_a_machine_that_cannot_be_watched_is_told_and_runs_are_followed(
     monkeypatch.setattr(MachineWatch, "__init__", broken)
     watcher.show("v2")
     watcher.start()
-    wait(lambda: "no /proc here" in watcher.take().trouble)
+    wait_until(lambda: "no /proc here" in watcher.take().trouble)
     a_run(lab, NAMES[-1], "20260101-000000-bbbbbb", [0.1])
-    wait(lambda: watcher.take().rows[NAMES[-1]].runs == 1)
+    wait_until(lambda: watcher.take().rows[NAMES[-1]].runs == 1)
 
 
 def test_upwards_it_looks_upwards(watcher: Watcher) -> None:
     watcher.show("v4")
     watcher.start()
-    wait(lambda: watcher.ahead("v5") is not None)
+    wait_until(lambda: watcher.ahead("v5") is not None)
     none = watcher.ahead("v5")
     assert none and none.run is None, "it has not run"
     watcher.show("v3")
-    wait(lambda: watcher.ahead("v1") is not None)
+    wait_until(lambda: watcher.ahead("v1") is not None)
     assert watcher.ahead("v5") is None
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,15 @@ import pytest
 from textual.events import MouseDown, MouseMove, MouseScrollUp, MouseUp
 from textual.pilot import Pilot
 
-from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.charts import ChartsScreen
 from imgexp_tui.tui.screens.compare import LeadersScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.views.charts.model import Choice
-
-from .reported_runs import PLAN, a_run
+from tests.conftest import NewLab
+from tests.helpers import screen_rows, screen_text, until
+from tests.support.recorded_runs import a_run, a_run_of, write_steps
 
 GUTTER = 9
 CHANCE = "⠁⠂⠄⡀"
@@ -29,67 +28,12 @@ NOTEBOOK = '[versions.v0]\n[versions.v1]\nbase = "v0"\n[versions.v2]\n'
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
+def lab(new_lab: NewLab) -> Path:
     """v0 with short epochs and v1 with long ones; v1 is ahead by step and behind by epoch."""
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    a_run_of(tmp_path, "v0", "20260101-000000-aaaaaa", 200, lambda s: math.exp(-s / 200), per=10)
-    a_run_of(tmp_path, "v1", "20260101-000000-bbbbbb", 200, lambda s: math.exp(-s / 150), per=2)
-    return tmp_path
-
-
-def a_run_of(
-    lab: Path,
-    version: str,
-    run: str,
-    steps: int,
-    loss: Callable[[int], float],
-    *,
-    per: int = 10,
-    group: str = "",
-    seed: int = 7,
-    ended: bool = True,
-    more: Callable[[int], dict[str, Any]] = lambda _: {},
-    events: tuple[dict[str, Any], ...] = (),
-) -> RunDir:
-    """A run with a line a step and a validation an epoch."""
-    plan = PLAN | {"steps_per_epoch": per}
-    a_run(lab, version, run, [], group=group, seed=seed, events=[plan, *events], ended=ended)
-    found = RunDir(lab / "runs" / version / run)
-    write(found, 1, steps, loss, per, more)
-    return found
-
-
-def write(
-    run: RunDir,
-    first: int,
-    last: int,
-    loss: Callable[[int], float],
-    per: int = 10,
-    more: Callable[[int], dict[str, Any]] = lambda _: {},
-) -> None:
-    writer = LineWriter(run.metrics)
-    for s in range(first, last + 1):
-        line: dict[str, Any] = {"step": s, "epoch": (s - 1) // per + 1, "time": 1000.0 + s, "train/loss": loss(s)}
-        if s % per == 0:
-            line |= {"valid/loss": loss(s), "valid/accuracy": 1 - loss(s) / 2}
-        writer.write(line | more(s))
-    writer.close()
-
-
-def screen_rows(pilot: Pilot[None]) -> list[str]:
-    rows = pilot.app.screen._compositor.render_strips()
-    return ["".join(segment.text for segment in row) for row in rows]
-
-
-def text_of(pilot: Pilot[None]) -> str:
-    return "\n".join(screen_rows(pilot))
-
-
-async def until(pilot: Pilot[None], so: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, text_of(pilot)
-        await pilot.pause(0.02)
+    lab = new_lab(NOTEBOOK)
+    a_run_of(lab, "v0", "20260101-000000-aaaaaa", 200, lambda s: math.exp(-s / 200), per=10)
+    a_run_of(lab, "v1", "20260101-000000-bbbbbb", 200, lambda s: math.exp(-s / 150), per=2)
+    return lab
 
 
 @asynccontextmanager
@@ -140,7 +84,7 @@ async def test_a_spike_of_one_step_in_a_million_is_seen_at_every_zoom(million: P
             tops = curve_rows(pilot)[:3]
             spiked = [cell for cell in range(wide) if any(dotted(row[cell]) for row in tops)]
             where = int((777_777 - low) / (high - low) * wide)
-            assert where in spiked, text_of(pilot)
+            assert where in spiked, screen_text(pilot)
             # Where single steps stand apart, the line goes up and down over the cells beside it, too.
             assert set(spiked) <= {where - 1, where, where + 1}
 
@@ -148,9 +92,9 @@ async def test_a_spike_of_one_step_in_a_million_is_seen_at_every_zoom(million: P
 async def test_the_read_out_tells_every_extreme_of_its_cell(million: Path) -> None:
     async with charts(million, "v0") as pilot:
         pilot.app.screen._ask(cursor=777_000.0)
-        await until(pilot, lambda: "here 1 … 9" in text_of(pilot))
-        assert "step 777,000" in text_of(pilot)
-        assert "epoch 777" in text_of(pilot)
+        await until(pilot, lambda: "here 1 … 9" in screen_text(pilot))
+        assert "step 777,000" in screen_text(pilot)
+        assert "epoch 777" in screen_text(pilot)
 
 
 async def test_what_is_not_finite_leaves_a_mark(lab: Path) -> None:
@@ -161,13 +105,13 @@ async def test_what_is_not_finite_leaves_a_mark(lab: Path) -> None:
         row = axis_row(pilot)
         wide = 80 - GUTTER
         assert [i for i, sign in enumerate(row) if sign == "×"] == [int(s / 200 * wide) for s in (100, 150)]
-        assert "× 2 not finite" in text_of(pilot)
+        assert "× 2 not finite" in screen_text(pilot)
 
 
 async def test_the_cursor_reads_step_epoch_and_value_of_each_run(lab: Path) -> None:
     async with charts(lab, "v0", "v1", metric="train/loss") as pilot:
         await pilot.press("left")
-        await until(pilot, lambda: "▲" in text_of(pilot))
+        await until(pilot, lambda: "▲" in screen_text(pilot))
         at = axis_row(pilot).index("▲")
         await pilot.press(*["left"] * 10)
         await until(pilot, lambda: axis_row(pilot).find("▲") == at - 10)
@@ -178,7 +122,7 @@ async def test_the_cursor_reads_step_epoch_and_value_of_each_run(lab: Path) -> N
             assert f"epoch {near / per:.4g}" in row
             assert f"{math.exp(-near / scale):.4f}" in row
         await pilot.press("0")
-        await until(pilot, lambda: "▲" not in text_of(pilot))
+        await until(pilot, lambda: "▲" not in screen_text(pilot))
 
 
 async def test_one_key_tells_the_opposite_story(lab: Path) -> None:
@@ -186,9 +130,9 @@ async def test_one_key_tells_the_opposite_story(lab: Path) -> None:
     async with charts(lab, "v0", "v1") as pilot:
         values = {}
         for axis in ("step", "epoch"):
-            await until(pilot, lambda axis=axis: f"x: {axis}" in text_of(pilot))
+            await until(pilot, lambda axis=axis: f"x: {axis}" in screen_text(pilot))
             pilot.app.screen._ask(cursor=100.0 if axis == "step" else 10.0)
-            await until(pilot, lambda: "▲" in text_of(pilot) and pilot.app.screen._picture.cursor in (100.0, 10.0))
+            await until(pilot, lambda: "▲" in screen_text(pilot) and pilot.app.screen._picture.cursor in (100.0, 10.0))
             told = [row.split("━ ")[1].split()[1] for row in screen_rows(pilot) if "━" in row]
             values[axis] = [float(value) for value in told]
             await pilot.press("0", "x")
@@ -201,15 +145,15 @@ async def test_x_goes_round_and_keeps_the_part_in_sight(lab: Path) -> None:
         pilot.app.screen._ask(span=(50.0, 100.0))
         windows = {}
         for axis in ("step", "epoch", "time", "samples"):
-            await until(pilot, lambda axis=axis: f"x: {axis}" in text_of(pilot))
+            await until(pilot, lambda axis=axis: f"x: {axis}" in screen_text(pilot))
             await until(pilot, lambda: pilot.app.screen._picture.axis == pilot.app.screen._asked.axis)
-            await until(pilot, lambda: "zoomed" in text_of(pilot))
+            await until(pilot, lambda: "zoomed" in screen_text(pilot))
             windows[axis] = pilot.app.screen._picture.window
             await pilot.press("x")
         assert windows["epoch"] == pytest.approx((5, 10))
         assert windows["samples"] == pytest.approx((50 * 64, 100 * 64))
         assert windows["time"] == pytest.approx((49, 99))
-        await until(pilot, lambda: "x: step" in text_of(pilot))
+        await until(pilot, lambda: "x: step" in screen_text(pilot))
         assert pilot.app.screen._picture.window == pytest.approx((50, 100))
 
 
@@ -218,23 +162,23 @@ async def test_seeds_are_one_curve_with_a_band(lab: Path) -> None:
         run = f"20260101-00000{seed}-00000{seed}"
         a_run_of(lab, "v2", run, 200, lambda s, seed=seed: 0.2 * seed, group="g", seed=seed)
     async with charts(lab, "v2", metric="valid/loss") as pilot:
-        assert "v2 ×3 valid" in text_of(pilot)
-        assert "0.4000" in text_of(pilot)
-        assert "0.2000 … 0.6000" in text_of(pilot)
-        assert "min–max" in text_of(pilot)
+        assert "v2 ×3 valid" in screen_text(pilot)
+        assert "0.4000" in screen_text(pilot)
+        assert "0.2000 … 0.6000" in screen_text(pilot)
+        assert "min–max" in screen_text(pilot)
         rows = curve_rows(pilot)
         filled = [i for i, row in enumerate(rows) if sum(map(dotted, row)) > 30]
         assert filled[-1] - filled[0] > len(rows) // 2
         await pilot.press("b")
-        await until(pilot, lambda: "± std" in text_of(pilot))
+        await until(pilot, lambda: "± std" in screen_text(pilot))
         await pilot.press("b")
-        await until(pilot, lambda: "v2 seed 3 valid" in text_of(pilot))
+        await until(pilot, lambda: "v2 seed 3 valid" in screen_text(pilot))
 
 
 async def test_curves_are_told_apart_without_colour(lab: Path) -> None:
     async with charts(lab, "v0", "v1") as pilot:
-        assert " a━ v0 " in text_of(pilot)
-        assert " b━ v1 " in text_of(pilot)
+        assert " a━ v0 " in screen_text(pilot)
+        assert " b━ v1 " in screen_text(pilot)
         drawn = "".join(curve_rows(pilot))
         assert drawn.count("a") >= 2
         assert drawn.count("b") >= 2
@@ -245,7 +189,7 @@ async def test_best_chance_and_attempts_are_marked(lab: Path) -> None:
     best = lambda s: 0.3 + abs(s - 60) / 100  # noqa: E731
     a_run_of(lab, "v2", "20260101-000000-cccccc", 200, best, events=(resumed,))
     async with charts(lab, "v2", metric="valid/loss", size=(100, 30)) as pilot:
-        text, wide = text_of(pilot), 100 - GUTTER
+        text, wide = screen_text(pilot), 100 - GUTTER
         assert "◆ best 0.3000 epoch 6" in text
         assert "chance ┤" in text
         rows = curve_rows(pilot)
@@ -259,37 +203,37 @@ async def test_smoothing_keeps_what_was_measured(lab: Path) -> None:
         at = int(120 / 200 * (80 - GUTTER))
         assert dotted(curve_rows(pilot)[1][at])
         await pilot.press("s", "s")
-        await until(pilot, lambda: "smoothed 0.9" in text_of(pilot))
+        await until(pilot, lambda: "smoothed 0.9" in screen_text(pilot))
         assert dotted(curve_rows(pilot)[1][at])
         await pilot.press("s", "s", "s")
-        await until(pilot, lambda: "smoothed" not in text_of(pilot))
+        await until(pilot, lambda: "smoothed" not in screen_text(pilot))
 
 
 async def test_both_axes_can_be_logarithmic(lab: Path) -> None:
     a_run_of(lab, "v2", "20260101-000000-cccccc", 1000, lambda s: 1 / s)
     async with charts(lab, "v2", metric="train/loss") as pilot:
         await pilot.press("y", "X")
-        await until(pilot, lambda: "log y · log x" in text_of(pilot))
+        await until(pilot, lambda: "log y · log x" in screen_text(pilot))
         rows = curve_rows(pilot)
         # 1/x is straight on two logarithmic axes: half way across, the line is half way down.
         middle = [
             i for i, row in enumerate(rows) if any((dotted(c) and c not in CHANCE) or c in "ab" for c in row[34:37])
         ]
         assert abs(sum(middle) / len(middle) - len(rows) / 2) < 2
-        assert "0.001" in text_of(pilot)
+        assert "0.001" in screen_text(pilot)
 
 
 async def test_all_metrics_stand_side_by_side(lab: Path) -> None:
     async with charts(lab, "v0", "v1") as pilot:
         await pilot.press("a")
-        await until(pilot, lambda: text_of(pilot).count("step 0") > 2)
+        await until(pilot, lambda: screen_text(pilot).count("step 0") > 2)
         for title in ("▸valid loss", "train loss", "valid accuracy"):
-            assert title in text_of(pilot)
+            assert title in screen_text(pilot)
         await pilot.press("m")
-        await until(pilot, lambda: "▸train loss" in text_of(pilot))
+        await until(pilot, lambda: "▸train loss" in screen_text(pilot))
         await pilot.press("a")
-        await until(pilot, lambda: "▸" not in text_of(pilot))
-        assert " train loss" in text_of(pilot)
+        await until(pilot, lambda: "▸" not in screen_text(pilot))
+        assert " train loss" in screen_text(pilot)
 
 
 async def test_keys_and_mouse_zoom_and_pan(lab: Path) -> None:
@@ -327,7 +271,7 @@ def mouse(pilot: Pilot[None], kind: type[Any], x: int) -> None:
 async def test_a_live_run_is_followed_and_a_still_one_writes_nothing(lab: Path) -> None:
     run = a_run_of(lab, "v2", "20260101-000000-cccccc", 100, lambda s: 1 / s, ended=False)
     async with charts(lab, "v2") as pilot:
-        assert "step 100" in text_of(pilot)
+        assert "step 100" in screen_text(pilot)
         shown: list[object] = []
         view = pilot.app.screen._view
         before, view.show = view.show, shown.append  # type: ignore[method-assign]
@@ -338,8 +282,8 @@ async def test_a_live_run_is_followed_and_a_still_one_writes_nothing(lab: Path) 
         assert looks == [None] * len(looks)
         assert shown == []
         view.show = before  # type: ignore[method-assign]
-        write(run, 101, 110, lambda s: 1 / s)
-        await until(pilot, lambda: "step 110" in text_of(pilot), 5)
+        write_steps(run, 101, 110, lambda s: 1 / s)
+        await until(pilot, lambda: "step 110" in screen_text(pilot), seconds=5)
 
 
 async def test_gradient_norms_stand_over_depth_and_time(lab: Path) -> None:
@@ -348,9 +292,9 @@ async def test_gradient_norms_stand_over_depth_and_time(lab: Path) -> None:
 
     a_run_of(lab, "v2", "20260101-000000-cccccc", 50, lambda s: 1 / s, more=norms)
     async with charts(lab, "v2") as pilot:
-        assert "gradient" not in text_of(pilot)
+        assert "gradient" not in screen_text(pilot)
         await pilot.press("n")
-        await until(pilot, lambda: "gradient norms" in text_of(pilot))
+        await until(pilot, lambda: "gradient norms" in screen_text(pilot))
         bars = [
             next(row for row in screen_rows(pilot) if name in row).count("━") for name in ("stem", "blocks", "head")
         ]
@@ -364,14 +308,14 @@ async def test_the_main_screen_and_the_comparison_open_them(lab: Path) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and pilot.app.screen._look.rows)
         await until(pilot, lambda: "v1" in pilot.app.screen._look.rows and pilot.app.screen._look.rows["v1"].shown)
         await pilot.press("home", "c")
-        await until(pilot, lambda: "━ v0 valid" in text_of(pilot))
-        assert "v1" not in text_of(pilot)
+        await until(pilot, lambda: "━ v0 valid" in screen_text(pilot))
+        assert "v1" not in screen_text(pilot)
         await pilot.press("escape", "j", "d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen) and "2 marked" in text_of(pilot))
+        await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen) and "2 marked" in screen_text(pilot))
         await pilot.press("c")
-        await until(pilot, lambda: "a━ v0" in text_of(pilot) and "b━ v1" in text_of(pilot))
+        await until(pilot, lambda: "a━ v0" in screen_text(pilot) and "b━ v1" in screen_text(pilot))
         await pilot.press("escape", "escape", "G", "c")
-        await until(pilot, lambda: "v2 has no run yet" in text_of(pilot))
+        await until(pilot, lambda: "v2 has no run yet" in screen_text(pilot))
 
 
 async def test_a_finding_opens_its_metric_at_its_steps(lab: Path) -> None:
@@ -388,9 +332,9 @@ async def test_a_finding_opens_its_metric_at_its_steps(lab: Path) -> None:
 async def test_every_run_of_a_version_can_be_shown(lab: Path) -> None:
     a_run_of(lab, "v0", "20250101-000000-dddddd", 50, lambda s: 1.0)
     async with charts(lab, "v0", metric="valid/loss") as pilot:
-        assert "dddddd" not in text_of(pilot)
+        assert "dddddd" not in screen_text(pilot)
         await pilot.press("r")
-        await until(pilot, lambda: "━ v0 dddddd" in text_of(pilot) and "━ v0 aaaaaa" in text_of(pilot))
+        await until(pilot, lambda: "━ v0 dddddd" in screen_text(pilot) and "━ v0 aaaaaa" in screen_text(pilot))
 
 
 async def test_odd_names_and_empty_runs_do_no_harm(lab: Path) -> None:
@@ -400,6 +344,6 @@ async def test_odd_names_and_empty_runs_do_no_harm(lab: Path) -> None:
         for _ in range(5):
             await pilot.press("m")
             await pilot.pause(0.05)
-        assert "\x1b" not in text_of(pilot)
+        assert "\x1b" not in screen_text(pilot)
         await pilot.press("a")
-        await until(pilot, lambda: "[bold]" in text_of(pilot))
+        await until(pilot, lambda: "[bold]" in screen_text(pilot))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -18,18 +17,17 @@ from textual.pilot import Pilot
 
 from imgexp_tui import paths
 from imgexp_tui.services import clipboard
-
-from .test_tui_editor_pty import HOST, Terminal, until
-from .test_tui_figures import Host, opened
-from .test_tui_figures import until as eventually
+from tests.conftest import NewLab
+from tests.helpers import until, wait_until
+from tests.support.editor_app import PROGRAM, EditorApp, opened
+from tests.support.pty_terminal import Terminal
 
 TEXT = "-one 数据\n-two"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / paths.NOTEBOOK).write_text(f"[versions.v0]\ntakeaways = '''\n{TEXT}'''\n")
-    return tmp_path
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(f"[versions.v0]\ntakeaways = '''\n{TEXT}'''\n")
 
 
 def kept(lab: Path) -> Path:
@@ -40,8 +38,8 @@ def told(app: App[None]) -> list[str]:
     return [one.message for one in app._notifications]
 
 
-async def copied(pilot: Pilot[None], app: Host, count: int) -> list[str]:
-    await eventually(pilot, lambda: len(told(app)) == count, "the notification")
+async def copied(pilot: Pilot[None], app: EditorApp, count: int) -> list[str]:
+    await until(pilot, lambda: len(told(app)) == count, "the notification")
     return told(app)
 
 
@@ -51,7 +49,7 @@ def no_tmux(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_what_is_copied_is_also_in_a_file_for_its_owner_only(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         app.area.selection = type(app.area.selection)((0, 0), (1, 4))
@@ -66,7 +64,7 @@ async def test_what_is_copied_is_also_in_a_file_for_its_owner_only(lab: Path) ->
 
 
 async def test_cutting_copies_what_the_note_said_and_not_its_stand_ins(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         app.area.load_text("a\x1bb\nc")
@@ -78,7 +76,7 @@ async def test_cutting_copies_what_the_note_said_and_not_its_stand_ins(lab: Path
 
 
 async def test_half_a_surrogate_pair_does_no_harm(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         app.area.load_text("a\ud800b")
@@ -88,7 +86,7 @@ async def test_half_a_surrogate_pair_does_no_harm(lab: Path) -> None:
 
 
 async def test_where_the_file_cannot_be_written_it_says_so(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
@@ -99,7 +97,7 @@ async def test_where_the_file_cannot_be_written_it_says_so(lab: Path, monkeypatc
 
 
 async def test_what_no_terminal_takes_goes_to_the_file_only(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         app.area.load_text("数" * (clipboard.LIMIT // 3) + "x")
@@ -111,7 +109,7 @@ async def test_what_no_terminal_takes_goes_to_the_file_only(lab: Path) -> None:
 
 def start(lab: Path, tmp_path: Path, **env: str) -> Terminal:
     host = tmp_path / "host.py"
-    host.write_text(HOST)
+    host.write_text(PROGRAM)
     return Terminal([sys.executable, str(host), str(lab)], env)
 
 
@@ -124,7 +122,7 @@ def test_the_terminal_gets_what_it_takes(lab: Path, tmp_path: Path, size: int, s
         terminal.shows("Takeaways")
         terminal.shows("xxxxx")
         terminal.type("\x1b[18~\x03")  # F7 marks all
-        until(kept(lab).exists, "the file")
+        wait_until(kept(lab).exists, "the file")
         terminal.shows("Copied 2 lines")
         terminal.type("\x11")
         terminal.ended()
@@ -142,15 +140,14 @@ def tmux(tmp_path: Path) -> Iterator[list[str]]:
 
 
 @pytest.mark.tmux
-@pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
 def test_tmux_has_it_with_its_own_settings(lab: Path, tmp_path: Path, tmux: list[str]) -> None:
     def call(*words: str) -> str:
         return subprocess.run([*tmux, *words], check=False, capture_output=True, text=True).stdout
 
     host = tmp_path / "host.py"
-    host.write_text(HOST)
+    host.write_text(PROGRAM)
     call("new-session", "-d", "-x", "80", "-y", "24", "env", sys.executable, str(host), str(lab))
-    until(lambda: "-two" in call("capture-pane", "-p"), "the editor")
+    wait_until(lambda: "-two" in call("capture-pane", "-p"), "the editor")
     assert call("show-options", "-s", "set-clipboard").split()[-1] != "on", "what is tested is the default"
     call("send-keys", "F7", "C-c")
-    until(lambda: call("show-buffer") == f"{TEXT}\n-", "tmux's buffer")
+    wait_until(lambda: call("show-buffer") == f"{TEXT}\n-", "tmux's buffer")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,9 @@ from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.compare import LeaderRows, LeadersScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.screens.side_by_side import BesideScreen
-
-from .reported_runs import a_run
+from tests.conftest import NewLab
+from tests.helpers import screen_text, until
+from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """
 [defaults]
@@ -31,23 +30,11 @@ base = "v0"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    a_run(tmp_path, "v0", "20260101-000000-aaaaaa", [0.6, 0.5, 0.4, 0.3])
-    a_run(tmp_path, "v1", "20260101-000000-bbbbbb", [0.4, 0.2])
-    return tmp_path
-
-
-def screen_text(pilot: Pilot[None]) -> str:
-    rows = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in row) for row in rows)
-
-
-async def until(pilot: Pilot[None], so: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, screen_text(pilot)
-        await pilot.pause(0.02)
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab(NOTEBOOK)
+    a_run(lab, "v0", "20260101-000000-aaaaaa", [0.6, 0.5, 0.4, 0.3])
+    a_run(lab, "v1", "20260101-000000-bbbbbb", [0.4, 0.2])
+    return lab
 
 
 async def opened(pilot: Pilot[None]) -> LeaderRows:
@@ -125,6 +112,6 @@ async def test_marked_versions_are_exported(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await pilot.press("u", "home", "space", "space", "x")
-        await until(pilot, lambda: (lab / "v0-v1.md").exists(), 90)
+        await until(pilot, lambda: (lab / "v0-v1.md").exists(), seconds=90)
         assert "## v1" in (lab / "v0-v1.md").read_text()
         assert "## v2" not in (lab / "v0-v1.md").read_text()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from imgexp_tui.tui.screens.new_version import NewVersionScreen
 from imgexp_tui.tui.widgets.base.checkbox import TickBox
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 from imgexp_tui.views.notes import settings_input
+from tests.helpers import until
 
 NOTEBOOK = """\
 # comment
@@ -56,19 +55,6 @@ class Host(App[None]):
 
     def on_mount(self) -> None:
         self.push_screen(self._first, self.answers.append)
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / paths.NOTEBOOK).write_text(NOTEBOOK)
-    return tmp_path
-
-
-async def until(pilot: Pilot[None], true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        await pilot.pause(0.02)
 
 
 def told(app: App[None], id: str) -> str:

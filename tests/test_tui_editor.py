@@ -6,14 +6,10 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App
-from textual.pilot import Pilot
-from textual.widgets import Static
 
 from imgexp_tui import paths
 from imgexp_tui.notebook.history import drafts
@@ -22,74 +18,18 @@ from imgexp_tui.notebook.load import load
 from imgexp_tui.services.notes import files
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.screens.draft_offer import DraftScreen
-from imgexp_tui.tui.screens.editor import EditorScreen
-from imgexp_tui.tui.widgets.notes.area import NoteArea
-
-NOTEBOOK = """\
-# kept as it is
-[lab]
-title = "Trial"   # and this
-
-[versions.v0]
-summary = '''First.'''
-takeaways = '''
--bs of 64 could be bigger
-'''
-[versions.v0.train]
-batch_size = 64
-
-[versions.v1]
-base = "v0"
-summary = "Same as v0 [/] but\\u001b[31m odd"
-"""
-
-
-class Host(App[None]):
-    """The smallest app around the editor."""
-
-    def __init__(self, lab: Path, version: str = "v0", field: str = "takeaways") -> None:
-        super().__init__()
-        self.editor = EditorScreen(lab, version, field)
-        self.back: list[str | None] = []
-
-    def on_mount(self) -> None:
-        self.push_screen(self.editor, self.back.append)
-
-    @property
-    def area(self) -> NoteArea:
-        area = self.editor.focused
-        assert isinstance(area, NoteArea)
-        return area
-
-    def told(self, id: str) -> str:
-        return str(self.editor.query_one(id, Static).render())
+from tests.conftest import NewLab
+from tests.helpers import until
+from tests.support.editor_app import TRIAL, EditorApp, file, opened
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    folder = tmp_path / "lab"
-    folder.mkdir()
-    (folder / paths.NOTEBOOK).write_text(NOTEBOOK)
-    return folder
-
-
-def file(lab: Path) -> str:
-    return (lab / paths.NOTEBOOK).read_bytes().decode()
-
-
-async def until(pilot: Pilot[None], true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        await pilot.pause(0.02)
-
-
-async def opened(pilot: Pilot[None], app: Host) -> None:
-    await until(pilot, lambda: isinstance(app.screen, EditorScreen) and not app.area.read_only, "the editor")
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(TRIAL, "lab")
 
 
 async def test_typing_is_saved_and_the_rest_of_the_file_stays(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-new")
@@ -97,23 +37,23 @@ async def test_typing_is_saved_and_the_rest_of_the_file_stays(lab: Path) -> None
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "saved " in app.told("#state"), "the save")
         assert "●" not in str(app.area.border_title)
-    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-new")
+    assert file(lab) == TRIAL.replace("bigger\n", "bigger\n-new")
     assert drafts.drafts(lab) == []
 
 
 async def test_the_first_takeaway_that_one_types_is_a_bullet(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         assert "unsaved" not in app.told("#state")
         await pilot.press(*"new", "enter", *"two", "escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-new\n-two")
+    assert file(lab) == TRIAL.replace("bigger\n", "bigger\n-new\n-two")
 
 
 async def test_the_first_takeaway_keeps_the_blank_of_its_bullet(lab: Path) -> None:
-    (lab / paths.NOTEBOOK).write_text(NOTEBOOK.replace("-bs of", "- bs of"))
-    app = Host(lab)
+    (lab / paths.NOTEBOOK).write_text(TRIAL.replace("-bs of", "- bs of"))
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"new", "escape")
@@ -124,7 +64,7 @@ async def test_the_first_takeaway_keeps_the_blank_of_its_bullet(lab: Path) -> No
 @pytest.mark.parametrize("keys", [[], ["x", "backspace"], ["minus"], ["enter"]])
 async def test_a_bullet_that_was_offered_and_not_filled_changes_nothing(lab: Path, keys: list[str]) -> None:
     before = (lab / paths.NOTEBOOK).stat()
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         assert app.area.text.endswith("bigger\n-") and "●" not in str(app.area.border_title)
@@ -132,12 +72,12 @@ async def test_a_bullet_that_was_offered_and_not_filled_changes_nothing(lab: Pat
         assert "unsaved" not in app.told("#state")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert file(lab) == NOTEBOOK and (lab / paths.NOTEBOOK).stat().st_ino == before.st_ino
+    assert file(lab) == TRIAL and (lab / paths.NOTEBOOK).stat().st_ino == before.st_ino
     assert drafts.drafts(lab) == []
 
 
 async def test_an_edit_elsewhere_leaves_no_empty_bullet_behind(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press("up", "end", "exclamation_mark", "ctrl+s")
@@ -145,20 +85,20 @@ async def test_an_edit_elsewhere_leaves_no_empty_bullet_behind(lab: Path) -> Non
         assert app.area.text.endswith("bigger!\n-"), "it is still there to be filled"
         await pilot.press("down", *"new", "escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger!\n-new")
+    assert file(lab) == TRIAL.replace("bigger\n", "bigger!\n-new")
 
 
 async def test_a_key_makes_and_ticks_boxes_and_enter_goes_on_with_an_open_one(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press("ctrl+l", *"try", "ctrl+l", "enter", *"and", "escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n- [x] try\n- [ ] and")
+    assert file(lab) == TRIAL.replace("bigger\n", "bigger\n- [x] try\n- [ ] and")
 
 
 async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
-    app = Host(lab, field="summary")
+    app = EditorApp(lab, field="summary")
     async with app.run_test() as pilot:
         await opened(pilot, app)
         for word in ("S", "T", "O"):
@@ -179,7 +119,7 @@ async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
         return save(*args, **how)
 
     monkeypatch.setattr(files, "save", slow)
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press("a", "escape", "j", "escape", "k", "ctrl+l")
@@ -190,7 +130,7 @@ async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
 
 
 async def test_quitting_saves(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-quit", "ctrl+q")
@@ -199,12 +139,12 @@ async def test_quitting_saves(lab: Path) -> None:
 
 
 async def test_a_draft_is_written_while_typing_and_goes_when_undone(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-dr")
         await until(pilot, lambda: any("-dr" in d.text for d in drafts.drafts(lab)), "a draft")
-        assert file(lab) == NOTEBOOK
+        assert file(lab) == TRIAL
         await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
         await until(pilot, lambda: drafts.drafts(lab) == [], "the draft to go")
         assert "unsaved" not in app.told("#state")
@@ -222,7 +162,7 @@ async def test_a_draft_is_offered_beside_the_file(lab: Path, key: str, text: str
     seen = load(lab).versions["v0"].takeaways
     draft = Draft("v0", "takeaways", seen + "-typed before the crash\n", seen, time.time() - 60)
     drafts.write_draft(lab, draft)
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await until(pilot, lambda: isinstance(app.screen, DraftScreen), "the offer")
         assert drafts.drafts(lab) == [draft]
@@ -238,18 +178,18 @@ async def test_a_draft_is_offered_beside_the_file(lab: Path, key: str, text: str
 async def test_deciding_later_keeps_the_draft(lab: Path) -> None:
     seen = load(lab).versions["v0"].takeaways
     drafts.write_draft(lab, Draft("v0", "takeaways", "other", seen, time.time()))
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await until(pilot, lambda: isinstance(app.screen, DraftScreen), "the offer")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert [d.text for d in drafts.drafts(lab)] == ["other"] and file(lab) == NOTEBOOK
+    assert [d.text for d in drafts.drafts(lab)] == ["other"] and file(lab) == TRIAL
 
 
 async def test_a_draft_equal_to_the_file_is_not_offered(lab: Path) -> None:
     seen = load(lab).versions["v0"].takeaways
     drafts.write_draft(lab, Draft("v0", "takeaways", seen, "", time.time()))
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
 
@@ -262,11 +202,11 @@ def test_both_texts_in_one() -> None:
 
 
 async def test_a_change_made_elsewhere_is_merged_into_the_area(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-mine")
-        (lab / paths.NOTEBOOK).write_text(NOTEBOOK.replace("'''\n-bs of", "'''\n-theirs\n-bs of"))
+        (lab / paths.NOTEBOOK).write_text(TRIAL.replace("'''\n-bs of", "'''\n-theirs\n-bs of"))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "-theirs" in app.area.text, "the merge")
         assert app.area.text == "-theirs\n-bs of 64 could be bigger\n-mine"
@@ -275,11 +215,11 @@ async def test_a_change_made_elsewhere_is_merged_into_the_area(lab: Path) -> Non
 
 
 async def test_a_conflict_keeps_both_texts_and_says_so(lab: Path) -> None:
-    app = Host(lab, field="summary")
+    app = EditorApp(lab, field="summary")
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"mine")
-        (lab / paths.NOTEBOOK).write_text(NOTEBOOK.replace("First.", "First.theirs"))
+        (lab / paths.NOTEBOOK).write_text(TRIAL.replace("First.", "First.theirs"))
         await pilot.press("escape")
         await until(pilot, lambda: "both texts" in app.told("#banner"), "the conflict")
         assert "First.mine" in app.area.text and "First.theirs" in app.area.text
@@ -291,7 +231,7 @@ async def test_a_conflict_keeps_both_texts_and_says_so(lab: Path) -> None:
 
 
 async def test_what_cannot_be_saved_stays_as_a_draft(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-kept")
@@ -310,7 +250,7 @@ async def test_what_cannot_be_saved_stays_as_a_draft(lab: Path) -> None:
 
 
 async def test_control_characters_are_shown_clean_and_come_back_unchanged(lab: Path) -> None:
-    app = Host(lab, "v1", "summary")
+    app = EditorApp(lab, "v1", "summary")
     async with app.run_test() as pilot:
         await opened(pilot, app)
         assert "signs" in app.told("#banner").lower()
@@ -322,13 +262,13 @@ async def test_control_characters_are_shown_clean_and_come_back_unchanged(lab: P
 
 
 async def test_a_crlf_notebook_stays_crlf(lab: Path) -> None:
-    (lab / paths.NOTEBOOK).write_bytes(NOTEBOOK.replace("\n", "\r\n").encode())
-    app = Host(lab)
+    (lab / paths.NOTEBOOK).write_bytes(TRIAL.replace("\n", "\r\n").encode())
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-a", "enter", *"b", "escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    expected = NOTEBOOK.replace("bigger\n", "bigger\n-a\n-b").replace("\n", "\r\n")
+    expected = TRIAL.replace("bigger\n", "bigger\n-a\n-b").replace("\n", "\r\n")
     assert file(lab) == expected
 
 
@@ -336,7 +276,7 @@ async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monk
     (lab / paths.NOTEBOOK).chmod(0o444)
     if os.geteuid() == 0:  # to whom nothing is read-only
         monkeypatch.setattr(os, "access", lambda path, mode: bool(Path(path).stat().st_mode & 0o200))
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await until(pilot, lambda: "read-only" in app.told("#banner"), "the warning")
         before = app.area.text
@@ -344,7 +284,7 @@ async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monk
         assert app.area.text == before
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert file(lab) == NOTEBOOK and drafts.drafts(lab) == []
+    assert file(lab) == TRIAL and drafts.drafts(lab) == []
 
 
 async def test_a_read_only_folder_is_said_before_typing_starts(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,7 +296,7 @@ async def test_a_read_only_folder_is_said_before_typing_starts(lab: Path, monkey
     real.chmod(0o555)
     if os.geteuid() == 0:  # to whom nothing is read-only
         monkeypatch.setattr(os, "access", lambda path, mode: bool(Path(path).stat().st_mode & 0o200))
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await until(pilot, lambda: "The folder" in app.told("#banner"), "the warning")
         assert "elsewhere is read-only for you" in " ".join(app.told("#banner").split())
@@ -368,20 +308,20 @@ async def test_a_read_only_folder_is_said_before_typing_starts(lab: Path, monkey
 
 async def test_hard_links_are_said_before_typing_starts(lab: Path) -> None:
     os.link(lab / paths.NOTEBOOK, lab / "copy.toml")
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         assert "another name (hard links)" in app.told("#banner")
         await pilot.press(*"-a", "escape")
         await until(pilot, lambda: bool(app.back), "the way back")
     assert "-a" in file(lab)
-    assert (lab / "copy.toml").read_text() == NOTEBOOK
+    assert (lab / "copy.toml").read_text() == TRIAL
 
 
 async def test_a_note_that_cannot_be_read_whole_is_not_written_over(lab: Path) -> None:
-    broken = NOTEBOOK + '[versions.v2]\nsummary = "no end\n'
+    broken = TRIAL + '[versions.v2]\nsummary = "no end\n'
     (lab / paths.NOTEBOOK).write_text(broken)
-    app = Host(lab, "v2", "summary")
+    app = EditorApp(lab, "v2", "summary")
     async with app.run_test() as pilot:
         await until(pilot, lambda: "Mend it there first" in app.told("#banner"), "the warning")
         await pilot.press("x", "escape")
@@ -390,13 +330,13 @@ async def test_a_note_that_cannot_be_read_whole_is_not_written_over(lab: Path) -
 
 
 async def test_a_version_that_went_away_is_said(lab: Path) -> None:
-    app = Host(lab, "v9")
+    app = EditorApp(lab, "v9")
     async with app.run_test() as pilot:
         await until(pilot, lambda: bool(app.back), "the way back")
 
 
 async def test_saves_do_not_stop_typing(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         for letter in "-steady":
@@ -404,12 +344,12 @@ async def test_saves_do_not_stop_typing(lab: Path) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
     await asyncio.sleep(0)
-    assert file(lab) == NOTEBOOK.replace("bigger\n", "bigger\n-steady")
+    assert file(lab) == TRIAL.replace("bigger\n", "bigger\n-steady")
 
 
 async def test_drafts_that_cannot_be_kept_are_called_out(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-x")

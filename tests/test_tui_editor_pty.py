@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import pty
-import re
-import select
 import signal
 import stat
-import subprocess
 import sys
-import termios
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pyte
 import pytest
 
 from imgexp_tui import paths
 from imgexp_tui.notebook.history import drafts
 from imgexp_tui.notebook.load import load
+from tests.conftest import NewLab
+from tests.helpers import wait_until
+from tests.support.editor_app import PROGRAM
+from tests.support.pty_terminal import Terminal
 
 NOTEBOOK = """\
 [versions.v0]
@@ -31,100 +26,17 @@ takeaways = '''
 -old
 '''
 """
-HOST = """\
-import sys
-from pathlib import Path
-from textual.screen import Screen
-from imgexp_tui.tui import app
-from imgexp_tui.tui.screens.editor import EditorScreen
-
-class Host(app.LabApp):
-    def get_default_screen(self):
-        return Screen()
-
-    def on_mount(self):
-        self.push_screen(EditorScreen(self._lab, "v0"), lambda _: self.exit())
-
-app.LabApp = Host
-sys.exit(app.run(Path(sys.argv[1])))
-"""
-
-
-class Terminal:
-    """A process in a pseudo-terminal of its own, what it sent (`raw`), and what stands on its screen."""
-
-    def __init__(self, argv: list[str], env: dict[str, str]) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, b"\x18\x00\x50\x00\x00\x00\x00\x00")  # 24 rows, 80 columns
-        self._screen = pyte.Screen(80, 24)
-        self._stream = pyte.ByteStream(self._screen)
-        self.process = subprocess.Popen(
-            argv,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**os.environ, "TERM": "xterm-256color", **env},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(slave)
-        self.raw = bytearray()
-        self._wake, self._woken = os.pipe()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while True:
-            ready, _, _ = select.select([self.master, self._wake], [], [])
-            if self._wake in ready:
-                return
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:
-                return
-            if not data:
-                return
-            self.raw += data
-            self._stream.feed(data)
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def shows(self, text: str) -> None:
-        until(lambda: any(text in line for line in self._screen.display), f"{text!r} on the screen")
-
-    def saved(self) -> None:
-        """Wait for the time of the save; "unsaved" is no such thing."""
-        until(lambda: any(re.search(r"\bsaved \d", line) for line in self._screen.display), "the save on the screen")
-
-    def hang_up(self) -> None:
-        os.write(self._woken, b"x")
-        self._reader.join()  # a read that waits would keep the terminal open
-        os.close(self.master)
-
-    def ended(self) -> int:
-        return self.process.wait(timeout=30)
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    folder = tmp_path / "lab"
-    folder.mkdir()
-    (folder / paths.NOTEBOOK).write_text(NOTEBOOK)
-    return folder
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(NOTEBOOK, "lab")
 
 
 @pytest.fixture
 def start(tmp_path: Path, lab: Path) -> Iterator[Callable[..., Terminal]]:
     host = tmp_path / "host.py"
-    host.write_text(HOST)
+    host.write_text(PROGRAM)
     started: list[Terminal] = []
 
     def begin(first: str = "-old", **env: str) -> Terminal:
@@ -151,7 +63,7 @@ def script(tmp_path: Path, body: str) -> str:
 def test_after_sigkill_the_draft_is_offered_and_restored(lab: Path, start: Callable[..., Terminal]) -> None:
     terminal = start()
     terminal.type("-typed\x0dmore")
-    until(lambda: any("-typed\n-more" in d.text for d in drafts.drafts(lab)), "the draft")
+    wait_until(lambda: any("-typed\n-more" in d.text for d in drafts.drafts(lab)), "the draft")
     terminal.process.kill()
     terminal.ended()
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
@@ -234,7 +146,7 @@ def test_what_an_editor_saved_before_the_connection_dropped_is_offered(
     body = f'trap "" HUP; printf -- "-saved in the editor\\n" >> "$1"; touch {ready}; exec sleep 60'
     terminal = start(VISUAL=script(tmp_path, body))
     terminal.type("\x0f")
-    until(ready.exists, "the editor")
+    wait_until(ready.exists, "the editor")
     terminal.process.send_signal(signal.SIGKILL)
     terminal.ended()
     again = start("unsaved takeaways found")

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.app import App
 from textual.pilot import Pilot
 
-from imgexp_tui import paths
-from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.services.run_follower import RunGlancer
-from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.figure_picker import FigureRows, FigureScreen
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 from imgexp_tui.tui.widgets.run_sidebar import RunGlance
 from imgexp_tui.views.notes.quotable_figures import figures, matching
 from imgexp_tui.views.runs.sidebar import below, column
 from imgexp_tui.views.styled import cells, plain
-
-from .reported_runs import PLAN, a_run
+from tests.helpers import until, write_lines
+from tests.support.editor_app import EditorApp, opened
+from tests.support.recorded_runs import PLAN, a_run
 
 NOTEBOOK = """\
 [versions.v0]
@@ -49,26 +44,13 @@ SYSTEM = [
 ]
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / paths.NOTEBOOK).write_text(NOTEBOOK)
-    return tmp_path
-
-
-def write(path: Path, *records: dict[str, object]) -> None:
-    writer = LineWriter(path)
-    for record in records:
-        writer.write(record)
-    writer.close()
-
-
 def a_measured_run(lab: Path, version: str = "v0", losses: tuple[float, ...] = (0.5, 0.25, 0.3)) -> Path:
     view = a_run(lab, version, "20240102-030405-abcdef", losses, events=[PLAN])
-    write(view.dir.system, *SYSTEM)
-    write(
+    write_lines(view.dir.system, SYSTEM)
+    write_lines(
         view.dir.metrics,
-        {"step": 6, "epoch": 3, "time": 9.0, "time/epoch_train": 70.0, "time/epoch_valid": 9.0,
-         "learning_rate/encoder": 1e-5, "learning_rate/head": 1e-4, "valid/loss": losses[-1], "odd\x1b[31m": 1.5},
+        [{"step": 6, "epoch": 3, "time": 9.0, "time/epoch_train": 70.0, "time/epoch_valid": 9.0,
+         "learning_rate/encoder": 1e-5, "learning_rate/head": 1e-4, "valid/loss": losses[-1], "odd\x1b[31m": 1.5}],
     )  # fmt: skip
     return view.dir.metrics
 
@@ -126,48 +108,19 @@ def test_every_word_that_is_typed_has_to_occur() -> None:
     assert matching(found, "finding epoch") == found[2:]
 
 
-class Host(App[None]):
-    def __init__(self, lab: Path, version: str = "v0", field: str = "takeaways") -> None:
-        super().__init__()
-        self.editor = EditorScreen(lab, version, field)
-
-    def on_mount(self) -> None:
-        self.push_screen(self.editor)
-
-    @property
-    def area(self) -> NoteArea:
-        area = self.editor.focused
-        assert isinstance(area, NoteArea)
-        return area
-
-    def shown(self, id: str) -> str:
-        return "\n".join(plain(line) for line in self.editor.query_one(id, RunGlance).lines)
-
-
-async def until(pilot: Pilot[None], true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        await pilot.pause(0.02)
-
-
-async def opened(pilot: Pilot[None], app: Host) -> None:
-    await until(pilot, lambda: app.screen is app.editor and not app.area.read_only, "the editor")
-
-
-async def chooser(pilot: Pilot[None], app: Host) -> FigureRows:
+async def chooser(pilot: Pilot[None], app: EditorApp) -> FigureRows:
     await pilot.press("ctrl+g")
     await until(pilot, lambda: isinstance(app.screen, FigureScreen) and bool(rows(app).rows), "the figures")
     return rows(app)
 
 
-def rows(app: Host) -> FigureRows:
+def rows(app: EditorApp) -> FigureRows:
     return app.screen.query_one(FigureRows)
 
 
 async def test_a_figure_is_put_in_at_the_cursor_and_undone_in_one_step(lab: Path) -> None:
     a_measured_run(lab)
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"now", "left", "left", "left")
@@ -183,14 +136,14 @@ async def test_a_figure_is_put_in_at_the_cursor_and_undone_in_one_step(lab: Path
 
 async def test_figures_are_those_of_the_moment(lab: Path) -> None:
     metrics = a_measured_run(lab)
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         found = await chooser(pilot, app)
         assert found.rows[0][1] == "best valid loss 0.2500 (epoch 2)"
         (metrics.parent / "exit.json").unlink()  # it goes on
         (metrics.parent / "process.json").unlink()
-        write(metrics, {"step": 8, "epoch": 4, "time": 11.0, "valid/loss": 0.125})
+        write_lines(metrics, [{"step": 8, "epoch": 4, "time": 11.0, "valid/loss": 0.125}])
         await until(pilot, lambda: found.rows[0][1] == "best valid loss 0.1250 (epoch 4)", "the new value")
         await pilot.press("enter")
         await until(pilot, lambda: "0.1250" in app.area.text, "the new value in the note")
@@ -198,7 +151,7 @@ async def test_figures_are_those_of_the_moment(lab: Path) -> None:
 
 async def test_choosing_nothing_changes_nothing(lab: Path) -> None:
     a_measured_run(lab)
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         before = app.area.text
@@ -213,7 +166,7 @@ async def test_choosing_nothing_changes_nothing(lab: Path) -> None:
 
 
 async def test_a_version_without_a_run_offers_its_changes(lab: Path) -> None:
-    app = Host(lab, "v1", "summary")
+    app = EditorApp(lab, "v1", "summary")
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await chooser(pilot, app)
@@ -227,10 +180,10 @@ async def test_a_version_without_a_run_offers_its_changes(lab: Path) -> None:
 
 async def test_the_run_stands_beside_the_text_and_follows(lab: Path) -> None:
     view = a_run(lab, "v0", "20240102-030405-abcdef", [0.5, 0.4], ended=False, events=[PLAN])
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test(size=(140, 40)) as pilot:
         await until(pilot, lambda: "0.4000" in app.shown("#glance"), "the loss")
-        write(view.dir.metrics, {"step": 6, "epoch": 3, "time": 2, "valid/loss": "nan"})
+        write_lines(view.dir.metrics, [{"step": 6, "epoch": 3, "time": 2, "valid/loss": "nan"}])
         await until(pilot, lambda: "valid loss  nan  best 0.4000 (epoch 2)" in app.shown("#glance"), "the next loss")
         assert "epoch 3/2" in app.shown("#glance")
         await pilot.resize_terminal(80, 24)
@@ -241,7 +194,7 @@ async def test_the_run_stands_beside_the_text_and_follows(lab: Path) -> None:
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (110, 30), (200, 50)])
 async def test_all_notes_and_the_run_are_in_one_screen(lab: Path, columns: int, rows: int) -> None:
     a_measured_run(lab)
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test(size=(columns, rows)) as pilot:
         await opened(pilot, app)
         beside = "#glance" if columns >= 110 else "#glance-line"

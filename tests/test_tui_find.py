@@ -8,20 +8,18 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from imgexp_tui import paths
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 from imgexp_tui.tui.widgets.notes.find_bar import FindBar
 from imgexp_tui.views.notes import search
-
-from .test_tui_figures import Host, opened
+from tests.conftest import NewLab
+from tests.support.editor_app import EditorApp, opened
 
 TEXT = "- loss one\n- 数据 Loss two\n\n- none [a-z]*\n- loss three loss"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / paths.NOTEBOOK).write_text(f"[versions.v0]\ntakeaways = '''\n{TEXT}\n'''\nsummary = 'loss'\n")
-    return tmp_path
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(f"[versions.v0]\ntakeaways = '''\n{TEXT}\n'''\nsummary = 'loss'\n")
 
 
 @pytest.mark.parametrize(
@@ -45,19 +43,19 @@ def test_letters_that_grow_when_lowered_do_not_shift_the_hits() -> None:
     assert pattern and search.hits(["İİx"], pattern) == [((0, 2), (0, 3))]
 
 
-async def ready(pilot: Pilot[None], app: Host) -> NoteArea:
+async def ready(pilot: Pilot[None], app: EditorApp) -> NoteArea:
     await opened(pilot, app)
     await pilot.press("ctrl+n", "ctrl+n", "ctrl+n")
     app.area.move_cursor((0, 0))
     return app.area
 
 
-def told(app: Host) -> str:
+def told(app: EditorApp) -> str:
     return str(app.editor.query_one("#hits", Static).render())
 
 
 async def test_typing_jumps_to_the_first_hit_and_keys_to_the_others(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test(size=(80, 24)) as pilot:
         area = await ready(pilot, app)
         before = area.text
@@ -77,7 +75,7 @@ async def test_typing_jumps_to_the_first_hit_and_keys_to_the_others(lab: Path) -
 
 
 async def test_hits_are_marked_while_one_searches(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test(size=(80, 24)) as pilot:
         area = await ready(pilot, app)
 
@@ -94,7 +92,7 @@ async def test_hits_are_marked_while_one_searches(lab: Path) -> None:
 
 
 async def test_what_is_not_there_leaves_the_cursor_where_it_was(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test(size=(80, 24)) as pilot:
         area = await ready(pilot, app)
         area.move_cursor((1, 3))
@@ -107,7 +105,7 @@ async def test_what_is_not_there_leaves_the_cursor_where_it_was(lab: Path) -> No
 
 
 async def test_what_is_selected_is_sought(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test(size=(80, 24)) as pilot:
         area = await ready(pilot, app)
         area.selection = type(area.selection)((4, 7), (4, 12))
@@ -116,7 +114,7 @@ async def test_what_is_selected_is_sought(lab: Path) -> None:
 
 
 async def test_another_note_closes_the_search(lab: Path) -> None:
-    app = Host(lab)
+    app = EditorApp(lab)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(pilot, app)
         await pilot.press("ctrl+f", *"loss", "ctrl+n")

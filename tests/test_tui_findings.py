@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,8 +15,8 @@ from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.notebook.load import load
 from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.services.actions import findings
-from imgexp_tui.services.findings import subprocess
+from imgexp_tui.services.actions import findings as finding_actions
+from imgexp_tui.services.findings import findings_process
 from imgexp_tui.services.findings.worker import FindingWatch
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.charts import ChartsScreen
@@ -29,8 +27,9 @@ from imgexp_tui.tui.screens.new_version import NewVersionScreen
 from imgexp_tui.views import findings
 from imgexp_tui.views.notes import settings_input
 from imgexp_tui.views.styled import cells, plain
-
-from .made_up_runs import made_up, write_lines
+from tests.conftest import NewLab
+from tests.helpers import screen_text, shows, until, wait_until, write_lines
+from tests.support.made_up_runs import made_up
 
 NOTEBOOK = """\
 [versions.v1]
@@ -52,37 +51,14 @@ SAID = "Validation leaves out 52 of 500 images: the last, incomplete batch of 64
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / paths.NOTEBOOK).write_text(NOTEBOOK)
-    made_up(tmp_path, **NAN)
-    return tmp_path
-
-
-def text_of(pilot: Pilot[None]) -> str:
-    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab(NOTEBOOK)
+    made_up(lab, **NAN)
+    return lab
 
 
 def takeaways(lab: Path) -> str:
     return load(lab).versions["v1"].takeaways
-
-
-def wait(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
-async def until(pilot: Pilot[None], true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}\n{text_of(pilot)}"
-        await pilot.pause(0.02)
-
-
-async def shows(pilot: Pilot[None], *words: str) -> None:
-    for word in words:
-        await until(pilot, lambda word=word: word in text_of(pilot), repr(word))
 
 
 async def opened(pilot: Pilot[None]) -> FindingsScreen:
@@ -103,7 +79,7 @@ async def test_the_runs_line_counts_them_and_marks_the_worst(lab: Path) -> None:
 async def test_the_list_says_what_was_found_where_and_what_to_do(lab: Path, size: tuple[int, int]) -> None:
     async with LabApp(lab).run_test(size=size) as pilot:
         await opened(pilot)
-        text = text_of(pilot)
+        text = screen_text(pilot)
         assert text.index("▌!! train/loss is nan") < text.index("!  Validation leaves out 52 of 500 images")
         assert "→ A lower learning rate, clipped gradients (gradient_clip = 1)" in text
         assert "not_finite · train/loss, steps 21 to 31" in text
@@ -118,7 +94,7 @@ async def test_the_rule_says_why_and_how_to_switch_it_off(lab: Path) -> None:
         await pilot.press("j", "w")
         await shows(pilot, "A loader that drops its last batch", 'findings_off = ["validation"]')
         await pilot.press("escape")
-        await until(pilot, lambda: "A loader that drops" not in text_of(pilot), "the reasoning to go")
+        await until(pilot, lambda: "A loader that drops" not in screen_text(pilot), "the reasoning to go")
         assert isinstance(pilot.app.screen, FindingsScreen)
 
 
@@ -139,9 +115,9 @@ async def test_a_finding_goes_into_the_takeaways_once_beside_what_others_write(l
 
 
 def test_what_cannot_be_written_is_said(lab: Path) -> None:
-    assert findings.put_down(lab, "v9", SAID) == (False, "v9 is not in experiments.toml (any more).")
+    assert finding_actions.put_down(lab, "v9", SAID) == (False, "v9 is not in experiments.toml (any more).")
     (lab / paths.NOTEBOOK).unlink()
-    done, said = findings.put_down(lab, "v1", SAID)
+    done, said = finding_actions.put_down(lab, "v1", SAID)
     assert not done
     assert "experiments.toml" in said
 
@@ -211,30 +187,30 @@ def test_the_thread_follows_what_is_wanted_and_grows(tmp_path: Path) -> None:
     news = threading.Event()
     watch = FindingWatch(tmp_path, news.set)
     try:
-        wait(lambda: watch.found("v1", view.run, ()) is not None, "a first look")
+        wait_until(lambda: watch.found("v1", view.run, ()) is not None, "a first look")
         assert watch.found("v1", view.run, ()) == ()
         write_lines(view.dir.metrics, [{"step": 30, "epoch": 3, "valid/samples": 448}])
         news.clear()
-        wait(lambda: watch.found("v1", view.run, ()), "the finding")
+        wait_until(lambda: watch.found("v1", view.run, ()), "the finding")
         assert news.is_set()
         assert watch.found("v2", other.run, ()) is None, "of another run nothing is known yet"
-        wait(lambda: len(watch.found("v2", other.run, ()) or ()) == 2, "both")
-        wait(lambda: len(watch.found("v2", other.run, ("validation",)) or ()) == 1, "one is off")
+        wait_until(lambda: len(watch.found("v2", other.run, ()) or ()) == 2, "both")
+        wait_until(lambda: len(watch.found("v2", other.run, ("validation",)) or ()) == 1, "one is off")
     finally:
         watch.stop()
-    wait(lambda: not [t for t in threading.enumerate() if t.name == "findings"], "the thread to end")
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name == "findings"], "the thread to end")
 
 
 def test_a_long_record_is_left_to_another_process(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess, "LONG", 100)
+    monkeypatch.setattr(findings_process, "LONG", 100)
     read: list[object] = []
     monkeypatch.setattr(RunView, "poll", read.append)
     run = find_runs(lab, "v1")[0]
     watch = FindingWatch(lab, lambda: None)
     try:
-        wait(lambda: watch.found("v1", run.run, ()), "findings")
+        wait_until(lambda: watch.found("v1", run.run, ()), "findings")
         found = watch.found("v1", run.run, ())
-        wait(lambda: len(watch.found("v1", run.run, ("validation",)) or ()) == 1, "one is off")
+        wait_until(lambda: len(watch.found("v1", run.run, ("validation",)) or ()) == 1, "one is off")
     finally:
         watch.stop()
     assert found is not None
@@ -247,24 +223,24 @@ def test_a_long_record_is_left_to_another_process(lab: Path, monkeypatch: pytest
 
 
 def test_a_process_that_nobody_waits_for_is_ended(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess, "LONG", 100)
-    monkeypatch.setattr(subprocess.sys, "executable", "sleep")
-    monkeypatch.setattr(subprocess, "ARGUMENTS", ("600",))
+    monkeypatch.setattr(findings_process, "LONG", 100)
+    monkeypatch.setattr(findings_process.sys, "executable", "sleep")
+    monkeypatch.setattr(findings_process, "ARGUMENTS", ("600",))
     run = find_runs(lab, "v1")[0]
     watch = FindingWatch(lab, lambda: None)
     assert watch.found("v1", run.run, ()) is None
-    wait(lambda: [c for c in psutil.Process().children() if "sleep" in c.name()], "the process")
+    wait_until(lambda: [c for c in psutil.Process().children() if "sleep" in c.name()], "the process")
     watch.stop()
-    wait(lambda: not [c for c in psutil.Process().children() if "sleep" in c.name()], "its end")
+    wait_until(lambda: not [c for c in psutil.Process().children() if "sleep" in c.name()], "its end")
 
 
 def test_what_another_process_could_not_find_is_said(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess, "LONG", 100)
+    monkeypatch.setattr(findings_process, "LONG", 100)
     run = find_runs(lab, "v1")[0]
     (lab / paths.NOTEBOOK).unlink()
     watch = FindingWatch(lab, lambda: None)
     try:
-        wait(lambda: watch.found("v1", run.run, ()), "the trouble")
+        wait_until(lambda: watch.found("v1", run.run, ()), "the trouble")
         (one,) = watch.found("v1", run.run, ()) or ()
     finally:
         watch.stop()

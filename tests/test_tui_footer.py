@@ -11,15 +11,15 @@ from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.compare import LeadersScreen
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.views.styled import plain
-
-from .reported_runs import a_run
+from tests.conftest import NewLab
+from tests.support.recorded_runs import a_run
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / "experiments.toml").write_text("[versions.v0]\n[versions.v1]\n")
-    a_run(tmp_path, "v0", "20260101-000000-aaaaaa", [0.5, 0.4])
-    return tmp_path
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab("[versions.v0]\n[versions.v1]\n")
+    a_run(lab, "v0", "20260101-000000-aaaaaa", [0.5, 0.4])
+    return lab
 
 
 async def footer_of(pilot: Pilot[None]) -> KeyFooter:

@@ -22,11 +22,13 @@ from imgexp_tui.tui.screens.history import HistoryScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.views.notes.diff import diff
 from imgexp_tui.views.styled import plain
+from tests.helpers import screen_text, shows, until
+from tests.support.git_lab import committed, git
 
-from .test_commits import committed, git, lab
-from .test_tui_queue import screen_text, shows, until
 
-__all__ = ["lab"]
+@pytest.fixture
+def lab(git_lab: Path) -> Path:
+    return git_lab
 
 
 def note(lab: Path) -> str:
@@ -50,6 +52,7 @@ def said(pilot: Pilot[None]) -> str:
     return " ".join(n.message for n in pilot.app._notifications)
 
 
+@pytest.mark.git
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
 async def test_a_state_is_looked_at_and_brought_back_and_that_undone(lab: Path, size: tuple[int, int]) -> None:
     save(lab, "-first\n-second [/]\n")
@@ -73,6 +76,7 @@ async def test_a_state_is_looked_at_and_brought_back_and_that_undone(lab: Path, 
         await there(pilot, MainScreen)
 
 
+@pytest.mark.git
 async def test_what_another_program_wrote_is_on_top_and_can_be_undone(lab: Path) -> None:
     save(lab, "-mine\n")
     path = lab / NOTEBOOK
@@ -89,6 +93,7 @@ async def test_what_another_program_wrote_is_on_top_and_can_be_undone(lab: Path)
     assert note(lab) == "-mine\n"
 
 
+@pytest.mark.git
 async def test_the_notes_are_shown_one_at_a_time_too(lab: Path) -> None:
     save(lab, "-new\n")
     save_note(lab, "v0", "summary", "A summary.", seen="")
@@ -101,6 +106,7 @@ async def test_the_notes_are_shown_one_at_a_time_too(lab: Path) -> None:
         await until(pilot, lambda: table(pilot) == 1)
 
 
+@pytest.mark.git
 async def test_ten_thousand_states_open_at_once_and_come_in_pages(lab: Path) -> None:
     make_folder(lab)
     lines = [
@@ -125,6 +131,7 @@ async def test_ten_thousand_states_open_at_once_and_come_in_pages(lab: Path) -> 
         await shows(pilot, "+ -first")
 
 
+@pytest.mark.git
 async def test_git_s_commits_are_a_second_list(lab: Path) -> None:
     committed(lab)
     path = lab / NOTEBOOK
@@ -141,6 +148,7 @@ async def test_git_s_commits_are_a_second_list(lab: Path) -> None:
         await until(pilot, lambda: note(lab) == "-lost since\n")
 
 
+@pytest.mark.git
 async def test_outside_of_a_repository_no_commits_are_offered(lab: Path) -> None:
     (lab / ".git").rename(lab / "gone")
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
@@ -151,6 +159,7 @@ async def test_outside_of_a_repository_no_commits_are_offered(lab: Path) -> None
         assert "commits" not in screen_text(pilot).lower()
 
 
+@pytest.mark.git
 async def test_an_empty_history_says_so(lab: Path) -> None:
     (lab / NOTEBOOK).write_text("[versions.v0]\n")
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
@@ -161,6 +170,7 @@ async def test_an_empty_history_says_so(lab: Path) -> None:
         await shows(pilot, "Nothing was saved yet")
 
 
+@pytest.mark.git
 async def test_from_the_editor_what_is_typed_is_saved_first_and_the_state_comes_back_into_it(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
         await shows(pilot, "v0", "Run")
@@ -180,6 +190,7 @@ async def test_from_the_editor_what_is_typed_is_saved_first_and_the_state_comes_
         await until(pilot, lambda: note(lab) == "-first\n-typed")
 
 
+@pytest.mark.git
 async def test_the_notebook_is_committed_by_a_key(lab: Path) -> None:
     committed(lab)
     save(lab, "-changed\n")
@@ -201,6 +212,7 @@ async def test_the_notebook_is_committed_by_a_key(lab: Path) -> None:
         await until(pilot, lambda: "Nothing to commit" in said(pilot))
 
 
+@pytest.mark.git
 async def test_the_new_keys_are_in_the_help(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(100, 190)) as pilot:
         await shows(pilot, "v0", "Run")
@@ -225,6 +237,7 @@ def test_a_diff_reads_without_colours() -> None:
     assert [plain(row) for row in diff("a", "a\n", 24)] == ["only line ends differ"]
 
 
+@pytest.mark.git
 async def test_reading_a_history_leaves_the_screen_free(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from imgexp_tui.services.notes.history import Past
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,8 +19,9 @@ from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
 from imgexp_tui.tui.widgets.idea_list import IdeaOffer
 from imgexp_tui.tui.widgets.notes.area import NoteArea
-from imgexp_tui.views import ideas as ideas_module
+from imgexp_tui.views import ideas as idea_views
 from imgexp_tui.views.styled import cells, plain
+from tests.helpers import screen_text, shows, until
 
 LONG = "look at the gradients of every layer, from the first to the last, " * 4 + "and then clip [/] them"
 NOTEBOOK = f"""\
@@ -49,34 +48,12 @@ base = "v1"
 """.replace("\x1b", "")
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / paths.NOTEBOOK).write_text(NOTEBOOK)
-    return tmp_path
-
-
-def text_of(pilot: Pilot[None]) -> str:
-    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
-
-
 def file_of(lab: Path) -> str:
     return (lab / paths.NOTEBOOK).read_text()
 
 
-async def until(pilot: Pilot[None], true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}\n{text_of(pilot)}"
-        await pilot.pause(0.02)
-
-
-async def shows(pilot: Pilot[None], *words: str) -> None:
-    for word in words:
-        await until(pilot, lambda word=word: word in text_of(pilot), repr(word))
-
-
 async def lacks(pilot: Pilot[None], word: str) -> None:
-    await until(pilot, lambda: word not in text_of(pilot), f"{word!r} to go")
+    await until(pilot, lambda: word not in screen_text(pilot), f"{word!r} to go")
 
 
 async def on(pilot: Pilot[None], screen: type) -> None:
@@ -103,7 +80,7 @@ async def test_the_list_has_every_word_of_what_is_open_the_newest_version_first(
 ) -> None:
     async with LabApp(lab).run_test(size=size) as pilot:
         await opened(pilot)
-        text = text_of(pilot)
+        text = screen_text(pilot)
         assert text.index("v1  Larger batches.") < text.index("measure memory") < text.index("v0  The first.")
         assert "raise the LR" not in text and "3 open · 1 done" in text
         assert " ".join(text.partition("num_workers > 0")[2].partition("them")[0].split()) + " them" == f"[ ] {LONG}"
@@ -316,8 +293,8 @@ async def test_two_thousand_ideas_move_at_once(lab: Path) -> None:
 @pytest.mark.parametrize("room", [20, 80, 200])
 def test_lines_fit_and_each_idea_knows_its_own(room: int) -> None:
     book = read(NOTEBOOK.replace("learns", "- [ ] 字字字字字字字字字字字字字字"), Path("lab"))
-    found = ideas_module.groups(book, done=True)
-    laid = ideas_module.laid_out(found, room)
+    found = idea_views.groups(book, done=True)
+    laid = idea_views.laid_out(found, room)
     assert all(cells(line) <= room for line in laid.lines)
     ideas = [idea for group in found for idea in group.ideas]
     for idea, (top, start, end) in zip(ideas, laid.spans, strict=True):

@@ -17,19 +17,20 @@ from imgexp_tui.services.run_index import LabRuns
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.views.lab import Row
-
-from .reported_runs import a_run
+from tests.conftest import NewLab
+from tests.helpers import screen_text
+from tests.support.recorded_runs import a_run
 
 NAMES = ["v0", "v1", "v2", "v3"]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
+def lab(new_lab: NewLab) -> Path:
     """v0 to v2 have ended, v3 never ran."""
-    (tmp_path / "experiments.toml").write_text("".join(f"[versions.{name}]\n" for name in NAMES))
+    lab = new_lab("".join(f"[versions.{name}]\n" for name in NAMES))
     for name, loss in zip(NAMES, (0.5, 0.4, 0.3), strict=False):
-        a_run(tmp_path, name, "20260101-000000-aaaaaa", [loss, loss + 0.1])
-    return tmp_path
+        a_run(lab, name, "20260101-000000-aaaaaa", [loss, loss + 0.1])
+    return lab
 
 
 def looked(lab: Path) -> LabRuns:
@@ -112,5 +113,4 @@ async def test_the_first_frame_has_the_rows(lab: Path) -> None:
     assert screen._look.rows["v2"].best == 0.3
     async with LabApp(lab).run_test(size=(120, 40)) as pilot:
         await pilot.pause()
-        text = "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
-        assert "0.5000" in text
+        assert "0.5000" in screen_text(pilot)

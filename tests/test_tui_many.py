@@ -22,20 +22,20 @@ from imgexp_tui.views.runs import compare_table
 from imgexp_tui.views.runs.compare_table import Column
 from imgexp_tui.views.runs.version_table import Columns
 from imgexp_tui.views.styled import plain
-
-from .reported_runs import a_run
-from .test_app import shows, until
+from tests.conftest import NewLab
+from tests.helpers import shows, until
+from tests.support.recorded_runs import a_run
 
 NAMES = [f"v{i}" for i in range(12)]
 MANY = 300
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / "experiments.toml").write_text("".join(f"[versions.{name}]\n" for name in NAMES))
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab("".join(f"[versions.{name}]\n" for name in NAMES))
     for name in NAMES:
-        a_run(tmp_path, name, "20260101-000000-aaaaaa", [0.5, 0.6])
-    return tmp_path
+        a_run(lab, name, "20260101-000000-aaaaaa", [0.5, 0.6])
+    return lab
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,32 +11,22 @@ from imgexp_tui.notebook.load import load
 from imgexp_tui.records.documents import Process
 from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.launch import launch
+from tests import native
+from tests.conftest import NewLab
+from tests.support.tmux import Tmux
 
-from .conftest import stop_all
-from .test_tmux import Tmux
-
-pytestmark = [
-    pytest.mark.tmux,
-    pytest.mark.skipif(not shutil.which("tmux") or not shutil.which("gcc"), reason="needs tmux and gcc"),
-]
-
-_NUMBERS = itertools.count()
+pytestmark = [pytest.mark.tmux, pytest.mark.compiler]
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "lab"
-    folder.mkdir()
-    (folder / "experiments.toml").write_text('[versions.v0]\ncommand = ["sleep", "600"]\n')
-    yield folder
-    stop_all(folder)
+def lab(new_lab: NewLab) -> Path:
+    return new_lab('[versions.v0]\ncommand = ["sleep", "600"]\n', "lab", runs=True)
 
 
 @pytest.fixture
 def cards(tmp_path: Path) -> Path:
     """The file that moves the cards."""
-    source = Path(__file__).with_name("fake_nvml.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(tmp_path / "libnvidia-ml.so.1"), str(source)], check=True)
+    native.driver(tmp_path)
     (tmp_path / "cards").write_text("\n")
     return tmp_path / "cards"
 
@@ -51,7 +38,7 @@ def monitor(lab: Path, cards: Path, tmp_path: Path) -> Iterator[Callable[..., Tm
 
     def start(columns: int, lines: int, **environment: str) -> Tmux:
         known = {"LD_LIBRARY_PATH": str(tmp_path), "FAKE_NVML": str(cards), **environment}
-        app = Tmux(f"monitor-{tmp_path.name}-{next(_NUMBERS)}", lab, columns, lines, **known)
+        app = Tmux(lab, columns, lines, **known)
         opened.append(app)
         app.shows("v0", "Run")
         app.keys("m")

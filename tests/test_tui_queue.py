@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,8 @@ from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.queue import QueueScreen
-
-from .conftest import stop_all
+from tests.conftest import NewLab
+from tests.helpers import shows, until
 
 NOTEBOOK = """
 [defaults]
@@ -30,26 +28,8 @@ summary = "Sleeps [/]."
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    yield tmp_path
-    stop_all(tmp_path)
-
-
-def screen_text(pilot: Pilot[None]) -> str:
-    rows = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in row) for row in rows)
-
-
-async def until(pilot: Pilot[None], so: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, screen_text(pilot)
-        await pilot.pause(0.02)
-
-
-async def shows(pilot: Pilot[None], *words: str) -> None:
-    await until(pilot, lambda: all(word in screen_text(pilot) for word in words))
+def lab(new_lab: NewLab) -> Path:
+    return new_lab(NOTEBOOK, runs=True)
 
 
 def places(pilot: Pilot[None]) -> list[str]:

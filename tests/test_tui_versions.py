@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +18,9 @@ from imgexp_tui.tui.screens.search import DrawnHits, hit_line
 from imgexp_tui.tui.widgets.main.version_table import VersionTable
 from imgexp_tui.views.lab import Look, Row
 from imgexp_tui.views.styled import cells, plain
-
-from .reported_runs import a_run
-from .test_app import shows, text_of, until
+from tests.conftest import NewLab
+from tests.helpers import screen_text, shows, until, wait_until
+from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """\
 # about v0
@@ -46,12 +44,12 @@ summary = "Third."
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    a_run(tmp_path, "v0", "20260101-000000-aaaaaa", [0.4, 0.2])
-    a_run(tmp_path, "v0", "20260102-000000-bbbbbb", [0.6])
-    a_run(tmp_path, "v1", "20260103-000000-cccccc", [0.5])
-    yield tmp_path
+def lab(new_lab: NewLab) -> Path:
+    lab = new_lab(NOTEBOOK)
+    a_run(lab, "v0", "20260101-000000-aaaaaa", [0.4, 0.2])
+    a_run(lab, "v0", "20260102-000000-bbbbbb", [0.6])
+    a_run(lab, "v1", "20260103-000000-cccccc", [0.5])
+    return lab
 
 
 def names(pilot: Pilot[None]) -> list[str]:
@@ -61,7 +59,7 @@ def names(pilot: Pilot[None]) -> list[str]:
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    await until(pilot, lambda: "0.5000" in text_of(pilot), "every run was looked at")
+    await until(pilot, lambda: "0.5000" in screen_text(pilot), "every run was looked at")
 
 
 async def test_a_hit_leads_to_the_line_in_the_editor_and_back(lab: Path) -> None:
@@ -152,7 +150,7 @@ async def test_a_filter_is_typed_stays_and_goes(lab: Path) -> None:
         await shows(pilot, "0.x is no number; write such as loss<0.3", "3 of 3")
         assert names(pilot) == ["v0", "v1", "v2"]
         await pilot.press("escape")
-        await until(pilot, lambda: "Esc shows all" not in text_of(pilot), "the filter's line is gone")
+        await until(pilot, lambda: "Esc shows all" not in screen_text(pilot), "the filter's line is gone")
         await pilot.press("f", *"state:none", "enter", "escape")
         await until(pilot, lambda: names(pilot) == ["v0", "v1", "v2"], "every version")
         assert not pilot.app.screen.query(Input)
@@ -170,14 +168,14 @@ async def test_a_mistyped_metric_is_told_once_metrics_are_known(lab: Path) -> No
 async def test_rename_by_key_keeps_the_cursor_and_the_runs(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
         await settled(pilot)
-        await until(pilot, lambda: "▌ v1" in text_of(pilot), "the newest run's version")
+        await until(pilot, lambda: "▌ v1" in screen_text(pilot), "the newest run's version")
         await pilot.press("v")
         await shows(pilot, "Rename", "Archive", "Move up", "Delete")
         await pilot.press("r", "backspace", "0")
         await shows(pilot, "v0 is there already; take another name.")
         await pilot.press("enter", "backspace", *"9", "enter")
         await until(pilot, lambda: names(pilot) == ["v0", "v9", "v2"], "the new name")
-        await until(pilot, lambda: "▌ v9" in text_of(pilot), "the cursor stays")
+        await until(pilot, lambda: "▌ v9" in screen_text(pilot), "the cursor stays")
         assert [run.run for run in find_runs(lab, "v9")] == ["20260103-000000-cccccc"]
         await shows(pilot, "v1 is v9 now")
     assert (lab / "experiments.toml").read_text() == NOTEBOOK.replace("[versions.v1", "[versions.v9")
@@ -253,9 +251,6 @@ def test_opening_the_app_finishes_a_rename(lab: Path) -> None:
     watcher = Watcher(lab, opened(lab), lambda: None)
     watcher.start()
     try:
-        deadline = time.monotonic() + 30
-        while not find_runs(lab, "v9"):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: find_runs(lab, "v9"), "the runs at their new name")
     finally:
         watcher.stop()

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,42 +26,21 @@ from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.control import ControlError, resume, stop, wait
 from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.queue.queue import Queue
-
-from .conftest import ROOT, stop_all
-from .faulty import library
-from .test_tui_editor_pty import Terminal
-
-NOTEBOOK = """
-[lab]
-grace = 10
-slots = {slots}
-[versions.v0]
-command = ["python", "counter.py", "0.01", "{{most}}"]
-[versions.v0.train]
-most = 1000000
-"""
+from tests.conftest import NewLab
+from tests.helpers import stop_all, wait_until
+from tests.native import library
+from tests.support.counting_lab import NOTEBOOK, with_counter
+from tests.support.pty_terminal import Terminal
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Path]:
-    lab = tmp_path / "lab"
-    lab.mkdir()
-    shutil.copy(ROOT / "benchmarks" / "counter.py", lab)
-    (lab / "experiments.toml").write_text(NOTEBOOK.format(slots=50))
-    yield lab
-    stop_all(lab)
-
-
-def until(so: Callable[[], object], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.02)
+def lab(new_lab: NewLab) -> Path:
+    return with_counter(new_lab(NOTEBOOK.format(slots=50), "lab", runs=True))
 
 
 def started(lab: Path) -> RunDir:
     run = launch(load(lab), "v0")
-    until(lambda: jsonl.read(run.metrics), "the first line")
+    wait_until(lambda: jsonl.read(run.metrics), "the first line")
     return run
 
 
@@ -81,14 +60,14 @@ def test_a_run_whose_folder_is_deleted_is_ended_and_frees_its_place(lab: Path) -
     assert status(waiting).state is State.QUEUED
     supervisor, trainer = processes(run)
     subprocess.run(["rm", "-rf", str(run.path)], check=True)
-    until(lambda: not supervisor.alive() and not trainer.alive(), "it is ended")
+    wait_until(lambda: not supervisor.alive() and not trainer.alive(), "it is ended")
     assert not run.path.exists()
     assert find_runs(lab) == [waiting]
     view.poll()
     assert view.status.state is State.LOST and "folder is gone" in view.status.evidence
     with pytest.raises(ControlError, match="folder is gone"):
         stop(run)
-    until(lambda: status(waiting).state is State.RUNNING, "the next one starts")
+    wait_until(lambda: status(waiting).state is State.RUNNING, "the next one starts")
 
 
 def test_a_waiting_run_whose_folder_is_deleted_leaves_the_queue(lab: Path) -> None:
@@ -98,7 +77,7 @@ def test_a_waiting_run_whose_folder_is_deleted_leaves_the_queue(lab: Path) -> No
     (ticket,) = [t for t in Queue().tickets() if t.run == waiting.run]
     assert [e["kind"] for e in jsonl.read(waiting.events)] == ["queued"]
     subprocess.run(["rm", "-rf", str(waiting.path)], check=True)
-    until(lambda: not ticket.supervisor.alive(), "its supervisor leaves")
+    wait_until(lambda: not ticket.supervisor.alive(), "its supervisor leaves")
     assert len(Queue().tickets()) == 1
 
 
@@ -109,11 +88,11 @@ def test_a_lab_that_is_moved_under_a_live_run_does_not_end_it(lab: Path) -> None
     lab.rename(moved)
     run = find_runs(moved)[0]
     before = len(jsonl.read(run.system))
-    until(lambda: len(jsonl.read(run.system)) >= before + 2, "the supervisor takes samples")
+    wait_until(lambda: len(jsonl.read(run.system)) >= before + 2, "the supervisor takes samples")
     assert supervisor.alive() and trainer.alive()
     assert status(run).state is State.RUNNING
     stop(run)
-    until(lambda: not supervisor.alive() and not trainer.alive(), "it is ended")
+    wait_until(lambda: not supervisor.alive() and not trainer.alive(), "it is ended")
     moved.rename(lab)
 
 
@@ -133,7 +112,7 @@ def test_after_a_reboot_nothing_runs_nothing_holds_a_place_and_the_run_can_be_re
         for carrier in (process.supervisor, process.trainer):
             if carrier:
                 os.kill(carrier.pid, signal.SIGKILL)
-                until(lambda carrier=carrier: not carrier.alive(), "it is dead")
+                wait_until(lambda carrier=carrier: not carrier.alive(), "it is dead")
         stranger = replace(_me(), boot_id=BEFORE)
         replace(process, supervisor=stranger, trainer=stranger if process.trainer else None).write(one)
     queue.write_text(json.dumps([row | {"supervisor": replace(_me(), boot_id=BEFORE).to_json()} for row in rows]))
@@ -146,7 +125,7 @@ def test_after_a_reboot_nothing_runs_nothing_holds_a_place_and_the_run_can_be_re
             stop(one)
     before = len(jsonl.read(run.metrics))
     resume(run)
-    until(lambda: len(jsonl.read(run.metrics)) > before, "it goes on")
+    wait_until(lambda: len(jsonl.read(run.metrics)) > before, "it goes on")
     assert (status(run).state, status(run).attempt) == (State.RUNNING, 2)
     steps = [line["step"] for line in jsonl.read(run.metrics)]
     assert steps == list(range(1, len(steps) + 1))
@@ -193,7 +172,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_its_reason_and_it_can_be_resumed
     assert find_runs(lab) == [run] and status(run).state is State.FAILED
     filler.unlink()
     resume(run)
-    until(lambda: len(jsonl.read(run.metrics)) > len(acknowledged), "it goes on")
+    wait_until(lambda: len(jsonl.read(run.metrics)) > len(acknowledged), "it goes on")
     stop(run)
     assert wait(run).state is State.STOPPED
 
@@ -213,6 +192,7 @@ while True:
 """
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("jump", [86_400, -86_400])
 def test_a_clock_that_is_set_forward_or_back(lab: Path, monkeypatch: pytest.MonkeyPatch, jump: int) -> None:
     (lab / "counter.py").write_text(CLOCKED)
@@ -222,14 +202,14 @@ def test_a_clock_that_is_set_forward_or_back(lab: Path, monkeypatch: pytest.Monk
         patch.setenv("CLOCK_FILE", str(clock))
         patch.setenv("LD_PRELOAD", str(library("clock")))
         run = started(lab)
-    until(lambda: len(jsonl.read(run.metrics)) > 20, "some lines")
+    wait_until(lambda: len(jsonl.read(run.metrics)) > 20, "some lines")
     clock.write_text(str(jump))
     at_once = status(run, now=time.time() + jump)
     # Forward, all that was written is a day old until the next line; back, it is of tomorrow, which is no silence.
     assert at_once.state in ((State.RUNNING, State.NO_HEARTBEAT) if jump > 0 else (State.RUNNING,))
-    until(lambda: abs(jsonl.read(run.metrics)[-1]["time"] - time.time() - jump) < 60, "a line after the jump")
+    wait_until(lambda: abs(jsonl.read(run.metrics)[-1]["time"] - time.time() - jump) < 60, "a line after the jump")
     before = len(jsonl.read(run.metrics))
-    until(lambda: len(jsonl.read(run.metrics)) > before + 20, "lines after the jump")
+    wait_until(lambda: len(jsonl.read(run.metrics)) > before + 20, "lines after the jump")
     assert status(run, now=time.time() + jump).state is State.RUNNING
 
     view = RunView(run)

@@ -20,7 +20,7 @@ from imgexp_tui.records.documents import Request
 from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State, status
-from imgexp_tui.services.findings.subprocess import findings_apart, is_long
+from imgexp_tui.services.findings.findings_process import findings_apart, is_long
 from imgexp_tui.text import clean_line
 
 _REST = 0.3

@@ -1,6 +1,6 @@
 """Runs under the fault library: every call of every writer made to fail once, or to be the process's last.
 
-    LD_PRELOAD=faults.so python syscall_cases.py LIBRARY FOLDER
+    LD_PRELOAD=faults.so python -m tests.support.syscall_cases LIBRARY FOLDER
 
 One JSON line a case. torch is imported once; each case is a child of its own.
 """
@@ -27,7 +27,7 @@ from imgexp_tui.runner.supervisor.cleanup import clear
 from imgexp_tui.training import checkpoint
 from imgexp_tui.training import loop as _imported_once  # noqa: F401
 from imgexp_tui.training.__main__ import main as train
-from tests.training_runs import folder_of_pictures, new_run
+from tests.support.training_runs import folder_of_pictures, new_run
 
 DEEDS = ("ENOSPC", "EIO", "KILL")
 

@@ -1,6 +1,6 @@
 """What is recorded for the power cuts of `test_power_loss`: one case a process, under the recorder.
 
-    LD_PRELOAD=recorder.so python -m tests.power_cases CASE FOLDER LOG
+    LD_PRELOAD=recorder.so python -m tests.support.power_loss_cases CASE FOLDER LOG
 
 Each ends with a mark in the record, from which on it counts as done.
 """

@@ -11,21 +11,14 @@ from imgexp_tui.findings.engine import Engine
 from imgexp_tui.findings.model import Finding
 from imgexp_tui.findings.run_data import Relatives
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.process_identity import identity
 from imgexp_tui.records.rundir import RunDir
+from tests.helpers import write_lines
 
 CHANCE = {"train/loss": 0.6931, "valid/loss": 0.6931, "valid/accuracy": 0.5}
 PER_EPOCH = 10
 """Steps in an epoch."""
-
-
-def write_lines(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    writer = LineWriter(path)
-    for record in records:
-        writer.write(dict(record))
-    writer.close()
 
 
 def made_up(

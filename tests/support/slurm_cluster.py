@@ -11,10 +11,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from imgexp_tui.monitor.proc import environment, pids
+from tests.helpers import wait_until
 
 CONF = """
 ClusterName=lab
@@ -55,14 +55,6 @@ GPUS = """
 NodeName={host} Name=gpu File=/dev/zero
 NodeName={host} Name=gpu File=/dev/full
 """
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
-
-
-def until(so: Callable[[], object], seconds: float = 60, pace: float = 0.05) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(pace)
 
 
 class Cluster:
@@ -100,14 +92,14 @@ class Cluster:
             *("munged", "--foreground", "--force", f"--key-file={key}", f"--socket={at}/run/munge.sock"),
             *(f"--pid-file={at}/run/munged.pid", f"--log-file={at}/log/munged.log", f"--seed-file={at}/lib/seed"),
         )
-        until((at / "run/munge.sock").exists)
+        wait_until((at / "run/munge.sock").exists)
         self.start_controller("-c")
         self._node = self._daemon("slurmd", "-D")
-        until(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%t", check=False))
+        wait_until(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%t", check=False))
 
     def start_controller(self, *more: str) -> None:
         self._controller = self._daemon("slurmctld", "-D", *more)
-        until(lambda: "is UP" in self.ask("scontrol", "ping", check=False))
+        wait_until(lambda: "is UP" in self.ask("scontrol", "ping", check=False))
 
     def kill_controller(self) -> None:
         assert self._controller
@@ -117,7 +109,7 @@ class Cluster:
     def saved(self) -> None:
         """Return when the controller has written down what it knows now."""
         now = time.time()
-        until(lambda: (self.base / "state/job_state").stat().st_mtime > now)
+        wait_until(lambda: (self.base / "state/job_state").stat().st_mtime > now)
 
     def ask(self, *words: str, check: bool = True) -> str:
         done = subprocess.run(words, capture_output=True, text=True, env=self._environ, check=check, timeout=60)
@@ -136,7 +128,7 @@ class Cluster:
         if self._controller and self._controller.poll() is not None:
             self.start_controller()
         self.ask("scancel", "--me", check=False)
-        until(lambda: not self.ask("squeue", "-h", "--me", check=False))
+        wait_until(lambda: not self.ask("squeue", "-h", "--me", check=False))
 
     def stop(self) -> None:
         """End what was started, and nothing else."""
@@ -165,12 +157,6 @@ class Cluster:
                 cwd="/",
                 start_new_session=True,
             )
-
-
-def missing() -> list[str]:
-    """Programs that are not installed."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
 
 
 def _free_port() -> int:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from imgexp_tui.notebook.schema.settings import defaults
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Request
+from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir, create_run_dir
+from tests.data.make_images import picture
+from tests.helpers import wait_until
 
+TIMES = ("time", "images_per_second")
 SMALL: dict[str, Any] = {
     "encoder": "small_conv",
     "head": "fastai",
@@ -31,17 +31,20 @@ SMALL: dict[str, Any] = {
     "device": "cpu",
 }
 """The smallest model and images, a second an epoch at most."""
-
-
-def picture(number: int, side: int = 40, kind: str = "JPEG") -> bytes:
-    """An image file: two colours and a gradient that only `number` decides."""
-    random = np.random.default_rng(number)
-    low, high = random.integers(0, 256, (2, 3))
-    ramp = np.linspace(0, 1, side)[:, None, None] * np.ones((1, side, 1))
-    pixels = (low + (high - low) * ramp).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
+NOTEBOOK = """
+[defaults]
+data = "shapes"
+image_size = 32
+encoder = "test_efficientnet"
+train_samples = 64
+valid_samples = 32
+batch_size = 16
+num_workers = 1
+cache_images = false
+epochs = {epochs}
+[versions.v0]
+"""
+"""Of a lab whose training loads its images in a process of its own."""
 
 
 def folder_of_pictures(folder: Path, count: int, classes: Sequence[str] = ()) -> Path:
@@ -97,17 +100,38 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def wait_for_step(run: RunDir, step: int, process: subprocess.Popen[str]) -> None:
     """Return when the record has that step."""
-    wait_until(lambda: process.poll() is not None or any(m["step"] >= step for m in jsonl.read(run.metrics)))
+    wait_until(
+        lambda: process.poll() is not None or any(m["step"] >= step for m in jsonl.read(run.metrics)), seconds=60
+    )
     assert process.poll() is None, finish(process)
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def stop(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     process.send_signal(signal.SIGTERM)
     return finish(process)
+
+
+def train(lab: Path, code: int = 0, **config: Any) -> tuple[RunDir, str, str]:
+    """A training to its end: its run, what it said, and what it complained about."""
+    run = new_run(lab, **config)
+    ended, out, error = finish(start(run))
+    assert ended == code, (out, error)
+    assert "Traceback" not in error
+    return run, out, error
+
+
+def metrics(run: RunDir) -> list[dict[str, Any]]:
+    """The record without what the clock says."""
+    return [{k: v for k, v in line.items() if not k.startswith(TIMES)} for line in jsonl.read(run.metrics)]
+
+
+def event(run: RunDir, kind: str) -> dict[str, Any]:
+    return next(e for e in jsonl.read(run.events) if e["kind"] == kind)
+
+
+def after_step(run: RunDir, step: int) -> None:
+    view, deadline = RunView(run), time.monotonic() + 120
+    while (view.step or 0) < step:
+        view.poll()
+        assert view.status.state.live and time.monotonic() < deadline, run.log.read_text()
+        time.sleep(0.02)

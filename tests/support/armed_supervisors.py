@@ -1,26 +1,12 @@
-"""Faults on purpose: a library, built here, that makes the k-th call of a program on some files fail or end it."""
+"""Supervisors in which the k-th call on some files fails, or ends them (`native/faults.c`)."""
 
 from __future__ import annotations
 
-import functools
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).parent
-
-
-@functools.cache
-def library(name: str) -> Path:
-    """`name`.c of the tests, built to be preloaded."""
-    if not shutil.which("gcc"):
-        pytest.skip("needs gcc")
-    built = Path(tempfile.mkdtemp(prefix="imgexp-faults-")) / f"{name}.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", str(built), str(SOURCES / f"{name}.c")], check=True)
-    return built
+from tests.native import library
 
 
 class Supervisors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.metrics.follower import RunView
 from imgexp_tui.records.rundir import RunDir
+from tests.helpers import write_lines
 
 PLAN = {"kind": "plan", "time": 0.0, "steps_per_epoch": 2, "chance": {"valid/loss": 0.6931, "valid/accuracy": 0.5}}
 
@@ -32,13 +33,13 @@ def a_run(
     Request(
         "u", run, version, None, config, [], "shipped", seed, str(lab), "host", "me", 1.0, {"epochs": 2}, group=group
     ).write(path)
-    _lines(path.events, events)
+    write_lines(path.events, events)
     written: list[dict[str, Any]] = []
     for epoch, loss in enumerate(losses, 1):
         written.append({"step": 2 * epoch - 1, "epoch": epoch, "time": float(epoch), "train/loss": 0.5})
         values = {"valid/loss": loss, "valid/accuracy": 1 - loss}
         written.append({"step": 2 * epoch, "epoch": epoch, "time": epoch + 0.5, **values})
-    _lines(path.metrics, written)
+    write_lines(path.metrics, written)
     if ended:
         Process("u", 1, None, None, 1.0).write(path)
         Exit("u", 1, None, "SIGKILL", "killed", "killed by SIGKILL", 9.0).write(path)
@@ -47,8 +48,41 @@ def a_run(
     return view
 
 
-def _lines(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    writer = LineWriter(path)
-    for record in records:
-        writer.write(record)
+def a_run_of(
+    lab: Path,
+    version: str,
+    run: str,
+    steps: int,
+    loss: Callable[[int], float],
+    *,
+    per: int = 10,
+    group: str = "",
+    seed: int = 7,
+    ended: bool = True,
+    more: Callable[[int], dict[str, Any]] = lambda _: {},
+    events: tuple[dict[str, Any], ...] = (),
+) -> RunDir:
+    """A run with a line a step and a validation an epoch."""
+    plan = PLAN | {"steps_per_epoch": per}
+    a_run(lab, version, run, [], group=group, seed=seed, events=[plan, *events], ended=ended)
+    found = RunDir(lab / "runs" / version / run)
+    write_steps(found, 1, steps, loss, per, more)
+    return found
+
+
+def write_steps(
+    run: RunDir,
+    first: int,
+    last: int,
+    loss: Callable[[int], float],
+    per: int = 10,
+    more: Callable[[int], dict[str, Any]] = lambda _: {},
+) -> None:
+    """More of its lines, from one step to another."""
+    writer = LineWriter(run.metrics)
+    for s in range(first, last + 1):
+        line: dict[str, Any] = {"step": s, "epoch": (s - 1) // per + 1, "time": 1000.0 + s, "train/loss": loss(s)}
+        if s % per == 0:
+            line |= {"valid/loss": loss(s), "valid/accuracy": 1 - loss(s) / 2}
+        writer.write(line | more(s))
     writer.close()

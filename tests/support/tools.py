@@ -1,0 +1,46 @@
+"""The programs that only some tests need, and the one sentence with which a test is skipped where one is missing.
+
+A test says what it needs with the marker of the tool's name (`@pytest.mark.tmux`); `conftest` does the rest. Code that
+several tests share calls `need`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import loopback
+import pytest
+
+COMPILERS = ("cc", "gcc", "clang")
+SLURM = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
+NAMES = ("compiler", "git", "slurm", "sshd", "strace", "tmux")
+
+
+def compiler() -> str:
+    """The C compiler's path; "" where there is none."""
+    return next((path for path in map(shutil.which, COMPILERS) if path), "")
+
+
+def missing(tool: str) -> str:
+    """Why a test that needs the tool cannot be run here; "" where it can."""
+    if tool == "compiler":
+        return "" if compiler() else "no C compiler is installed"
+    if tool == "slurm":
+        return _no_slurm()
+    if tool == "sshd":
+        return loopback.missing()
+    return "" if shutil.which(tool) else f"{tool} is not installed"
+
+
+def need(tool: str) -> None:
+    """Skip the test that runs, where the tool is missing."""
+    if why := missing(tool):
+        pytest.skip(why)
+
+
+def _no_slurm() -> str:
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    if absent := [name for name in SLURM if shutil.which(name, path=path) is None]:
+        return f"not installed: {', '.join(absent)}"
+    return "" if os.geteuid() == 0 else "Slurm's daemons want to be root"
