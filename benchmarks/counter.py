@@ -11,14 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-from imgexp_tui.records.jsonl import LineWriter, read
+from imgexp_tui.records.jsonl import LineWriter, read_records
 
 run = Path(os.environ["IMGEXP_RUN_DIR"])
 pace, most = float(sys.argv[1]), int(sys.argv[2])
 asked = []
 signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
 child = subprocess.Popen(["sleep", "600"])
-step = max((line["step"] for line in read(run / "metrics.jsonl")), default=0)
+step = max((line["step"] for line in read_records(run / "metrics.jsonl")), default=0)
 acknowledged = os.open(run / "acknowledged", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 writer = LineWriter(run / "metrics.jsonl")
 while not asked and step < most:

@@ -49,7 +49,9 @@ def finished_run(lab: Path, version: str, steps: int, *, spike: int = 0) -> RunD
     run = RunDir(lab / "runs" / version / "20260101-000000-abcdef")
     run.path.mkdir(parents=True)
     config = {"epochs": 10, "batch_size": 64}
-    Request("u", run.run, version, None, config, [], "shipped", 7, str(lab), "h", "me", 1.0, {"epochs": 10}).write(run)
+    Request("u", run.run_id, version, None, config, [], "shipped", 7, str(lab), "h", "me", 1.0, {"epochs": 10}).write(
+        run
+    )
     with run.metrics.open("wb") as file:
         for first in range(1, steps + 1, 10_000):
             lines = [_line(step, steps, spike=spike) for step in range(first, min(steps + 1, first + 10_000))]

@@ -33,11 +33,11 @@ from curve_labs import environment, finished_run, notebook, trainer  # noqa: E40
 from session import Session  # noqa: E402
 from terminal import record  # noqa: E402
 
-from imgexp_tui.notebook.load import load  # noqa: E402
+from imgexp_tui.notebook.load import load_notebook  # noqa: E402
 from imgexp_tui.records.jsonl import LineWriter  # noqa: E402
-from imgexp_tui.records.jsonl import read as read_lines  # noqa: E402
+from imgexp_tui.records.jsonl import read_records as read_lines  # noqa: E402
 from imgexp_tui.records.rundir import RunDir, find_runs  # noqa: E402
-from imgexp_tui.runner.control import stop, wait  # noqa: E402
+from imgexp_tui.runner.control import stop, wait_for_end  # noqa: E402
 from imgexp_tui.runner.launch import launch  # noqa: E402
 
 APP = [sys.executable, "-m", "imgexp_tui"]
@@ -225,7 +225,7 @@ def live(table: Table, folder: Path, seconds: float) -> None:
     for name, keys, size in (("main screen", b"", (120, 40)), ("charts", b"c", (80, 24))):
         lab = folder / f"live-{name.split()[0]}"
         notebook(lab, 1, trainer(folder, 0.1, 100_000))
-        run = launch(load(lab), "v0")
+        run = launch(load_notebook(lab), "v0")
         try:
             with Session([*APP, str(lab)], columns=size[0], lines=size[1]) as app:
                 app.until(lambda screen: any(STEP.search(line) for line in screen), "a step")
@@ -239,7 +239,7 @@ def live(table: Table, folder: Path, seconds: float) -> None:
                 kilobytes = app.sent(since, end) / (end - since) / 1000
         finally:
             stop(run)
-            wait(run)
+            wait_for_end(run)
         key = name.split()[0]
         table.add(f"live_{key}_kbs", f"live, {name}: on the terminal", kilobytes, "KB/s", 1.0)
         table.add(f"live_{key}_late_s", f"live, {name}: the newest step is on the screen within", late, "s", 1.0)
@@ -277,7 +277,7 @@ def still(table: Table, folder: Path) -> None:
     finished_run(done, "v0", 1000)
     silent = folder / "silent"
     notebook(silent, 1, trainer(folder, 0.001, 200))
-    run = launch(load(silent), "v0")
+    run = launch(load_notebook(silent), "v0")
     try:
         for lab, name in ((done, "finished"), (silent, "silent")):
             with Session([*APP, str(lab)], columns=80, lines=24) as app:
@@ -294,7 +294,7 @@ def still(table: Table, folder: Path) -> None:
                 )
     finally:
         stop(run)
-        wait(run)
+        wait_for_end(run)
 
 
 # A thousand runs

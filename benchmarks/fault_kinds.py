@@ -22,19 +22,19 @@ from pathlib import Path
 
 import loopback
 
-from imgexp_tui.monitor.proc import descendants, environment, pids
-from imgexp_tui.notebook.load import load
+from imgexp_tui.monitor.proc import descendants, list_pids, read_environment
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Process, Request
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.process_identity import ProcessIdentity
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State, Status, status
-from imgexp_tui.runner.control import ControlError, resume, stop, wait
+from imgexp_tui.runner.control import ControlError, resume, stop, wait_for_end
 from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.queue.queue import Queue
-from imgexp_tui.runner.signals import send
-from imgexp_tui.runner.supervisor.process_cleanup import MARK, of_run
+from imgexp_tui.runner.signals import send_signals
+from imgexp_tui.runner.supervisor.process_cleanup import RUN_UUID_VARIABLE, processes_of_run
 
 NOTEBOOK = """
 [lab]
@@ -114,7 +114,7 @@ class Lane:
     def launch(self, version: str = "count") -> RunDir:
         """A new run that has written its first line."""
         began = time.monotonic()
-        run = launch(load(self.lab), version)
+        run = launch(load_notebook(self.lab), version)
         self.start = time.monotonic() - began
         until(lambda: steps(run))
         return run
@@ -133,23 +133,23 @@ class Lane:
             self.tally.wrong.append(f"{when}: {found.state} ({found.evidence}) in place of {state} {word}".strip())
         return good
 
-    def goes_on(self, when: str, run: RunDir, trainer: Identity, word: str = "") -> None:
+    def goes_on(self, when: str, run: RunDir, trainer: ProcessIdentity, word: str = "") -> None:
         """Count a run that has to be under way still, with the same trainer and new lines."""
         self.tally.should += 1
         before = steps(run)
         grows = until(lambda: steps(run) > before, fail=False)
         process = Process.read(run)
-        same = bool(process and process.trainer == trainer and trainer.alive())
+        same = bool(process and process.trainer == trainer and trainer.is_alive())
         right = self.is_state(when, status(run), State.RUNNING, word)
         self.tally.went += grows and same and right
 
     def settle(self, run: RunDir) -> None:
         """Count lost lines and processes left of a run that has ended."""
-        acknowledged, read = acknowledgements(run), {line["step"] for line in jsonl.read(run.metrics)}
+        acknowledged, read = acknowledgements(run), {line["step"] for line in jsonl.read_records(run.metrics)}
         self.tally.lines += len(acknowledged)
         self.tally.lost += len(acknowledged - read)
         request = Request.read(run)
-        self.none_left(lambda: of_run(request.uuid, None) if request else [])
+        self.none_left(lambda: processes_of_run(request.uuid, None) if request else [])
 
     def none_left(self, find: Callable[[], Iterable[object]], seconds: float = 10.0) -> None:
         if not until(lambda: not list(find()), seconds, fail=False):
@@ -157,7 +157,7 @@ class Lane:
 
     def stop(self, when: str, run: RunDir, word: str = "as asked") -> None:
         stop(run)
-        self.is_state(when, wait(run), State.STOPPED, word)
+        self.is_state(when, wait_for_end(run), State.STOPPED, word)
         self.settle(run)
 
 
@@ -189,7 +189,7 @@ def acknowledgements(run: RunDir) -> set[int]:
     return set(map(int, words))
 
 
-def trainer_of(run: RunDir) -> Identity:
+def trainer_of(run: RunDir) -> ProcessIdentity:
     process = Process.read(run)
     assert process and process.trainer
     return process.trainer
@@ -202,12 +202,12 @@ def of_lab(lab: Path) -> list[int]:
 
 def of_runs(lab: Path) -> list[int]:
     mark = b"IMGEXP_RUN_DIR=" + os.fsencode(lab)
-    return [pid for pid in pids() if any(word.startswith(mark) for word in environment(pid))]
+    return [pid for pid in list_pids() if any(word.startswith(mark) for word in read_environment(pid))]
 
 
 def supervisors(lab: Path) -> list[int]:
     found = []
-    for pid in pids():
+    for pid in list_pids():
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
             if _SUPERVISOR in words and os.fsencode(lab) in words:
@@ -248,9 +248,11 @@ class Terminal:
 def marked(mark: str) -> list[int]:
     """The processes of an app that bear its mark; the runs that it started, which outlive it, do not count."""
     found = []
-    for pid in pids():
-        words = environment(pid)
-        if f"IMGEXP_FAULTS={mark}".encode() in words and not any(w.startswith(MARK.encode()) for w in words):
+    for pid in list_pids():
+        words = read_environment(pid)
+        if f"IMGEXP_FAULTS={mark}".encode() in words and not any(
+            w.startswith(RUN_UUID_VARIABLE.encode()) for w in words
+        ):
             with contextlib.suppress(OSError):
                 if _SUPERVISOR not in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)
@@ -323,7 +325,7 @@ def _at_its_start(lane: Lane) -> None:
 
     def begin() -> None:
         with contextlib.suppress(LaunchError):
-            made.append(launch(load(lane.lab), "count"))
+            made.append(launch(load_notebook(lane.lab), "count"))
 
     launcher = threading.Thread(target=begin)
     launcher.start()
@@ -351,8 +353,8 @@ def _under_way(lane: Lane) -> None:
     if lane.chance.random() < 0.5:
         lane.stop("supervisor killed, then stop", run, "its supervisor was gone")
         return
-    send(trainer, signal.SIGKILL)
-    until(lambda: not trainer.alive())
+    send_signals(trainer, signal.SIGKILL)
+    until(lambda: not trainer.is_alive())
     lane.is_state("supervisor killed, then trainer", status(run), State.LOST, "exit unknown")
     _resumed(lane, "supervisor and trainer killed, then resumed", run)
     lane.stop("resumed, then stop", run)
@@ -366,8 +368,8 @@ def _at_its_end(lane: Lane) -> None:
     _kill_supervisors(lane.lab)
     with contextlib.suppress(ControlError):
         stop(run)  # where the trainer goes on
-    found, trainer = wait(run), trainer_of(run)
-    if trainer.alive() or found.state is not (State.STOPPED if run.exit.exists() else State.LOST):
+    found, trainer = wait_for_end(run), trainer_of(run)
+    if trainer.is_alive() or found.state is not (State.STOPPED if run.exit.exists() else State.LOST):
         lane.tally.wrong.append(f"supervisor killed at its end: {found.state} ({found.evidence})")
     Queue().leave("")  # as whoever next wants a place does: what a lost run left behind is ended
     lane.settle(run)
@@ -404,10 +406,10 @@ def trainer(lane: Lane, trials: int) -> None:
     for number in range(trials):
         lane.tally.trials += 1
         if run is None or number % _RUNS_PER_LAB == 0:
-            run = launch(load(lane.lab), "count")
+            run = launch(load_notebook(lane.lab), "count")
         lane.moment(0.5)
-        send(trainer_of(run), signal.SIGKILL)
-        lane.is_state("trainer killed", wait(run), State.KILLED, "SIGKILL")
+        send_signals(trainer_of(run), signal.SIGKILL)
+        lane.is_state("trainer killed", wait_for_end(run), State.KILLED, "SIGKILL")
         lane.settle(run)
         if number + 1 < trials and (number + 1) % _RUNS_PER_LAB:
             _resumed(lane, "trainer killed, then resumed", run)
@@ -421,8 +423,8 @@ def worker(lane: Lane, trials: int) -> None:
     run, view = None, None
     for _ in range(trials + 1):
         if run is None or view is None:
-            run = launch(load(lane.lab), "train")
-            view = RunView(run)
+            run = launch(load_notebook(lane.lab), "train")
+            view = RunFollower(run)
         else:
             lane.tally.should += 1
             resume(run)
@@ -434,13 +436,13 @@ def worker(lane: Lane, trials: int) -> None:
             break
         lane.tally.trials += 1
         _kill_a_worker(lane, run)
-        found = wait(run)
+        found = wait_for_end(run)
         lane.is_state("worker killed", found, State.FAILED, "DataLoader worker")
         request = Request.read(run)
-        lane.none_left(lambda request=request: of_run(request.uuid, None) if request else [])
+        lane.none_left(lambda request=request: processes_of_run(request.uuid, None) if request else [])
     if run and view:
         stop(run)
-        lane.is_state("worker killed, resumed, then stop", wait(run), State.STOPPED, "as asked")
+        lane.is_state("worker killed, resumed, then stop", wait_for_end(run), State.STOPPED, "as asked")
         view.poll()
         done = set(view.series["train/loss"].steps)
         lane.tally.lines += len(done)
@@ -451,7 +453,7 @@ def worker(lane: Lane, trials: int) -> None:
 def _kill_a_worker(lane: Lane, run: RunDir) -> None:
     lane.moment(0.7)
     trainer_ = trainer_of(run)
-    until(lambda: descendants(trainer_.pid) or not trainer_.alive())
+    until(lambda: descendants(trainer_.pid) or not trainer_.is_alive())
     with contextlib.suppress(ProcessLookupError, IndexError):
         os.kill(lane.chance.choice(descendants(trainer_.pid)), signal.SIGKILL)
 

@@ -115,12 +115,12 @@ def _trained(case: Case, lab: Path) -> bool:
 
 
 def _train(place: Place, case: Case, seed: int, lab: Path) -> None:
-    from imgexp_tui.notebook.load import load
-    from imgexp_tui.runner.control import wait
+    from imgexp_tui.notebook.load import load_notebook
+    from imgexp_tui.runner.control import wait_for_end
     from imgexp_tui.runner.launch import launch
 
     (lab / "experiments.toml").write_text(_notebook(case))
-    notebook = load(lab)
+    notebook = load_notebook(lab)
     for version in [*(["base"] if case.base is not None else []), case.name]:
         for number in range(case.seeds):
             # A base of several seeds has seeds of its own.
@@ -130,21 +130,21 @@ def _train(place: Place, case: Case, seed: int, lab: Path) -> None:
             if case.during and version == case.name:
                 case.during(run)
             else:
-                wait(run)
+                wait_for_end(run)
     if not case.during:  # what is found while a run goes on cannot be found again
         (lab / "trained").touch()
 
 
 def _findings(case: Case, lab: Path) -> dict[str, tuple[str, str]]:
     from imgexp_tui.findings.evaluate import findings_of
-    from imgexp_tui.notebook.load import load
-    from imgexp_tui.records.metrics.follower import RunView
+    from imgexp_tui.notebook.load import load_notebook
+    from imgexp_tui.records.metrics.follower import RunFollower
     from imgexp_tui.records.rundir import find_runs
 
-    views = {version: [RunView(run) for run in find_runs(lab, version)] for version in ("base", case.name)}
+    views = {version: [RunFollower(run) for run in find_runs(lab, version)] for version in ("base", case.name)}
     for view in [one for several in views.values() for one in several]:
         view.poll()
-    found = findings_of(views[case.name][0], views, load(lab))
+    found = findings_of(views[case.name][0], views, load_notebook(lab))
     return {one.name: (one.severity.value, one.sentence) for one in found}
 
 
@@ -204,9 +204,9 @@ def alarms(one: Trial) -> list[str]:
 
 def count(trials: Sequence[Trial]) -> dict[str, Count]:
     """By rule."""
-    from imgexp_tui.notebook.finding_names import FINDINGS
+    from imgexp_tui.notebook.finding_names import FINDING_NAMES
 
-    counts = {name: Count() for name in FINDINGS}
+    counts = {name: Count() for name in FINDING_NAMES}
     for one in (t for t in trials if not t.trouble):
         if one.case.rule:
             counts[one.case.rule].planted += 1

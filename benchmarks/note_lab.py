@@ -15,9 +15,9 @@ from pathlib import Path
 
 from imgexp_tui.notebook.history import drafts as draft_files
 from imgexp_tui.notebook.history import log
-from imgexp_tui.notebook.model import FIELDS, NotebookError
+from imgexp_tui.notebook.model import NOTE_FIELDS, NotebookError
 from imgexp_tui.notebook.saving import save
-from imgexp_tui.notebook.toml.tolerant import parse
+from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 
 NOTEBOOK = """\
 # A lab. -*- toml -*-
@@ -103,11 +103,11 @@ class TrialLab:
         return self.path.read_bytes().decode()
 
     def note(self, version: str, name: str) -> str:
-        text = parse(self.source())[0].get("versions", {}).get(version, {}).get(name, "")
+        text = parse_tolerant(self.source())[0].get("versions", {}).get(version, {}).get(name, "")
         return text if isinstance(text, str) else ""
 
     def any_note(self) -> tuple[str, str]:
-        return self.rng.choice(("v0", "v1")), self.rng.choice(FIELDS)
+        return self.rng.choice(("v0", "v1")), self.rng.choice(NOTE_FIELDS)
 
     def text(self, token: str) -> str:
         """Some text with `token` in it."""
@@ -118,12 +118,12 @@ class TrialLab:
 
     def kept(self, version: str, name: str) -> list[str]:
         """Every text of a note that the user is offered: the file's, and the draft's."""
-        drafts = [d.text for d in draft_files.drafts(self.lab) if (d.version, d.field) == (version, name)]
+        drafts = [d.text for d in draft_files.read_drafts(self.lab) if (d.version, d.field) == (version, name)]
         return [self.note(version, name), *drafts]
 
     def told(self, version: str, name: str) -> list[str]:
         """Every text of a note that the history tells."""
-        return [state.text for state in log.states(self.lab, version, name)]
+        return [state.text for state in log.note_states(self.lab, version, name)]
 
     def look(self, verdict: Verdict, when: str) -> None:
         """Find what is torn."""
@@ -132,17 +132,17 @@ class TrialLab:
         except (OSError, UnicodeDecodeError) as error:
             verdict.torn.append(f"{when}: the notebook: {error}")
             return
-        if parse(source)[1] or _skeleton(source) != self.skeleton:
+        if parse_tolerant(source)[1] or _skeleton(source) != self.skeleton:
             verdict.torn.append(f"{when}: the notebook is not what it was around its notes")
         drafts = list((self.state).rglob("drafts/*.json"))
-        if len(drafts) != len(draft_files.drafts(self.lab)):
+        if len(drafts) != len(draft_files.read_drafts(self.lab)):
             verdict.torn.append(f"{when}: a draft cannot be read")
 
     def go_on(self, verdict: Verdict, when: str) -> None:
         """After whatever happened, the next save works and nothing is left lying about."""
         version, name = self.any_note()
         try:
-            save.save_note(self.lab, version, name, "went on", seen=self.note(version, name))
+            save.save_note(self.lab, version, name, "went on", original=self.note(version, name))
         except (OSError, NotebookError) as error:
             verdict.torn.append(f"{when}: the next save: {error}")
             return
@@ -154,10 +154,10 @@ class TrialLab:
 
 def _skeleton(source: str) -> str:
     """The notebook without its notes and its title, which are what is edited here."""
-    edited = {("versions", version, name) for version in ("v0", "v1") for name in FIELDS} | {("lab", "title")}
-    for entry in reversed(parse(source)[2].entries):
-        if entry.path in edited and entry.value:
-            source = source[: entry.value[0]] + "…" + source[entry.value[1] :]
+    edited = {("versions", version, name) for version in ("v0", "v1") for name in NOTE_FIELDS} | {("lab", "title")}
+    for entry in reversed(parse_tolerant(source)[2].entries):
+        if entry.path in edited and entry.value_span:
+            source = source[: entry.value_span[0]] + "…" + source[entry.value_span[1] :]
     return source
 
 
@@ -213,10 +213,10 @@ def edit(
     with contextlib.suppress(OSError):
         draft_files.write_draft(lab, draft_files.Draft(*note, text, seen, time.time()))
         told(f"draft {number}")
-    saved = save.save_note(lab, *note, text, seen=seen)
+    saved = save.save_note(lab, *note, text, original=seen)
     told(f"saved {number} {saved.outcome}")
     with contextlib.suppress(OSError):
-        draft_files.drop_draft(lab, *note)
+        draft_files.delete_draft(lab, *note)
 
 
 def numbers(told: list[tuple[float, str]], what: str) -> list[int]:

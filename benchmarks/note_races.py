@@ -23,7 +23,7 @@ from note_lab import Child, TrialLab, Verdict, errors, numbers
 
 from imgexp_tui.notebook.saving import save
 from imgexp_tui.notebook.toml import edit
-from imgexp_tui.notebook.toml.tolerant import parse
+from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 
 _OURS, _THEIRS = 12, 15
 _SHARED = ("v1", "takeaways")
@@ -67,7 +67,7 @@ def _race(base: Path, rng: random.Random, turn: int, write: Callable[[Path, byte
             note = _OWN if i % 3 == 0 else _SHARED
             seen = _patient(lambda note=note: trial.note(*note))
             text = f"<o{i}>" if note == _OWN else f"{seen}-<o{i}>\n"
-            save.save_note(trial.lab, *note, text, seen=seen)
+            save.save_note(trial.lab, *note, text, original=seen)
             told(f"saved {i}")
 
     def theirs(told: Callable[[str], None]) -> None:
@@ -75,7 +75,7 @@ def _race(base: Path, rng: random.Random, turn: int, write: Callable[[Path, byte
             source = _patient(trial.source)
             new = re.sub(r"'foreign \d+'", f"'foreign {i}'", source)
             if i % 2:
-                note = parse(new)[0]["versions"]["v1"]["takeaways"]
+                note = parse_tolerant(new)[0]["versions"]["v1"]["takeaways"]
                 new = edit.set_note(new, *_SHARED, f"{note}-<f{i}>\n")
             time.sleep(rng.uniform(0, 0.004))
             write(trial.path, new.encode())
@@ -103,11 +103,11 @@ def _patient(read: Callable[[], str]) -> str:
 
 def _after_race(trial: TrialLab, said: list[tuple[float, str]], wrote: list[tuple[float, str]]) -> Verdict:
     """Edits of ours that are gone were overwritten with what had been read before them, and are in the history."""
-    save.mend(trial.lab)
+    save.recover_interrupted_saves(trial.lab)
     saved = numbers(said, "saved")
     verdict = Verdict(acknowledged=len(saved), torn=[*errors(said), *errors(wrote)])
     trial.look(verdict, "race")
-    title = parse(trial.source())[0].get("lab", {}).get("title")
+    title = parse_tolerant(trial.source())[0].get("lab", {}).get("title")
     aside = "".join(p.read_bytes().decode() for p in trial.lab.glob("*.other"))
     notes = trial.note(*_SHARED) + trial.note(*_OWN)
     newest = max(numbers(wrote, "wrote"), default=0)

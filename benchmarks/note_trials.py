@@ -220,7 +220,7 @@ def power_cut(base: Path, rng: random.Random, turn: int) -> Verdict:
 def _after_power_cut(
     trial: TrialLab, note: tuple[str, str], texts: list[str], safe: bool, verdict: Verdict, when: str
 ) -> None:
-    save.mend(trial.lab)
+    save.recover_interrupted_saves(trial.lab)
     trial.look(verdict, when)
     if trial.note(*note) not in texts[-2:]:
         verdict.torn.append(f"{when}: the note is {trial.note(*note)!r}")

@@ -59,7 +59,7 @@ def slow_loader(loop: ModuleType) -> None:
 
         return slowly
 
-    _around(loader._Batches, "_made", made)
+    _around(loader._BatchDataset, "_made", made)
 
 
 def collapsed_head(loop: ModuleType) -> None:

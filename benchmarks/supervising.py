@@ -21,13 +21,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from imgexp_tui.monitor.proc import stat  # noqa: E402
-from imgexp_tui.notebook.load import load  # noqa: E402
+from imgexp_tui.monitor.proc import read_stat  # noqa: E402
+from imgexp_tui.notebook.load import load_notebook  # noqa: E402
 from imgexp_tui.records.documents import Process  # noqa: E402
 from imgexp_tui.records.rundir import RunDir  # noqa: E402
-from imgexp_tui.runner.control import stop, wait  # noqa: E402
+from imgexp_tui.runner.control import stop, wait_for_end  # noqa: E402
 from imgexp_tui.runner.launch import launch  # noqa: E402
-from imgexp_tui.runner.supervisor.recorder import pace  # noqa: E402
+from imgexp_tui.runner.supervisor.recorder import line_interval  # noqa: E402
 
 LIMIT = 0.5
 """Percent of a core."""
@@ -81,7 +81,7 @@ def _measure(lab: Path, seconds: float, workers: int) -> tuple[float, float]:
     (lab / "experiments.toml").write_text(
         f'[lab]\ngrace = 1\n[versions.v0]\ncommand = ["python", "trainer.py", "{workers}"]\ngpus = 0\n'
     )
-    run = launch(load(lab), "v0")
+    run = launch(load_notebook(lab), "v0")
     try:
         time.sleep(5)  # it has found the workers by then
         before, used = time.monotonic(), _used(run)
@@ -91,21 +91,21 @@ def _measure(lab: Path, seconds: float, workers: int) -> tuple[float, float]:
         return percent, sum(map(len, lines)) / len(lines) + 1
     finally:
         stop(run)
-        wait(run)
+        wait_for_end(run)
 
 
 def _used(run: RunDir) -> float:
     process = Process.read(run)
-    found = stat(process.supervisor.pid) if process and process.supervisor else None
+    found = read_stat(process.supervisor.pid) if process and process.supervisor else None
     assert found, "the supervisor is gone"
-    return found.cpu
+    return found.cpu_seconds
 
 
 def _size(seconds: float, line: float) -> float:
     """Megabytes of the record of a run that is `seconds` old."""
     age = count = 0.0
     while age < seconds:
-        age += pace(age)
+        age += line_interval(age)
         count += 1
     return count * line / 1e6
 

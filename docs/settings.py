@@ -21,7 +21,7 @@ def settings_page() -> str:
     """The page as markdown."""
     rows = []
     for setting in SETTINGS.values():
-        default = str(setting.default).lower() if setting.kind is bool else setting.default
+        default = str(setting.default).lower() if setting.value_type is bool else setting.default
         shown = f"`{default}`" if default != "" else "none"
         choices = f": {', '.join(f'`{c}`' for c in setting.choices)}" if setting.choices else ""
         rows.append(f"| `{setting.name}` | {shown} | {setting.help}{choices} |\n")

@@ -14,9 +14,9 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
+DATA_LOSS_ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 """With these a file system says that what was written may be lost; with others, that it cannot sync a folder."""
-_TEMPORARY = re.compile(r"\.(?P<name>.+)\.\w{8}\.tmp")
+_TEMPORARY_NAME = re.compile(r"\.(?P<name>.+)\.\w{8}\.tmp")
 """As `tempfile` names the files that are made here."""
 
 
@@ -30,14 +30,14 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        if error.errno in LOST:
+        if error.errno in DATA_LOSS_ERRORS:
             raise
     finally:
         os.close(fd)
 
 
 @contextlib.contextmanager
-def _complete(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+def _synced_temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """A synced temporary file with `data` beside `path`, to be renamed or linked. An error names `path`."""
     temporary = None
     try:
@@ -65,7 +65,7 @@ def replace(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         OSError: what stood there is untouched or, where only the folder could not be synced, replaced whole; no
             temporary file is left.
     """
-    with _complete(path, data, mode) as temporary:
+    with _synced_temporary(path, data, mode) as temporary:
         temporary.replace(path)
 
 
@@ -76,26 +76,26 @@ def create(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         FileExistsError: something stands there; it is untouched.
         OSError: nothing was put there or, where only the folder could not be synced, the whole.
     """
-    with _complete(path, data, mode) as temporary:
+    with _synced_temporary(path, data, mode) as temporary:
         # A link, unlike a rename, refuses to take the place of a file.
         os.link(temporary, path)
         _remove(temporary)
 
 
-def tidy(folder: Path, names: Collection[str] = ()) -> None:
+def remove_temporary_files(folder: Path, names: Collection[str] = ()) -> None:
     """Remove the temporary files that writers which were killed left for the files `names`; for any, without.
 
     Only for whoever knows that nobody else is writing those just now.
     """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
-            of = _TEMPORARY.fullmatch(entry.name)
+            of = _TEMPORARY_NAME.fullmatch(entry.name)
             if of and (not names or of["name"] in names):
                 _remove(Path(entry.path))
 
 
 def _remove(temporary: Path) -> None:
-    """Where even that fails, it lies there until `tidy`: the write itself is not undone by it."""
+    """Where even that fails, it lies there until `remove_temporary_files`: the write itself is not undone by it."""
     with contextlib.suppress(OSError):
         temporary.unlink(missing_ok=True)
 

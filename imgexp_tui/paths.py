@@ -15,7 +15,7 @@ def find_lab(start: Path) -> Path:
     return next((d for d in (start, *start.parents) if (d / NOTEBOOK).is_file()), start)
 
 
-def _xdg(variable: str, fallback: str) -> Path:
+def _xdg_folder(variable: str, fallback: str) -> Path:
     value = os.environ.get(variable, "")
     # The specification says that a relative path is to be ignored.
     return (Path(value) if value.startswith("/") else Path.home() / fallback) / "imgexp-tui"
@@ -23,25 +23,25 @@ def _xdg(variable: str, fallback: str) -> Path:
 
 def state_home() -> Path:
     """This user's state: drafts of notes. Outside the lab, so that a full lab disk does not take them."""
-    return _xdg("XDG_STATE_HOME", ".local/state")
+    return _xdg_folder("XDG_STATE_HOME", ".local/state")
 
 
 def cache_home() -> Path:
     """This user's disposable data: generated and downloaded data sets, decoded images."""
-    return _xdg("XDG_CACHE_HOME", ".cache")
+    return _xdg_folder("XDG_CACHE_HOME", ".cache")
 
 
 def lab_state(lab: Path) -> Path:
     """The state folder of one lab."""
-    return state_home() / "labs" / _named(lab)
+    return state_home() / "labs" / _lab_folder_name(lab)
 
 
 def lab_cache(lab: Path) -> Path:
     """The folder of what is disposable of one lab."""
-    return cache_home() / "labs" / _named(lab)
+    return cache_home() / "labs" / _lab_folder_name(lab)
 
 
-def _named(lab: Path) -> str:
+def _lab_folder_name(lab: Path) -> str:
     """A readable name, and a hash of its real path."""
     import hashlib  # late: the first frame does without
 
@@ -49,6 +49,6 @@ def _named(lab: Path) -> str:
     return f"{Path(real).name or 'root'}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}"
 
 
-def renaming(lab: Path) -> Path:
+def rename_mark(lab: Path) -> Path:
     """The mark of a version's rename that is under way, or was cut off."""
     return lab / ".imgexp" / "renaming.json"

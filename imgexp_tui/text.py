@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ANSI = re.compile(
+_ESCAPE_SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, SOS, PM, APC with what they carry
     r"|\x1b[ -/]*[0-~]"  # two-character escapes
     r"|\x9b[0-?]*[ -/]*[@-~]"  # 8-bit CSI
 )
 # Marks that change the order of what is read (the "Trojan source" characters) are shown, never obeyed.
-_BIDI = dict.fromkeys((1564, 8206, 8207, *range(8234, 8239), *range(8294, 8298)), 65533)
-_CONTROLS: dict[int, int | None] = {
+_BIDI_MARKS = dict.fromkeys((1564, 8206, 8207, *range(8234, 8239), *range(8294, 8298)), 65533)
+_CONTROL_SIGNS: dict[int, int | None] = {
     **{c: 0x2400 + c for c in range(0x20) if c not in (0x09, 0x0A)},
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
     **dict.fromkeys(range(0xD800, 0xE000), 0xFFFD),
-    **_BIDI,
+    **_BIDI_MARKS,
 }
 
 
@@ -34,7 +34,7 @@ def clean(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _ANSI.sub("", text.replace("\r\n", "\n")).translate(_CONTROLS)
+    return _ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n")).translate(_CONTROL_SIGNS)
 
 
 def clean_line(text: str) -> str:
@@ -48,22 +48,22 @@ def clean_log(line: str) -> str:
     return clean(body).expandtabs(4)
 
 
-def width(text: str) -> int:
+def cell_width(text: str) -> int:
     """Cells that `text` takes in a terminal (wide East Asian characters take two, combining marks none)."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def fit(text: str, cells: int) -> str:
+def truncate(text: str, cells: int) -> str:
     """`text` cut to at most `cells` cells, with … where something was cut off."""
-    if width(text) <= cells:
+    if cell_width(text) <= cells:
         return text
     if cells < 1:
         return ""
     out, used = [], 0
     for c in text:
-        w = width(c)
+        w = cell_width(c)
         if used + w > cells - 1:
             break
         out.append(c)
@@ -76,7 +76,7 @@ def first_line(text: str) -> str:
     return next((clean_line(line) for line in text.splitlines() if line.strip()), "")
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A length of time in two units at most: `7s`, `1m 05s`, `2h 13m`, `3d 4h`."""
     s = max(0, round(seconds))
     if s < 60:
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
     return f"{s // 86400}d {s % 86400 // 3600}h"
 
 
-def age(seconds: float) -> str:
+def format_age(seconds: float) -> str:
     """How long ago, in one unit: `now`, `5m`, `3h`, `2d`, `6w`, `3y`."""
     for limit, size, unit in (
         (60, 0, "now"),
@@ -102,7 +102,7 @@ def age(seconds: float) -> str:
     return f"{int(seconds // (365 * 86400))}y"
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A metric's value in at most seven characters or so: `0.1905`, `12.3`, `1.2e-05`, `nan`."""
     if value != value or value in (float("inf"), float("-inf")):
         return str(value)
@@ -114,12 +114,12 @@ def number(value: float) -> str:
     return f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:.1f}"
 
 
-def memory(used: float, total: float | None = None) -> str:
+def format_memory(used: float, total: float | None = None) -> str:
     """Bytes as the notes write them: `1,985/8,126 MB`, or `1,985 MB` without a total."""
     mega = 1024 * 1024
     return f"{used / mega:,.0f}/{total / mega:,.0f} MB" if total else f"{used / mega:,.0f} MB"
 
 
-def listed(names: list[str], last: str = "and") -> str:
+def join_names(names: list[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}" if names else ""

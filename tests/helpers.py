@@ -14,8 +14,8 @@ from imgexp_tui.records.documents import Process, Request
 from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.status import status
-from imgexp_tui.runner.control import ControlError, stop, wait
-from imgexp_tui.runner.supervisor.process_cleanup import of_run
+from imgexp_tui.runner.control import ControlError, stop, wait_for_end
+from imgexp_tui.runner.supervisor.process_cleanup import processes_of_run
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot  # the processes that import this module mostly draw nothing
@@ -71,14 +71,14 @@ def stop_all(lab: Path) -> None:
         if status(run).state.live:
             with contextlib.suppress(ControlError):
                 stop(run)
-            wait(run)
+            wait_for_end(run)
 
 
 def kill_all(lab: Path) -> None:
     """As `stop_all`, at once, and where runs are there that could not be stopped in good time."""
     for run in find_runs(lab):
         request, process = Request.read(run), Process.read(run)
-        if process and process.supervisor and process.supervisor.alive():
+        if process and process.supervisor and process.supervisor.is_alive():
             os.kill(process.supervisor.pid, signal.SIGKILL)
-        for left in of_run(request.uuid, process.trainer if process else None) if request else ():
+        for left in processes_of_run(request.uuid, process.trainer if process else None) if request else ():
             os.kill(left.pid, signal.SIGKILL)

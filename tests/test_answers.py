@@ -12,32 +12,32 @@ from PIL import Image
 from rich.color import ColorTriplet
 
 from imgexp_tui.records import predictions as record
-from imgexp_tui.records.predictions import Answer, Answers
+from imgexp_tui.records.predictions import Prediction, Predictions
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.reports.prediction_grid import save_png
-from imgexp_tui.training.predictions import MOST, Given
-from imgexp_tui.training.tasks import Patchwork
+from imgexp_tui.training.predictions import MAX_IMAGES, PredictionCollector
+from imgexp_tui.training.tasks import PatchworkTask
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.screens.predictions import AnswersScreen, PictureGrid
+from imgexp_tui.tui.screens.predictions import PictureGrid, PredictionsScreen
 from imgexp_tui.tui.terminal import image_cells
 from imgexp_tui.views.runs.confusion import confusion_lines
-from imgexp_tui.views.styled import cells, plain
+from imgexp_tui.views.styled import line_width, plain_text
 from tests.helpers import screen_text, until
 from tests.support.recorded_runs import a_run
 from tests.support.training_runs import finish, folder_of_pictures, new_run, start
 
-SOME = Answers(
+SOME = Predictions(
     epoch=3,
     step=30,
     classes=("cat", "dog [/]\x1b[31m"),
     confusion=((8, 2), (5, 1)),
     side=2,
-    images=(Answer(1, 0, 0.9, 0.1), Answer(0, 0, 0.7, 0.7)),
+    images=(Prediction(1, 0, 0.9, 0.1), Prediction(0, 0, 0.7, 0.7)),
     pixels=bytes(range(24)),
 )
 
 
-class _Binary(Patchwork):
+class _Binary(PatchworkTask):
     """The patchwork task without its images."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class _Binary(Patchwork):
 
 
 def test_the_most_wrong_of_all_batches_are_kept_in_order() -> None:
-    given, random = Given(_Binary()), torch.Generator().manual_seed(0)
+    given, random = PredictionCollector(_Binary()), torch.Generator().manual_seed(0)
     seen: list[tuple[float, int]] = []
     number = 0
     for _ in range(9):
@@ -59,24 +59,24 @@ def test_the_most_wrong_of_all_batches_are_kept_in_order() -> None:
             number += 1
         given.update(inputs, probabilities, targets)
     found = given.compute(1, 9)
-    wanted = sorted(seen)[:MOST]
-    assert [image.right for image in found.images] == pytest.approx([right for right, _ in wanted])
-    assert [found.picture(i)[0] for i in range(MOST)] == [value for _, value in wanted]
+    wanted = sorted(seen)[:MAX_IMAGES]
+    assert [image.truth_probability for image in found.images] == pytest.approx([right for right, _ in wanted])
+    assert [found.image_pixels(i)[0] for i in range(MAX_IMAGES)] == [value for _, value in wanted]
     assert sum(map(sum, found.confusion)) == len(seen)
     wrong = sum(right < 0.5 for right, _ in seen)
     assert found.confusion[0][1] + found.confusion[1][0] == wrong
 
 
 def test_large_images_are_made_small_and_keep_their_colours() -> None:
-    given = Given(_Binary())
+    given = PredictionCollector(_Binary())
     inputs = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
     inputs[:, 0, :, :64] = 200
     given.update(inputs, torch.tensor([[0.2]]), torch.tensor([[1.0]]))
     found = given.compute(1, 1)
     assert found.side == 48
-    assert tuple(found.picture(0)[:3]) == (200, 0, 0)
-    assert tuple(found.picture(0)[-3:]) == (0, 0, 0)
-    assert found.images == (Answer(1, 0, pytest.approx(0.8), pytest.approx(0.2)),)
+    assert tuple(found.image_pixels(0)[:3]) == (200, 0, 0)
+    assert tuple(found.image_pixels(0)[-3:]) == (0, 0, 0)
+    assert found.images == (Prediction(1, 0, pytest.approx(0.8), pytest.approx(0.2)),)
 
 
 def test_a_training_writes_down_what_it_answered_last_and_at_its_best(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_training_writes_down_what_it_answered_last_and_at_its_best(tmp_path: 
     assert last.epoch == 2
     assert last.classes == ("cat", "dog")
     assert sum(map(sum, last.confusion)) == len(last.images)
-    assert all(a.right <= b.right for a, b in zip(last.images, last.images[1:], strict=False))
+    assert all(a.truth_probability <= b.truth_probability for a, b in zip(last.images, last.images[1:], strict=False))
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_is_damaged_is_nothing(tmp_path: Path, damage: Callable[[bytes], by
 
 def test_a_picture_is_two_pixels_a_cell() -> None:
     pixels = bytes([255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30])
-    rows = image_cells.picture(pixels, 2, 2, colours=True)
+    rows = image_cells.render_image(pixels, 2, 2, colours=True)
     assert len(rows) == 1
     styles: list[Any] = [segment.style for segment in rows[0]]
     assert [s.color.triplet for s in styles] == [ColorTriplet(255, 0, 0), ColorTriplet(0, 255, 0)]
@@ -129,25 +129,25 @@ def test_a_picture_is_two_pixels_a_cell() -> None:
 
 @pytest.mark.parametrize("to", [2, 3, 4, 8])
 def test_scaling_keeps_an_even_picture_even(to: int) -> None:
-    assert image_cells.scaled(bytes([9, 80, 200]) * 16, 4, to) == bytes([9, 80, 200]) * to * to
+    assert image_cells.scale_image(bytes([9, 80, 200]) * 16, 4, to) == bytes([9, 80, 200]) * to * to
 
 
 def test_without_colours_light_and_dark_are_told_apart() -> None:
     white, black = bytes([255]) * 12, bytes(12)
-    texts = ["".join(s.text for s in image_cells.picture(p, 2, 2, colours=False)[0]) for p in (white, black)]
+    texts = ["".join(s.text for s in image_cells.render_image(p, 2, 2, colours=False)[0]) for p in (white, black)]
     assert texts == ["@@", "  "]
 
 
 @pytest.mark.parametrize("room", [40, 80, 200])
 def test_the_commonest_mistake_is_named(room: int) -> None:
     lines = confusion_lines(SOME, room)
-    said = "\n".join(plain(one) for one in lines)
+    said = "\n".join(plain_text(one) for one in lines)
     assert "9 of 16 right (56.2%)" in said
     assert "5 of      6 dog [/] taken for cat" in said
     assert "\x1b" not in said
-    many = Answers(1, 1, tuple(f"c{i}" for i in range(10)), ((50,) * 10,) * 10, 1, (), b"")
-    assert all(cells(one) <= 80 for one in confusion_lines(many, 80))
-    assert any("taken for" in plain(one) and "c9" in plain(one) for one in confusion_lines(many, 80))
+    many = Predictions(1, 1, tuple(f"c{i}" for i in range(10)), ((50,) * 10,) * 10, 1, (), b"")
+    assert all(line_width(one) <= 80 for one in confusion_lines(many, 80))
+    assert any("taken for" in plain_text(one) and "c9" in plain_text(one) for one in confusion_lines(many, 80))
 
 
 def test_the_pictures_are_saved_as_png(tmp_path: Path) -> None:
@@ -160,11 +160,11 @@ def test_the_pictures_are_saved_as_png(tmp_path: Path) -> None:
 async def test_the_screen_shows_pictures_and_confusion(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "experiments.toml").write_text("[versions.v0]\n")
     view = a_run(tmp_path, "v0", "20260101-000000-aaaaaa", [0.5])
-    record.write(view.dir, "last", SOME)
+    record.write(view.run_dir, "last", SOME)
     async with LabApp(tmp_path).run_test(size=size) as pilot:
         await until(pilot, lambda: "killed" in screen_text(pilot))
         await pilot.press("p")
-        await until(pilot, lambda: isinstance(pilot.app.screen, AnswersScreen) and "▀" in screen_text(pilot))
+        await until(pilot, lambda: isinstance(pilot.app.screen, PredictionsScreen) and "▀" in screen_text(pilot))
         assert "✗ dog [/]" in screen_text(pilot)
         assert "90 % cat" in screen_text(pilot)
         before = pilot.app.screen.query_one(PictureGrid).row_height
@@ -175,4 +175,4 @@ async def test_the_screen_shows_pictures_and_confusion(tmp_path: Path, size: tup
         await pilot.press("b")
         await until(pilot, lambda: "No answers yet" in screen_text(pilot))
         await pilot.press("b", "P")
-        await until(pilot, (view.dir.answers / "last-epoch-3.png").exists)
+        await until(pilot, (view.run_dir.predictions / "last-epoch-3.png").exists)

@@ -18,7 +18,7 @@ from textual.widgets import TextArea
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.jsonl import LineWriter
-from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.process_identity import identity_of
 from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
 from imgexp_tui.records.status import State, status
 from imgexp_tui.tui.app import LabApp
@@ -56,13 +56,15 @@ def lab(new_lab: NewLab) -> Path:
 def a_run(lab: Path, version: str = "v0", *, ended: bool = True, metrics: list[dict[str, Any]] | None = None) -> RunDir:
     """A run directory as the runner and a trainer write it; a live one belongs to a process that only sleeps."""
     run, now, key = create_run_dir(lab, version), time.time(), str(uuid.uuid4())
-    Request(key, run.run, version, None, {"epochs": 4}, ["true"], "command", 0, str(lab), "here", "me", now).write(run)
+    Request(key, run.run_id, version, None, {"epochs": 4}, ["true"], "command", 0, str(lab), "here", "me", now).write(
+        run
+    )
     sleeper = subprocess.Popen(["sleep", "0" if ended else "600"], start_new_session=True)
-    known = identity(sleeper.pid)
+    known = identity_of(sleeper.pid)
     Process(key, 1, known, known, now).write(run)
-    events.log(run, "started")
+    events.append_event(run, "started")
     plan = {"epochs": 4, "steps_per_epoch": 2, "chance": {"valid/loss": 0.6931, "train/loss": 0.6931}}
-    events.log(run, "plan", **plan)
+    events.append_event(run, "plan", **plan)
     writer = LineWriter(run.metrics)
     for line in metrics or [{"step": s, "epoch": (s + 1) // 2, "time": now, "train/loss": 1 / s} for s in (1, 2, 3, 4)]:
         writer.write(line)
@@ -115,7 +117,7 @@ async def test_escape_sequences_of_a_run_do_not_reach_the_terminal(lab: Path) ->
     evil = "\x1b]52;c;ZXZpbA==\x07\x1b[2J"
     run = a_run(lab, metrics=[{"step": 1, "epoch": 1, "time": 0.0, "train/loss": 1.0, f"x{evil}[/]": 1.0}])
     run.log.write_text(f"before{evil}after [/]\n")
-    events.log(run, "warning", f"careful{evil} [/]")
+    events.append_event(run, "warning", f"careful{evil} [/]")
     async with LabApp(lab).run_test(size=(160, 48)) as pilot:
         await shows(pilot, "beforeafter [/]", "careful [/]")
         assert "\x1b" not in screen_text(pilot)

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 
-from imgexp_tui.cli.parser import parser
+from imgexp_tui.cli.parser import build_parser
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.terminal.ascii_filter import AsciiFilter
 from tests.helpers import screen_text
@@ -42,6 +42,6 @@ def test_letters_stay_and_no_cell_moves() -> None:
 
 
 def test_the_option_is_taken_before_and_after_the_command() -> None:
-    assert parser().parse_args(["--ascii", "open"]).ascii
-    assert parser().parse_args(["open", "--ascii"]).ascii
-    assert not parser().parse_args(["open"]).ascii
+    assert build_parser().parse_args(["--ascii", "open"]).ascii
+    assert build_parser().parse_args(["open", "--ascii"]).ascii
+    assert not build_parser().parse_args(["open"]).ascii

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.jsonl import LineWriter
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.reports.code_diff import code_diff
-from imgexp_tui.reports.side_by_side import Part, Side, beside
-from imgexp_tui.views.lab import Row
+from imgexp_tui.reports.side_by_side import ComparedVersion, ComparisonSection, compare_versions
+from imgexp_tui.views.lab import VersionRow
 from imgexp_tui.views.runs import compare_table, side_by_side
-from imgexp_tui.views.styled import cells, plain
+from imgexp_tui.views.styled import line_width, plain_text
 from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """
@@ -38,21 +38,23 @@ batch_size = 512
 @pytest.fixture
 def book(tmp_path: Path) -> Notebook:
     (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    return load(tmp_path)
+    return load_notebook(tmp_path)
 
 
-def part(parts: list[Part], title: str) -> dict[str, tuple[tuple[str, ...], int | None]]:
-    return {e.label: (e.cells, e.best) for p in parts if p.title == title for e in p.entries}
+def part(parts: list[ComparisonSection], title: str) -> dict[str, tuple[tuple[str, ...], int | None]]:
+    return {e.label: (e.cells, e.best_index) for p in parts if p.title == title for e in p.rows}
 
 
-def differing(parts: list[Part]) -> list[str]:
-    return [e.label for p in parts if p.title == "settings" for e in p.entries if e.differs]
+def differing(parts: list[ComparisonSection]) -> list[str]:
+    return [e.label for p in parts if p.title == "settings" for e in p.rows if e.differs]
 
 
 def test_who_trained_longer_is_ahead_at_the_end_and_behind_at_the_same_step(book: Notebook) -> None:
     long = a_run(book.lab, "v0", "20260101-000000-aaaaaa", [0.6, 0.5, 0.4, 0.2])
     short = a_run(book.lab, "v1", "20260101-000000-bbbbbb", [0.5, 0.3])
-    parts = beside([Side(book.versions["v0"], (long,)), Side(book.versions["v1"], (short,))])
+    parts = compare_versions(
+        [ComparedVersion(book.versions["v0"], (long,)), ComparedVersion(book.versions["v1"], (short,))]
+    )
     assert differing(parts) == ["batch_size"]
     loss = part(parts, "valid/loss")
     assert loss["last"] == (("0.2000", "0.3000"), 0)
@@ -69,10 +71,10 @@ def test_time_of_training_leaves_out_the_break_before_a_resumption(book: Noteboo
     events.write({"kind": "resumed", "attempt": 2, "time": 500.0})
     for step, moment in ((1, 10.0), (2, 20.0), (3, 510.0), (4, 530.0)):
         metrics.write({"step": step, "time": moment, "valid/loss": 1 / step})
-    view = RunView(run)
+    view = RunFollower(run)
     view.poll()
-    assert list(view.trained.steps) == [1, 2, 3, 4]
-    assert list(view.trained.values) == [0.0, 10.0, 10.0, 30.0]
+    assert list(view.training_seconds.steps) == [1, 2, 3, 4]
+    assert list(view.training_seconds.values) == [0.0, 10.0, 10.0, 30.0]
 
 
 def test_at_the_same_time_the_slower_run_has_come_less_far(book: Notebook) -> None:
@@ -82,9 +84,11 @@ def test_at_the_same_time_the_slower_run_has_come_less_far(book: Notebook) -> No
     lines = LineWriter(run.metrics)
     for epoch in range(3):
         lines.write({"step": 2 * epoch + 2, "time": 10.0 * epoch, "valid/loss": 0.9 - 0.1 * epoch})
-    slow = RunView(run)
+    slow = RunFollower(run)
     slow.poll()
-    parts = beside([Side(book.versions["v0"], (fast,)), Side(book.versions["v1"], (slow,))])
+    parts = compare_versions(
+        [ComparedVersion(book.versions["v0"], (fast,)), ComparedVersion(book.versions["v1"], (slow,))]
+    )
     # The fast one ended after 3.5 s: by then the slow one had its first validation only.
     found = {label: cells for label, (cells, _) in part(parts, "valid/loss").items() if label.startswith("after")}
     assert list(found.values()) == [("0.3000", "0.9000")]
@@ -95,7 +99,7 @@ def test_seeds_stand_as_mean_and_spread(book: Notebook) -> None:
         a_run(book.lab, "v0", f"20260101-00000{i}-aaaaaa", [0.5, loss], group="g", seed=i)
         for i, loss in enumerate((0.2, 0.3, 0.4))
     )
-    parts = beside([Side(book.versions["v0"], seeds), Side(book.versions["v1"])])
+    parts = compare_versions([ComparedVersion(book.versions["v0"], seeds), ComparedVersion(book.versions["v1"])])
     assert part(parts, "valid/loss")["best"] == (("0.3000 ± 0.1000 (3)", ""), None)
     assert part(parts, "runs")["run"][0] == ("3 seeds", "no run")
 
@@ -103,30 +107,32 @@ def test_seeds_stand_as_mean_and_spread(book: Notebook) -> None:
 def test_a_run_that_was_never_finite_says_so_and_is_not_ahead(book: Notebook) -> None:
     broken = a_run(book.lab, "v0", "20260101-000000-aaaaaa", [float("nan")] * 2)
     sound = a_run(book.lab, "v1", "20260101-000000-bbbbbb", [0.6, 0.5])
-    parts = beside([Side(book.versions["v0"], (broken,)), Side(book.versions["v1"], (sound,))])
+    parts = compare_versions(
+        [ComparedVersion(book.versions["v0"], (broken,)), ComparedVersion(book.versions["v1"], (sound,))]
+    )
     assert part(parts, "valid/loss")["last"] == (("not finite", "0.5000"), None)
 
 
 @pytest.mark.parametrize("room", [30, 80, 200])
 def test_lines_fit_and_every_side_can_be_brought_into_sight(book: Notebook, room: int) -> None:
-    sides = [Side(version) for version in book.versions.values()] * 4
-    parts = beside(sides)
+    sides = [ComparedVersion(version) for version in book.versions.values()] * 4
+    parts = compare_versions(sides)
     names = [f"{side.version.name}-{i}" for i, side in enumerate(sides)]
     seen: set[str] = set()
     for first in range(len(sides)):
-        at = side_by_side.columns(len(sides), first, room)
-        head = side_by_side.head(names, at, room)
-        assert cells(head) == room
-        seen |= set(plain(head).split())
-        assert all(cells(one) <= room for one in side_by_side.beside_lines(parts, at, everything=True))
+        at = side_by_side.fit_sides(len(sides), first, room)
+        head = side_by_side.header_row(names, at, room)
+        assert line_width(head) == room
+        seen |= set(plain_text(head).split())
+        assert all(line_width(one) <= room for one in side_by_side.side_by_side_lines(parts, at, include_equal=True))
     assert seen == set(names)
 
 
 def test_settings_that_are_the_same_are_left_out_and_counted(book: Notebook) -> None:
-    parts = beside([Side(version) for version in book.versions.values()])
-    at = side_by_side.columns(2, 0, 80)
-    short = [plain(one) for one in side_by_side.beside_lines(parts, at, everything=False)]
-    long = [plain(one) for one in side_by_side.beside_lines(parts, at, everything=True)]
+    parts = compare_versions([ComparedVersion(version) for version in book.versions.values()])
+    at = side_by_side.fit_sides(2, 0, 80)
+    short = [plain_text(one) for one in side_by_side.side_by_side_lines(parts, at, include_equal=False)]
+    long = [plain_text(one) for one in side_by_side.side_by_side_lines(parts, at, include_equal=True)]
     assert any("batch_size" in one and "64" in one and "512" in one for one in short)
     assert not any(one.startswith(" data ") for one in short)
     assert any(one.startswith(" data ") for one in long)
@@ -134,31 +140,34 @@ def test_settings_that_are_the_same_are_left_out_and_counted(book: Notebook) -> 
 
 
 def test_a_column_sorts_its_best_first_and_what_is_empty_last_either_way(book: Notebook) -> None:
-    rows = {"v0": Row(best=0.3, accuracy=0.7, metric="valid/loss"), "v1": Row(best=0.2, accuracy=0.8)}
+    rows = {"v0": VersionRow(best=0.3, accuracy=0.7, metric="valid/loss"), "v1": VersionRow(best=0.2, accuracy=0.8)}
     columns = {c.name: c for c in compare_table.all_columns(book, rows)}
     loss, accuracy = columns["best loss"], columns["accuracy"]
     names = ["v0", "empty", "v1"]
-    assert loss.ordered(names, backwards=False) == ["v1", "v0", "empty"]
-    assert loss.ordered(names, backwards=True) == ["v0", "v1", "empty"]
-    assert accuracy.ordered(names, backwards=False) == ["v1", "v0", "empty"], "the highest accuracy is the best"
-    assert columns["batch_size"].ordered(names, backwards=False) == ["v0", "v1", "empty"]
+    assert loss.sort_versions(names, reverse=False) == ["v1", "v0", "empty"]
+    assert loss.sort_versions(names, reverse=True) == ["v0", "v1", "empty"]
+    assert accuracy.sort_versions(names, reverse=False) == ["v1", "v0", "empty"], "the highest accuracy is the best"
+    assert columns["batch_size"].sort_versions(names, reverse=False) == ["v0", "v1", "empty"]
     assert "data" not in columns, "what is the same everywhere is no column"
 
 
 @pytest.mark.parametrize("room", [40, 80, 200])
 def test_every_column_comes_into_sight(book: Notebook, room: int) -> None:
-    columns = compare_table.all_columns(book, {"v0": Row(best=0.3, runs=1, epoch=3)})
+    columns = compare_table.all_columns(book, {"v0": VersionRow(best=0.3, runs=1, epoch=3)})
     for at in range(1, len(columns)):
-        sight = compare_table.in_sight(columns, at, room)
+        sight = compare_table.visible_columns(columns, at, room)
         assert at in sight
-        assert cells(compare_table.row(columns, sight, "v0", here=True, marked=True, room=room)) == room
+        assert (
+            line_width(compare_table.version_row(columns, sight, "v0", is_selected=True, is_marked=True, room=room))
+            == room
+        )
 
 
 def test_the_code_that_ran_is_compared_file_by_file(book: Notebook) -> None:
     views = []
     for version, text in (("v0", "lr = 1\nkeep\n"), ("v1", "lr = 2\nkeep\n")):
         view = a_run(book.lab, version, "20260101-000000-aaaaaa", [0.5])
-        source = view.dir.path / "source"
+        source = view.run_dir.path / "source"
         source.mkdir()
         (source / "train.py").write_text(text)
         assert view.request

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imgexp_tui.notebook.ideas.bullets import with_bullet
+from imgexp_tui.notebook.ideas.bullets import append_bullet
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ from imgexp_tui.notebook.ideas.bullets import with_bullet
     ],
 )
 def test_with_bullet(note: str, expected: str) -> None:
-    assert with_bullet(note, "new") == expected
+    assert append_bullet(note, "new") == expected
 
 
 def test_further_lines_are_indented_under_the_bullet() -> None:
-    assert with_bullet("-a\n", "one\ntwo") == "-a\n-one\n two\n"
+    assert append_bullet("-a\n", "one\ntwo") == "-a\n-one\n two\n"

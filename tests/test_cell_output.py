@@ -15,7 +15,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from imgexp_tui.tui.terminal.cell_diff import CellOutput
+from imgexp_tui.tui.terminal.cell_diff import CellDiffer
 
 WIDTH, HEIGHT = 24, 4
 CONSOLE = Console(file=io.StringIO(), color_system="256", force_terminal=True)
@@ -68,18 +68,18 @@ def cells(screen: pyte.Screen) -> list[list[tuple[object, ...]]]:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(updates(), min_size=1, max_size=6))
 def test_the_terminal_shows_what_a_plain_drawing_shows(frames: list[CompositorUpdate]) -> None:
-    output = CellOutput()
+    output = CellDiffer()
     plain, thrifty = pyte.Screen(WIDTH, HEIGHT), pyte.Screen(WIDTH, HEIGHT)
     for screen in (plain, thrifty):
         screen.set_mode(pyte.modes.LNM)
     draw_plain, draw_thrifty = pyte.Stream(plain), pyte.Stream(thrifty)
     for frame in frames:
         draw_plain.feed(frame.render_segments(CONSOLE))
-        changes = output.changes(frame, CONSOLE, (WIDTH, HEIGHT))
+        changes = output.encode_changes(frame, CONSOLE, (WIDTH, HEIGHT))
         assert changes is not None
         draw_thrifty.feed(changes)
         assert cells(thrifty) == cells(plain)
-        assert output.changes(frame, CONSOLE, (WIDTH, HEIGHT)) == ""
+        assert output.encode_changes(frame, CONSOLE, (WIDTH, HEIGHT)) == ""
 
 
 def whole(*texts: str) -> LayoutUpdate:
@@ -88,14 +88,14 @@ def whole(*texts: str) -> LayoutUpdate:
 
 
 def test_a_changed_digit_is_all_that_is_sent() -> None:
-    output = CellOutput()
-    output.changes(whole("step 186 of 1,000"), CONSOLE, (WIDTH, 1))
-    assert output.changes(whole("step 187 of 1,000"), CONSOLE, (WIDTH, 1)) == "\x1b[1;8H\x1b[0;31m7\x1b[0m"
+    output = CellDiffer()
+    output.encode_changes(whole("step 186 of 1,000"), CONSOLE, (WIDTH, 1))
+    assert output.encode_changes(whole("step 187 of 1,000"), CONSOLE, (WIDTH, 1)) == "\x1b[1;8H\x1b[0;31m7\x1b[0m"
 
 
 def test_neighbours_share_a_move_and_only_what_differs_in_colour_is_told() -> None:
-    output = CellOutput()
-    output.changes(whole("1 2"), CONSOLE, (WIDTH, 1))
+    output = CellDiffer()
+    output.encode_changes(whole("1 2"), CONSOLE, (WIDTH, 1))
     two = LayoutUpdate(
         [
             [
@@ -106,25 +106,25 @@ def test_neighbours_share_a_move_and_only_what_differs_in_colour_is_told() -> No
         ],
         Region(0, 0, WIDTH, 1),
     )
-    sent = output.changes(two, CONSOLE, (WIDTH, 1))
+    sent = output.encode_changes(two, CONSOLE, (WIDTH, 1))
     assert sent is not None
     assert sent.startswith("\x1b[1;1H\x1b[0;31;44m3\x1b[1C4")
 
 
 def test_another_size_and_a_terminal_that_was_written_on_are_drawn_whole() -> None:
-    output = CellOutput()
-    first = output.changes(whole("abc"), CONSOLE, (WIDTH, 1))
-    assert output.changes(whole("abc"), CONSOLE, (WIDTH, 1)) == ""
-    assert output.changes(whole("abc"), CONSOLE, (WIDTH, 2)) == first
-    output.forget()
-    assert output.changes(whole("abc"), CONSOLE, (WIDTH, 2)) == first
+    output = CellDiffer()
+    first = output.encode_changes(whole("abc"), CONSOLE, (WIDTH, 1))
+    assert output.encode_changes(whole("abc"), CONSOLE, (WIDTH, 1)) == ""
+    assert output.encode_changes(whole("abc"), CONSOLE, (WIDTH, 2)) == first
+    output.invalidate()
+    assert output.encode_changes(whole("abc"), CONSOLE, (WIDTH, 2)) == first
 
 
 def test_a_control_sequence_is_sent_each_time() -> None:
-    output = CellOutput()
+    output = CellDiffer()
     drawn = LayoutUpdate([[Strip([Segment("\x1b_G..\x1b\\", None, [(0,)])], 1)]], Region(0, 0, WIDTH, 1))  # type: ignore[list-item]
     for _ in range(2):
-        sent = output.changes(drawn, CONSOLE, (WIDTH, 1))
+        sent = output.encode_changes(drawn, CONSOLE, (WIDTH, 1))
         assert sent is not None
         assert "\x1b_G..\x1b\\" in sent
 
@@ -132,6 +132,6 @@ def test_a_control_sequence_is_sent_each_time() -> None:
 def test_the_colours_are_those_that_textual_sends() -> None:
     style = Style(color="#102030", bgcolor="#405060", bold=True)
     frame = LayoutUpdate([[Strip([Segment("x" * WIDTH, style)])]], Region(0, 0, WIDTH, 1))
-    sent = CellOutput().changes(frame, CONSOLE, (WIDTH, 1))
+    sent = CellDiffer().encode_changes(frame, CONSOLE, (WIDTH, 1))
     assert sent is not None
     assert Strip.render_ansi(style, ColorSystem.EIGHT_BIT) in sent

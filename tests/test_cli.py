@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from imgexp_tui.cli import main, runs
-from imgexp_tui.cli.parser import COMMANDS, parser
+from imgexp_tui.cli.parser import COMMANDS, build_parser
 from imgexp_tui.records.rundir import RunDir
 from tests.conftest import NewLab
 from tests.helpers import ROOT
@@ -149,13 +149,13 @@ def test_interrupting_the_wait_leaves_the_run_alone(lab: Path) -> None:
 def test_interrupting_as_soon_as_the_run_is_announced_leaves_it_alone(
     lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    announce = runs._announce
+    announce = runs._report_start
 
     def interrupted(target: RunDir, word: str) -> None:
         announce(target, word)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "_announce", interrupted)
+    monkeypatch.setattr(runs, "_report_start", interrupted)
     assert main(["-C", str(lab), "run", "slow", "--wait"]) == 130
     assert "goes on" in capsys.readouterr().err
     cli(lab, "stop", "slow")
@@ -275,7 +275,7 @@ def listing(lab: Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_help_of_a_command_has_an_example_and_describes_what_it_takes(name: str) -> None:
-    (commands,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (commands,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
     command = commands.choices[name]
     assert f"imgexp-tui {name}" in (command.epilog or "")
     for argument in command._actions:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.cli import main
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.services.actions import runs
 from tests.conftest import NewLab
 from tests.support.recorded_runs import PLAN, a_run
@@ -172,5 +172,5 @@ def test_the_app_s_key_writes_the_same_page_in_a_process_of_its_own(lab: Path, t
 
 def test_the_app_says_why_nothing_was_exported(lab: Path) -> None:
     (lab / "notebook_files").write_text("mine")
-    with pytest.raises(runs.DeedError, match=r"^Not exported: .*is there already and is no folder; .*output\.$"):
-        runs.export(load(lab))
+    with pytest.raises(runs.ActionError, match=r"^Not exported: .*is there already and is no folder; .*output\.$"):
+        runs.export(load_notebook(lab))

@@ -9,9 +9,9 @@ import pytest
 
 from imgexp_tui import paths
 from imgexp_tui.cli import main
-from imgexp_tui.notebook.load import load
-from imgexp_tui.reports.markdown import markdown
-from imgexp_tui.reports.sections import page
+from imgexp_tui.notebook.load import load_notebook
+from imgexp_tui.reports.markdown import render_markdown
+from imgexp_tui.reports.sections import page_blocks
 from tests.conftest import NewLab
 from tests.support.made_up_runs import made_up
 
@@ -64,10 +64,10 @@ def test_what_is_not_there_is_said(lab: Path, name: str, said: str, capsys: pyte
 
 
 def test_a_page_has_them_where_they_are_asked_for(lab: Path) -> None:
-    from imgexp_tui.cli.common import views_by_version
+    from imgexp_tui.cli.common import read_runs_by_version
 
-    notebook = load(lab)
-    views = views_by_version(notebook)
-    assert f"- ! {SAID} Do not drop" in markdown(page(notebook, views, parts=["findings"]))
+    notebook = load_notebook(lab)
+    views = read_runs_by_version(notebook)
+    assert f"- ! {SAID} Do not drop" in render_markdown(page_blocks(notebook, views, parts=["findings"]))
     others = ["comparison", "ideas", "summary", "config", "stats", "metrics", "takeaways"]
-    assert SAID not in markdown(page(notebook, views, parts=others))
+    assert SAID not in render_markdown(page_blocks(notebook, views, parts=others))

@@ -30,7 +30,7 @@ def refusal(lab: Path) -> str:
 def test_the_first_commit_holds_the_notebook_alone(lab: Path) -> None:
     (lab / "other").write_text("x")
     git(lab, "add", "other")
-    assert commit.plan(lab) == commit.Plan("Add experiments.toml", "main", True)
+    assert commit.plan_commit(lab) == commit.CommitPlan("Add experiments.toml", "main", True)
     assert commit.commit(lab).startswith("Committed ")
     assert git(lab, "show", "--name-only", "--format=%s").split("\n") == ["Add experiments.toml", "", NOTEBOOK, ""]
     assert git(lab, "status", "--porcelain") == "A  other\n"
@@ -43,7 +43,7 @@ def test_what_is_staged_besides_stays_staged(lab: Path) -> None:
     (lab / "staged").write_text("2")
     (lab / "untracked").write_text("x")
     change(lab)
-    assert commit.plan(lab).message == "v0: takeaways"
+    assert commit.plan_commit(lab).message == "v0: takeaways"
     commit.commit(lab, " two  lines\nin one ")
     assert git(lab, "log", "-1", "--format=%B", "--name-only").split() == ["two", "lines", "in", "one", NOTEBOOK]
     assert git(lab, "status", "--porcelain") == "AM staged\n?? untracked\n"
@@ -51,13 +51,13 @@ def test_what_is_staged_besides_stays_staged(lab: Path) -> None:
 
 def test_the_message_says_what_changed() -> None:
     v6 = "[versions.v6]\nbase = 'v0'\n"
-    assert commit.message(TEXT, TEXT.replace("-first", "-x") + v6) == "v0: takeaways; new v6"
-    assert commit.message(TEXT + v6, TEXT.replace("64", "65")) == "v0: settings; v6 removed"
-    assert commit.message(TEXT, "[lab]\ntitle = 't'\n" + TEXT) == "lab"
-    assert commit.message(TEXT, "# a remark\n" + TEXT) == "layout and comments"
-    assert commit.message(TEXT, "[versions.v0\n" + TEXT) == "layout and comments"
+    assert commit.commit_message(TEXT, TEXT.replace("-first", "-x") + v6) == "v0: takeaways; new v6"
+    assert commit.commit_message(TEXT + v6, TEXT.replace("64", "65")) == "v0: settings; v6 removed"
+    assert commit.commit_message(TEXT, "[lab]\ntitle = 't'\n" + TEXT) == "lab"
+    assert commit.commit_message(TEXT, "# a remark\n" + TEXT) == "layout and comments"
+    assert commit.commit_message(TEXT, "[versions.v0\n" + TEXT) == "layout and comments"
     many = "".join(f"[versions.version{i}]\nsummary = 's'\n" for i in range(40))
-    line = commit.message(many, many.replace("'s'", "'t'"))
+    line = commit.commit_message(many, many.replace("'s'", "'t'"))
     assert line.startswith("version0: summary; version1: summary; ") and line.endswith(" more") and len(line) <= 72
 
 
@@ -106,7 +106,7 @@ def test_a_hook_that_hangs_is_ended(lab: Path, monkeypatch: pytest.MonkeyPatch) 
     hook.write_text("#!/bin/sh\nexec sleep 600\n")
     hook.chmod(0o755)
     committed_before = git(lab, "status", "--porcelain")
-    monkeypatch.setattr(commit, "_HOOKS", 0.5)
+    monkeypatch.setattr(commit, "_HOOK_TIMEOUT", 0.5)
     assert "did not end within" in refusal(lab)
     assert not (lab / ".git" / "index.lock").exists()
     assert git(lab, "status", "--porcelain") == committed_before
@@ -144,7 +144,7 @@ def test_a_detached_head_is_said(lab: Path) -> None:
     committed(lab)
     git(lab, "checkout", "-q", "--detach")
     change(lab)
-    assert commit.plan(lab).branch == ""
+    assert commit.plan_commit(lab).branch == ""
     assert "HEAD is on no branch" in commit.commit(lab)
 
 
@@ -169,10 +169,10 @@ def test_a_notebook_below_the_top_and_behind_a_symlink(lab: Path, tmp_path: Path
     other = tmp_path / "other"
     other.mkdir()
     (other / NOTEBOOK).symlink_to(inner / NOTEBOOK)
-    assert commit.plan(other).new
+    assert commit.plan_commit(other).is_untracked
     commit.commit(other)
     change(inner)
-    assert commit.plan(other).message == "v0: takeaways"
+    assert commit.plan_commit(other).message == "v0: takeaways"
     commit.commit(inner)
     assert git(lab, "show", "--name-only", "--format=").strip().strip('"') == f"a [b]/lab/{NOTEBOOK}"
 

@@ -14,11 +14,11 @@ import pytest
 from fault_kinds import Lane, Tally
 from faults import Row
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.process_identity import identity_of
 from imgexp_tui.records.status import State, Status
-from imgexp_tui.runner.control import wait
+from imgexp_tui.runner.control import wait_for_end
 from imgexp_tui.runner.launch import launch
 from tests.helpers import ROOT
 
@@ -49,8 +49,8 @@ def lane(tmp_path: Path) -> Lane:
 
 
 def test_what_is_not_as_it_should_be_is_counted(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = launch(load(lane.lab), "count", overrides={"most": 20})
-    assert wait(run).state is State.FINISHED
+    run = launch(load_notebook(lane.lab), "count", overrides={"most": 20})
+    assert wait_for_end(run).state is State.FINISHED
     lane.settle(run)
     assert (lane.tally.lost, lane.tally.left, lane.tally.lines) == (0, 0, 20)
 
@@ -66,7 +66,7 @@ def test_what_is_not_as_it_should_be_is_counted(lane: Lane, monkeypatch: pytest.
     lane.is_state("now", Status(State.LOST, "gone", 1), State.RUNNING)
     assert lane.tally.wrong == ["now: lost (gone) in place of running"]
 
-    mine = identity(1)
+    mine = identity_of(1)
     assert mine
     lane.goes_on("now", run, mine)
     assert (lane.tally.should, lane.tally.went) == (1, 0)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.findings import statistics
-from imgexp_tui.findings.comparison_runs import relatives_of
+from imgexp_tui.findings.comparison_runs import comparison_runs_of
 from imgexp_tui.findings.engine import RULES, Engine
 from imgexp_tui.findings.model import Severity
-from imgexp_tui.notebook.finding_names import FINDINGS
-from imgexp_tui.notebook.load import read
+from imgexp_tui.notebook.finding_names import FINDING_NAMES
+from imgexp_tui.notebook.load import parse_notebook
 from tests.helpers import write_lines
 from tests.support.made_up_runs import made_up
 
@@ -20,14 +20,14 @@ COUNTS = {"valid/samples": [500, 448, 500]}
 
 
 def test_the_rules_have_the_names_that_the_notebook_knows() -> None:
-    assert tuple(rule.NAME for rule in RULES) == FINDINGS
+    assert tuple(rule.NAME for rule in RULES) == FINDING_NAMES
     assert all((rule.__doc__ or "").strip() for rule in RULES)
 
 
 def test_rules_are_switched_off_by_name(tmp_path: Path) -> None:
     view = made_up(tmp_path, epochs=COUNTS)
-    assert [f.name for f in Engine(view).look()] == ["validation"]
-    assert Engine(view, off=["validation"]).look() == ()
+    assert [f.name for f in Engine(view).evaluate()] == ["validation"]
+    assert Engine(view, disabled_rules=["validation"]).evaluate() == ()
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_rules_are_switched_off_by_name(tmp_path: Path) -> None:
     ],
 )
 def test_the_lab_says_which_are_off(value: str, said: str, tmp_path: Path) -> None:
-    notebook = read(f"[lab]\nfindings_off = {value}\n", tmp_path)
+    notebook = parse_notebook(f"[lab]\nfindings_off = {value}\n", tmp_path)
     assert [p.message for p in notebook.problems] == ([said] if said else [])
-    assert notebook.settings.get("findings_off") == (None if said else ["starved", "memory"])
+    assert notebook.lab_settings.get("findings_off") == (None if said else ["starved", "memory"])
 
 
 def test_the_most_severe_comes_first(tmp_path: Path) -> None:
     view = made_up(tmp_path, epochs={**COUNTS, "valid/loss": [0.6, 0.5, math.nan]}, steps={"train/loss": [0.5] * 30})
-    found = Engine(view).look()
+    found = Engine(view).evaluate()
     assert [f.severity for f in found] == sorted((f.severity for f in found), key=lambda s: -s.rank)
     assert found[0].severity is Severity.SERIOUS
 
@@ -54,26 +54,26 @@ def test_the_most_severe_comes_first(tmp_path: Path) -> None:
 def test_it_follows_a_run_that_grows(tmp_path: Path) -> None:
     view = made_up(tmp_path, epochs={"valid/samples": [500]}, cause="")
     engine = Engine(view)
-    assert engine.look() == ()
-    write_lines(view.dir.metrics, [{"step": 20, "epoch": 2, "valid/samples": 448}])
+    assert engine.evaluate() == ()
+    write_lines(view.run_dir.metrics, [{"step": 20, "epoch": 2, "valid/samples": 448}])
     view.poll()
-    assert engine.look() == (), "a run that grows is not looked at again at once"
-    (found,) = engine.look(now=True)
+    assert engine.evaluate() == (), "a run that grows is not looked at again at once"
+    (found,) = engine.evaluate(force=True)
     assert found.name == "validation"
-    assert engine.look(now=True) is engine.look(now=True), "nothing was added"
+    assert engine.evaluate(force=True) is engine.evaluate(force=True), "nothing was added"
     worker = {"kind": "worker", "time": 1.0, "side": "train", "epoch": 1, "numpy": 3}
-    write_lines(view.dir.events, [worker | {"worker": 0}, worker | {"worker": 1}])
-    assert {f.name for f in engine.look(now=True)} == {"validation", "worker_seeds"}
+    write_lines(view.run_dir.events, [worker | {"worker": 0}, worker | {"worker": 1}])
+    assert {f.name for f in engine.evaluate(force=True)} == {"validation", "worker_seeds"}
 
 
 def test_a_resumed_run_takes_its_steps_back(tmp_path: Path) -> None:
     view = made_up(tmp_path, epochs={"valid/samples": [500, 448]})
     engine = Engine(view)
-    assert engine.look()
-    write_lines(view.dir.metrics, [{"step": 15, "epoch": 2, "train/loss": 0.5}, {"step": 20, "valid/samples": 500}])
-    view.reopen()
+    assert engine.evaluate()
+    write_lines(view.run_dir.metrics, [{"step": 15, "epoch": 2, "train/loss": 0.5}, {"step": 20, "valid/samples": 500}])
+    view.watch_again()
     view.poll()
-    assert engine.look() == ()
+    assert engine.evaluate() == ()
 
 
 def test_a_record_of_anything_trips_nothing(tmp_path: Path) -> None:
@@ -87,11 +87,11 @@ def test_a_record_of_anything_trips_nothing(tmp_path: Path) -> None:
         events=[{"kind": "worker"}, {"kind": "settings", "unread": 5, "time": "now"}],
         system={"tree/memory": [0] * 40, "host/disk_free": [0] * 9, "gpu0/tree_memory": [0] * 40},
     )
-    assert not [f for f in Engine(view).look() if "cannot read" in f.sentence]
+    assert not [f for f in Engine(view).evaluate() if "cannot read" in f.sentence]
 
 
 def test_an_empty_run_says_nothing(tmp_path: Path) -> None:
-    assert Engine(made_up(tmp_path, cause="")).look() == ()
+    assert Engine(made_up(tmp_path, cause="")).evaluate() == ()
 
 
 def test_relatives_are_the_bases_best_and_the_seeds_of_both(tmp_path: Path) -> None:
@@ -101,12 +101,12 @@ def test_relatives_are_the_bases_best_and_the_seeds_of_both(tmp_path: Path) -> N
     alone = made_up(tmp_path, version="v0", epochs={"valid/loss": [2]})
     own = [made_up(tmp_path, version="v1", base="v0", group="b", seed=i) for i in range(2)]
     views = {"v0": [*base, alone], "v1": own}
-    found = relatives_of(own[0], views.__getitem__)
-    assert found.base[0] is base[1]
-    assert set(map(id, found.base)) == set(map(id, views["v0"]))
-    assert set(map(id, found.base_group)) == set(map(id, base))
-    assert found.group == own
-    assert relatives_of(alone, views.__getitem__).base == []
+    found = comparison_runs_of(own[0], views.__getitem__)
+    assert found.base_runs[0] is base[1]
+    assert set(map(id, found.base_runs)) == set(map(id, views["v0"]))
+    assert set(map(id, found.base_seed_group)) == set(map(id, base))
+    assert found.seed_group == own
+    assert comparison_runs_of(alone, views.__getitem__).base_runs == []
 
 
 def test_the_binomial_tail_is_exact() -> None:
@@ -120,14 +120,14 @@ def test_the_binomial_tail_is_exact() -> None:
 def test_the_slope_withstands_a_quarter_of_outliers() -> None:
     x = list(map(float, range(40)))
     y = [3 * v + (1000 if i % 4 == 0 else 0) for i, v in enumerate(x)]
-    middle, low, high = statistics.slope(x, y)
+    middle, low, high = statistics.slope_with_interval(x, y)
     assert middle == pytest.approx(3)
     assert low <= 3 <= high
     noise = [math.sin(i * i) for i in range(40)]
-    assert statistics.slope(x, noise)[1] < 0 < statistics.slope(x, noise)[2]
+    assert statistics.slope_with_interval(x, noise)[1] < 0 < statistics.slope_with_interval(x, noise)[2]
 
 
 def test_a_steady_fall_is_told_from_noise() -> None:
-    assert statistics.falls([5, 4, 3, 2, 1]) < 0.05
-    assert statistics.falls([1, 2, 3, 4, 5]) > 0.9
-    assert statistics.falls([3, 1, 4, 2, 5, 3]) > 0.05
+    assert statistics.decrease_p_value([5, 4, 3, 2, 1]) < 0.05
+    assert statistics.decrease_p_value([1, 2, 3, 4, 5]) > 0.9
+    assert statistics.decrease_p_value([3, 1, 4, 2, 5, 3]) > 0.05

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imgexp_tui.findings.model import Finding, Severity
-from imgexp_tui.findings.run_data import Relatives
+from imgexp_tui.findings.run_data import ComparisonRuns
 from tests.support.made_up_runs import found_in, made_up
 
 GB = 1 << 30
@@ -335,7 +335,7 @@ def test_a_rule_keeps_quiet(name: str, given: dict[str, Any], tmp_path: Path) ->
 
 def _beside(tmp_path: Path, name: str, own: dict[str, Any], base: dict[str, Any]) -> Finding | None:
     before = made_up(tmp_path, version="v0", **base)
-    return found_in(made_up(tmp_path, version="v1", base="v0", **own), name, Relatives([before]))
+    return found_in(made_up(tmp_path, version="v1", base="v0", **own), name, ComparisonRuns([before]))
 
 
 def test_slower_per_epoch_but_ahead_per_step(tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_differences_are_set_beside_the_noise_of_seeds(
 ) -> None:
     base = _seeds(tmp_path, "v0", [0.51, 0.5, 0.53])
     own = _seeds(tmp_path, "v1", values, base="v0", config={"dropout": 0.2})
-    relatives = Relatives(base, own, base)
+    relatives = ComparisonRuns(base, own, base)
     found = found_in(own[0], "seed_noise", relatives)
     assert (found is not None and "within the noise of seeds" in found.sentence) == noise
     told = found_in(own[0], "against_base", relatives)

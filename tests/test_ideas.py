@@ -14,7 +14,7 @@ from imgexp_tui.cli import main
 from imgexp_tui.notebook.history import log
 from imgexp_tui.notebook.ideas import edits, model
 from imgexp_tui.notebook.ideas.model import Idea
-from imgexp_tui.notebook.load import load, read
+from imgexp_tui.notebook.load import load_notebook, parse_notebook
 from imgexp_tui.notebook.model import NotebookError, Version
 
 NOTEBOOK = """\
@@ -43,7 +43,7 @@ def of(note: str) -> list[Idea]:
 
 
 def test_ideas_are_found_in_every_note_with_their_place() -> None:
-    assert model.all_ideas(read(NOTEBOOK, Path("lab"))) == [
+    assert model.all_ideas(parse_notebook(NOTEBOOK, Path("lab"))) == [
         Idea("v0", "takeaways", 2, "try num_workers > 0"),
         Idea("v0", "takeaways", 3, "nested, that goes on below"),
         Idea("v0", "takeaways", 6, "raise the LR", done=True, tried_in="v1"),
@@ -81,21 +81,21 @@ def test_what_is_none(line: str) -> None:
 def test_a_tick_says_where_and_goes_behind_the_last_words() -> None:
     note = "- [ ] one \n- [ ] two\n  and more\n  - [ ] three\n"
     one, two, three = of(note)
-    assert model.with_ticks(note, [one, three], "v2") == (
+    assert model.tick_in_note(note, [one, three], "v2") == (
         "- [x] one (tried in v2) \n- [ ] two\n  and more\n  - [x] three (tried in v2)\n"
     )
-    ticked = model.with_ticks(note, [two], "v2")
+    ticked = model.tick_in_note(note, [two], "v2")
     assert ticked == "- [ ] one \n- [x] two\n  and more (tried in v2)\n  - [ ] three\n"
     assert of(ticked)[1] == Idea("v0", "takeaways", 2, "two and more", done=True, tried_in="v2")
-    assert model.with_ticks(note, [one]) == note.replace("[ ] one", "[x] one")
+    assert model.tick_in_note(note, [one]) == note.replace("[ ] one", "[x] one")
 
 
 def test_an_idea_that_was_tried_before_may_be_tried_again() -> None:
     note = "- [ ] a (tried in v1)"
-    again = model.with_ticks(note, of(note), "v2")
+    again = model.tick_in_note(note, of(note), "v2")
     assert again == "- [x] a (tried in v1) (tried in v2)"
     assert of(again)[0].tried_in == "v2"
-    assert model.without_tick(again, of(again)[0]) == note
+    assert model.untick_in_note(again, of(again)[0]) == note
 
 
 LINES = [
@@ -119,59 +119,59 @@ def test_taking_a_tick_away_gives_back_every_character(note: str, at: int, tried
     if not found:
         return
     idea = found[at % len(found)]
-    ticked = model.with_ticks(note, [idea], tried_in)
+    ticked = model.tick_in_note(note, [idea], tried_in)
     after = of(ticked)
     assert [i.key for i in after] == [i.key for i in found]
     assert [i.done for i in after] == [i == idea for i in found]
-    assert model.without_tick(ticked, after[at % len(found)]) == note
+    assert model.untick_in_note(ticked, after[at % len(found)]) == note
 
 
 def test_the_offer_is_that_of_the_base_and_its_bases() -> None:
-    book = read(NOTEBOOK, Path("lab"))
-    assert [i.version for i in model.offered(book, "v2")] == ["v1", "v0", "v0"]
-    assert [i.version for i in model.offered(book, "v0")] == ["v0", "v0"]
-    circle = read("[versions.a]\nbase = 'b'\nsummary = '- [ ] x'\n[versions.b]\nbase = 'a'\n", Path("lab"))
-    assert [i.text for i in model.offered(circle, "b")] == ["x"]
-    assert model.offered(book, "nothing") == []
+    book = parse_notebook(NOTEBOOK, Path("lab"))
+    assert [i.version for i in model.open_ideas_with_bases(book, "v2")] == ["v1", "v0", "v0"]
+    assert [i.version for i in model.open_ideas_with_bases(book, "v0")] == ["v0", "v0"]
+    circle = parse_notebook("[versions.a]\nbase = 'b'\nsummary = '- [ ] x'\n[versions.b]\nbase = 'a'\n", Path("lab"))
+    assert [i.text for i in model.open_ideas_with_bases(circle, "b")] == ["x"]
+    assert model.open_ideas_with_bases(book, "nothing") == []
 
 
 def test_the_newest_version_is_proposed() -> None:
-    book = read(NOTEBOOK, Path("lab"))
-    assert model.proposal(book, Idea("v0", "summary", 1, "x")) == "v2"
-    assert model.proposal(book, Idea("v2", "summary", 1, "x")) == "v2"
+    book = parse_notebook(NOTEBOOK, Path("lab"))
+    assert model.suggest_tried_in(book, Idea("v0", "summary", 1, "x")) == "v2"
+    assert model.suggest_tried_in(book, Idea("v2", "summary", 1, "x")) == "v2"
 
 
 def test_a_tick_in_the_file_changes_that_line_only_and_can_be_brought_back(lab: Path) -> None:
-    first, *_ = model.all_ideas(load(lab))
-    before = load(lab).versions["v0"].takeaways
-    edits.tick(lab, first, "v2")
+    first, *_ = model.all_ideas(load_notebook(lab))
+    before = load_notebook(lab).versions["v0"].takeaways
+    edits.tick_idea(lab, first, "v2")
     ticked = NOTEBOOK.replace("[ ] try num_workers > 0", "[x] try num_workers > 0 (tried in v2)")
     assert (lab / paths.NOTEBOOK).read_text() == ticked
-    assert before in [state.text for state in log.states(lab, "v0", "takeaways")]
-    edits.untick(lab, first)
+    assert before in [state.text for state in log.note_states(lab, "v0", "takeaways")]
+    edits.untick_idea(lab, first)
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
-    edits.untick(lab, first)
+    edits.untick_idea(lab, first)
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
 
 
 def test_a_tick_keeps_the_line_ends_of_a_crlf_notebook(lab: Path) -> None:
     raw = NOTEBOOK.replace("\n", "\r\n").encode()
     (lab / paths.NOTEBOOK).write_bytes(raw)
-    _, nested, *_ = model.all_ideas(load(lab))
-    edits.tick(lab, nested, "v2")
+    _, nested, *_ = model.all_ideas(load_notebook(lab))
+    edits.tick_idea(lab, nested, "v2")
     ticked = raw.replace(b"[ ] nested", b"[x] nested").replace(b"on below", b"on below (tried in v2)")
     assert (lab / paths.NOTEBOOK).read_bytes() == ticked
-    edits.untick(lab, nested)
+    edits.untick_idea(lab, nested)
     assert (lab / paths.NOTEBOOK).read_bytes() == raw
 
 
 def test_an_idea_is_found_where_it_went_meanwhile(lab: Path) -> None:
-    first, *_ = model.all_ideas(load(lab))
+    first, *_ = model.all_ideas(load_notebook(lab))
     moved = NOTEBOOK.replace("-bs of 64", "-a new line\n- [ ] right above\n-bs of 64").replace(
         "[ ] nested", "[x] nested"
     )
     (lab / paths.NOTEBOOK).write_text(moved)
-    edits.tick(lab, first, "v1")
+    edits.tick_idea(lab, first, "v1")
     assert (lab / paths.NOTEBOOK).read_text() == moved.replace(
         "[ ] try num_workers > 0", "[x] try num_workers > 0 (tried in v1)"
     )
@@ -186,23 +186,23 @@ def test_an_idea_is_found_where_it_went_meanwhile(lab: Path) -> None:
     ],
 )  # fmt: skip
 def test_an_idea_that_changed_meanwhile_is_left_alone(lab: Path, change: tuple[str, str], told: str) -> None:
-    first, *_ = model.all_ideas(load(lab))
+    first, *_ = model.all_ideas(load_notebook(lab))
     changed = NOTEBOOK.replace(*change)
     (lab / paths.NOTEBOOK).write_text(changed)
     with pytest.raises(NotebookError, match=told):
-        edits.tick(lab, first, "v2")
+        edits.tick_idea(lab, first, "v2")
     assert (lab / paths.NOTEBOOK).read_text() == changed
 
 
 def test_no_foreign_text_goes_into_a_note_as_a_version(lab: Path) -> None:
-    first, *_ = model.all_ideas(load(lab))
+    first, *_ = model.all_ideas(load_notebook(lab))
     with pytest.raises(NotebookError, match="no name for a version"):
-        edits.tick(lab, first, "v2)\n'''\nx")
+        edits.tick_idea(lab, first, "v2)\n'''\nx")
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
 
 
 def test_a_version_that_tries_ideas_ticks_them_as_it_is_written(lab: Path) -> None:
-    first, nested, *_, other = model.all_ideas(load(lab))
+    first, nested, *_, other = model.all_ideas(load_notebook(lab))
     gone = Idea("v0", "takeaways", 9, "not there")
     missed = edits.add_version_trying(lab, "v3", [first, gone, nested, other], base="v2", summary="Same as v2.")
     assert missed == [gone]
@@ -212,12 +212,12 @@ def test_a_version_that_tries_ideas_ticks_them_as_it_is_written(lab: Path) -> No
         .replace("[ ] nested", "[x] nested").replace("on below", "on below (tried in v3)")
         .replace("'- [ ] memory of \"both\" GPUs'", "'- [x] memory of \"both\" GPUs (tried in v3)'")
     )  # fmt: skip
-    assert load(lab).versions["v3"].base == "v2"
+    assert load_notebook(lab).versions["v3"].base == "v2"
 
 
 def test_where_the_version_cannot_be_made_nothing_is_ticked(lab: Path) -> None:
     with pytest.raises(NotebookError, match="already"):
-        edits.add_version_trying(lab, "v2", model.all_ideas(load(lab)), base="v0")
+        edits.add_version_trying(lab, "v2", model.all_ideas(load_notebook(lab)), base="v0")
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
 
 
@@ -248,4 +248,4 @@ def test_a_notebook_without_ideas_says_how_to_write_one(lab: Path, capsys: pytes
 
 
 def test_a_note_without_its_ideas() -> None:
-    assert model.without_ideas("-a\n- [ ] b\n  more\n-c\n") == "-a\n-c\n"
+    assert model.remove_ideas("-a\n- [ ] b\n  more\n-c\n") == "-a\n-c\n"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records import jsonl
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.records.system.stats import measured
-from imgexp_tui.runner.control import wait
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.system.stats import measured_stats
+from imgexp_tui.runner.control import wait_for_end
 from imgexp_tui.runner.launch import launch
 from tests import native
 from tests.helpers import stop_all
@@ -44,14 +44,14 @@ def test_known_memory_cpu_time_and_card_are_measured(tmp_path: Path, monkeypatch
     lab.mkdir()
     (lab / "trainer.py").write_text(TRAINER)
     (lab / "experiments.toml").write_text(f'[versions.v0]\ncommand = ["python", "trainer.py", "{used}"]\n')
-    run = launch(load(lab), "v0")
+    run = launch(load_notebook(lab), "v0")
     try:
-        wait(run)
+        wait_for_end(run)
     finally:
         stop_all(lab)
-    view = RunView(run)
+    view = RunFollower(run)
     view.poll()
-    told = dict(measured(view))
+    told = dict(measured_stats(view))
     # The card: its own 1,234 MB, not the other process's; 40 % throughout.
     assert told["GPU Memory Usage"] == "1,234/8,126 MB"
     assert told["GPU Utilization"] == "steady at about 40 %"
@@ -60,7 +60,7 @@ def test_known_memory_cpu_time_and_card_are_measured(tmp_path: Path, monkeypatch
     assert found and 150 <= int(found[1]) <= 150 + 30
     # CPU time: the record's share of a core, added up, is what the process itself counted; a second at either end may
     # lie outside of the samples.
-    samples = jsonl.read(run.system)
+    samples = jsonl.read_records(run.system)
     counted = sum(b["tree/cpu_percent"] / 100 * (b["time"] - a["time"]) for a, b in itertools.pairwise(samples))
     assert counted == pytest.approx(float(used.read_text()), abs=1.2)
     assert {s["tree/processes"] for s in samples[1:-1]} == {1}
@@ -68,10 +68,10 @@ def test_known_memory_cpu_time_and_card_are_measured(tmp_path: Path, monkeypatch
 
 def test_the_stats_of_a_run_that_has_ended_stay_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "experiments.toml").write_text('[versions.v0]\ncommand = ["sleep", "1.5"]\n')
-    run = launch(load(tmp_path), "v0")
-    wait(run)
-    first, second = RunView(run), RunView(run)
+    run = launch(load_notebook(tmp_path), "v0")
+    wait_for_end(run)
+    first, second = RunFollower(run), RunFollower(run)
     first.poll()
     second.poll()
-    assert measured(first) == measured(second) != []
+    assert measured_stats(first) == measured_stats(second) != []
     assert not first.poll()

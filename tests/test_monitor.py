@@ -17,8 +17,8 @@ import pytest
 from imgexp_tui.monitor import io_rates
 from imgexp_tui.monitor.gpu import GpuSampler
 from imgexp_tui.monitor.host import HostSampler
-from imgexp_tui.monitor.io_rates import Rates, disk_of, net_bytes
-from imgexp_tui.monitor.proc import descendants, environment, pss, stat
+from imgexp_tui.monitor.io_rates import RateMeter, disk_stat_file, net_bytes
+from imgexp_tui.monitor.proc import descendants, read_environment, read_pss, read_stat
 from imgexp_tui.monitor.process_tree import TreeSampler
 from tests import native
 
@@ -57,7 +57,7 @@ def test_the_host_is_what_it_is(tmp_path: Path) -> None:
 
 
 def test_what_goes_to_the_labs_disk_is_seen(tmp_path: Path) -> None:
-    if disk_of(tmp_path) is None:
+    if disk_stat_file(tmp_path) is None:
         pytest.skip("the test's folder lies on no disk of this machine")
     sampler = HostSampler(tmp_path)
     with (tmp_path / "file").open("wb") as file:
@@ -70,7 +70,7 @@ def test_what_goes_to_the_labs_disk_is_seen(tmp_path: Path) -> None:
 def test_rates_are_amounts_a_second_and_begin_with_the_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((10.0, 12.0, 14.0, 16.0, 18.0))
     monkeypatch.setattr(io_rates.time, "monotonic", lambda: next(clock))
-    rates = Rates()
+    rates = RateMeter()
     assert rates((100, 50)) is None
     assert rates((300, 50)) == (100.0, 0.0)
     assert rates((0, 150)) == (0.0, 50.0)  # the first device was taken out and put in again
@@ -85,9 +85,9 @@ def test_a_made_up_device_number_leads_to_the_disk(tmp_path: Path, monkeypatch: 
     number = f"0:{os.minor(found)}"
     mounts.write_text(f"9 1 {number} / /x rw - tmpfs tmpfs rw\n22 1 {number} /@ / rw shared:1 - btrfs /dev/null rw\n")
     monkeypatch.setattr(io_rates, "_MOUNTS", mounts)
-    assert io_rates._mounted_from(found) == Path("/dev/null")
-    assert disk_of(tmp_path) is None  # /dev/null has no counters
-    assert disk_of(tmp_path / "gone") is None
+    assert io_rates._mount_source(found) == Path("/dev/null")
+    assert disk_stat_file(tmp_path) is None  # /dev/null has no counters
+    assert disk_stat_file(tmp_path / "gone") is None
 
 
 def test_what_goes_over_the_network_is_counted() -> None:
@@ -112,14 +112,14 @@ def test_a_tree_is_summed_up(family: subprocess.Popen[str]) -> None:
 
 
 def test_the_tree_without_its_root(family: subprocess.Popen[str]) -> None:
-    assert TreeSampler(family.pid, itself=False).sample().processes == 1
+    assert TreeSampler(family.pid, include_root=False).sample().processes == 1
 
 
 def test_the_gpu_memory_of_a_tree_is_that_of_its_processes(family: subprocess.Popen[str]) -> None:
     (child,) = descendants(family.pid)
     found = TreeSampler(family.pid).sample({0: {family.pid: 100, 1: 7}, 1: {child: 30}, 2: {1: 5}})
     assert found.gpu_memory == 130
-    assert found.gpu_memory_by_card == {0: 100, 1: 30}
+    assert found.memory_by_gpu == {0: 100, 1: 30}
 
 
 WRITER = """
@@ -133,7 +133,7 @@ input()
 
 
 def test_what_a_tree_writes_is_counted_once_also_when_the_one_that_wrote_is_gone(tmp_path: Path) -> None:
-    if disk_of(tmp_path) is None:
+    if disk_stat_file(tmp_path) is None:
         pytest.skip("the test's folder lies on no disk of this machine")
     words = [sys.executable, "-c", WRITER, str(tmp_path / "file")]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
@@ -164,7 +164,7 @@ input()
 def test_memory_that_processes_share_is_counted_once() -> None:
     with subprocess.Popen([sys.executable, "-c", SHARER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdin and parent.stdout and parent.stdout.readline() == b"both\n"
-        if pss(parent.pid) is None:
+        if read_pss(parent.pid) is None:
             pytest.skip("the kernel does not tell what is shared")
         found = TreeSampler(parent.pid).sample()
         assert found.processes == 2
@@ -175,7 +175,7 @@ def test_memory_that_processes_share_is_counted_once() -> None:
 
 def test_a_tree_leaves_out_what_does_not_belong_to_it(family: subprocess.Popen[str]) -> None:
     sampler = TreeSampler(family.pid)
-    sampler.without = descendants(family.pid)
+    sampler.excluded = descendants(family.pid)
     assert sampler.sample().processes == 1
 
 
@@ -190,19 +190,19 @@ def test_a_tree_that_has_ended_is_empty(family: subprocess.Popen[str]) -> None:
 
 
 def test_what_proc_says_of_oneself() -> None:
-    me = stat(os.getpid())
-    assert me and me.parent == os.getppid() and me.cpu > 0 and not me.zombie
-    own = pss(os.getpid())
+    me = read_stat(os.getpid())
+    assert me and me.parent_pid == os.getppid() and me.cpu_seconds > 0 and not me.zombie
+    own = read_pss(os.getpid())
     assert own is None or 0 < own <= me.rss * 2
-    assert any(entry.startswith(b"PATH=") for entry in environment(os.getpid()))
-    assert stat(2**22 + 1) is None and pss(2**22 + 1) is None and environment(2**22 + 1) == []
+    assert any(entry.startswith(b"PATH=") for entry in read_environment(os.getpid()))
+    assert read_stat(2**22 + 1) is None and read_pss(2**22 + 1) is None and read_environment(2**22 + 1) == []
 
 
 def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which("nvidia-smi"):
         pytest.skip("this machine has a driver")
     sampler = GpuSampler()
-    assert sampler.sample() == [] and sampler.processes() == {}
+    assert sampler.sample() == [] and sampler.memory_by_pid() == {}
 
 
 @pytest.fixture(scope="module")

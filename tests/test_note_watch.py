@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.notebook.history import drafts
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.paths import NOTEBOOK
-from imgexp_tui.services.notes.sync import NoteFile
-from imgexp_tui.views.notes.cursor_anchor import moved
+from imgexp_tui.services.notes.sync import NoteFileReader
+from imgexp_tui.views.notes.cursor_anchor import moved_position
 from tests.conftest import NewLab
 from tests.helpers import until
 from tests.support.editor_app import TRIAL, EditorApp, file, opened
@@ -44,8 +44,8 @@ async def test_a_note_that_was_not_touched_shows_what_another_editor_wrote(lab: 
         )
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert load(lab).versions["v0"].takeaways == "-theirs\n-bs of 64 could be bigger\n-mine"
-    assert load(lab).versions["v0"].summary == "Second."
+    assert load_notebook(lab).versions["v0"].takeaways == "-theirs\n-bs of 64 could be bigger\n-mine"
+    assert load_notebook(lab).versions["v0"].summary == "Second."
 
 
 async def test_undo_takes_a_change_made_elsewhere_back(lab: Path) -> None:
@@ -58,7 +58,7 @@ async def test_undo_takes_a_change_made_elsewhere_back(lab: Path) -> None:
         assert app.area.text == "First." and "unsaved" in app.told("#state")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert load(lab).versions["v0"].summary == "First."
+    assert load_notebook(lab).versions["v0"].summary == "First."
 
 
 async def test_what_is_typed_is_merged_and_the_cursor_stays_by_its_words(lab: Path) -> None:
@@ -73,10 +73,12 @@ async def test_what_is_typed_is_merged_and_the_cursor_stays_by_its_words(lab: Pa
         assert "merged here, not saved" in app.told("#banner")
         await pilot.press(*"ine")
         assert "-mine\n" in app.area.text and "-above\n" in app.area.text
-        await until(pilot, lambda: any("-mine" in d.text and "-below" in d.text for d in drafts.drafts(lab)), "a draft")
+        await until(
+            pilot, lambda: any("-mine" in d.text and "-below" in d.text for d in drafts.read_drafts(lab)), "a draft"
+        )
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "saved " in app.told("#state"), "the save")
-        saved = load(lab).versions["v0"].takeaways
+        saved = load_notebook(lab).versions["v0"].takeaways
         assert all(line in saved for line in ("-mine\n", "-above\n", "-below"))
         while "-below" in app.area.text:
             await pilot.press("ctrl+z")
@@ -128,7 +130,7 @@ async def test_a_file_that_cannot_be_read_is_said_and_typing_goes_on(lab: Path, 
             elsewhere(lab, text)
         await until(pilot, lambda: said in app.told("#banner"), "the warning")
         await pilot.press(*"typed")
-        await until(pilot, lambda: any("typed" in d.text for d in drafts.drafts(lab)), "the draft")
+        await until(pilot, lambda: any("typed" in d.text for d in drafts.read_drafts(lab)), "the draft")
         elsewhere(lab, TRIAL)
         await until(pilot, lambda: app.told("#banner") == "", "the warning to go")
         await pilot.press("escape")
@@ -137,16 +139,16 @@ async def test_a_file_that_cannot_be_read_is_said_and_typing_goes_on(lab: Path, 
 
 
 async def test_a_file_that_is_being_written_is_not_looked_at(lab: Path) -> None:
-    watched = NoteFile(lab, "v0")
+    watched = NoteFileReader(lab, "v0")
     half = TRIAL[: TRIAL.index("takeaways")]
     with (lab / NOTEBOOK).open("w") as writer:
         writer.write(half)
         writer.flush()
-        assert await asyncio.to_thread(watched.look) is None
+        assert await asyncio.to_thread(watched.poll) is None
         writer.write(TRIAL[len(half) :].replace("First.", "Whole."))
-    found = await asyncio.to_thread(watched.look)
+    found = await asyncio.to_thread(watched.poll)
     assert found and found.texts["takeaways"] == "-bs of 64 could be bigger\n"
-    assert await asyncio.to_thread(watched.look) is None
+    assert await asyncio.to_thread(watched.poll) is None
 
 
 async def test_a_save_of_this_editor_is_no_change_made_elsewhere(lab: Path) -> None:
@@ -154,7 +156,7 @@ async def test_a_save_of_this_editor_is_no_change_made_elsewhere(lab: Path) -> N
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"one", "ctrl+s", *"two")
-        looked = app.editor._watch._file
+        looked = app.editor._note_sync._file
         stamp = (lab / NOTEBOOK).stat().st_mtime_ns
         await until(pilot, lambda: (lab / NOTEBOOK).stat().st_mtime_ns != stamp or "one" in file(lab), "the save")
         await until(pilot, lambda: looked._stamp[0] == (lab / NOTEBOOK).stat().st_mtime_ns, "the look after it")
@@ -169,12 +171,12 @@ async def test_edits_elsewhere_amid_saves_and_typing_lose_nothing(lab: Path) -> 
 
         for at, letter in enumerate("abcdefgh"):
             await pilot.press(letter, *(["ctrl+s"] if at % 3 == 0 else []))
-            seen = load(lab).versions["v0"].takeaways
+            seen = load_notebook(lab).versions["v0"].takeaways
             theirs = f"-their {at}\n"
             await asyncio.to_thread(save_note, lab, "v0", "takeaways", theirs + seen, seen=seen)
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    text = load(lab).versions["v0"].takeaways
+    text = load_notebook(lab).versions["v0"].takeaways
     assert "-abcdefgh" in text and all(text.count(f"-their {at}\n") == 1 for at in range(8)), text
     assert "<<<<" not in text
 
@@ -194,13 +196,13 @@ async def test_edits_elsewhere_amid_saves_and_typing_lose_nothing(lab: Path) -> 
     ],
 )
 def test_a_place_stays_by_its_words(before: str, after: str, place: tuple[int, int], there: tuple[int, int]) -> None:
-    assert moved(before, after, place) == there
+    assert moved_position(before, after, place) == there
 
 
 def test_a_broken_line_elsewhere_does_not_hide_the_note(lab: Path) -> None:
-    watched = NoteFile(lab, "v0")
+    watched = NoteFileReader(lab, "v0")
     elsewhere(lab, TRIAL.replace('base = "v0"', "base = ").replace("First.", "Still read."))
-    found = watched.look()
+    found = watched.poll()
     assert found and found.texts["summary"] == "Still read."
     os.utime(lab / NOTEBOOK, (1, 1))
-    assert watched.look() is not None
+    assert watched.poll() is not None

@@ -12,7 +12,7 @@ import pytest
 
 from imgexp_tui import durable
 from imgexp_tui.notebook.history import log
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.model import NotebookError
 from imgexp_tui.notebook.saving import atomic_swap
 from imgexp_tui.notebook.saving.save import save_note
@@ -57,10 +57,10 @@ def test_nobody_reads_what_is_about_to_be_taken_back(path: Path, monkeypatch: py
         reader.join(0.3)  # it waits for the saver, if it can be made to
 
     meddle(monkeypatch, lambda: rename_into_place(path, theirs), come_to_read)
-    saved = save_note(path.parent, "v0", "takeaways", "-a\n-mine\n", seen="-a\n")
+    saved = save_note(path.parent, "v0", "takeaways", "-a\n-mine\n", original="-a\n")
     reader.join()
     assert read == [theirs]
-    assert saved.text == load(path.parent).versions["v0"].takeaways == "-a\n-theirs\n-mine\n"
+    assert saved.text == load_notebook(path.parent).versions["v0"].takeaways == "-a\n-theirs\n-mine\n"
     assert not list(path.parent.glob(".experiments*"))
 
 
@@ -75,7 +75,7 @@ def test_readers_are_not_held_up_while_the_disk_is_slow(path: Path, monkeypatch:
         sync_folder(folder)
 
     monkeypatch.setattr(durable, "sync_folder", slow)
-    assert atomic_swap.put(path, b"new", NOTEBOOK.encode())
+    assert atomic_swap.compare_and_swap(path, b"new", NOTEBOOK.encode())
     assert read == ["new"]
 
 
@@ -91,7 +91,7 @@ def test_who_begins_to_write_the_new_file_in_the_middle_is_not_overwritten(
         writer.join(0.3)
 
     meddle(monkeypatch, lambda: rename_into_place(path, theirs), come_to_write)
-    assert not atomic_swap.put(path, NOTEBOOK.replace("-a", "-mine").encode(), NOTEBOOK.encode())
+    assert not atomic_swap.compare_and_swap(path, NOTEBOOK.replace("-a", "-mine").encode(), NOTEBOOK.encode())
     writer.join()
     # Which of the two wins is theirs to settle; neither is lost.
     kept = {path.read_text(), *(p.read_text() for p in path.parent.glob("*.other"))}
@@ -112,7 +112,7 @@ def test_a_file_that_is_just_being_renamed_is_not_called_read_only(path: Path, m
         return found
 
     monkeypatch.setattr(os, "access", miss)
-    assert save_note(path.parent, "v0", "summary", "new", seen="one line").outcome == "saved"
+    assert save_note(path.parent, "v0", "summary", "new", original="one line").outcome == "saved"
     assert missed
 
 
@@ -124,20 +124,20 @@ def test_no_state_is_replaced_that_could_not_be_brought_back(
         raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable, "append", fail)
+        patch.setattr(durable, "append_line", fail)
         with pytest.raises(NotebookError, match=f"{os.strerror(code)}; the file is as it was"):
-            save_note(path.parent, "v0", "summary", "new", seen="one line")
+            save_note(path.parent, "v0", "summary", "new", original="one line")
     assert path.read_text() == NOTEBOOK
-    save_note(path.parent, "v0", "summary", "new", seen="one line")
-    assert [state.text for state in log.states(path.parent, "v0", "summary")] == ["new", "one line"]
+    save_note(path.parent, "v0", "summary", "new", original="one line")
+    assert [state.text for state in log.note_states(path.parent, "v0", "summary")] == ["new", "one line"]
 
 
 def test_a_lab_in_which_no_history_may_be_kept_can_be_written_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(durable, "append", fail)
-    assert save_note(path.parent, "v0", "summary", "new", seen="one line").outcome == "saved"
+    monkeypatch.setattr(durable, "append_line", fail)
+    assert save_note(path.parent, "v0", "summary", "new", original="one line").outcome == "saved"
 
 
 def test_a_turn_that_cannot_be_given_back_is_no_failure_of_the_save(
@@ -152,4 +152,4 @@ def test_a_turn_that_cannot_be_given_back_is_no_failure_of_the_save(
             raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "close", fail)
-    assert save_note(path.parent, "v0", "summary", "new", seen="one line").outcome == "saved"
+    assert save_note(path.parent, "v0", "summary", "new", original="one line").outcome == "saved"

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from imgexp_tui import paths
-from imgexp_tui.notebook.history.drafts import Draft, drafts, drop_draft, write_draft
+from imgexp_tui.notebook.history.drafts import Draft, delete_draft, read_drafts, write_draft
 
 
 def test_drafts_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -15,11 +15,11 @@ def test_drafts_come_back_as_they_were_written(tmp_path: Path) -> None:
     write_draft(tmp_path, Draft("v0", "takeaways", "older", "-", 0.5))
     write_draft(tmp_path, first)
     write_draft(tmp_path, second)
-    assert drafts(tmp_path) == [second, first]
-    assert drafts(tmp_path / "other") == []
-    drop_draft(tmp_path, "v0", "summary")
-    drop_draft(tmp_path, "v0", "summary")
-    assert drafts(tmp_path) == [first]
+    assert read_drafts(tmp_path) == [second, first]
+    assert read_drafts(tmp_path / "other") == []
+    delete_draft(tmp_path, "v0", "summary")
+    delete_draft(tmp_path, "v0", "summary")
+    assert read_drafts(tmp_path) == [first]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -28,6 +28,6 @@ def test_drafts_are_private_and_what_is_no_draft_is_passed_over(tmp_path: Path) 
     folder = paths.lab_state(tmp_path) / "drafts"
     (folder / "torn.json").write_text('{"version": "v0", "fie')
     (folder / "odd.json").write_text("[]")
-    assert len(drafts(tmp_path)) == 1
+    assert len(read_drafts(tmp_path)) == 1
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(p.stat().st_mode) for p in folder.glob("????????????????????????.json")} == {0o600}

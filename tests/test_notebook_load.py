@@ -11,10 +11,10 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook.load import load, read
+from imgexp_tui.notebook.load import load_notebook, parse_notebook
 from imgexp_tui.notebook.model import Notebook, NotebookError
 from imgexp_tui.notebook.toml import tolerant
-from imgexp_tui.notebook.toml.spans import Scan
+from imgexp_tui.notebook.toml.spans import TomlScan
 
 WHOLE = """\
 [lab]
@@ -46,7 +46,7 @@ group = "later"
 
 
 def told(text: str) -> list[str]:
-    return [str(problem) for problem in read(text, Path("lab")).problems]
+    return [str(problem) for problem in parse_notebook(text, Path("lab")).problems]
 
 
 def names(notebook: Notebook) -> list[str]:
@@ -54,14 +54,14 @@ def names(notebook: Notebook) -> list[str]:
 
 
 def test_versions_inherit_from_defaults_and_bases() -> None:
-    notebook = read(WHOLE, Path("lab"))
+    notebook = parse_notebook(WHOLE, Path("lab"))
     assert notebook.problems == ()
-    assert (notebook.title, notebook.settings) == ("A lab", {"grace": 5})
+    assert (notebook.title, notebook.lab_settings) == ("A lab", {"grace": 5})
     v0, v1, v2 = notebook.versions.values()
     assert (v0.summary, v0.takeaways, v0.observed) == ("First.", "-one\n    -two\n", "")
     assert v1.train == {"image_size": 64, "learning_rate": 1.0, "batch_size": 512}
     assert isinstance(v1.train["learning_rate"], float)
-    assert (v2.train, v2.own, v2.group, v2.line) == (v1.train, {}, "later", 23)
+    assert (v2.train, v2.own_train, v2.group, v2.line) == (v1.train, {}, "later", 23)
     assert v2.config["head"] == "linear" and v2.config["batch_size"] == 512
     assert all(version.runnable for version in notebook.versions.values())
 
@@ -137,19 +137,19 @@ def test_one_broken_version_hides_no_other_and_no_other_problem() -> None:
         WHOLE.replace("batch_size = 64", "batch_size = [64").replace('base = "v1"', 'base = "v9"')
         + "[versions.v3\nx = 1\n"
     )
-    notebook = read(text, Path("lab"))
+    notebook = parse_notebook(text, Path("lab"))
     assert names(notebook) == ["v0", "v1", "v2.1", "v3"]
     assert [problem.line for problem in notebook.problems] == [16, 24, 26, 27]
     v0, v1, v2, v3 = notebook.versions.values()
     assert v0.takeaways == "-one\n    -two\n"
-    assert v1.own == {"batch_size": 512}
+    assert v1.own_train == {"batch_size": 512}
     assert not any(version.runnable for version in (v0, v1, v2, v3))
     assert [problem.line for problem in v1.problems] == [16]
 
 
 def test_a_circle_of_bases_is_told_once_and_stops_all_that_stand_on_it() -> None:
     text = "".join(f"[versions.{v}]\nbase = '{b}'\n" for v, b in (("v0", "v1"), ("a", "c"), ("b", "a"), ("c", "b")))
-    notebook = read(text + "[versions.v1]\nbase = 'b'\n", Path("lab"))
+    notebook = parse_notebook(text + "[versions.v1]\nbase = 'b'\n", Path("lab"))
     (problem,) = notebook.problems
     assert (problem.line, problem.path) == (
         4,
@@ -159,20 +159,20 @@ def test_a_circle_of_bases_is_told_once_and_stops_all_that_stand_on_it() -> None
 
 
 def test_a_problem_in_a_note_does_not_stop_a_run() -> None:
-    notebook = read(WHOLE.replace("summary = '''First.'''", "summary = 3"), Path("lab"))
+    notebook = parse_notebook(WHOLE.replace("summary = '''First.'''", "summary = 3"), Path("lab"))
     v0, v1, _ = notebook.versions.values()
     assert v0.problems and v0.runnable
     assert not v1.problems and v1.runnable
 
 
 def test_a_problem_in_the_defaults_stops_every_run() -> None:
-    notebook = read(WHOLE.replace("image_size = 64", "image_size = '64'"), Path("lab"))
+    notebook = parse_notebook(WHOLE.replace("image_size = 64", "image_size = '64'"), Path("lab"))
     assert [v.runnable for v in notebook.versions.values()] == [False, False, False]
     assert len(notebook.problems) == 1
 
 
 def test_a_command_takes_settings_of_its_own_and_hands_them_down() -> None:
-    notebook = read(
+    notebook = parse_notebook(
         "[versions.mine]\ncommand = ['sh', '{bs}', '{{bs}}', '{\"a\": 1}']\ntrain.bs = 3\n"
         "[versions.next]\nbase = 'mine'\ntrain.bs = 4\n",
         Path("lab"),
@@ -184,12 +184,12 @@ def test_a_command_takes_settings_of_its_own_and_hands_them_down() -> None:
 
 def test_a_missing_notebook_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="imgexp-tui init"):
-        load(tmp_path)
+        load_notebook(tmp_path)
 
 
 def test_what_is_not_utf8_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
     (tmp_path / "experiments.toml").write_bytes(b"[versions.v0]\nsummary = 'caf\xe9'\n[versions.v1]\n")
-    notebook = load(tmp_path)
+    notebook = load_notebook(tmp_path)
     assert names(notebook) == ["v0", "v1"]
     assert str(notebook.problems[0]) == "experiments.toml:2: this is not UTF-8; save the file as UTF-8"
 
@@ -201,7 +201,7 @@ PIECES = st.sampled_from(
 
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)))
 def test_nothing_in_the_file_makes_reading_raise(text: str) -> None:
-    read(text, Path("lab"))
+    parse_notebook(text, Path("lab"))
 
 
 VALUES = st.recursive(
@@ -215,13 +215,13 @@ VALUES = st.recursive(
 def test_the_scanner_finds_what_the_parser_reads(tables: dict[str, object]) -> None:
     """Whatever another program writes: each top key is found once, and nothing is taken for broken."""
     text = tomlkit.dumps(tables)
-    scan = Scan(text)
-    assert scan.broken == []
+    scan = TomlScan(text)
+    assert scan.broken_spans == []
     written = {entry.path for entry in scan.entries}
     assert {path[:1] for path in written} == {(key,) for key in tables}
     for entry in scan.entries:
-        if entry.value is not None and not entry.inline:
-            value = tomlkit.parse("x = " + text[slice(*entry.value)]).unwrap()["x"]
+        if entry.value_span is not None and not entry.is_inline:
+            value = tomlkit.parse("x = " + text[slice(*entry.value_span)]).unwrap()["x"]
             at: object = tables
             for part in entry.path:
                 at = at[part] if isinstance(at, dict) else at
@@ -241,12 +241,14 @@ def test_tags_are_words_and_a_mistake_does_not_stop_a_run(value: str, why: str) 
     text = f"[versions.v0]\ntags = {value}\n"
     (problem,) = told(text)
     assert problem.startswith(f"experiments.toml:2: versions.v0.tags: {why}")
-    version = read(text, Path("lab")).versions["v0"]
+    version = parse_notebook(text, Path("lab")).versions["v0"]
     assert (version.tags, version.runnable) == ((), True)
 
 
 def test_tags_and_the_archive_are_a_version_s_own() -> None:
-    book = read('[versions.v0]\ntags = ["a", "b", "a"]\narchived = true\n[versions.v1]\nbase = "v0"\n', Path("lab"))
+    book = parse_notebook(
+        '[versions.v0]\ntags = ["a", "b", "a"]\narchived = true\n[versions.v1]\nbase = "v0"\n', Path("lab")
+    )
     assert [(v.tags, v.archived) for v in book.versions.values()] == [(("a", "b"), True), ((), False)]
     assert told("[versions.v0]\narchived = 1\n") == ["experiments.toml:2: versions.v0.archived: must be true or false"]
 
@@ -256,12 +258,12 @@ def test_a_large_notebook_is_read_beside_the_screen_by_a_parser_that_gives_way(
     monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     large = "".join(f"[versions.v{i}]\nsummary = '''{'words ' * 200}'''\n" for i in range(300)) + fault
-    expected = tolerant.tables.__wrapped__(large)
+    expected = tolerant.parse_strict.__wrapped__(large)
     asked: list[int] = []
     loads = tomli.loads
     monkeypatch.setattr(tomli, "loads", lambda text: (asked.append(len(text)), loads(text))[1])
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(tolerant.tables.__wrapped__, large).result() == expected
+        assert pool.submit(tolerant.parse_strict.__wrapped__, large).result() == expected
         assert asked == ([len(large)] if fault else []), "the compiled one is asked only where the other fails"
-        pool.submit(tolerant.tables.__wrapped__, "[versions.v0]\n").result()
+        pool.submit(tolerant.parse_strict.__wrapped__, "[versions.v0]\n").result()
     assert asked[-1] == len("[versions.v0]\n")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook.model import FIELDS, NotebookError
+from imgexp_tui.notebook.model import NOTE_FIELDS, NotebookError
 from imgexp_tui.notebook.saving.save import add_version, save_note
 
 # A thousand times fsync takes its time on a disk.
@@ -50,7 +50,7 @@ TEXTS = st.one_of(
 @st.composite
 def versions(draw: st.DrawFn, name: str) -> tuple[bool, str]:
     """One version: whether it has a header, and its lines, with ␟ around its name, the field and the text of a note."""
-    key, fields = NAMES[name], draw(st.permutations(FIELDS))[: draw(st.integers(0, 3))]
+    key, fields = NAMES[name], draw(st.permutations(NOTE_FIELDS))[: draw(st.integers(0, 3))]
     way = draw(st.sampled_from(["table", "table", "table", "only train", "dotted", "inline"]))
 
     def note(field: str, literals: tuple[str, ...]) -> str:
@@ -100,12 +100,12 @@ def saved(raw: bytes, name: str, field: str, text: str, seen: str) -> bytes:
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "experiments.toml"
         path.write_bytes(raw)
-        save_note(Path(folder), name, field, text, seen=seen)
+        save_note(Path(folder), name, field, text, original=seen)
         return path.read_bytes()
 
 
 @settings(max_examples=400, deadline=None)
-@given(notebooks(), TEXTS, st.sampled_from(FIELDS), st.data())
+@given(notebooks(), TEXTS, st.sampled_from(NOTE_FIELDS), st.data())
 def test_a_save_is_exactly_the_edit(marked: str, text: str, field: str, more: st.DataObject) -> None:
     raw = plain(marked).encode()
     wanted = data(raw)
@@ -182,7 +182,7 @@ def test_half_a_character_is_told_and_nothing_is_written(marked: str, before: st
         path.write_bytes(raw)
         seen = data(raw)["versions"][name].get("summary", "")
         with pytest.raises(NotebookError, match="half a character"):
-            save_note(Path(folder), name, "summary", before + half + after, seen=seen)
+            save_note(Path(folder), name, "summary", before + half + after, original=seen)
         with pytest.raises(NotebookError, match="half a character"):
             add_version(Path(folder), "v9", base=name, train={"encoder": half})
         assert path.read_bytes() == raw

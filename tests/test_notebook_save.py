@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook.history.log import note_times
-from imgexp_tui.notebook.load import load, read
-from imgexp_tui.notebook.model import FIELDS, NotebookError, Problem
+from imgexp_tui.notebook.history.log import last_changed_times
+from imgexp_tui.notebook.load import load_notebook, parse_notebook
+from imgexp_tui.notebook.model import NOTE_FIELDS, NotebookError, Problem
 from imgexp_tui.notebook.saving import atomic_swap
 from imgexp_tui.notebook.saving.save import add_version, save_note
 from imgexp_tui.notebook.toml import edit
-from imgexp_tui.notebook.toml.tolerant import parse
+from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 
 NOTEBOOK = """\
 # A lab. -*- toml -*-
@@ -58,11 +58,11 @@ VERSIONS = ("v0", "v1", "dotted", "inline", "bare", "v 9")
 
 
 def notes(lab: Path) -> dict[tuple[str, str], str]:
-    return {(v.name, field): getattr(v, field) for v in load(lab).versions.values() for field in FIELDS}
+    return {(v.name, field): getattr(v, field) for v in load_notebook(lab).versions.values() for field in NOTE_FIELDS}
 
 
 def put(lab: Path, version: str, field: str, text: str) -> str:
-    return save_note(lab, version, field, text, seen=notes(lab)[version, field]).outcome
+    return save_note(lab, version, field, text, original=notes(lab)[version, field]).outcome
 
 
 TRICKY = [
@@ -90,14 +90,14 @@ TRICKY = [
 @pytest.mark.parametrize("text", TRICKY)
 def test_any_text_round_trips_and_the_rest_stays(text: str, version: str, newline: str) -> None:
     source = NOTEBOOK.replace("\n", newline)
-    before = read(source, Path("lab"))
-    for field in FIELDS:
+    before = parse_notebook(source, Path("lab"))
+    for field in NOTE_FIELDS:
         new = edit.set_note(source, version, field, text)
-        after = read(new, Path("lab"))
+        after = parse_notebook(new, Path("lab"))
         assert getattr(after.versions[version], field) == text
         assert after.defaults == before.defaults
         for name in VERSIONS:
-            for other in FIELDS:
+            for other in NOTE_FIELDS:
                 if (name, other) != (version, field):
                     assert getattr(after.versions[name], other) == getattr(before.versions[name], other)
             assert after.versions[name].train == before.versions[name].train
@@ -122,14 +122,14 @@ NOTES = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.lists(QU
 
 
 @settings(max_examples=300)
-@given(text=NOTES, then=NOTES, version=st.sampled_from(VERSIONS), field=st.sampled_from(FIELDS))
+@given(text=NOTES, then=NOTES, version=st.sampled_from(VERSIONS), field=st.sampled_from(NOTE_FIELDS))
 def test_two_edits_after_each_other_say_exactly_the_second(text: str, then: str, version: str, field: str) -> None:
     once = edit.set_note(NOTEBOOK, version, field, text)
     twice = edit.set_note(once, version, field, then)
-    assert getattr(read(twice, Path("lab")).versions[version], field) == then
+    assert getattr(parse_notebook(twice, Path("lab")).versions[version], field) == then
     assert twice.startswith(NOTEBOOK.partition("  [versions.v0]")[0])
     back = edit.set_note(twice, version, field, text)
-    assert parse(back)[0] == parse(once)[0]
+    assert parse_tolerant(back)[0] == parse_tolerant(once)[0]
 
 
 def test_saving_keeps_every_other_byte_mode_and_link(lab: Path) -> None:
@@ -155,16 +155,16 @@ def test_saving_the_same_writes_nothing(lab: Path) -> None:
 
 def test_what_others_wrote_meanwhile_is_merged(lab: Path) -> None:
     seen = notes(lab)["v0", "takeaways"]
-    assert save_note(lab, "v0", "takeaways", seen + "-theirs\n", seen=seen).outcome == "saved"
-    saved = save_note(lab, "v0", "takeaways", seen + "-mine\n", seen=seen)
+    assert save_note(lab, "v0", "takeaways", seen + "-theirs\n", original=seen).outcome == "saved"
+    saved = save_note(lab, "v0", "takeaways", seen + "-mine\n", original=seen)
     assert saved.outcome == "merged"
     assert saved.text == notes(lab)["v0", "takeaways"] == seen + "-theirs\n-mine\n"
-    assert save_note(lab, "v0", "takeaways", seen, seen=seen).outcome == "unchanged"
+    assert save_note(lab, "v0", "takeaways", seen, original=seen).outcome == "unchanged"
 
 
 def test_a_conflict_keeps_both_texts_marked(lab: Path) -> None:
     put(lab, "v0", "summary", "theirs")
-    saved = save_note(lab, "v0", "summary", "mine", seen="one line")
+    saved = save_note(lab, "v0", "summary", "mine", original="one line")
     assert saved.outcome == "conflict"
     assert saved.text.split("\n") == ["<<<<<<< this edit", "mine", "=======", "theirs", ">>>>>>> changed elsewhere"]
     assert notes(lab)["v0", "summary"] == saved.text
@@ -192,13 +192,13 @@ def test_what_cannot_be_written_is_told_and_the_file_stays(
 ) -> None:
     (lab / "experiments.toml").write_bytes(content)
     with pytest.raises(NotebookError, match=told):
-        save_note(lab, version, "summary", text, seen="")
+        save_note(lab, version, "summary", text, original="")
     assert (lab / "experiments.toml").read_bytes() == content
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="there is no"):
-        save_note(tmp_path, "v0", "summary", "x", seen="")
+        save_note(tmp_path, "v0", "summary", "x", original="")
 
 
 def test_a_disk_that_takes_no_more_leaves_the_file_whole(lab: Path) -> None:
@@ -234,14 +234,14 @@ def test_a_saver_that_is_killed_leaves_a_whole_file_and_every_acknowledged_edit(
         saver.kill()
         told += saver.stdout.read().splitlines()
         saver.wait()
-        notebook = load(lab)
+        notebook = load_notebook(lab)
         assert notebook.problems == load_problems(NOTEBOOK)
         last = told[-1].strip().rsplit(".", 2)[-2]
         assert f"{last}." in notebook.versions["v0"].summary
 
 
 def load_problems(text: str) -> tuple[Problem, ...]:
-    return read(text, Path("lab")).problems
+    return parse_notebook(text, Path("lab")).problems
 
 
 def test_no_edit_is_lost_among_several_writers(lab: Path) -> None:
@@ -250,8 +250,8 @@ def test_no_edit_is_lost_among_several_writers(lab: Path) -> None:
     def write(writer: int) -> None:
         for i in range(8):
             seen = notes(lab)["v0", "takeaways"]
-            save_note(lab, "v0", "takeaways", f"{seen}-{writer} says {i}\n", seen=seen)
-            put(lab, "v1", FIELDS[writer], f"{writer} at {i}")
+            save_note(lab, "v0", "takeaways", f"{seen}-{writer} says {i}\n", original=seen)
+            put(lab, "v1", NOTE_FIELDS[writer], f"{writer} at {i}")
 
     code = (
         "import sys; from pathlib import Path; from imgexp_tui.notebook.saving.save import add_version\n"
@@ -264,14 +264,14 @@ def test_no_edit_is_lost_among_several_writers(lab: Path) -> None:
         for thread in threads:
             thread.join()
         assert other.wait(60) == 0
-    notebook = load(lab)
+    notebook = load_notebook(lab)
     takeaways = notebook.versions["v0"].takeaways.splitlines()
     for writer in range(3):
-        assert getattr(notebook.versions["v1"], FIELDS[writer]) == f"{writer} at 7"
+        assert getattr(notebook.versions["v1"], NOTE_FIELDS[writer]) == f"{writer} at 7"
         assert [line for line in takeaways if line.startswith(f"-{writer} ")] == [
             f"-{writer} says {i}" for i in range(8)
         ]
-    assert [notebook.versions[f"new{i}"].own for i in range(15)] == [{"epochs": i + 1} for i in range(15)]
+    assert [notebook.versions[f"new{i}"].own_train for i in range(15)] == [{"epochs": i + 1} for i in range(15)]
 
 
 @pytest.mark.parametrize("swaps", [True, False])
@@ -280,9 +280,9 @@ def test_a_text_that_nobody_expected_stays(lab: Path, swaps: bool, monkeypatch: 
     if not swaps:
         monkeypatch.setattr(atomic_swap, "_exchange", lambda a, b: False)
     path = lab / "experiments.toml"
-    assert not atomic_swap.put(path, b"new", b"something else")
+    assert not atomic_swap.compare_and_swap(path, b"new", b"something else")
     assert path.read_text() == NOTEBOOK
-    assert atomic_swap.put(path, b"new", NOTEBOOK.encode())
+    assert atomic_swap.compare_and_swap(path, b"new", NOTEBOOK.encode())
     assert path.read_bytes() == b"new"
     assert [p.name for p in lab.iterdir()] == ["experiments.toml"]
 
@@ -290,7 +290,7 @@ def test_a_text_that_nobody_expected_stays(lab: Path, swaps: bool, monkeypatch: 
 def test_an_edit_by_hand_in_the_middle_of_a_save_is_kept(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another editor renames its file into place after the notebook was read and before it is exchanged."""
     path = lab / "experiments.toml"
-    put_, meddled = atomic_swap.put, []
+    put_, meddled = atomic_swap.compare_and_swap, []
 
     def meddle(target: Path, data: bytes, expected: bytes) -> bool:
         if not meddled:
@@ -299,11 +299,11 @@ def test_an_edit_by_hand_in_the_middle_of_a_save_is_kept(lab: Path, monkeypatch:
             (lab / "vim").rename(path)
         return put_(target, data, expected)
 
-    monkeypatch.setattr(atomic_swap, "put", meddle)
+    monkeypatch.setattr(atomic_swap, "compare_and_swap", meddle)
     seen = notes(lab)["v0", "takeaways"]
-    saved = save_note(lab, "v0", "takeaways", seen + "-mine\n", seen=seen)
+    saved = save_note(lab, "v0", "takeaways", seen + "-mine\n", original=seen)
     assert (saved.outcome, saved.text) == ("merged", "-bs of 64 could be far bigger.\n-mine\n")
-    assert load(lab).defaults["learning_rate"] == 2e-3
+    assert load_notebook(lab).defaults["learning_rate"] == 2e-3
     assert notes(lab)["v0", "takeaways"] == saved.text
 
 
@@ -313,9 +313,9 @@ def test_a_new_version_goes_to_the_end(lab: Path) -> None:
     )
     text = (lab / "experiments.toml").read_text()
     assert text.startswith(NOTEBOOK + "\n\n[versions.v2]\n")
-    version = load(lab).versions["v2"]
+    version = load_notebook(lab).versions["v2"]
     assert (version.base, version.summary, version.takeaways) == ("v1", "Same as v1 but …", "-a\n")
-    assert version.own == {"encoder": 'a"b', "dropout": 1e-05}
+    assert version.own_train == {"encoder": 'a"b', "dropout": 1e-05}
     with pytest.raises(NotebookError, match="v2 is in"):
         add_version(lab, "v2", base=None)
     with pytest.raises(NotebookError, match="no name"):
@@ -327,9 +327,9 @@ def test_the_age_of_notes_survives_a_save_of_another_note(lab: Path) -> None:
     os.utime(path, (1e9, 1e9))
     put(lab, "v0", "takeaways", "-new\n")
     put(lab, "v0", "takeaways", "-newer\n")
-    times = note_times(lab, load(lab))
+    times = last_changed_times(lab, load_notebook(lab))
     assert times["v 9"] == 1e9
     assert times["v0"] > 1.7e9
     assert "v1" not in times
     path.write_text(path.read_text().replace('"one line"', '"by hand"'))
-    assert note_times(lab, load(lab))["v0"] == path.stat().st_mtime
+    assert last_changed_times(lab, load_notebook(lab))["v0"] == path.stat().st_mtime

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook.load import read
+from imgexp_tui.notebook.load import parse_notebook
 from imgexp_tui.notebook.model import Notebook, NotebookError
 from imgexp_tui.notebook.toml import edit, versions
 
@@ -49,7 +49,7 @@ inline = { base = "v1", summary = 'v1', train = { epochs = 1 } }"""
 
 
 def book(text: str) -> Notebook:
-    return read(text, Path("lab"))
+    return parse_notebook(text, Path("lab"))
 
 
 def test_a_rename_changes_the_name_and_who_builds_on_it() -> None:
@@ -179,7 +179,7 @@ def notebooks(draw: st.DrawFn, *, airy: bool = False) -> str:
         if draw(st.booleans()):
             base, mark = draw(st.sampled_from(names)), draw(st.sampled_from(["'", '"', '"""']))
             parts.append(f"base = {mark}{base}{mark} # v1\n")
-        parts += [f"summary = {edit.write_text(draw(TEXTS))}\n", draw(st.sampled_from(["", "# v1\n"]))]
+        parts += [f"summary = {edit.format_toml_string(draw(TEXTS))}\n", draw(st.sampled_from(["", "# v1\n"]))]
         if draw(st.booleans()):
             parts.append(f"[versions.{key}.train]\nepochs = 2\n")
         parts.append(draw(GAPS) + "\n" * airy)
@@ -194,7 +194,7 @@ def lines(text: str) -> list[str]:
 
 def told(text: str) -> Iterator[tuple[str, object]]:
     for version in book(text).versions.values():
-        yield version.name, (version.base, version.summary, version.own, version.tags, version.archived)
+        yield version.name, (version.base, version.summary, version.own_train, version.tags, version.archived)
 
 
 @settings(max_examples=60, deadline=None)

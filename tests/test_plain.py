@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imgexp_tui.notebook.load import load, read
-from imgexp_tui.notebook.model import FIELDS, Notebook, Version
+from imgexp_tui.notebook.load import load_notebook, parse_notebook
+from imgexp_tui.notebook.model import NOTE_FIELDS, Notebook, Version
 from imgexp_tui.notebook.plain.importer import import_notes
 from imgexp_tui.notebook.plain.writer import PlainVersion, format_plain, parse_plain
 from imgexp_tui.notebook.saving.save import save_note
@@ -109,8 +109,8 @@ def test_the_shipped_notes_are_written_as_they_were(notes_file: Path, tmp_path: 
     report = import_notes(tmp_path, text, "notes.txt")
     assert report.added == ("v0", "v1", "v2", "v3", "V4", "V5")
     assert (report.unchanged, report.conflicts, report.remarks) == ((), (), ())
-    assert load(tmp_path).problems == ()
-    written = format_plain(load(tmp_path))
+    assert load_notebook(tmp_path).problems == ()
+    written = format_plain(load_notebook(tmp_path))
     assert without_blank_lines(written) == without_blank_lines(text)
     assert parse_plain(written).remarks == ()
 
@@ -119,7 +119,9 @@ def test_messy_notes_lose_nothing() -> None:
     """Every word of the file stands in a note, a name, a group or a comment."""
     notes = parse_plain(MESSY)
     assert [v.name for v in notes.versions] == ["v0", "v1", "v0-2", "V1", "v8", "v0-3"]
-    kept = "\n".join(t for v in notes.versions for t in (v.loose, v.group, v.name, v.summary, v.observed, v.takeaways))
+    kept = "\n".join(
+        t for v in notes.versions for t in (v.unassigned_text, v.group, v.name, v.summary, v.observed, v.takeaways)
+    )
     for line in MESSY.split("\n"):
         words = line.replace("Takeaways", "").replace("TAKEAWAYS", "").replace("takeaways ", "").replace("Summary", "")
         words = words.replace("Approximate stats", "").strip(" :=-")
@@ -161,7 +163,7 @@ def test_unknown_sections_and_loose_text_stay_as_text() -> None:
     assert versions["v1"].takeaways == "-\n"
     assert versions["V1"].observed == "GPU: 3\n\nv7\n"
     assert versions["v0-2"].summary == "no section at all"
-    assert versions["v0"].loose == "My notes, since March."
+    assert versions["v0"].unassigned_text == "My notes, since March."
 
 
 def test_banners_become_groups() -> None:
@@ -207,11 +209,11 @@ def test_importing_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_note_that_says_something_else_is_never_overwritten(tmp_path: Path) -> None:
     import_notes(tmp_path, "v0\n--\nSummary:\na\n\nv1\n--\nSummary:\nb\n", "notes.txt")
-    save_note(tmp_path, "v0", "summary", "mine", seen="a")
+    save_note(tmp_path, "v0", "summary", "mine", original="a")
     newer = "v0\n--\nSummary:\na\n\nTakeaways:\n-x\n\nv1\n--\nTakeaways:\n-y\n"
     report = import_notes(tmp_path, newer, "notes.txt")
     assert (report.conflicts, report.added) == (("v0",), ("v1",))
-    versions = load(tmp_path).versions
+    versions = load_notebook(tmp_path).versions
     assert (versions["v0"].summary, versions["v0"].takeaways) == ("mine", "")
     assert (versions["v1"].summary, versions["v1"].takeaways) == ("b", "-y\n")
 
@@ -242,7 +244,7 @@ def test_a_thousand_versions_whose_numbering_restarts_under_banners_come_in_quic
     start = time.process_time()
     report = import_notes(tmp_path, text, "notes.txt")
     taken = time.process_time() - start
-    versions = load(tmp_path).versions
+    versions = load_notebook(tmp_path).versions
     assert len(report.added) == len(versions) == 1000
     assert {v.group for v in versions.values()} == {f"Series {s}" for s in range(20)}
     assert versions["v49-20"].group == "Series 19"
@@ -253,8 +255,8 @@ def test_a_thousand_versions_whose_numbering_restarts_under_banners_come_in_quic
 def test_notes_of_a_thousand_versions(tmp_path: Path) -> None:
     text = "".join(f"v{i}\n--\nSummary:\n{i}\n\nTakeaways:\n-{i}\n\n" for i in range(1000))
     assert len(import_notes(tmp_path, text, "notes.txt").added) == 1000
-    assert save_note(tmp_path, "v500", "summary", "x", seen="500").outcome == "saved"
-    assert load(tmp_path).versions["v999"].takeaways == "-999\n"
+    assert save_note(tmp_path, "v500", "summary", "x", original="500").outcome == "saved"
+    assert load_notebook(tmp_path).versions["v999"].takeaways == "-999\n"
 
 
 WORDS = r"Summary:,Takeaways:,Takeaways (x):,(x):,Takeaways,Stats: 3,v3,--,-,===,# a,=== b ===,\,\--,\\Summary:,text,-a"
@@ -273,8 +275,8 @@ VERSIONS = st.lists(
 
 
 def notebook_of(versions: list[tuple[str, str, str, str, str]]) -> Notebook:
-    new = [edit.NewVersion(name, dict(zip(("group", *FIELDS), texts, strict=True))) for name, *texts in versions]
-    return read(edit.add_versions("", new), Path("lab"))
+    new = [edit.NewVersion(name, dict(zip(("group", *NOTE_FIELDS), texts, strict=True))) for name, *texts in versions]
+    return parse_notebook(edit.append_versions("", new), Path("lab"))
 
 
 def notes_of(versions: Iterable[Version] | Iterable[PlainVersion]) -> dict[str, tuple[str, ...]]:
@@ -315,7 +317,9 @@ def test_no_word_of_any_notes_is_lost(text: str, windows: bool) -> None:
     if not notes.versions:
         assert not text.strip() or [r.message[:20] for r in notes.remarks] == ["no version was found"]
         return
-    kept = "\n".join(t for v in notes.versions for t in (v.loose, v.group, v.name, v.summary, v.observed, v.takeaways))
+    kept = "\n".join(
+        t for v in notes.versions for t in (v.unassigned_text, v.group, v.name, v.summary, v.observed, v.takeaways)
+    )
     for word, count in Counter(re.findall(r"\w+", text)).items():
         if word.lower() not in MARK_WORDS:
             assert len(re.findall(rf"\b{word}\b", kept)) >= count, (word, notes)

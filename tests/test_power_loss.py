@@ -16,8 +16,8 @@ import power_loss
 import pytest
 
 from imgexp_tui.notebook.history import log as note_log
-from imgexp_tui.notebook.history.drafts import drafts, write_draft
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.history.drafts import read_drafts, write_draft
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.saving import atomic_swap
 from tests.helpers import ROOT
 from tests.native import library
@@ -55,11 +55,11 @@ def after_every_cut(case: Callable[[Path], None], base: Path, look: Look) -> Non
 
 
 def says(base: Path) -> str:
-    return load(lab_of(base)).versions["v0"].summary
+    return load_notebook(lab_of(base)).versions["v0"].summary
 
 
 def told(base: Path) -> set[str]:
-    return {state.text for state in note_log.states(lab_of(base), "v0", "summary")}
+    return {state.text for state in note_log.note_states(lab_of(base), "v0", "summary")}
 
 
 @pytest.mark.parametrize("way", [save, power_loss_cases.save_without_an_exchange])
@@ -73,7 +73,7 @@ def test_a_save_is_whole_and_what_it_replaced_is_told(base: Path, way: Callable[
         assert says(base) == "old" or "old" in told(base)
         assert not done or told(base) == {"old", "new"}
         # Nothing that a save left half done makes a difference to the next.
-        atomic_swap.mend(notebook_of(base))
+        atomic_swap.recover_interrupted_swaps(notebook_of(base))
         assert notebook_of(base).read_text() in (OLD, NEW)
         assert not list(lab_of(base).glob("*.other"))
 
@@ -97,7 +97,7 @@ def test_mending_is_done_once_and_for_all(base: Path) -> None:
     def look(done: bool) -> None:
         exchange_ = {notebook_of(base).read_text()}
         assert exchange_ == {THEIRS} if done else exchange_ <= {NEW, THEIRS}
-        atomic_swap.mend(notebook_of(base))
+        atomic_swap.recover_interrupted_swaps(notebook_of(base))
         assert notebook_of(base).read_text() == THEIRS
         assert [p.name for p in lab_of(base).iterdir()] == ["experiments.toml"]
 
@@ -106,7 +106,7 @@ def test_mending_is_done_once_and_for_all(base: Path) -> None:
 
 def test_a_draft_that_is_kept_is_offered(base: Path) -> None:
     def look(done: bool) -> None:
-        assert drafts(lab_of(base)) == [DRAFT] if done else drafts(lab_of(base)) in ([], [DRAFT])
+        assert read_drafts(lab_of(base)) == [DRAFT] if done else read_drafts(lab_of(base)) in ([], [DRAFT])
 
     after_every_cut(power_loss_cases.keep_a_draft, base, look)
 
@@ -116,6 +116,6 @@ def test_a_draft_that_is_dropped_does_not_come_back(base: Path) -> None:
     write_draft(lab_of(base), DRAFT)
 
     def look(done: bool) -> None:
-        assert drafts(lab_of(base)) == [] if done else drafts(lab_of(base)) in ([], [DRAFT])
+        assert read_drafts(lab_of(base)) == [] if done else read_drafts(lab_of(base)) in ([], [DRAFT])
 
     after_every_cut(power_loss_cases.drop_a_draft, base, look)

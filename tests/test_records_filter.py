@@ -11,22 +11,24 @@ from hypothesis import strategies as st
 
 from imgexp_tui.cli import main
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.records.version_filter import Facts, FilterError, parse
+from imgexp_tui.records.version_filter import FilterError, VersionFacts, parse_filter
 from tests.support.recorded_runs import a_run
 
 NUMBERS = {"valid/loss": 0.25, "train/accuracy": 0.9, "train/loss": 0.1, "valid/accuracy": 0.6}
 ALL = {
-    "v0": Facts(Version("v0", summary="The GPU starves.", tags=("Seed", "old")), {"finished"}, NUMBERS),
-    "v1": Facts(Version("v1", base="v0", takeaways="-two words\n"), {"no heartbeat", "queued"}, {"train/loss": 0.4}),
-    "v2": Facts(Version("v2", base="V1", runnable=False)),
-    "v3": Facts(Version("v3", base="v0", tags=("seed",)), {"failed"}, {"valid/loss": float("nan")}),
+    "v0": VersionFacts(Version("v0", summary="The GPU starves.", tags=("Seed", "old")), {"finished"}, NUMBERS),
+    "v1": VersionFacts(
+        Version("v1", base="v0", takeaways="-two words\n"), {"no heartbeat", "queued"}, {"train/loss": 0.4}
+    ),
+    "v2": VersionFacts(Version("v2", base="V1", runnable=False)),
+    "v3": VersionFacts(Version("v3", base="v0", tags=("seed",)), {"failed"}, {"valid/loss": float("nan")}),
 }
 
 
 def held(text: str) -> str:
-    found = parse(text)
+    found = parse_filter(text)
     assert found
-    return " ".join(name for name, facts in ALL.items() if found.holds(facts))
+    return " ".join(name for name, facts in ALL.items() if found.matches(facts))
 
 
 @pytest.mark.parametrize(
@@ -84,24 +86,24 @@ def test_what_holds(text: str, names: str) -> None:
 )
 def test_a_mistake_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(FilterError) as raised:
-        parse(text, NUMBERS)
+        parse_filter(text, NUMBERS)
     assert str(raised.value).startswith(sentence)
 
 
 def test_nothing_is_no_filter() -> None:
-    assert parse("  ") is None
-    assert parse("acuracy>0.6") is not None  # no metric is known yet
+    assert parse_filter("  ") is None
+    assert parse_filter("acuracy>0.6") is not None  # no metric is known yet
 
 
 @given(st.text(st.sampled_from('state:tag!<>= "%vlos0.3,/\x1b\n') | st.characters(), max_size=20))
 def test_any_line_is_a_filter_or_a_mistake(text: str) -> None:
     try:
-        found = parse(text, NUMBERS)
+        found = parse_filter(text, NUMBERS)
     except FilterError as error:
         assert "\x1b" not in str(error)
         return
     for facts in ALL.values():
-        assert found is None or found.holds(facts) in (True, False)
+        assert found is None or found.matches(facts) in (True, False)
 
 
 def test_list_filters_and_hides_what_is_archived(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,9 +22,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_is_not_finite_survives_as_text(path: Path) -> None:
-    jsonl.append(path, {"step": 1, "a": math.nan, "b": math.inf, "c": -math.inf})
+    jsonl.append_line(path, {"step": 1, "a": math.nan, "b": math.inf, "c": -math.inf})
     assert b"null" not in path.read_bytes()
-    (record,) = jsonl.read(path)
+    (record,) = jsonl.read_records(path)
     assert math.isnan(record["a"]) and record["b"] == math.inf and record["c"] == -math.inf
 
 
@@ -56,15 +56,15 @@ def test_a_hole_larger_than_a_read_does_not_stop_the_reader(path: Path) -> None:
     with path.open("wb") as file:
         file.write(b'{"step":1}\n')
         file.truncate(9 << 20)
-    jsonl.append(path, {"step": 2})
-    assert jsonl.read(path) == [{"step": 1}, {"step": 2}]
+    jsonl.append_line(path, {"step": 2})
+    assert jsonl.read_records(path) == [{"step": 1}, {"step": 2}]
 
 
 def test_a_torn_line_costs_only_itself(path: Path) -> None:
     path.write_bytes(b'{"step":1}\n{"step":2,"train/lo')
     tail = LineTail(path)
     tail.poll()
-    jsonl.append(path, {"step": 3})
+    jsonl.append_line(path, {"step": 3})
     assert tail.poll() == [{"step": 3}]
     assert tail.skipped == 1
 
@@ -95,14 +95,14 @@ def test_a_file_that_was_emptied_says_so_when_it_grows_again(path: Path) -> None
     tail.poll()
     os.truncate(path, 0)
     assert tail.poll() == []
-    jsonl.append(path, {"step": 1})
+    jsonl.append_line(path, {"step": 1})
     assert tail.poll() == [{"step": 1}]
     assert tail.restarted
 
 
 def test_text_that_is_no_utf8_does_not_lose_the_record(path: Path) -> None:
-    jsonl.append(path, {"message": os.fsdecode(b"caf\xe9.png"), "step": 1})
-    (record,) = jsonl.read(path)
+    jsonl.append_line(path, {"message": os.fsdecode(b"caf\xe9.png"), "step": 1})
+    (record,) = jsonl.read_records(path)
     assert record["step"] == 1 and record["message"].startswith("caf")
 
 
@@ -125,4 +125,4 @@ writer.write({{"step": 3}})
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) == errno.EFBIG
-    assert jsonl.read(path) == [{"step": 1}, {"step": 3}]
+    assert jsonl.read_records(path) == [{"step": 1}, {"step": 3}]

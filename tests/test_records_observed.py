@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from imgexp_tui.cli import main
-from imgexp_tui.cli.common import views_of
-from imgexp_tui.notebook.load import load
+from imgexp_tui.cli.common import read_runs
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.plain.reader import parse_plain
 from imgexp_tui.records import jsonl
-from imgexp_tui.records.observed_stats import DIFFERS, IMPOSSIBLE, remarks
-from imgexp_tui.records.system.stats import measured
-from imgexp_tui.reports.markdown import markdown
-from imgexp_tui.reports.sections import page
+from imgexp_tui.records.observed_stats import DIFFERS, IMPOSSIBLE, find_discrepancies
+from imgexp_tui.records.system.stats import measured_stats
+from imgexp_tui.reports.markdown import render_markdown
+from imgexp_tui.reports.sections import page_blocks
 from imgexp_tui.reports.tabular import csv_text, run_row
 from imgexp_tui.views.notes.panel import note_lines
-from imgexp_tui.views.styled import plain
+from imgexp_tui.views.styled import plain_text
 from tests.conftest import NewLab
 from tests.support.recorded_runs import a_run
 
@@ -33,7 +33,7 @@ MEASURED = (
 
 
 def said(observed: str, measured: tuple[tuple[str, str], ...] = MEASURED) -> list[str]:
-    return [str(remark) for remark in remarks(observed, measured)]
+    return [str(remark) for remark in find_discrepancies(observed, measured)]
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_what_agrees_or_says_nothing_in_numbers_is_left_alone(observed: str) -> 
     ],
 )
 def test_what_disagrees_is_marked_with_what_was_measured(observed: str, remark: str) -> None:
-    (found,) = remarks(f"first\n{observed}", MEASURED)
+    (found,) = find_discrepancies(f"first\n{observed}", MEASURED)
     assert (found.line, found.kind) == (1, DIFFERS) and str(found).startswith(remark)
 
 
 def test_what_cannot_be_is_marked_also_without_a_measurement() -> None:
     assert said("GPU Memory Usage: 11,889/8,126 MB", ()) == ["✗ cannot be: 11,889 MB of 8,126 MB"]
-    (found,) = remarks("GPU Memory Usage: 11,889/8,126 MB", MEASURED)
+    (found,) = find_discrepancies("GPU Memory Usage: 11,889/8,126 MB", MEASURED)
     assert found.kind == IMPOSSIBLE and found.sentence.endswith("; measured 1,985/8,126 MB")
     assert said("GPU Utilization: 120 %", ()) == ["✗ cannot be: 120 %"]
     assert said("CPU Memory: 31 of 30 GB", ()) == ["✗ cannot be: 31,744 MB of 30,720 MB"]
@@ -94,7 +94,7 @@ def test_of_several_gpus_one_that_agrees_is_enough() -> None:
 def test_the_researchers_own_notes(notes_file: Path) -> None:
     """One of the six versions holds what cannot be, and nothing else is called out where nothing was measured."""
     notes = parse_plain(notes_file.read_text())
-    found = {v.name: [str(r) for r in remarks(v.observed, ())] for v in notes.versions}
+    found = {v.name: [str(r) for r in find_discrepancies(v.observed, ())] for v in notes.versions}
     assert {name: texts for name, texts in found.items() if texts} == {"v1": ["✗ cannot be: 11,889 MB of 8,126 MB"]}
 
 
@@ -114,18 +114,18 @@ def lab(new_lab: NewLab) -> Path:
     lab = new_lab(NOTEBOOK)
     view = a_run(lab, "v0", "20260101-000000-aaaaaa", [0.4, 0.3])
     mega = 1024 * 1024
-    jsonl.append(view.dir.metrics, {"step": 5, "epoch": 3, "time": 4.0, "time/epoch_train": 70.0})
-    jsonl.append(view.dir.system, {"time": 1.0, "tree/memory": 2425 * mega, "host/memory_total": 30147 * mega})
+    jsonl.append_line(view.run_dir.metrics, {"step": 5, "epoch": 3, "time": 4.0, "time/epoch_train": 70.0})
+    jsonl.append_line(view.run_dir.system, {"time": 1.0, "tree/memory": 2425 * mega, "host/memory_total": 30147 * mega})
     return lab
 
 
 def test_the_page_marks_what_disagrees(lab: Path) -> None:
-    views = {"v0": views_of(lab, "v0")}
-    text = markdown(page(load(lab), views))
+    views = {"v0": read_runs(lab, "v0")}
+    text = render_markdown(page_blocks(load_notebook(lab), views))
     assert "GPU Memory Usage: 11,889/8,126 MB ✗ cannot be: 11,889 MB of 8,126 MB\n" in text
     assert "CPU Memory: 9,000/30,147 MB ≠ measured 2,425/30,147 MB (peak)\n" in text
     assert text.count("≠") == text.count("✗") == 1
-    alone = markdown(page(load(lab), {}))
+    alone = render_markdown(page_blocks(load_notebook(lab), {}))
     assert "✗" in alone and "≠" not in alone
 
 
@@ -136,9 +136,9 @@ def test_the_command_marks_what_disagrees(lab: Path, capsys: pytest.CaptureFixtu
 
 
 def test_the_notes_pane_marks_a_line_below_it(lab: Path) -> None:
-    (view,) = views_of(lab, "v0")
-    shown = note_lines(load(lab).versions["v0"], (), measured(view), 60)
-    texts = [plain(line).strip() for line in shown]
+    (view,) = read_runs(lab, "v0")
+    shown = note_lines(load_notebook(lab).versions["v0"], (), measured_stats(view), 60)
+    texts = [plain_text(line).strip() for line in shown]
     at = texts.index("observed   GPU Memory Usage: 11,889/8,126 MB")
     assert texts[at + 1 : at + 6] == [
         "✗ cannot be: 11,889 MB of 8,126 MB",
@@ -151,7 +151,7 @@ def test_the_notes_pane_marks_a_line_below_it(lab: Path) -> None:
 
 
 def test_what_was_measured_is_exported(lab: Path) -> None:
-    views = {"v0": views_of(lab, "v0")}
-    (row,) = csv.DictReader(io.StringIO(csv_text(load(lab), views)))
+    views = {"v0": read_runs(lab, "v0")}
+    (row,) = csv.DictReader(io.StringIO(csv_text(load_notebook(lab), views)))
     assert row["measured CPU Memory"] == "2,425/30,147 MB (peak)" and row["measured Epoch time (train)"] == "~70 s"
     assert run_row(views["v0"][0])["measured"]["Epoch time (train)"] == "~70 s"

@@ -15,9 +15,9 @@ import pytest
 
 from imgexp_tui.records import status
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.process_identity import Identity, identity
+from imgexp_tui.records.process_identity import ProcessIdentity, identity_of
 from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
-from imgexp_tui.records.slurm_status import Told
+from imgexp_tui.records.slurm_status import SlurmStatus
 from imgexp_tui.records.status import State
 
 
@@ -29,10 +29,10 @@ def run(tmp_path: Path) -> RunDir:
 
 
 @pytest.fixture
-def alive() -> Iterator[Identity]:
+def alive() -> Iterator[ProcessIdentity]:
     """A process that lives as long as the test."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    found = identity(child.pid)
+    found = identity_of(child.pid)
     assert found
     yield found
     child.kill()
@@ -40,9 +40,9 @@ def alive() -> Iterator[Identity]:
 
 
 @pytest.fixture
-def dead() -> Identity:
+def dead() -> ProcessIdentity:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    found = identity(child.pid)
+    found = identity_of(child.pid)
     assert found
     child.kill()
     child.communicate()
@@ -51,11 +51,11 @@ def dead() -> Identity:
 
 def request(run: RunDir, created: float | None = None) -> Request:
     created = time.time() if created is None else created
-    return Request("u", run.run, run.version, None, {}, ["true"], "command", 0, "/", "h", "me", created)
+    return Request("u", run.run_id, run.version, None, {}, ["true"], "command", 0, "/", "h", "me", created)
 
 
 def process(
-    run: RunDir, *, supervisor: Identity | None = None, trainer: Identity | None = None, attempt: int = 1
+    run: RunDir, *, supervisor: ProcessIdentity | None = None, trainer: ProcessIdentity | None = None, attempt: int = 1
 ) -> None:
     Process("u", attempt, supervisor, trainer, time.time()).write(run)
 
@@ -69,7 +69,9 @@ def test_a_run_that_was_just_asked_for_is_queued_and_soon_lost(run: RunDir) -> N
     assert status.status(run, now=time.time() + 60).state is State.LOST
 
 
-def test_alive_is_running_and_silent_is_no_heartbeat(run: RunDir, alive: Identity, dead: Identity) -> None:
+def test_alive_is_running_and_silent_is_no_heartbeat(
+    run: RunDir, alive: ProcessIdentity, dead: ProcessIdentity
+) -> None:
     process(run, supervisor=alive, trainer=alive)
     assert status.status(run).state is State.RUNNING
     found = status.status(run, now=time.time() + 300)
@@ -82,7 +84,7 @@ def test_alive_is_running_and_silent_is_no_heartbeat(run: RunDir, alive: Identit
     assert found.state is State.RUNNING and "supervisor is gone" in found.evidence
 
 
-def test_how_long_silence_may_last_is_the_labs_choice(tmp_path: Path, alive: Identity) -> None:
+def test_how_long_silence_may_last_is_the_labs_choice(tmp_path: Path, alive: ProcessIdentity) -> None:
     run = create_run_dir(tmp_path, "v0")
     replace(request(run), heartbeat=1000.0).write(run)
     process(run, supervisor=alive, trainer=alive)
@@ -90,20 +92,20 @@ def test_how_long_silence_may_last_is_the_labs_choice(tmp_path: Path, alive: Ide
     assert status.status(run, now=time.time() + 1100).state is State.NO_HEARTBEAT
 
 
-def test_nothing_is_finished_without_its_exit(run: RunDir, dead: Identity) -> None:
+def test_nothing_is_finished_without_its_exit(run: RunDir, dead: ProcessIdentity) -> None:
     process(run, supervisor=dead, trainer=dead)
     assert status.status(run).state is State.LOST
     ended(run)
     assert status.status(run).state is State.FINISHED
 
 
-def test_a_reused_pid_is_not_the_process(run: RunDir, alive: Identity) -> None:
+def test_a_reused_pid_is_not_the_process(run: RunDir, alive: ProcessIdentity) -> None:
     other = replace(alive, start_ticks=alive.start_ticks - 1)
     process(run, supervisor=other, trainer=other)
     assert status.status(run).state is State.LOST
 
 
-def test_nothing_runs_after_a_reboot(run: RunDir, alive: Identity) -> None:
+def test_nothing_runs_after_a_reboot(run: RunDir, alive: ProcessIdentity) -> None:
     before = replace(alive, boot_id="11111111-2222-3333-4444-555555555555")
     process(run, supervisor=before, trainer=before)
     found = status.status(run)
@@ -113,12 +115,12 @@ def test_nothing_runs_after_a_reboot(run: RunDir, alive: Identity) -> None:
 def test_a_zombie_does_not_run(run: RunDir) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    found = identity(child.pid)
-    assert found and not found.alive()
+    found = identity_of(child.pid)
+    assert found and not found.is_alive()
     child.wait()
 
 
-def test_another_machine_is_believed_by_its_heartbeat_alone(run: RunDir, dead: Identity) -> None:
+def test_another_machine_is_believed_by_its_heartbeat_alone(run: RunDir, dead: ProcessIdentity) -> None:
     there = replace(dead, host="gpu-box")
     process(run, supervisor=there, trainer=there)
     found = status.status(run)
@@ -126,7 +128,7 @@ def test_another_machine_is_believed_by_its_heartbeat_alone(run: RunDir, dead: I
     assert status.status(run, now=time.time() + 300).state is State.NO_HEARTBEAT
 
 
-def test_the_end_of_a_former_attempt_is_superseded(run: RunDir, alive: Identity, dead: Identity) -> None:
+def test_the_end_of_a_former_attempt_is_superseded(run: RunDir, alive: ProcessIdentity, dead: ProcessIdentity) -> None:
     ended(run, "stopped", attempt=1)
     process(run, supervisor=alive, trainer=alive, attempt=2)
     found = status.status(run)
@@ -137,32 +139,34 @@ def test_the_end_of_a_former_attempt_is_superseded(run: RunDir, alive: Identity,
     assert (status.status(run).state, status.status(run).attempt) == (State.FINISHED, 2)
 
 
-def test_an_end_written_while_one_looks_is_seen(run: RunDir, dead: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_written_while_one_looks_is_seen(
+    run: RunDir, dead: ProcessIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The supervisor writes and leaves between the look at its file and the look at its process."""
     process(run, supervisor=dead, trainer=dead)
-    look = Identity.alive
+    look = ProcessIdentity.is_alive
 
-    def alive(self: Identity) -> bool:
+    def alive(self: ProcessIdentity) -> bool:
         ended(run)
         return look(self)
 
-    monkeypatch.setattr(Identity, "alive", alive)
+    monkeypatch.setattr(ProcessIdentity, "is_alive", alive)
     assert status.status(run).state is State.FINISHED
 
 
 @pytest.fixture
-def there(dead: Identity) -> Identity:
+def there(dead: ProcessIdentity) -> ProcessIdentity:
     return replace(dead, host="gpu-box")
 
 
 def in_slurm(
-    run: RunDir, one: Identity | None, *, started: float = 1000.0, waiting: str = "", attempt: int = 1
+    run: RunDir, one: ProcessIdentity | None, *, started: float = 1000.0, waiting: str = "", attempt: int = 1
 ) -> None:
     Process("u", attempt, one, None if waiting else one, started, "slurm 12", waiting).write(run)
 
 
 def told(run: RunDir, state_: str, reason: str = "None", *, asked: float = 1010.0, silent: float = 0.0) -> None:
-    Told("u", "12", state_, reason, asked, silent).write(run)
+    SlurmStatus("u", "12", state_, reason, asked, silent).write(run)
 
 
 def old(run: RunDir) -> None:
@@ -188,7 +192,7 @@ def test_a_job_that_waits_is_queued_however_long(run: RunDir) -> None:
     assert seen(run, 1e9) == (State.QUEUED, "Slurm job 12 is starting")
 
 
-def test_the_files_of_a_running_job_are_believed_over_older_words(run: RunDir, there: Identity) -> None:
+def test_the_files_of_a_running_job_are_believed_over_older_words(run: RunDir, there: ProcessIdentity) -> None:
     in_slurm(run, there, started=1020.0)
     old(run)
     told(run, "PENDING", "Resources", asked=1010.0)
@@ -197,7 +201,7 @@ def test_the_files_of_a_running_job_are_believed_over_older_words(run: RunDir, t
     assert seen(run, 1030.0) == (State.QUEUED, "Slurm job 12 pending: BeginTime")
 
 
-def test_a_job_that_slurm_calls_ended_is_lost_when_no_end_comes(run: RunDir, there: Identity) -> None:
+def test_a_job_that_slurm_calls_ended_is_lost_when_no_end_comes(run: RunDir, there: ProcessIdentity) -> None:
     in_slurm(run, there)
     old(run)
     for word, why in (("NODE_FAIL", "Slurm calls job 12 node fail"), ("", "Slurm knows no job 12")):
@@ -218,7 +222,7 @@ def test_the_end_of_an_earlier_job_says_nothing_of_the_next(run: RunDir) -> None
     assert seen(run, 1e9) == (State.QUEUED, "waits for Slurm job 12")
 
 
-def test_a_silent_controller_leaves_the_state(run: RunDir, there: Identity) -> None:
+def test_a_silent_controller_leaves_the_state(run: RunDir, there: ProcessIdentity) -> None:
     since = time.strftime("%H:%M:%S", time.localtime(1050.0))
     in_slurm(run, there)
     told(run, "RUNNING", silent=1050.0)
@@ -227,7 +231,9 @@ def test_a_silent_controller_leaves_the_state(run: RunDir, there: Identity) -> N
     assert seen(run, 1e9) == (State.QUEUED, f"Slurm job 12 pending (Slurm does not answer since {since})")
 
 
-def test_dead_processes_of_a_job_on_this_machine_are_not_running(run: RunDir, dead: Identity, alive: Identity) -> None:
+def test_dead_processes_of_a_job_on_this_machine_are_not_running(
+    run: RunDir, dead: ProcessIdentity, alive: ProcessIdentity
+) -> None:
     in_slurm(run, dead)
     told(run, "RUNNING")
     assert seen(run, 1e9)[0] is State.NO_HEARTBEAT
@@ -240,7 +246,7 @@ def test_dead_processes_of_a_job_on_this_machine_are_not_running(run: RunDir, de
 
 def test_what_was_said_of_another_run_or_is_damaged_counts_for_nothing(run: RunDir) -> None:
     in_slurm(run, None, waiting="w")
-    Told("another", "13", "CANCELLED", "", 1010.0).write(run)
+    SlurmStatus("another", "13", "CANCELLED", "", 1010.0).write(run)
     assert seen(run, 1e9) == (State.QUEUED, "waits for Slurm job 12")
     for content in (b"", b"{", b"[]", b'{"uuid":"u","job":"1","state":"X","reason":"","asked":"x","silent":0}'):
         (run.cache / "slurm.json").write_bytes(content)
@@ -301,7 +307,7 @@ def test_runs_are_found_newest_first_and_strangers_are_not(tmp_path: Path) -> No
     (tmp_path / "runs" / "v0" / "old stuff").mkdir()
     (tmp_path / "runs" / "[bold]").mkdir()
     (tmp_path / "runs" / "note.txt").write_text("")
-    assert [r.run for r in find_runs(tmp_path)] == ["20260102-000000-bbbbbb", "20260101-000000-aaaaaa"]
+    assert [r.run_id for r in find_runs(tmp_path)] == ["20260102-000000-bbbbbb", "20260101-000000-aaaaaa"]
     assert [r.version for r in find_runs(tmp_path, "v0")] == ["v0"]
     assert find_runs(tmp_path, "v9") == find_runs(tmp_path / "nowhere") == []
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.reports.markdown import MARK, markdown
-from imgexp_tui.reports.markdown_escape import block, inline
-from imgexp_tui.reports.sections import Views, page
+from imgexp_tui.reports.markdown import EXPORT_MARK, render_markdown
+from imgexp_tui.reports.markdown_escape import escape_block, escape_inline
+from imgexp_tui.reports.sections import FollowersByVersion, page_blocks
 from imgexp_tui.reports.tabular import csv_text, json_text, run_row, version_row
 from imgexp_tui.text import clean, clean_line
 from tests.support.recorded_runs import a_run
@@ -49,14 +49,14 @@ MARKDOWN = MarkdownIt("commonmark", {"linkify": True}).enable(["table", "striket
 MARKDOWN.linkify.set({"fuzzy_email": False, "fuzzy_link": False})  # as GitHub, which takes `www.` for an address
 
 
-def notebook_markdown(notebook: Notebook, views: Views) -> str:
-    return markdown(page(notebook, views))
+def notebook_markdown(notebook: Notebook, views: FollowersByVersion) -> str:
+    return render_markdown(page_blocks(notebook, views))
 
 
 @pytest.fixture
 def notebook(tmp_path: Path) -> Notebook:
     (tmp_path / "experiments.toml").write_text(NOTEBOOK)
-    return load(tmp_path)
+    return load_notebook(tmp_path)
 
 
 def test_a_run_s_row_is_the_contract(notebook: Notebook) -> None:
@@ -95,7 +95,7 @@ def test_a_version_s_row_has_its_newest_run_s_state_and_the_best_of_all(notebook
     row = version_row(notebook.versions["v0"], [old, new])
     notes = ["summary", "takeaways", "observed"]
     assert list(row) == ["name", "base", *notes, "tags", "archived", "state", "best", "runs", "problems"]
-    assert (row["state"], row["best"]["run"], row["runs"]) == ("lost", old.run, [new.run, old.run])
+    assert (row["state"], row["best"]["run"], row["runs"]) == ("lost", old.run_id, [new.run_id, old.run_id])
     (problem,) = version_row(notebook.versions["v2"], [])["problems"]
     assert problem.startswith("experiments.toml:20: versions.v2.base: there is no version 'v9'")
     empty = version_row(notebook.versions["V1"], [])
@@ -145,13 +145,13 @@ def test_whatever_begins_a_formula_is_text_in_the_csv(tmp_path: Path, begin: str
     ],
 )
 def test_a_line_of_a_note_gets_a_backslash_only_where_a_mark_would_mean_something(text: str, written: str) -> None:
-    assert block(text) == written
+    assert escape_block(text) == written
 
 
 def test_an_empty_bullet_stays_a_bullet_when_a_line_follows() -> None:
-    kinds = [t.type for t in MARKDOWN.parse(block("-\n  below\n"))]
+    kinds = [t.type for t in MARKDOWN.parse(escape_block("-\n  below\n"))]
     assert kinds.count("list_item_open") == 1
-    assert [shown(t) for t in MARKDOWN.parse(block("-\n  below\n")) if t.type == "inline"] == ["below"]
+    assert [shown(t) for t in MARKDOWN.parse(escape_block("-\n  below\n")) if t.type == "inline"] == ["below"]
 
 
 def test_the_page_holds_notes_changes_and_figures_and_is_the_same_each_time(notebook: Notebook) -> None:
@@ -162,8 +162,8 @@ def test_the_page_holds_notes_changes_and_figures_and_is_the_same_each_time(note
         ]
     }
     page = notebook_markdown(notebook, views)
-    assert page == notebook_markdown(load(notebook.lab), {"v0": views["v0"][::-1]})
-    assert page.startswith(MARK)
+    assert page == notebook_markdown(load_notebook(notebook.lab), {"v0": views["v0"][::-1]})
+    assert page.startswith(EXPORT_MARK)
     assert "| batch_size | 64 | 512 |" in page
     assert "- GPU Memory Usage: 1,985/8,126 MB\n" in page
     assert "| 20260101-000000-aaaaaa | killed | 7 | epochs = 2 | 2 of 2 | 0.3000 | 2 | 0.7000 |" in page
@@ -173,7 +173,7 @@ def test_the_page_holds_notes_changes_and_figures_and_is_the_same_each_time(note
 
 
 def test_foreign_text_stays_text_on_the_page(notebook: Notebook) -> None:
-    tokens = MARKDOWN.parse(notebook_markdown(notebook, {}).removeprefix(MARK))
+    tokens = MARKDOWN.parse(notebook_markdown(notebook, {}).removeprefix(EXPORT_MARK))
     inner = [child for token in tokens for child in token.children or []]
     assert not [
         t for t in [*tokens, *inner] if t.type in ("html_block", "html_inline", "code_inline", "s_open", "image")
@@ -221,7 +221,7 @@ def shown(token: Token) -> str:
 
 @given(FOREIGN)
 def test_a_cell_shows_any_text_as_it_is(text: str) -> None:
-    tokens = MARKDOWN.parse(f"| a | b |\n|---|---|\n| {inline(text)} | end |\n")
+    tokens = MARKDOWN.parse(f"| a | b |\n|---|---|\n| {escape_inline(text)} | end |\n")
     cells = [shown(t) for t in tokens if t.type == "inline"]
     assert cells == ["a", "b", clean_line(text), "end"]
     assert all(c.type in ("text", "text_special") for t in tokens for c in t.children or [])
@@ -229,7 +229,7 @@ def test_a_cell_shows_any_text_as_it_is(text: str) -> None:
 
 @given(FOREIGN)
 def test_a_note_shows_every_word_and_becomes_nothing_but_lists_and_paragraphs(text: str) -> None:
-    tokens = MARKDOWN.parse(block(text))
+    tokens = MARKDOWN.parse(escape_block(text))
     kinds = {t.type.removesuffix("_open").removesuffix("_close") for t in tokens}
     assert kinds <= {"paragraph", "inline", "bullet_list", "list_item"}
     inner = {c.type for t in tokens for c in t.children or []}

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from terminal import Recording, record
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records.alerts import Alert
 from imgexp_tui.records.documents import Process
-from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.process_identity import identity_of
 from imgexp_tui.records.status import State
-from imgexp_tui.runner.control import wait
+from imgexp_tui.runner.control import wait_for_end
 from imgexp_tui.runner.launch import launch
-from imgexp_tui.tui.terminal.notifier import escape, sentence
+from imgexp_tui.tui.terminal.notifier import format_alerts, notification_sequence
 from tests.helpers import stop_all
 from tests.support.recorded_runs import a_run
 
@@ -32,10 +32,10 @@ def a_lab(folder: Path, keys: str) -> Path:
     )
     (folder / "experiments.toml").write_text(f"[lab]\nslots = 9\n{keys}\n{versions}")
     (folder / "go").touch()
-    wait(launch(load(folder), "old"))
+    wait_for_end(launch(load_notebook(folder), "old"))
     (folder / "go").unlink()
     for name in ("v1", "v2", "v3"):
-        launch(load(folder), name)
+        launch(load_notebook(folder), name)
     return folder
 
 
@@ -82,16 +82,16 @@ def an_alert(kind: str, version: str, message: str = "") -> Alert:
 
 def test_many_events_are_one_sentence() -> None:
     many = [an_alert("finished", f"v{i}") for i in range(20)]
-    assert sentence([*many, an_alert("stalled", "a"), an_alert("nan", "b")]) == (
+    assert format_alerts([*many, an_alert("stalled", "a"), an_alert("nan", "b")]) == (
         "v0, v1, v2, v3 and 16 more finished; a stalled; b got a NaN"
     )
-    assert sentence([an_alert("failed", "a", "a failed: exit code 1")]) == "a failed: exit code 1"
-    assert len(sentence([an_alert("failed", "a", "x" * 4000)])) == 200
+    assert format_alerts([an_alert("failed", "a", "a failed: exit code 1")]) == "a failed: exit code 1"
+    assert len(format_alerts([an_alert("failed", "a", "x" * 4000)])) == 200
 
 
 @pytest.mark.parametrize("kind", ["osc9", "osc777"])
 def test_no_text_gets_out_of_the_sequence(kind: str) -> None:
-    said = escape(kind, "a failed: \x1b]52;c;xx\a \x07\x9c\x1b\\ b;4;1\nc", {})
+    said = notification_sequence(kind, "a failed: \x1b]52;c;xx\a \x07\x9c\x1b\\ b;4;1\nc", {})
     assert said[0] == "\x1b" and said[-1] == "\a"
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", said[1:-1])
     assert said.count(";") == 3  # those of its own, and of the text in the one that has no fields
@@ -99,19 +99,19 @@ def test_no_text_gets_out_of_the_sequence(kind: str) -> None:
 
 def test_a_run_whose_folder_is_moved_tells_nothing(tmp_path: Path) -> None:
     view = a_run(tmp_path, "v1", "20260101-000000-aaaaaa", [0.4], ended=False)
-    Process("u", 1, None, identity(os.getpid()), time.time()).write(view.dir)
+    Process("u", 1, None, identity_of(os.getpid()), time.time()).write(view.run_dir)
     view.poll()
     assert view.status.state is State.RUNNING
-    view.news.take()
+    view.alert_detector.take_new()
     (tmp_path / "runs" / "v1").rename(tmp_path / "runs" / "v9")
     view.poll()
     assert view.status.state is State.LOST
-    assert view.news.take() == []
+    assert view.alert_detector.take_new() == []
 
 
 def test_what_was_before_the_first_look_is_no_news(tmp_path: Path) -> None:
     view = a_run(tmp_path, "v1", "20260101-000000-aaaaaa", [0.4, 0.3])
-    assert view.news.take(since=1000) == []
+    assert view.alert_detector.take_new(since=1000) == []
     again = a_run(tmp_path, "v2", "20260101-000000-aaaaaa", [0.4, 0.3])
-    assert [alert.kind for alert in again.news.take()] == ["best", "failed"]
-    assert again.news.take() == []
+    assert [alert.kind for alert in again.alert_detector.take_new()] == ["best", "failed"]
+    assert again.alert_detector.take_new() == []

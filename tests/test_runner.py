@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records import events, jsonl
 from imgexp_tui.records import status as run_status
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.process_identity import ProcessIdentity
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State
-from imgexp_tui.runner.control import ControlError, resume, stop, wait
+from imgexp_tui.runner.control import ControlError, resume, stop, wait_for_end
 from imgexp_tui.runner.find_run import find_run
 from imgexp_tui.runner.launch import LaunchError, launch
-from imgexp_tui.runner.supervisor.process_cleanup import of_run
+from imgexp_tui.runner.supervisor.process_cleanup import processes_of_run
 from tests.conftest import NewLab
 from tests.helpers import kill_all, wait_until
 
@@ -89,34 +89,34 @@ def lab(new_lab: NewLab) -> Iterator[Path]:
 
 
 def start(lab: Path, version: str, *, ready: bool = True, **overrides: int | str) -> RunDir:
-    run = launch(load(lab), version, overrides=overrides)
+    run = launch(load_notebook(lab), version, overrides=overrides)
     if ready:
         wait_until(lambda: (run.path / "ready").exists())
     return run
 
 
-def process(run: RunDir) -> tuple[Identity, Identity]:
+def process(run: RunDir) -> tuple[ProcessIdentity, ProcessIdentity]:
     """Supervisor and trainer."""
     found = Process.read(run)
     assert found and found.supervisor and found.trainer
     return found.supervisor, found.trainer
 
 
-def left_of(run: RunDir) -> list[Identity]:
+def left_of(run: RunDir) -> list[ProcessIdentity]:
     request = Request.read(run)
     assert request
-    return of_run(request.uuid, None)
+    return processes_of_run(request.uuid, None)
 
 
 def ended(run: RunDir) -> Exit:
-    wait(run)
+    wait_for_end(run)
     found = Exit.read(run)
     assert found
     return found
 
 
 def kinds(run: RunDir) -> list[str]:
-    return [e["kind"] for e in jsonl.read(run.events)]
+    return [e["kind"] for e in jsonl.read_records(run.events)]
 
 
 def test_a_run_to_its_end(lab: Path) -> None:
@@ -125,9 +125,9 @@ def test_a_run_to_its_end(lab: Path) -> None:
     assert (found.cause, found.exit_code, found.signal, found.attempt) == ("finished", 0, None, 1)
     assert kinds(run) == ["started", "ended"]
     assert run.log.read_text() == "mode quick\n"
-    sample = jsonl.read(run.system)[0]
+    sample = jsonl.read_records(run.system)[0]
     assert {"time", "tree/cpu_percent", "tree/memory", "host/cpu_percent", "host/memory_total"} <= set(sample)
-    wait_until(lambda: not process(run)[0].alive())
+    wait_until(lambda: not process(run)[0].is_alive())
     # Nothing but the record is left in the folder.
     assert {p.name for p in run.path.iterdir()} == {
         *("request.json", "process.json", "exit.json", "events.jsonl", "system.jsonl", "output.log", "source", "ready")
@@ -207,7 +207,7 @@ def test_the_launchers_end_leaves_the_run(lab: Path, end: str) -> None:
     launcher.communicate(timeout=30)
     assert launcher.returncode == -(signal.SIGKILL if end == "SIGKILL" else signal.SIGHUP)
     assert run_status.status(run).state is State.RUNNING
-    assert all(p.alive() for p in process(run))
+    assert all(p.is_alive() for p in process(run))
     stop(run)
     assert ended(run).cause == "stopped"
 
@@ -290,10 +290,10 @@ def test_the_supervisors_death_leaves_the_trainer(lab: Path) -> None:
     run = start(lab, "hold")
     supervisor, trainer = process(run)
     os.kill(supervisor.pid, signal.SIGKILL)
-    wait_until(lambda: not supervisor.alive())
+    wait_until(lambda: not supervisor.is_alive())
     assert run_status.status(run).state is State.RUNNING
     os.kill(trainer.pid, signal.SIGKILL)
-    wait_until(lambda: not trainer.alive())
+    wait_until(lambda: not trainer.is_alive())
     assert run_status.status(run).state is State.LOST
     with pytest.raises(ControlError, match="lost"):
         stop(run)
@@ -305,7 +305,7 @@ def test_a_trainer_without_supervisor_can_be_stopped(lab: Path, version: str, by
     run = start(lab, version)
     supervisor, _ = process(run)
     os.kill(supervisor.pid, signal.SIGKILL)
-    wait_until(lambda: not supervisor.alive())
+    wait_until(lambda: not supervisor.is_alive())
     stop(run)
     stop(run)
     found = ended(run)
@@ -317,7 +317,7 @@ def test_a_trainer_without_supervisor_can_be_stopped(lab: Path, version: str, by
 
 def test_a_resumed_run_is_its_next_attempt(lab: Path) -> None:
     run = start(lab, "epochs")
-    view = RunView(run)
+    view = RunFollower(run)
     with pytest.raises(ControlError, match="running"):
         resume(run)
     stop(run)
@@ -326,7 +326,7 @@ def test_a_resumed_run_is_its_next_attempt(lab: Path) -> None:
     before = run.request.read_bytes()
     resume(run)
     assert (run_status.status(run).state, run_status.status(run).attempt) == (State.RUNNING, 2)
-    wait_until(lambda: len(jsonl.read(run.metrics)) == 2)
+    wait_until(lambda: len(jsonl.read_records(run.metrics)) == 2)
     view.poll()
     assert view.status.state is State.RUNNING and view.step == 2
     stop(run)
@@ -345,14 +345,14 @@ def test_a_lost_run_can_be_resumed_and_what_was_left_of_it_is_gone(lab: Path) ->
     left = left_of(run)
     assert len(left) == 2
     resume(run)
-    assert not any(one.alive() for one in left)
+    assert not any(one.is_alive() for one in left)
     assert run_status.status(run).attempt == 2
 
 
 def test_two_resumes_at_once_start_one_attempt(lab: Path) -> None:
     run = start(lab, "hold")
     stop(run)
-    wait(run)
+    wait_for_end(run)
     words = [sys.executable, "-m", "imgexp_tui.runner.supervise", str(run.path)]
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = sorted(one.communicate(timeout=60)[0] for one in both)
@@ -363,7 +363,7 @@ def test_two_resumes_at_once_start_one_attempt(lab: Path) -> None:
 
 def test_a_finished_run_is_not_resumed(lab: Path) -> None:
     run = start(lab, "quick")
-    wait(run)
+    wait_for_end(run)
     with pytest.raises(ControlError, match="nothing to resume"):
         resume(run)
 
@@ -371,7 +371,7 @@ def test_a_finished_run_is_not_resumed(lab: Path) -> None:
 def test_a_moved_lab_keeps_its_runs(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     run = start(lab, "epochs")
     stop(run)
-    wait(run)
+    wait_for_end(run)
     moved = tmp_path_factory.mktemp("elsewhere") / "lab"
     lab.rename(moved)
     run = find_runs(moved)[0]
@@ -388,7 +388,7 @@ def test_a_deleted_folder_does_not_hold_the_supervisor(lab: Path) -> None:
     supervisor, trainer = process(run)
     subprocess.run(["rm", "-rf", str(run.path)], check=True)
     os.kill(supervisor.pid, signal.SIGTERM)
-    wait_until(lambda: not supervisor.alive() and not trainer.alive())
+    wait_until(lambda: not supervisor.is_alive() and not trainer.is_alive())
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_what_cannot_be_launched_is_one_sentence_and_no_run(
     text += '[versions.hold]\ncommand = ["sleep", "600"]\n[versions.hold.train]\nmode = "hold"\n'
     (tmp_path / "experiments.toml").write_text(text)
     with pytest.raises(LaunchError) as caught:
-        launch(load(tmp_path), version, overrides=overrides)
+        launch(load_notebook(tmp_path), version, overrides=overrides)
     assert told in str(caught.value) and "\n" not in str(caught.value)
     assert find_runs(tmp_path) == []
 
@@ -442,8 +442,8 @@ def test_the_shipped_trainer_is_asked_for_what_was_resolved(lab: Path, monkeypat
     )
     from imgexp_tui.runner.launchers import local
 
-    monkeypatch.setattr(local, "start", lambda module, run: None)  # what is frozen, not what is trained
-    run = launch(load(lab), "v0", overrides={"batch_size": 8}, seed=5)
+    monkeypatch.setattr(local, "start_detached", lambda module, run: None)  # what is frozen, not what is trained
+    run = launch(load_notebook(lab), "v0", overrides={"batch_size": 8}, seed=5)
     request = Request.read(run)
     assert request
     assert request.argv == [sys.executable, "-P", "-m", "imgexp_tui.training", str(run.path)]
@@ -454,18 +454,18 @@ def test_the_shipped_trainer_is_asked_for_what_was_resolved(lab: Path, monkeypat
 
 def test_runs_are_found_by_what_people_type(lab: Path) -> None:
     first, second = start(lab, "quick"), start(lab, "hold")
-    assert find_run(lab, first.run) == first
+    assert find_run(lab, first.run_id) == first
     assert find_run(lab, "hold") == second
-    assert find_run(lab, f"quick/{first.run}") == first
-    assert find_run(lab, f"hold/{second.run[:12]}") == second
+    assert find_run(lab, f"quick/{first.run_id}") == first
+    assert find_run(lab, f"hold/{second.run_id[:12]}") == second
     third = start(lab, "quick")
     assert find_run(lab, "quick") == third
     assert find_run(lab, "hold") == second
-    unique = next(third.run[:n] for n in range(1, 23) if not first.run.startswith(third.run[:n]))
-    if not second.run.startswith(unique):
+    unique = next(third.run_id[:n] for n in range(1, 23) if not first.run_id.startswith(third.run_id[:n]))
+    if not second.run_id.startswith(unique):
         assert find_run(lab, unique) == third
     with pytest.raises(ControlError, match="could mean"):
-        find_run(lab, first.run[:4])
+        find_run(lab, first.run_id[:4])
     with pytest.raises(ControlError, match="did you mean quick"):
         find_run(lab, "quik")
     with pytest.raises(ControlError, match="imgexp-tui runs"):
@@ -474,8 +474,8 @@ def test_runs_are_found_by_what_people_type(lab: Path) -> None:
 
 def test_an_event_of_another_process_does_not_disturb(lab: Path) -> None:
     run = start(lab, "quick")
-    events.log(run, "warning", "[/] \x1b]0;x\x07")
-    wait(run)
+    events.append_event(run, "warning", "[/] \x1b]0;x\x07")
+    wait_for_end(run)
     assert "warning" in kinds(run)
 
 
@@ -483,6 +483,6 @@ def test_a_version_stands_for_its_run_that_is_under_way(lab: Path) -> None:
     first = start(lab, "hold")
     second = start(lab, "hold")
     stop(second)
-    wait(second)
+    wait_for_end(second)
     assert find_run(lab, "hold") == first
     assert find_run(lab, "hold", live_first=False) == second

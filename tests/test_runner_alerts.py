@@ -14,14 +14,14 @@ import orjson
 import pytest
 
 from imgexp_tui.cli import doctor
-from imgexp_tui.monitor.proc import pids
-from imgexp_tui.notebook.load import load, read
+from imgexp_tui.monitor.proc import list_pids
+from imgexp_tui.notebook.load import load_notebook, parse_notebook
 from imgexp_tui.records.alerts import Alert
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.jsonl import append
+from imgexp_tui.records.jsonl import append_line
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State, status
-from imgexp_tui.runner.control import resume, stop, wait
+from imgexp_tui.runner.control import resume, stop, wait_for_end
 from imgexp_tui.runner.launch import launch
 from imgexp_tui.runner.supervisor import event_command
 from tests.conftest import NewLab
@@ -75,7 +75,7 @@ def told(lab: Path, count: int) -> list[tuple[list[str], dict[str, str]]]:
 def beside(run: RunDir) -> list[int]:
     """The process beside the run's supervisor, and that itself."""
     words = [os.fsencode(run.path), b"imgexp_tui.runner.supervise"]
-    return [pid for pid in pids() if all(word in _words(pid) for word in words)]
+    return [pid for pid in list_pids() if all(word in _words(pid) for word in words)]
 
 
 def _words(pid: int) -> list[bytes]:
@@ -86,7 +86,7 @@ def _words(pid: int) -> list[bytes]:
 
 
 def test_a_new_best_and_the_end_are_told_with_what_happened(lab: Path) -> None:
-    run = launch(load(lab), "plain")
+    run = launch(load_notebook(lab), "plain")
     (best, _), (end, given) = told(lab, 2)
     assert best == ["best", "plain has a new best: valid/loss 0.4000 in epoch 2", os.fspath(run.path)]
     assert end == ["finished", "plain finished; best valid/loss 0.4000 in epoch 2", os.fspath(run.path)]
@@ -94,7 +94,7 @@ def test_a_new_best_and_the_end_are_told_with_what_happened(lab: Path) -> None:
         "IMGEXP_EVENT": "finished",
         "IMGEXP_MESSAGE": end[1],
         "IMGEXP_VERSION": "plain",
-        "IMGEXP_RUN": run.run,
+        "IMGEXP_RUN": run.run_id,
         "IMGEXP_FOLDER": os.fspath(run.path),
         "IMGEXP_LAB": os.fspath(lab),
         "IMGEXP_STATE": "finished",
@@ -107,11 +107,11 @@ def test_a_new_best_and_the_end_are_told_with_what_happened(lab: Path) -> None:
     # The end was written down before, and nothing stays behind.
     assert Exit.read(run)
     wait_until(lambda: not beside(run), "an end of the process beside")
-    assert not (run.path / event_command.LOG).exists()
+    assert not (run.path / event_command.EVENT_COMMAND_LOG).exists()
 
 
 def test_a_nan_is_told_once_and_a_failure_as_it_was_printed(lab: Path) -> None:
-    book = load(lab)
+    book = load_notebook(lab)
     launch(book, "nan")
     launch(book, "fail")
     found = {words[0]: words[1] for words, _ in told(lab, 3)}
@@ -121,39 +121,39 @@ def test_a_nan_is_told_once_and_a_failure_as_it_was_printed(lab: Path) -> None:
 
 def test_a_stall_is_told_each_time_and_what_was_asked_for_is_not(lab: Path) -> None:
     write(lab, '["python", "told.py", "{event}", "{message}"]', "heartbeat = 0.5")
-    run = launch(load(lab), "mute")
+    run = launch(load_notebook(lab), "mute")
     told(lab, 1)
     for _ in range(16):  # it is looked at each second
-        append(run.metrics, {"step": 1, "time": time.time(), "train/loss": 0.5})
+        append_line(run.metrics, {"step": 1, "time": time.time(), "train/loss": 0.5})
         time.sleep(0.1)
     first, second = told(lab, 2)[:2]
     assert first[0][0] == second[0][0] == "stalled"
     assert re.fullmatch(r"mute has stalled: nothing written for \ds", second[0][1])
     stop(run)
-    wait(run)
+    wait_for_end(run)
     wait_until(lambda: not beside(run), "an end of the process beside")
     assert {words[0] for words, _ in told(lab, 2)} == {"stalled"}
 
 
 def test_a_resumed_run_does_not_tell_what_it_told_before(lab: Path) -> None:
-    run = launch(load(lab), "hold")
-    append(run.metrics, {"step": 1, "time": time.time(), "valid/loss": 0.3})
+    run = launch(load_notebook(lab), "hold")
+    append_line(run.metrics, {"step": 1, "time": time.time(), "valid/loss": 0.3})
     told(lab, 1)
     stop(run)
-    wait(run)
+    wait_for_end(run)
     (lab / "go").touch()
     resume(run)
-    wait(run)
+    wait_for_end(run)
     words = [words[0] for words, _ in told(lab, 2)]
     assert words == ["best", "finished"]
 
 
 def test_a_trainer_without_its_supervisor_is_told_of_to_the_end(lab: Path) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     process = Process.read(run)
     assert process and process.supervisor
     os.kill(process.supervisor.pid, signal.SIGKILL)
-    append(run.metrics, {"step": 1, "time": time.time(), "valid/loss": 0.3})
+    append_line(run.metrics, {"step": 1, "time": time.time(), "valid/loss": 0.3})
     told(lab, 1)
     (lab / "go").touch()
     (_, _), (words, given) = told(lab, 2)
@@ -164,18 +164,18 @@ def test_a_trainer_without_its_supervisor_is_told_of_to_the_end(lab: Path) -> No
 
 def test_a_command_that_hangs_or_is_not_there_hurts_no_run(lab: Path) -> None:
     write(lab, '["sh", "-c", "touch began; sleep 600"]')
-    run = launch(load(lab), "plain")
-    assert wait(run).state is State.FINISHED
+    run = launch(load_notebook(lab), "plain")
+    assert wait_for_end(run).state is State.FINISHED
     wait_until((lab / "began").exists, "the command")
     # Its time is over: the limit is in the process beside, so that it is ended from outside here.
-    for pid in pids():
+    for pid in list_pids():
         if _words(pid)[:3] == [b"sh", b"-c", b"touch began; sleep 600"]:
             os.killpg(pid, signal.SIGKILL)
-    wait_until((run.path / event_command.LOG).exists, "a log")
+    wait_until((run.path / event_command.EVENT_COMMAND_LOG).exists, "a log")
     write(lab, '["no-such-program"]')
-    run = launch(load(lab), "fail")
-    assert wait(run).state is State.FAILED
-    log = run.path / event_command.LOG
+    run = launch(load_notebook(lab), "fail")
+    assert wait_for_end(run).state is State.FAILED
+    log = run.path / event_command.EVENT_COMMAND_LOG
     wait_until(lambda: log.exists() and log.read_text(), "a complaint")
     assert log.read_text().endswith(" failed: cannot start no-such-program: No such file or directory\n")
 
@@ -185,31 +185,31 @@ def test_a_command_that_hangs_or_is_not_there_hurts_no_run(lab: Path) -> None:
 )
 def test_a_command_has_limits(lab: Path, monkeypatch: pytest.MonkeyPatch, command: str, why: str) -> None:
     write(lab, '["true"]')
-    run = launch(load(lab), "plain")
-    wait(run)
+    run = launch(load_notebook(lab), "plain")
+    wait_for_end(run)
     wait_until(lambda: not beside(run), "an end of the process beside")
     request = Request.read(run)
     assert request
-    monkeypatch.setattr(event_command, "LIMIT", 1.0)
+    monkeypatch.setattr(event_command, "TIME_LIMIT", 1.0)
     request = replace(request, on_event=["sh", "-c", command])
-    event_command.tell(run, request, 1, Alert("best", "plain", run.run, "", 0.0))
-    log = (run.path / event_command.LOG).read_bytes()
+    event_command.run_event_command(run, request, 1, Alert("best", "plain", run.run_id, "", 0.0))
+    log = (run.path / event_command.EVENT_COMMAND_LOG).read_bytes()
     assert why.encode() in log.splitlines()[-1]
     assert len(log) < 2 << 20
-    assert not [pid for pid in pids() if _words(pid)[:3] == [b"sh", b"-c", command.encode()]]
+    assert not [pid for pid in list_pids() if _words(pid)[:3] == [b"sh", b"-c", command.encode()]]
 
 
 def test_a_command_may_start_the_next_run(lab: Path) -> None:
     write(lab, '["sh", "-c", "test \\"$IMGEXP_EVENT/$IMGEXP_VERSION\\" != finished/plain || imgexp-tui -C . run hold"]')
-    first = launch(load(lab), "plain")
-    wait(first)
+    first = launch(load_notebook(lab), "plain")
+    wait_for_end(first)
     wait_until(lambda: find_runs(lab, "hold"), "the next run")
     run = find_runs(lab, "hold")[0]
     wait_until(lambda: status(run).state is State.RUNNING, "its trainer")
     wait_until(lambda: not beside(first), "an end of the process beside")
     assert status(run).state is State.RUNNING
     (lab / "go").touch()
-    assert wait(run).state is State.FINISHED
+    assert wait_for_end(run).state is State.FINISHED
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_command_may_start_the_next_run(lab: Path) -> None:
     ],
 )
 def test_mistakes_are_told(line: str, why: str, tmp_path: Path) -> None:
-    (problem,) = read(f"[lab]\n{line}\n", tmp_path).problems
+    (problem,) = parse_notebook(f"[lab]\n{line}\n", tmp_path).problems
     assert why in problem.message
     assert problem.line == 2
 
@@ -242,6 +242,6 @@ def test_mistakes_are_told(line: str, why: str, tmp_path: Path) -> None:
 def test_doctor_says_whether_the_program_is_there(lab: Path, command: str, line: str) -> None:
     (lab / "mine.sh").touch(0o755)
     write(lab, command)
-    found = [f"{grade:4}  {subject:10}  {finding}" for grade, subject, finding in doctor._alerts(lab)]
+    found = [f"{grade:4}  {subject:10}  {finding}" for grade, subject, finding in doctor._check_notifications(lab)]
     assert len(found) == 1
     assert found[0].startswith(line)

@@ -17,7 +17,7 @@ import pytest
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.status import State
-from imgexp_tui.runner.control import wait
+from imgexp_tui.runner.control import wait_for_end
 from tests.conftest import NewLab
 
 PROGRAMS = {
@@ -65,8 +65,8 @@ def asked(lab: Path) -> str:
 
 def warnings(lab: Path) -> list[str]:
     (run,) = find_runs(lab)
-    assert wait(run).state is State.FINISHED
-    return [e["message"] for e in jsonl.read(run.events) if e["kind"] == "warning"]
+    assert wait_for_end(run).state is State.FINISHED
+    return [e["message"] for e in jsonl.read_records(run.events) if e["kind"] == "warning"]
 
 
 def test_a_run_gets_a_scope_of_its_own_where_that_is_allowed(lab: Path) -> None:

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.paths import state_home
 from imgexp_tui.records import jsonl, status
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State
-from imgexp_tui.runner.control import resume, stop, wait
+from imgexp_tui.runner.control import resume, stop, wait_for_end
 from imgexp_tui.runner.launch import LaunchError, launch, launch_seeds
 from imgexp_tui.runner.queue.queue import Queue, QueueError
-from imgexp_tui.runner.supervisor.process_cleanup import of_run
+from imgexp_tui.runner.supervisor.process_cleanup import processes_of_run
 from tests import native
 from tests.conftest import NewLab
 from tests.helpers import kill_all, wait_until
@@ -69,11 +69,11 @@ def lab(new_lab: NewLab) -> Iterator[Path]:
 
 def write(lab: Path, *of_lab: str) -> None:
     (lab / "experiments.toml").write_text(NOTEBOOK.format(lab="\n".join(of_lab)))
-    assert load(lab).problems == ()
+    assert load_notebook(lab).problems == ()
 
 
 def start(lab: Path, version: str = "v0", **needs: object) -> RunDir:
-    return launch(load(lab), version, needs=needs)
+    return launch(load_notebook(lab), version, resources=needs)
 
 
 def runs(run: RunDir) -> bool:
@@ -88,11 +88,11 @@ def waits(run: RunDir) -> str:
 
 def finish(run: RunDir) -> None:
     (run.path / "go").touch()
-    assert wait(run).state is State.FINISHED
+    assert wait_for_end(run).state is State.FINISHED
 
 
 def name(run: RunDir) -> str:
-    return f"{run.version}/{run.run}"
+    return f"{run.version}/{run.run_id}"
 
 
 def kill(run: RunDir, *who: str) -> None:
@@ -108,13 +108,13 @@ def test_a_run_whose_place_is_taken_waits_and_says_why(lab: Path) -> None:
     wait_until(lambda: runs(first))
     assert waits(second) == f"this machine busy with {name(first)}"
     assert waits(third) == f"this machine busy with {name(first)}, 1 ahead"
-    assert [e["kind"] for e in jsonl.read(second.events)] == ["queued"]
+    assert [e["kind"] for e in jsonl.read_records(second.events)] == ["queued"]
     finish(first)
     wait_until(lambda: runs(second))
     wait_until(lambda: waits(third) == f"this machine busy with {name(second)}")
     finish(second)
     wait_until(lambda: runs(third))
-    assert [e["kind"] for e in jsonl.read(third.events)] == ["queued", "started"]
+    assert [e["kind"] for e in jsonl.read_records(third.events)] == ["queued", "started"]
     finish(third)
     assert Queue().tickets() == []
 
@@ -159,7 +159,7 @@ def test_the_order_can_be_changed(lab: Path) -> None:
 def test_a_run_that_waits_can_be_cancelled_and_put_back(lab: Path) -> None:
     first, second, third = start(lab), start(lab), start(lab)
     stop(second)
-    assert wait(second).state is State.STOPPED
+    assert wait_for_end(second).state is State.STOPPED
     found = Exit.read(second)
     assert found and (found.exit_code, found.signal, found.detail) == (None, None, "as asked, before it was started")
     wait_until(lambda: waits(third) == f"this machine busy with {name(first)}")
@@ -181,11 +181,11 @@ def test_a_run_whose_supervisor_died_in_the_queue_lets_the_others_pass(lab: Path
 def test_a_crashed_owner_frees_its_place(lab: Path) -> None:
     first, second = start(lab, "stray"), start(lab)
     wait_until(lambda: runs(first))
-    left = of_run(Request.read(first).uuid, None)  # type: ignore[union-attr]
+    left = processes_of_run(Request.read(first).uuid, None)  # type: ignore[union-attr]
     assert len(left) == 2
     kill(first, "supervisor", "trainer")
     wait_until(lambda: runs(second))
-    assert not any(one.alive() for one in left)  # what it left behind would have shared the place
+    assert not any(one.is_alive() for one in left)  # what it left behind would have shared the place
 
 
 def test_a_trainer_without_supervisor_keeps_its_place(lab: Path) -> None:
@@ -204,7 +204,7 @@ def test_all_labs_of_a_user_share_the_machine(lab: Path, tmp_path_factory: pytes
     first, second = start(lab), start(other)
     assert waits(second) == f"this machine busy with {name(first)}"
     stop(second)
-    wait(second)
+    wait_for_end(second)
 
 
 def test_a_damaged_queue_is_made_anew(lab: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_damaged_queue_is_made_anew(lab: Path) -> None:
     file.write_text("{")
     wait_until(lambda: file.read_text() != "{")
     stop(second)
-    assert wait(second).state is State.STOPPED
+    assert wait_for_end(second).state is State.STOPPED
     finish(first)
 
 
@@ -259,7 +259,7 @@ def test_seeds_are_a_group(lab: Path) -> None:
     (lab / "experiments.toml").write_text(
         (lab / "experiments.toml").read_text().replace('mode = "hold"', 'mode = "x"\nseed = 4')
     )
-    found = [Request.read(run) for run in launch_seeds(load(lab), "v0", 3)]
+    found = [Request.read(run) for run in launch_seeds(load_notebook(lab), "v0", 3)]
     assert [r.seed for r in found if r] == [4, 5, 6]
     groups = {r.group for r in found if r}
     assert len(groups) == 1 and groups != {""}

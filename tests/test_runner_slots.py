@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgexp_tui.records.process_identity import Identity
-from imgexp_tui.runner.queue.gpu_load import Card
+from imgexp_tui.records.process_identity import ProcessIdentity
+from imgexp_tui.runner.queue.gpu_load import GpuLoad
 from imgexp_tui.runner.queue.scheduler import Ticket, decide
 
 GIGA = 10**9
-ME = Identity(1, 1, "boot", "here")
+ME = ProcessIdentity(1, 1, "boot", "here")
 
 
 def ticket(name: str, gpus: int = 1, **more: object) -> Ticket:
@@ -22,8 +22,8 @@ def ticket(name: str, gpus: int = 1, **more: object) -> Ticket:
     return Ticket(name, name, "x", f"/{name}", ME, gpus, **values)  # type: ignore[arg-type]
 
 
-def card(index: int, used: int = 0, foreign: int = 0) -> Card:
-    return Card(index, 8 * GIGA, used * GIGA, foreign * GIGA)
+def card(index: int, used: int = 0, foreign: int = 0) -> GpuLoad:
+    return GpuLoad(index, 8 * GIGA, used * GIGA, foreign * GIGA)
 
 
 tickets = st.builds(
@@ -68,11 +68,11 @@ def test_whatever_comes_and_goes_nobody_has_too_much_and_somebody_gets_on(
     assert served == {str(i) for i in range(len(asked))} - hopeless
 
 
-def _may(one: Ticket, cards: Sequence[Card]) -> list[Card]:
+def _may(one: Ticket, cards: Sequence[GpuLoad]) -> list[GpuLoad]:
     return [c for c in cards if one.allowed is None or c.index in one.allowed]
 
 
-def _check(queue: Sequence[Ticket], cards: Sequence[Card]) -> None:
+def _check(queue: Sequence[Ticket], cards: Sequence[GpuLoad]) -> None:
     for index in [c.index for c in cards]:
         here = [t for t in queue if index in (t.held or ())]
         assert len(here) <= min([t.slots for t in here], default=0) or not here
@@ -103,9 +103,9 @@ def test_a_run_for_the_cpu_does_not_wait_for_gpus() -> None:
         ([card(0, used=3, foreign=3)], 0, "GPU 0 busy with other people's processes (2,861/7,629 MB)"),
         ([card(0, used=3, foreign=3)], 5 * GIGA, (0,)),
         ([card(0, used=4, foreign=4)], 5 * GIGA, "GPU 0 too full: 3,815 MB free of 4,768 MB"),
-        ([Card(0)], 5 * GIGA, (0,)),  # a card that does not tell its memory
+        ([GpuLoad(0)], 5 * GIGA, (0,)),  # a card that does not tell its memory
     ],
 )
-def test_what_others_fill(cards: list[Card], memory: int, found: object) -> None:
+def test_what_others_fill(cards: list[GpuLoad], memory: int, found: object) -> None:
     me = ticket("a", gpu_memory=memory)
     assert decide(me, [me], cards) == found

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
-from imgexp_tui.runner.control import resume, stop, wait
+from imgexp_tui.runner.control import resume, stop, wait_for_end
 from imgexp_tui.runner.launch import launch
-from imgexp_tui.runner.source_copy import freeze
+from imgexp_tui.runner.source_copy import copy_source
 from tests.conftest import NewLab
 
 
@@ -59,27 +59,27 @@ def change_all(lab: Path) -> None:
     [("script", "first first first 1,2 pixels True\n"), ("module", "first\n"), ("shell", "first\n")],
 )
 def test_a_run_that_waited_runs_what_was_submitted(lab: Path, version: str, printed: str) -> None:
-    first = launch(load(lab), "hold")
-    run = launch(load(lab), version)
+    first = launch(load_notebook(lab), "hold")
+    run = launch(load_notebook(lab), version)
     assert not run.log.exists()
     change_all(lab)
     (lab / "go").touch()
     stop(first)
-    wait(first)
-    wait(run)
+    wait_for_end(first)
+    wait_for_end(run)
     assert run.log.read_text() == printed
     if version == "script":
         assert (lab / "written.txt").exists()  # what it writes lands where it always did
 
 
 def test_a_resumed_run_runs_it_too(lab: Path) -> None:
-    run = launch(load(lab), "script")
+    run = launch(load_notebook(lab), "script")
     stop(run)
-    wait(run)
+    wait_for_end(run)
     change_all(lab)
     (lab / "go").touch()
     resume(run)
-    wait(run)
+    wait_for_end(run)
     assert "second" not in run.log.read_text()
 
 
@@ -87,25 +87,25 @@ def test_the_shipped_trainer_takes_a_users_encoder_from_the_copy(lab: Path) -> N
     (lab / "mine.py").write_text("from torch import nn\nclass Net(nn.Module): ...\n")
     text = "[versions.v0.train]\nencoder = 'mine:Net'\n[versions.v1.train]\nencoder = 'small_conv'\n"
     (lab / "experiments.toml").write_text(text + "[versions.hold]\ncommand = ['sleep', '600']\n")
-    launch(load(lab), "hold")
+    launch(load_notebook(lab), "hold")
     for version, source in (("v0", "source"), ("v1", "")):
-        run = launch(load(lab), version)
+        run = launch(load_notebook(lab), version)
         request = Request.read(run)
         assert request and request.source == source
         assert (run.path / "source").exists() == bool(source)
 
 
 def test_a_later_attempt_names_the_packages_that_changed(lab: Path) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     stop(run)
-    wait(run)
+    wait_for_end(run)
     request = Request.read(run)
     assert request
     run.request.unlink()
     replace(request, packages=request.packages | {"torch": "2.0.0"}).write(run)
     resume(run)
     until = time.monotonic() + 30
-    while not (warned := [e["message"] for e in jsonl.read(run.events) if e["kind"] == "warning"]):
+    while not (warned := [e["message"] for e in jsonl.read_records(run.events) if e["kind"] == "warning"]):
         assert time.monotonic() < until
         time.sleep(0.02)
     assert warned == [
@@ -125,7 +125,7 @@ def test_what_is_no_source_is_linked_and_what_is_made_is_left_out(lab: Path) -> 
     for i in range(2_100):
         (many / f"{i}.py").touch()
     run = create_run_dir(lab, "v0")
-    assert freeze(lab, run) == 6
+    assert copy_source(lab, run) == 6
     source = run.path / "source"
     assert {p.name for p in source.iterdir()} == {"src", "data", "main.py", "run.sh", "big.json", "many", "venv"}
     for name in ("data", "big.json", "many", "venv"):
@@ -137,5 +137,5 @@ def test_a_lab_without_source_has_no_copy(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "labels.json").write_text("{}")
     run = RunDir(tmp_path / "runs" / "v0" / "x")
-    assert freeze(tmp_path, run) == 0
+    assert copy_source(tmp_path, run) == 0
     assert not run.path.exists()

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records import jsonl, process_identity, status
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.slurm_status import Told
+from imgexp_tui.records.slurm_status import SlurmStatus
 from imgexp_tui.records.status import State, Status
-from imgexp_tui.runner.control import ControlError, resume, stop, wait
+from imgexp_tui.runner.control import ControlError, resume, stop, wait_for_end
 from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.launchers.slurm import api
-from imgexp_tui.runner.launchers.slurm.poll import SlurmWatch, ask
-from imgexp_tui.runner.supervisor.process_cleanup import of_run
+from imgexp_tui.runner.launchers.slurm.poll import SlurmPoller, update_statuses
+from imgexp_tui.runner.supervisor.process_cleanup import processes_of_run
 from imgexp_tui.tui.app import LabApp
 from tests.conftest import NewLab
 from tests.helpers import shows, wait_until
@@ -97,24 +97,24 @@ def login_node(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(run: RunDir) -> Status:
     """The state after Slurm was asked."""
-    ask([run])
+    update_statuses([run])
     return status.status(run)
 
 
 def running(run: RunDir, attempt: int = 1) -> Process:
     """The processes of an attempt whose trainer is at work."""
-    until(lambda: len(jsonl.read(run.metrics)) >= attempt and (p := Process.read(run)) and p.attempt == attempt)
+    until(lambda: len(jsonl.read_records(run.metrics)) >= attempt and (p := Process.read(run)) and p.attempt == attempt)
     found = Process.read(run)
     assert found and found.trainer
     return found
 
 
 def kinds(run: RunDir) -> list[str]:
-    return [e["kind"] for e in jsonl.read(run.events)]
+    return [e["kind"] for e in jsonl.read_records(run.events)]
 
 
 def number(run: RunDir) -> str:
-    found = Told.read(run, uuid(run))
+    found = SlurmStatus.read(run, uuid(run))
     assert found
     return found.job
 
@@ -128,8 +128,8 @@ def uuid(run: RunDir) -> str:
 def test_a_run_is_watched_from_pending_to_its_end(cluster: Cluster, lab: Path) -> None:
     blocker = cluster.sbatch("--exclusive")
     until(lambda: cluster.state(blocker) == "RUNNING")
-    run = launch(load(lab), "quick")
-    view, watch = RunView(run), SlurmWatch()
+    run = launch(load_notebook(lab), "quick")
+    view, watch = RunFollower(run), SlurmPoller()
     view.poll()
     assert view.status.state is State.QUEUED and view.status.evidence == f"Slurm job {number(run)} pending"
     until(lambda: "Resources" in told(run).evidence or "Priority" in told(run).evidence, pace=0.3)
@@ -138,7 +138,7 @@ def test_a_run_is_watched_from_pending_to_its_end(cluster: Cluster, lab: Path) -
 
     cluster.ask("scancel", blocker)
     seen = set()
-    until(lambda: watch.look([run]) or ((view.poll(), seen.add(view.status.state)) and not view.status.state.live))
+    until(lambda: watch.poll([run]) or ((view.poll(), seen.add(view.status.state)) and not view.status.state.live))
     assert seen <= {State.QUEUED, State.RUNNING, State.FINISHED}
     assert (view.status.state, view.status.evidence) == (State.FINISHED, "exit code 0")
     process = Process.read(run)
@@ -151,9 +151,9 @@ def test_a_run_is_watched_from_pending_to_its_end(cluster: Cluster, lab: Path) -
 
 def test_a_run_that_waits_is_cancelled(cluster: Cluster, lab: Path) -> None:
     cluster.sbatch("--exclusive")
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     stop(run)
-    found = wait(run)
+    found = wait_for_end(run)
     assert (found.state, found.evidence) == (State.STOPPED, "as asked, before it was started")
     assert cluster.state(number(run)) == "CANCELLED"
     assert not run.log.exists() and kinds(run) == ["queued", "ended"]
@@ -162,37 +162,37 @@ def test_a_run_that_waits_is_cancelled(cluster: Cluster, lab: Path) -> None:
 
 
 def test_a_run_is_stopped_from_the_login_node(cluster: Cluster, lab: Path, login_node: None) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     running(run)
     found = told(run)
     assert found.state is State.RUNNING and found.evidence.startswith(f"Slurm job {number(run)} on ")
     stop(run)
-    found = wait(run)
+    found = wait_for_end(run)
     assert (found.state, found.evidence) == (State.STOPPED, "as asked, exit code 143")
     assert run.log.read_text().count("saved") == 1
     assert kinds(run) == ["queued", "started", "stopping", "ended"]
-    assert of_run(uuid(run), None) == []
+    assert processes_of_run(uuid(run), None) == []
     assert {p.name for p in run.path.iterdir() if p.name.startswith(".")} == set()
 
     resume(run)  # submits it again
     assert status.status(run).state is State.QUEUED
     assert running(run, attempt=2).launcher == f"slurm {number(run)}"
     stop(run)
-    assert (wait(run).attempt, wait(run).state) == (2, State.STOPPED)
+    assert (wait_for_end(run).attempt, wait_for_end(run).state) == (2, State.STOPPED)
 
 
 def test_a_request_to_stop_waits_for_a_job_that_starts_later(cluster: Cluster, lab: Path) -> None:
     blocker = cluster.sbatch("--exclusive")
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     (run.path / api.STOP_MARK).touch()  # as from a machine whose word did not reach Slurm
     cluster.ask("scancel", blocker)
-    found = wait(run)
+    found = wait_for_end(run)
     assert (found.state, found.evidence) == (State.STOPPED, "as asked, before it was started")
     assert not run.log.exists() and not (run.path / api.STOP_MARK).exists()
 
 
 def test_a_run_that_is_preempted_goes_on_later(cluster: Cluster, lab: Path, login_node: None) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     running(run)
     told(run)
     urgent = cluster.sbatch("--exclusive", "--partition=urgent")
@@ -201,7 +201,7 @@ def test_a_run_that_is_preempted_goes_on_later(cluster: Cluster, lab: Path, logi
     until(lambda: seen.append(told(run)) or "pending" in seen[-1].evidence, pace=0.2)
     until(lambda: cluster.state(urgent) == "RUNNING")
     cluster.ask("scancel", urgent)
-    until(lambda: seen.append(told(run)) or len(jsonl.read(run.metrics)) > 1, pace=0.2)
+    until(lambda: seen.append(told(run)) or len(jsonl.read_records(run.metrics)) > 1, pace=0.2)
     assert {s.state for s in seen} <= {State.RUNNING, State.QUEUED}
     assert not run.exit.exists()
     assert running(run, attempt=2).launcher == f"slurm {number(run)}"
@@ -209,37 +209,40 @@ def test_a_run_that_is_preempted_goes_on_later(cluster: Cluster, lab: Path, logi
     assert run.log.read_text().count("saved") == 1
     assert kinds(run) == ["queued", "started", "stopping", "requeued", "resumed"]
     stop(run)
-    assert (wait(run).state, wait(run).attempt) == (State.STOPPED, 2)
+    assert (wait_for_end(run).state, wait_for_end(run).attempt) == (State.STOPPED, 2)
 
 
 def test_a_time_limit_queues_the_run_again_and_a_cancelled_job_ends_it(cluster: Cluster, lab: Path) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     running(run)
     # What Slurm sends before the limit, with a minute's resolution.
     cluster.ask("scancel", "--batch", "--signal=USR2", number(run))
     until(lambda: "requeued" in kinds(run))
-    assert next(e for e in jsonl.read(run.events) if e["kind"] == "requeued")["message"] == "its time limit is near"
+    assert (
+        next(e for e in jsonl.read_records(run.events) if e["kind"] == "requeued")["message"]
+        == "its time limit is near"
+    )
     until(lambda: told(run).evidence.startswith(f"Slurm job {number(run)} pending"), pace=0.2)
     running(run, attempt=2)
     cluster.ask("scancel", number(run))
-    found = wait(run)
+    found = wait_for_end(run)
     assert (found.state, found.attempt) == (State.STOPPED, 2)
     assert found.evidence == f"Slurm job {number(run)} was cancelled, but not by this app"
     assert run.log.read_text().count("saved") == 2
 
 
 def test_a_run_that_waits_to_start_again_is_cancelled(cluster: Cluster, lab: Path, login_node: None) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     running(run)
     cluster.ask("scancel", "--batch", "--signal=USR2", number(run))
     until(lambda: "requeued" in kinds(run))
     stop(run)
-    found = wait(run)
+    found = wait_for_end(run)
     assert (found.state, found.evidence) == (State.STOPPED, "as asked, while its job waited to start again")
 
 
 def test_the_controllers_death_and_return_change_no_state(cluster: Cluster, lab: Path, login_node: None) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     running(run)
     cluster.saved()
     before = told(run)
@@ -251,21 +254,21 @@ def test_the_controllers_death_and_return_change_no_state(cluster: Cluster, lab:
     until(lambda: seen.append(told(run)) or seen[-1] == before, pace=0.3)
     assert {s.state for s in seen} == {State.RUNNING}
     stop(run)
-    assert wait(run).state is State.STOPPED
+    assert wait_for_end(run).state is State.STOPPED
 
 
 def test_a_silent_controller_holds_nobody_up(cluster: Cluster, lab: Path, login_node: None) -> None:
     cluster.sbatch("--exclusive")
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     cluster.kill_controller()
     start = time.monotonic()
-    watch = SlurmWatch()
-    watch.look([run])
-    watch.look([run])
+    watch = SlurmPoller()
+    watch.poll([run])
+    watch.poll([run])
     assert status.status(run).state is State.QUEUED
     assert time.monotonic() - start < 1
     with pytest.raises(LaunchError) as caught:
-        launch(load(lab), "hold")
+        launch(load_notebook(lab), "hold")
     assert str(caught.value) == "cannot start hold: Slurm's controller is down"
     assert find_runs(lab) == [run]
     with pytest.raises(ControlError, match="the request stands"):
@@ -275,18 +278,18 @@ def test_a_silent_controller_holds_nobody_up(cluster: Cluster, lab: Path, login_
 
 
 def test_a_run_is_stopped_without_a_controller(cluster: Cluster, lab: Path, login_node: None) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     running(run)
     cluster.kill_controller()
     stop(run)
-    assert (wait(run).state, wait(run).evidence) == (State.STOPPED, "as asked, exit code 143")
+    assert (wait_for_end(run).state, wait_for_end(run).evidence) == (State.STOPPED, "as asked, exit code 143")
 
 
 def test_another_job_with_the_same_number_is_not_ours(cluster: Cluster, lab: Path, login_node: None) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     running(run)
     stop(run)
-    wait(run)
+    wait_for_end(run)
     stranger = cluster.sbatch()
     until(lambda: cluster.state(stranger) == "RUNNING")
     # As after a controller that lost the run's job and gave its number out again.
@@ -297,7 +300,7 @@ def test_another_job_with_the_same_number_is_not_ours(cluster: Cluster, lab: Pat
     with pytest.raises(ControlError, match="knows no such job"):
         stop(run)
     assert told(run).state.live
-    later = status.status(run, now=time.time() + status.GONE_LIMIT + 5)
+    later = status.status(run, now=time.time() + status.SLURM_GONE_SECONDS + 5)
     assert (later.state, later.evidence) == (State.LOST, f"ended, exit unknown: Slurm knows no job {stranger}")
     assert cluster.state(stranger) == "RUNNING"
 
@@ -322,7 +325,7 @@ def test_a_job_whose_launcher_died_is_found_by_the_runs_uuid(cluster: Cluster, l
     found = told(run)
     assert found.state is State.QUEUED and found.evidence.startswith(f"Slurm job {number(run)} pending")
     stop(run)
-    assert wait(run).state is State.STOPPED
+    assert wait_for_end(run).state is State.STOPPED
     assert cluster.state(number(run)) == "CANCELLED"
 
 
@@ -339,20 +342,20 @@ def test_what_slurm_does_not_take_is_one_sentence_and_no_run(
 ) -> None:
     (lab / "experiments.toml").write_text(NOTEBOOK.format(options=options))
     with pytest.raises(LaunchError, match=sentence):
-        launch(load(lab), "hold")
+        launch(load_notebook(lab), "hold")
     assert find_runs(lab) == []
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_killed_supervisor_is_lost_with_what_slurm_says(cluster: Cluster, lab: Path, login_node: None) -> None:
-    run = launch(load(lab), "hold")
+    run = launch(load_notebook(lab), "hold")
     process = running(run)
     assert process.supervisor and process.trainer
     os.kill(process.supervisor.pid, signal.SIGKILL)
-    until(lambda: not of_run(uuid(run), None))
-    until(lambda: told(run) and (Told.read(run, uuid(run)) or Told("")).state == "FAILED", pace=0.3)
+    until(lambda: not processes_of_run(uuid(run), None))
+    until(lambda: told(run) and (SlurmStatus.read(run, uuid(run)) or SlurmStatus("")).state == "FAILED", pace=0.3)
     assert status.status(run).state.live  # an end may be on its way through the file system
-    found = status.status(run, now=time.time() + status.GONE_LIMIT + 20)
+    found = status.status(run, now=time.time() + status.SLURM_GONE_SECONDS + 20)
     assert (found.state, found.evidence) == (State.LOST, f"ended, exit unknown: Slurm calls job {number(run)} failed")
 
 
@@ -376,8 +379,8 @@ epochs = 8
 
 def test_the_shipped_trainer_from_submission_to_its_end(cluster: Cluster, tmp_path: Path, login_node: None) -> None:
     (tmp_path / "experiments.toml").write_text(SHIPPED)
-    run = launch(load(tmp_path), "v0")
-    view = RunView(run)
+    run = launch(load_notebook(tmp_path), "v0")
+    view = RunFollower(run)
 
     def reached(step: int) -> bool:
         view.poll()
@@ -386,10 +389,10 @@ def test_the_shipped_trainer_from_submission_to_its_end(cluster: Cluster, tmp_pa
 
     until(lambda: reached(6), seconds=120)
     stop(run)
-    found = wait(run)
+    found = wait_for_end(run)
     assert found.exit and (found.state, found.exit.exit_code) == (State.STOPPED, 143)
     resume(run)
-    found = wait(run)
+    found = wait_for_end(run)
     assert (found.state, found.attempt) == (State.FINISHED, 2), run.log.read_text()
     view.poll()
     assert list(view.series["train/loss"].steps) == list(range(1, 33))
@@ -402,14 +405,14 @@ def test_the_shipped_trainer_from_submission_to_its_end(cluster: Cluster, tmp_pa
 def test_two_processes_train_one_run(cluster: Cluster, tmp_path: Path) -> None:
     notebook = SHIPPED.replace("test_efficientnet", "small_conv").replace('device = "cpu"\nepochs = 8', "epochs = 2")
     (tmp_path / "experiments.toml").write_text(notebook)
-    run = launch(load(tmp_path), "v0", needs={"gpus": 2})
-    found = wait(run)
+    run = launch(load_notebook(tmp_path), "v0", resources={"gpus": 2})
+    found = wait_for_end(run)
     assert found.state is State.FINISHED, run.log.read_text()
-    view = RunView(run)
+    view = RunFollower(run)
     view.poll()
     assert view.plan["processes"] == 2
     assert list(view.series["train/loss"].steps) == list(range(1, 9))
-    assert view.metrics()["valid/samples"] == 32
+    assert view.last_metrics()["valid/samples"] == 32
     process = Process.read(run)
     assert process and process.gpus == [0, 1]
 
@@ -428,18 +431,18 @@ async def test_a_run_is_started_watched_and_stopped_from_the_app(cluster: Cluste
 
 
 def test_doctor_says_whether_slurm_answers(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    well, sentence = api.finding()
+    well, sentence = api.diagnose()
     assert well and sentence.startswith("slurm-wlm ") and sentence.endswith("its controller answers")
     cluster.kill_controller()
-    assert api.finding() == (False, "installed, but Slurm's controller is down")
+    assert api.diagnose() == (False, "installed, but Slurm's controller is down")
     monkeypatch.setenv("PATH", "/nowhere")
-    assert api.finding() == (False, 'not found; launcher = "slurm" cannot be used on this machine')
+    assert api.diagnose() == (False, 'not found; launcher = "slurm" cannot be used on this machine')
 
 
 def test_the_end_of_a_job_is_told_before_the_job_is_over(lab: Path) -> None:
     command = 'on_event = ["sh", "-c", "sleep 1; echo $IMGEXP_EVENT $IMGEXP_VERSION >> told"]'
     (lab / "experiments.toml").write_text(NOTEBOOK.format(options="").replace("[lab]\n", f"[lab]\n{command}\n", 1))
-    book = load(lab)
+    book = load_notebook(lab)
     run = launch(book, "quick")
     until(lambda: told(run).state is State.FINISHED)
     process = Process.read(run)

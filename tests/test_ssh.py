@@ -19,7 +19,7 @@ import pytest
 
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.status import State, status
-from imgexp_tui.runner.control import stop, wait
+from imgexp_tui.runner.control import stop, wait_for_end
 from tests.conftest import NewLab
 from tests.helpers import wait_until
 
@@ -101,7 +101,7 @@ def test_a_dropped_connection_leaves_the_run_and_the_note(ssh: list[str], lab: P
     again.shows(b"written on the train")
     again.drop()
     stop(run)
-    assert wait(run).state is State.STOPPED
+    assert wait_for_end(run).state is State.STOPPED
 
 
 def _drafts(state: Path) -> str:
@@ -118,6 +118,6 @@ def test_the_record_is_whole_after_the_drop(ssh: list[str], lab: Path, tmp_path:
     wait_until(lambda: any(run.log.exists() and run.log.stat().st_size for run in find_runs(lab)), "the log grows")
     session.drop()
     (run,) = find_runs(lab)
-    assert wait(run).state is State.FINISHED
+    assert wait_for_end(run).state is State.FINISHED
     assert run.log.read_text() == "".join(f"line {i}\n" for i in range(1, 7))
     assert json.loads(run.exit.read_text())["exit_code"] == 0

@@ -48,19 +48,19 @@ def test_a_progress_bar_in_a_log_shows_its_last_state() -> None:
 
 @given(st.text(), st.integers(0, 40))
 def test_fit_keeps_within_its_cells(raw: str, cells: int) -> None:
-    assert text.width(text.fit(text.clean_line(raw), cells)) <= cells
+    assert text.cell_width(text.truncate(text.clean_line(raw), cells)) <= cells
 
 
 def test_wide_characters_take_two_cells() -> None:
-    assert text.width("学習率") == 6
-    assert text.fit("学習率", 5) == "学習…"
+    assert text.cell_width("学習率") == 6
+    assert text.truncate("学習率", 5) == "学習…"
 
 
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(0.4, "0s"), (59.6, "1m 00s"), (65, "1m 05s"), (7980, "2h 13m"), (273600, "3d 4h")]
 )
 def test_duration(seconds: float, shown: str) -> None:
-    assert text.duration(seconds) == shown
+    assert text.format_duration(seconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_duration(seconds: float, shown: str) -> None:
     [(0.1905, "0.1905"), (12.3, "12.30"), (1.2e-5, "1.20e-05"), (float("nan"), "nan"), (64.0, "64"), (-0.5, "-0.5000")],
 )
 def test_number(value: float, shown: str) -> None:
-    assert text.number(value) == shown
+    assert text.format_number(value) == shown
 
 
 def test_memory_is_written_as_the_notes_do() -> None:
-    assert text.memory(1985 * 2**20, 8126 * 2**20) == "1,985/8,126 MB"
+    assert text.format_memory(1985 * 2**20, 8126 * 2**20) == "1,985/8,126 MB"

@@ -14,7 +14,7 @@ import pytest
 
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.records.status import State, status
-from imgexp_tui.runner.control import wait
+from imgexp_tui.runner.control import wait_for_end
 from tests.conftest import NewLab
 from tests.helpers import ROOT, wait_until
 from tests.support.tmux import Tmux
@@ -66,7 +66,7 @@ def test_start_kill_come_back_and_finish(lab: Path, tmux: Callable[..., Tmux]) -
     (run,) = find_runs(lab)
     again = tmux(200, 50)
     again.shows("v0 run", "train loss  ", "valid loss  ", "chance")
-    assert wait(run).state is State.FINISHED
+    assert wait_for_end(run).state is State.FINISHED
     again.shows("✓ finished", "4/4")
     best = json.loads(_cli(lab, "list", "--json"))[0]["best"]
     assert f"{best['value']:.4f}" in again.screen()
@@ -80,7 +80,7 @@ def test_quitting_says_that_the_run_goes_on(lab: Path, tmux: Callable[..., Tmux]
     app.keys("q")
     wait_until(lambda: not _alive(app), "the app has ended")
     (run,) = find_runs(lab)
-    assert wait(run).state is State.FINISHED
+    assert wait_for_end(run).state is State.FINISHED
     assert status(run).attempt == 1
 
 

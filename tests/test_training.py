@@ -13,11 +13,11 @@ import torch
 
 from imgexp_tui.records import jsonl
 from imgexp_tui.training.config import Config
-from imgexp_tui.training.data.image_store import Images
-from imgexp_tui.training.data.patchwork import Chances, PatchworkExamples
+from imgexp_tui.training.data.image_store import ImageSet
+from imgexp_tui.training.data.patchwork import PatchworkExamples, TransformProbabilities
 from imgexp_tui.training.metrics import EpochMetrics
 from imgexp_tui.training.model import weights
-from imgexp_tui.training.tasks import Patchwork
+from imgexp_tui.training.tasks import PatchworkTask
 from tests.support.training_runs import (
     event,
     finish,
@@ -51,7 +51,7 @@ def test_a_training_logs_all_that_it_promises(task: str, loss: float, pictures: 
     assert [line["epoch"] for line in epochs] == [1, 2]
     assert {"valid/accuracy", "valid/soft_mean", "valid/soft_std", "train/epoch_loss"} <= epochs[0].keys()
     assert epochs[0]["valid/samples"] == plan["valid_samples"]
-    raw = jsonl.read(run.metrics)
+    raw = jsonl.read_records(run.metrics)
     assert {"images_per_second", "time/data", "time/compute"} <= raw[0].keys()
     assert "time/epoch_train" in raw[plan["steps_per_epoch"]]
     assert "epoch 2/2" in out
@@ -87,7 +87,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(pictures: Path, tm
     run, _, error = train(tmp_path, 1, data=str(pictures), learning_rate=1e30, optimizer="sgd", epochs=5)
     assert "at step" in error and "lower learning_rate" in error
     assert "UserWarning" not in error
-    assert not all(math.isfinite(v) for v in jsonl.read(run.metrics)[-1].values() if isinstance(v, float))
+    assert not all(math.isfinite(v) for v in jsonl.read_records(run.metrics)[-1].values() if isinstance(v, float))
     if (run.checkpoints / "last").exists():
         model = torch.load(run.checkpoints / "last", weights_only=True)["model"]
         assert all(t.isfinite().all() for t in model.values())
@@ -95,11 +95,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(pictures: Path, tm
 
 @pytest.mark.filterwarnings("error")
 def test_the_mean_loss_weighs_by_image_and_is_nan_where_a_batch_s_is() -> None:
-    metrics = EpochMetrics(Patchwork(Config()), torch.device("cpu"))
+    metrics = EpochMetrics(PatchworkTask(Config()), torch.device("cpu"))
     for loss, images in ((1.0, 3), (2.0, 1)):
-        metrics.add(metrics.measure(torch.tensor(loss), torch.full((images, 1), 0.9), torch.ones(images, 1)))
+        metrics.add(metrics.measure_batch(torch.tensor(loss), torch.full((images, 1), 0.9), torch.ones(images, 1)))
     assert metrics.compute() == (1.25, 1.0)
-    metrics.add(metrics.measure(torch.tensor(math.nan), torch.full((2, 1), 0.9), torch.ones(2, 1)))
+    metrics.add(metrics.measure_batch(torch.tensor(math.nan), torch.full((2, 1), 0.9), torch.ones(2, 1)))
     assert math.isnan(metrics.compute()[0])
 
 
@@ -154,7 +154,7 @@ def test_an_encoder_of_the_user_from_the_lab(pictures: Path, tmp_path: Path) -> 
 def test_what_cannot_be_is_one_sentence(config: dict[str, Any], told: str, pictures: Path, tmp_path: Path) -> None:
     run, _, error = train(tmp_path, 1, **{"data": str(pictures)} | config)
     assert told in error
-    assert not jsonl.read(run.metrics), "nothing was trained from random weights"
+    assert not jsonl.read_records(run.metrics), "nothing was trained from random weights"
 
 
 def test_the_stand_in_is_loud_and_carries_the_package_s_weights(pictures: Path, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_stand_in_is_loud_and_carries_the_package_s_weights(pictures: Path, 
 def test_the_package_s_tensors_must_fit_one_by_one() -> None:
     tensors = dict(weights.from_package("tf_efficientnet_lite0").module.state_dict())
     with pytest.raises(Exception, match="do not fit"):
-        weights.by_position("tf_efficientnet_lite0", tensors)
+        weights.match_by_position("tf_efficientnet_lite0", tensors)
 
 
 class Colours:
@@ -192,8 +192,10 @@ class Colours:
         return plain.expand(-1, 3, self.side, self.side).clone(), []
 
 
-def examples(training: bool, chances: Chances = Chances(), seed: int = 0) -> PatchworkExamples:  # noqa: B008
-    colours: Images = Colours()  # type: ignore[assignment]
+def examples(
+    training: bool, chances: TransformProbabilities = TransformProbabilities(), seed: int = 0
+) -> PatchworkExamples:
+    colours: ImageSet = Colours()  # type: ignore[assignment]
     return PatchworkExamples(colours, 0.5, chances, seed, training)
 
 
@@ -218,12 +220,14 @@ def test_patches_are_fresh_at_every_visit_in_training_and_fixed_in_validation() 
 
 
 def test_transforms_touch_the_patch_in_training_only() -> None:
-    noisy = Chances(noise=1.0, noise_std=0.2)
-    plain, changed = (examples(True, c).batch(list(range(40)), 0).inputs for c in (Chances(), noisy))
+    noisy = TransformProbabilities(noise=1.0, noise_std=0.2)
+    plain, changed = (examples(True, c).batch(list(range(40)), 0).inputs for c in (TransformProbabilities(), noisy))
     moved = (plain != changed).any(1)
     assert moved.flatten(1).any(1).float().mean() > 0.9
     assert moved.flatten(1).sum(1).max() <= 64, "outside of the patch nothing changes"
-    assert torch.equal(*(examples(False, c).batch(list(range(40)), 0).inputs for c in (Chances(), noisy)))
+    assert torch.equal(
+        *(examples(False, c).batch(list(range(40)), 0).inputs for c in (TransformProbabilities(), noisy))
+    )
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError("no more")])

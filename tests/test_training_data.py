@@ -20,17 +20,17 @@ import pytest
 import torch
 from torchvision import datasets
 
-from imgexp_tui.notebook.schema.settings import defaults
+from imgexp_tui.notebook.schema.settings import default_settings
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.data import synthetic_shapes, torchvision_sets
-from imgexp_tui.training.data.datasets import Data, open_data
-from imgexp_tui.training.data.decode import Unreadable, decode, is_image
-from imgexp_tui.training.data.image_store import DecodedImages
-from imgexp_tui.training.data.splits import split
-from imgexp_tui.training.errors import Stopped, TrainingError
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.data.datasets import TrainValidImages, open_data
+from imgexp_tui.training.data.decode import UnreadableImage, decode_image, is_image
+from imgexp_tui.training.data.image_store import LazyImages
+from imgexp_tui.training.data.splits import split_files
+from imgexp_tui.training.errors import StopRequested, TrainingError
+from imgexp_tui.training.run_logger import RunLogger
 from imgexp_tui.training.shutdown import StopSignal
 from tests.data import make_images
 from tests.data.make_images import picture
@@ -44,16 +44,16 @@ def run(tmp_path: Path) -> RunDir:
     return RunDir(path)
 
 
-def _open(run: RunDir, data: Path | str, **config: Any) -> Data:
-    settings = Config(**(defaults() | {"data": str(data), "image_size": 32} | config))
-    return open_data(settings, Report(run, StopSignal()))
+def _open(run: RunDir, data: Path | str, **config: Any) -> TrainValidImages:
+    settings = Config(**(default_settings() | {"data": str(data), "image_size": 32} | config))
+    return open_data(settings, RunLogger(run, StopSignal()))
 
 
 def _warnings(run: RunDir) -> list[str]:
-    return [e["message"] for e in jsonl.read(run.events) if e["kind"] == "warning"]
+    return [e["message"] for e in jsonl.read_records(run.events) if e["kind"] == "warning"]
 
 
-def _pixels(data: Data) -> torch.Tensor:
+def _pixels(data: TrainValidImages) -> torch.Tensor:
     return torch.cat([side.images.pixels(range(len(side)))[0] for side in (data.train, data.valid)])
 
 
@@ -64,15 +64,15 @@ def _pixels(data: Data) -> torch.Tensor:
 def test_an_image_is_known_by_its_first_bytes_and_decoded(kind: str) -> None:
     data = picture(1, kind=kind)
     assert is_image(data[:16])
-    found = decode(data, 32)
+    found = decode_image(data, 32)
     assert (found.shape, found.dtype) == ((3, 32, 32), torch.uint8)
-    assert (found.float() - decode(picture(1, kind="PNG"), 32).float()).abs().mean() < 6
+    assert (found.float() - decode_image(picture(1, kind="PNG"), 32).float()).abs().mean() < 6
 
 
 def test_text_is_no_image_and_a_cut_one_is_unreadable() -> None:
     assert not is_image(b"name,label\ncat.jpg,1")
-    with pytest.raises(Unreadable):
-        decode(picture(1, side=200)[:600], 32)
+    with pytest.raises(UnreadableImage):
+        decode_image(picture(1, side=200)[:600], 32)
 
 
 def test_the_middle_is_kept_of_a_wide_image() -> None:
@@ -84,7 +84,7 @@ def test_the_middle_is_kept_of_a_wide_image() -> None:
     wide.paste("blue", (30, 0, 60, 30))
     buffer = io.BytesIO()
     wide.save(buffer, "PNG")
-    assert decode(buffer.getvalue(), 30).float().mean((1, 2)).tolist() == [0, 0, 255]
+    assert decode_image(buffer.getvalue(), 30).float().mean((1, 2)).tolist() == [0, 0, 255]
 
 
 # --- folders and zips -----------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_a_collection_of_photographs_without_suffixes_is_read_whole(run: RunDir,
         names = set(archive.namelist())
         first = archive.read(make_images.name(0))
     assert names == {make_images.name(number) for number in range(make_images.COUNT)}
-    assert (decode(first, 32).float() - decode(picture(0, kind="PNG"), 32).float()).abs().mean() < 6
+    assert (decode_image(first, 32).float() - decode_image(picture(0, kind="PNG"), 32).float()).abs().mean() < 6
     data = _open(run, images_zip)
     assert len(data.train) + len(data.valid) == make_images.COUNT
     assert 50 < len(data.valid) < 110
@@ -134,7 +134,7 @@ def test_without_the_cache_another_image_of_the_class_stands_in(run: RunDir, tmp
     broken = folder / "train" / "cat" / "0.jpg"
     broken.write_bytes(b"\xff\xd8\xff broken")
     data = _open(run, folder, cache_images=False)
-    assert isinstance(data.train.images, DecodedImages)
+    assert isinstance(data.train.images, LazyImages)
     pixels, faults = data.train.images.pixels([0, 1])
     assert "train/cat/0.jpg" in faults[0]
     assert len(faults) == 1
@@ -175,8 +175,8 @@ def test_reading_can_be_stopped(run: RunDir, tmp_path: Path) -> None:
     folder = folder_of_pictures(tmp_path / "set", 12)
     stop = StopSignal()
     stop.signum = 15
-    with pytest.raises(Stopped):
-        open_data(Config(**(defaults() | {"data": str(folder)})), Report(run, stop))
+    with pytest.raises(StopRequested):
+        open_data(Config(**(default_settings() | {"data": str(folder)})), RunLogger(run, stop))
 
 
 # --- splits ---------------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_reading_can_be_stopped(run: RunDir, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["valid", "val", "validation", "test", "VAL"])
 def test_a_ready_split_is_kept(name: str) -> None:
-    found = split([f"set/train/{c}/{i}" for c in "ab" for i in range(3)] + [f"set/{name}/b/9"], 0.5)
+    found = split_files([f"set/train/{c}/{i}" for c in "ab" for i in range(3)] + [f"set/{name}/b/9"], 0.5)
     assert found.classes == ["a", "b"]
     assert found.valid.names == [f"set/{name}/b/9"]
     assert found.valid.labels == [1]
@@ -192,14 +192,14 @@ def test_a_ready_split_is_kept(name: str) -> None:
 
 
 def test_validation_goes_before_test() -> None:
-    found = split(["train/a/1", "test/a/1", "val/a/1", "train/b/1"], 0.5)
+    found = split_files(["train/a/1", "test/a/1", "val/a/1", "train/b/1"], 0.5)
     assert found.valid.names == ["val/a/1"]
     assert found.train.names == ["train/a/1", "train/b/1"]
 
 
 def test_the_hash_splits_and_more_images_move_none() -> None:
     names = [f"cat/{i}" for i in range(500)] + [f"dog/{i}" for i in range(500)]
-    before, after = split(names[::2], 0.2), split(names, 0.2)
+    before, after = split_files(names[::2], 0.2), split_files(names, 0.2)
     assert 150 < len(after.valid.names) < 250
     assert set(before.valid.names) <= set(after.valid.names)
     assert not set(after.train.names) & set(after.valid.names)
@@ -207,7 +207,7 @@ def test_the_hash_splits_and_more_images_move_none() -> None:
 
 
 def test_two_images_are_one_for_each_side() -> None:
-    found = split(["a", "b"], 0.01)
+    found = split_files(["a", "b"], 0.01)
     assert sorted(found.train.names + found.valid.names) == ["a", "b"]
     assert len(found.valid.names) == 1
 
@@ -216,12 +216,12 @@ def test_two_images_are_one_for_each_side() -> None:
 
 
 def test_shapes_are_the_same_on_every_machine_and_differ_among_themselves(run: RunDir) -> None:
-    report = Report(run, StopSignal())
-    one, again = synthetic_shapes.generate(40, 32, report), synthetic_shapes.generate(40, 32, report)
+    report = RunLogger(run, StopSignal())
+    one, again = synthetic_shapes.generate_shapes(40, 32, report), synthetic_shapes.generate_shapes(40, 32, report)
     assert torch.equal(one, again)
     assert (one.shape, one.dtype) == ((40, 3, 32, 32), torch.uint8)
     assert len({bytes(image.numpy()) for image in one}) == 40
-    assert any(e["kind"] == "progress" for e in jsonl.read(run.events))
+    assert any(e["kind"] == "progress" for e in jsonl.read_records(run.events))
 
 
 _MAKE = """
@@ -253,12 +253,12 @@ def test_a_damaged_shapes_file_is_made_anew(run: RunDir, tmp_path: Path, monkeyp
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name, value in (("TRAIN", 20), ("VALID", 10), ("SIDE", 16)):
         monkeypatch.setattr(synthetic_shapes, name, value)
-    report = Report(run, StopSignal())
-    whole = synthetic_shapes.shapes(report)
+    report = RunLogger(run, StopSignal())
+    whole = synthetic_shapes.load_shapes(report)
     path = tmp_path / "imgexp-tui" / "shapes" / "shapes-1.npy"
     path.write_bytes(path.read_bytes()[:1000])
-    assert torch.equal(synthetic_shapes.shapes(report), whole)
-    assert torch.equal(synthetic_shapes.shapes(report), whole)
+    assert torch.equal(synthetic_shapes.load_shapes(report), whole)
+    assert torch.equal(synthetic_shapes.load_shapes(report), whole)
 
 
 # --- named sets -----------------------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def test_a_named_set_is_downloaded_once_with_progress(fashion: ThreadingHTTPServ
     assert (len(data.train), len(data.valid), len(data.classes)) == (20, 10, 10)
     assert data.train.labels[:3].tolist() == [0, 1, 2]
     assert data.train.images.pixels([0])[0].shape == (1, 3, 32, 32)
-    assert any(e["kind"] == "progress" and e["unit"] == "bytes" for e in jsonl.read(run.events))
+    assert any(e["kind"] == "progress" and e["unit"] == "bytes" for e in jsonl.read_records(run.events))
     fashion.shutdown()
     fashion.server_close()
     assert torch.equal(_pixels(_open(run, "fashion_mnist")), _pixels(data))
@@ -315,4 +315,4 @@ def test_a_named_set_without_a_network_is_a_sentence(fashion: ThreadingHTTPServe
 
 
 def test_every_named_set_is_one_of_torchvision() -> None:
-    assert all(hasattr(datasets, chosen.kind) for chosen in torchvision_sets.NAMED.values())
+    assert all(hasattr(datasets, chosen.class_name) for chosen in torchvision_sets.TORCHVISION_SETS.values())

@@ -12,17 +12,17 @@ from typing import Any
 import psutil
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State
-from imgexp_tui.runner.control import resume, wait
+from imgexp_tui.runner.control import resume, wait_for_end
 from imgexp_tui.runner.control import stop as stop_run
 from imgexp_tui.runner.launch import launch
-from imgexp_tui.runner.supervisor.process_cleanup import of_run
-from imgexp_tui.training.ranks import verdict
+from imgexp_tui.runner.supervisor.process_cleanup import processes_of_run
+from imgexp_tui.training.ranks import exit_status
 from tests.helpers import wait_until
 from tests.support.training_runs import (
     NOTEBOOK,
@@ -79,7 +79,7 @@ def test_two_processes_train_as_one_does(pictures: Path, tmp_path: Path) -> None
     assert [line["valid/samples"] for line in two if "valid/samples" in line] == [10, 10]
     assert out.count("epoch 2/2") == 1
     for each in (alone, run):
-        (told,) = (e["message"] for e in jsonl.read(each.events) if e["kind"] == "warning")
+        (told,) = (e["message"] for e in jsonl.read_records(each.events) if e["kind"] == "warning")
         assert "cat/0.jpg is skipped" in told, "by whichever process and worker saw it, and once"
     assert out.count("is skipped") == 1
 
@@ -123,26 +123,26 @@ def test_a_loss_that_is_not_finite_ends_all_with_one_sentence(pictures: Path, tm
     code, _, error = finish(several(run))
     assert code == 1
     assert error.count("\n") == 1 and "lower learning_rate" in error
-    assert [e["kind"] for e in jsonl.read(run.events)].count("error") == 1
+    assert [e["kind"] for e in jsonl.read_records(run.events)].count("error") == 1
 
 
 def test_under_the_supervisor_they_are_one_run(tmp_path: Path) -> None:
     (tmp_path / "experiments.toml").write_text(NOTEBOOK.format(epochs=4))
-    run = launch(load(tmp_path), "v0", needs={"gpus": 2})
+    run = launch(load_notebook(tmp_path), "v0", resources={"gpus": 2})
     request = Request.read(run)
     assert request
     after_step(run, 6)
     stop_run(run)
-    found = wait(run)
+    found = wait_for_end(run)
     assert found.exit and (found.state, found.exit.exit_code) == (State.STOPPED, 143), run.log.read_text()
-    assert of_run(request.uuid, None) == []
-    assert not [e for e in jsonl.read(run.events) if e["kind"] == "warning"], "no process had to be swept up"
+    assert processes_of_run(request.uuid, None) == []
+    assert not [e for e in jsonl.read_records(run.events) if e["kind"] == "warning"], "no process had to be swept up"
 
     resume(run)
-    found = wait(run)
+    found = wait_for_end(run)
     assert (found.state, found.attempt) == (State.FINISHED, 2), run.log.read_text()
-    assert of_run(request.uuid, None) == []
-    view = RunView(run)
+    assert processes_of_run(request.uuid, None) == []
+    view = RunFollower(run)
     view.poll()
     assert list(view.series["train/loss"].steps) == list(range(1, 17))
     assert len(view.series["valid/loss"].steps) == 4
@@ -183,6 +183,6 @@ def told(text: str, when: float, lost: bool = False) -> dict[str, Any]:
     ],
 )
 def test_of_many_endings_one_is_told(failures: Mapping[int, Ended], asked: int | None, code: int, text: str) -> None:
-    found, said = verdict(failures, 2, asked)
+    found, said = exit_status(failures, 2, asked)
     assert found == code
     assert text in said if text else not said

@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 
 from imgexp_tui.records import jsonl
-from imgexp_tui.training.integrity import Answers, Fingerprint
+from imgexp_tui.training.integrity import AnswerCounts, InputFingerprint
 from tests.support.training_runs import finish, new_run, start
 
 
 def _numbers(*batches: torch.Tensor) -> int:
-    fingerprint = Fingerprint()
+    fingerprint = InputFingerprint()
     for batch in batches:
         fingerprint.update(batch)
     return fingerprint.compute()
@@ -25,11 +25,11 @@ def test_a_fingerprint_is_of_the_images_whatever_their_order_and_batches() -> No
 
 
 def test_the_largest_share_counts_the_commonest_answer() -> None:
-    answers = Answers()
+    answers = AnswerCounts()
     answers.update(torch.tensor([[0.9], [0.8], [0.2]]))
     answers.update(torch.tensor([[0.7]]))
     assert answers.largest_share() == 0.75
-    several = Answers()
+    several = AnswerCounts()
     several.update(torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.2, 0.3]]))
     assert several.largest_share() == 0.5
 
@@ -38,11 +38,11 @@ def test_a_run_tells_what_validation_saw_and_what_its_workers_will_draw(tmp_path
     run = new_run(tmp_path, train_samples=32, valid_samples=16, num_workers=2, patch_noise=0.5, weights="hub")
     code, _, error = finish(start(run))
     assert code == 0, error
-    epochs = [line for line in jsonl.read(run.metrics) if "valid/fingerprint" in line]
+    epochs = [line for line in jsonl.read_records(run.metrics) if "valid/fingerprint" in line]
     assert len(epochs) == 2
     assert len({line["valid/fingerprint"] for line in epochs}) == 1
     assert all(0.5 <= line["valid/largest_share"] <= 1 for line in epochs)
-    events = jsonl.read(run.events)
+    events = jsonl.read_records(run.events)
     workers = [e for e in events if e["kind"] == "worker" and e["side"] == "train"]
     assert {w["worker"] for w in workers} == {0, 1}
     assert all(len({w[kind] for w in workers}) == 2 for kind in ("python", "numpy", "torch"))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.services.lab_watcher import Watcher
-from imgexp_tui.services.machine import MachineWatch
-from imgexp_tui.services.notebook_reader import opened
-from imgexp_tui.services.row_cache import KeptRows
+from imgexp_tui.services.lab_watcher import LabWatcher
+from imgexp_tui.services.machine import MachineSampler
+from imgexp_tui.services.notebook_reader import read_notebook
+from imgexp_tui.services.row_cache import RowCache
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.widgets.main.panes import RunPane
@@ -30,48 +30,48 @@ def lab(new_lab: NewLab) -> Path:
 
 
 @pytest.fixture
-def watcher(lab: Path) -> Iterator[Watcher]:
-    one = Watcher(lab, opened(lab), lambda: None, kept=KeptRows(lab))
+def watcher(lab: Path) -> Iterator[LabWatcher]:
+    one = LabWatcher(lab, read_notebook(lab), lambda: None, row_cache=RowCache(lab))
     yield one
     one.stop()
 
 
-def test_the_next_two_and_the_one_before_are_there(watcher: Watcher) -> None:
-    watcher.show("v2")
+def test_the_next_two_and_the_one_before_are_there(watcher: LabWatcher) -> None:
+    watcher.select_version("v2")
     watcher.start()
-    wait_until(lambda: watcher.ahead("v3") is not None)
+    wait_until(lambda: watcher.prefetched("v3") is not None)
     for name in ("v1", "v3", "v4"):
-        ahead = watcher.ahead(name)
-        assert ahead and ahead.shown == name and ahead.run
+        ahead = watcher.prefetched(name)
+        assert ahead and ahead.displayed_version == name and ahead.run
         assert ahead.run.version == name
         assert ahead.run.curves
-    assert watcher.ahead("v2") is None, "its own look is the newest"
-    assert watcher.ahead("v0") is None
+    assert watcher.prefetched("v2") is None, "its own look is the newest"
+    assert watcher.prefetched("v0") is None
 
 
 def test_a_machine_that_cannot_be_watched_is_told_and_runs_are_followed(
-    watcher: Watcher, lab: Path, monkeypatch: pytest.MonkeyPatch
+    watcher: LabWatcher, lab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: MachineWatch, lab: Path) -> None:
+    def broken(self: MachineSampler, lab: Path) -> None:
         raise OSError("no /proc here")
 
-    monkeypatch.setattr(MachineWatch, "__init__", broken)
-    watcher.show("v2")
+    monkeypatch.setattr(MachineSampler, "__init__", broken)
+    watcher.select_version("v2")
     watcher.start()
-    wait_until(lambda: "no /proc here" in watcher.take().trouble)
+    wait_until(lambda: "no /proc here" in watcher.latest().problem)
     a_run(lab, NAMES[-1], "20260101-000000-bbbbbb", [0.1])
-    wait_until(lambda: watcher.take().rows[NAMES[-1]].runs == 1)
+    wait_until(lambda: watcher.latest().rows[NAMES[-1]].runs == 1)
 
 
-def test_upwards_it_looks_upwards(watcher: Watcher) -> None:
-    watcher.show("v4")
+def test_upwards_it_looks_upwards(watcher: LabWatcher) -> None:
+    watcher.select_version("v4")
     watcher.start()
-    wait_until(lambda: watcher.ahead("v5") is not None)
-    none = watcher.ahead("v5")
+    wait_until(lambda: watcher.prefetched("v5") is not None)
+    none = watcher.prefetched("v5")
     assert none and none.run is None, "it has not run"
-    watcher.show("v3")
-    wait_until(lambda: watcher.ahead("v1") is not None)
-    assert watcher.ahead("v5") is None
+    watcher.select_version("v3")
+    wait_until(lambda: watcher.prefetched("v1") is not None)
+    assert watcher.prefetched("v5") is None
 
 
 async def test_the_run_shows_with_the_key(lab: Path) -> None:
@@ -80,10 +80,10 @@ async def test_the_run_shows_with_the_key(lab: Path) -> None:
         screen = app.screen
         assert isinstance(screen, MainScreen)
         await pilot.press("g")
-        while not (screen._watcher and screen._watcher.ahead("v1")):
+        while not (screen._watcher and screen._watcher.prefetched("v1")):
             await pilot.pause(0.02)
         # No message of the watcher's can come in between.
         screen.action_move(1)
         pane = screen.query_one(RunPane)
-        assert screen._look.shown == "v0"
+        assert screen._snapshot.displayed_version == "v0"
         assert any("0.49" in text for line in pane.lines for text, _ in line)

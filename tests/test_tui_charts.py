@@ -15,9 +15,9 @@ from textual.pilot import Pilot
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.charts import ChartsScreen
-from imgexp_tui.tui.screens.compare import LeadersScreen
+from imgexp_tui.tui.screens.compare import CompareScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen
-from imgexp_tui.views.charts.model import Choice
+from imgexp_tui.views.charts.model import ChartChoice
 from tests.conftest import NewLab
 from tests.helpers import screen_rows, screen_text, until
 from tests.support.recorded_runs import a_run, a_run_of, write_steps
@@ -44,9 +44,9 @@ async def charts(
     app = LabApp(lab)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        screen = ChartsScreen(lab, [Choice(name) for name in versions], metric, steps)
+        screen = ChartsScreen(lab, [ChartChoice(name) for name in versions], metric, steps)
         app.push_screen(screen)
-        await until(pilot, lambda: screen.is_mounted and screen._picture.lines and not screen._picture.reading)
+        await until(pilot, lambda: screen.is_mounted and screen._picture.lines and not screen._picture.is_reading)
         yield pilot
 
 
@@ -305,13 +305,13 @@ async def test_gradient_norms_stand_over_depth_and_time(lab: Path) -> None:
 
 async def test_the_main_screen_and_the_comparison_open_them(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and pilot.app.screen._look.rows)
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and pilot.app.screen._snapshot.rows)
         await until(pilot, lambda: "v1" in pilot.app.screen._look.rows and pilot.app.screen._look.rows["v1"].shown)
         await pilot.press("home", "c")
         await until(pilot, lambda: "━ v0 valid" in screen_text(pilot))
         assert "v1" not in screen_text(pilot)
         await pilot.press("escape", "j", "d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen) and "2 marked" in screen_text(pilot))
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen) and "2 marked" in screen_text(pilot))
         await pilot.press("c")
         await until(pilot, lambda: "a━ v0" in screen_text(pilot) and "b━ v1" in screen_text(pilot))
         await pilot.press("escape", "escape", "G", "c")
@@ -320,7 +320,7 @@ async def test_the_main_screen_and_the_comparison_open_them(lab: Path) -> None:
 
 async def test_a_finding_opens_its_metric_at_its_steps(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and pilot.app.screen._look.rows)
+        await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and pilot.app.screen._snapshot.rows)
         pilot.app.screen.charts(["v0"], "train/loss", (80, 100))  # type: ignore[attr-defined]
         await until(pilot, lambda: isinstance(pilot.app.screen, ChartsScreen) and pilot.app.screen._picture.lines)
         assert pilot.app.screen._picture.window == pytest.approx((60, 120))

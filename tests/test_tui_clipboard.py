@@ -100,11 +100,11 @@ async def test_what_no_terminal_takes_goes_to_the_file_only(lab: Path) -> None:
     app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
-        app.area.load_text("数" * (clipboard.LIMIT // 3) + "x")
+        app.area.load_text("数" * (clipboard.MAX_BYTES // 3) + "x")
         await pilot.press("f7", "ctrl+c")
         (said,) = await copied(pilot, app, 1)
         assert "only: more than the 74,994 bytes" in said
-        assert len(kept(lab).read_bytes()) == clipboard.LIMIT + 1
+        assert len(kept(lab).read_bytes()) == clipboard.MAX_BYTES + 1
 
 
 def start(lab: Path, tmp_path: Path, **env: str) -> Terminal:
@@ -113,7 +113,9 @@ def start(lab: Path, tmp_path: Path, **env: str) -> Terminal:
     return Terminal([sys.executable, str(host), str(lab)], env)
 
 
-@pytest.mark.parametrize(("size", "sent"), [(20, True), (clipboard.LIMIT - 2, True), (clipboard.LIMIT - 1, False)])
+@pytest.mark.parametrize(
+    ("size", "sent"), [(20, True), (clipboard.MAX_BYTES - 2, True), (clipboard.MAX_BYTES - 1, False)]
+)
 def test_the_terminal_gets_what_it_takes(lab: Path, tmp_path: Path, size: int, sent: bool) -> None:
     words = "-" + "x" * (size - 1)
     (lab / paths.NOTEBOOK).write_text(f"[versions.v0]\nsummary = 'S'\ntakeaways = '''{words}'''\n")

@@ -8,9 +8,9 @@ import pytest
 from textual.pilot import Pilot
 
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.screens.compare import LeaderRows, LeadersScreen
+from imgexp_tui.tui.screens.compare import CompareScreen, CompareTable
 from imgexp_tui.tui.screens.main.screen import MainScreen
-from imgexp_tui.tui.screens.side_by_side import BesideScreen
+from imgexp_tui.tui.screens.side_by_side import SideBySideScreen
 from tests.conftest import NewLab
 from tests.helpers import screen_text, until
 from tests.support.recorded_runs import a_run
@@ -37,12 +37,12 @@ def lab(new_lab: NewLab) -> Path:
     return lab
 
 
-async def opened(pilot: Pilot[None]) -> LeaderRows:
+async def opened(pilot: Pilot[None]) -> CompareTable:
     await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and "finished" not in screen_text(pilot))
     await until(pilot, lambda: "0.2000" in screen_text(pilot))
     await pilot.press("d")
-    await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen) and "best loss" in screen_text(pilot))
-    return pilot.app.screen.query_one(LeaderRows)
+    await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen) and "best loss" in screen_text(pilot))
+    return pilot.app.screen.query_one(CompareTable)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
@@ -50,7 +50,7 @@ async def test_marked_versions_stand_side_by_side(lab: Path, size: tuple[int, in
     async with LabApp(lab).run_test(size=size) as pilot:
         await opened(pilot)
         await pilot.press("u", "home", "space", "space", "enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, BesideScreen) and "512" in screen_text(pilot))
+        await until(pilot, lambda: isinstance(pilot.app.screen, SideBySideScreen) and "512" in screen_text(pilot))
         text = screen_text(pilot)
         assert "batch_size" in text
         assert "that are the same are left out" in text
@@ -66,15 +66,15 @@ async def test_a_version_and_its_base_are_marked_to_begin_with(lab: Path) -> Non
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "0.2000" in screen_text(pilot))
         await pilot.press("home", "j", "d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen) and "2 marked" in screen_text(pilot))
-        assert pilot.app.screen.query_one(LeaderRows).marked == ["v0", "v1"]
-        assert pilot.app.screen.query_one(LeaderRows).picked == "v1"
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen) and "2 marked" in screen_text(pilot))
+        assert pilot.app.screen.query_one(CompareTable).marked == ["v0", "v1"]
+        assert pilot.app.screen.query_one(CompareTable).selected == "v1"
 
 
 async def test_a_column_sorts_and_narrows(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(120, 30)) as pilot:
         rows = await opened(pilot)
-        while rows.columns[rows.at].name != "best loss":
+        while rows.columns[rows.active_column].name != "best loss":
             await pilot.press("right")
         await pilot.press("s")
         assert rows.names == ["v1", "v0", "v2"]
@@ -83,7 +83,7 @@ async def test_a_column_sorts_and_narrows(lab: Path) -> None:
         await pilot.press("s")
         assert rows.names == ["v0", "v1", "v2"]
         assert rows.sorted_by is None
-        while rows.columns[rows.at].name != "base":
+        while rows.columns[rows.active_column].name != "base":
             await pilot.press("right")
         await pilot.press("G", "f")
         assert rows.names == ["v1", "v2"]

@@ -14,11 +14,11 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from imgexp_tui import paths
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.screens.help import HelpScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
-from imgexp_tui.tui.widgets.base.checkbox import TickBox
+from imgexp_tui.tui.widgets.base.checkbox import BracketCheckbox
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 from imgexp_tui.views.notes import settings_input
 from tests.helpers import until
@@ -65,7 +65,7 @@ def told(app: App[None], id: str) -> str:
 
 
 def new_version(lab: Path, base: str = "V4") -> Host:
-    return Host(NewVersionScreen(lab, load(lab), base))
+    return Host(NewVersionScreen(lab, load_notebook(lab), base))
 
 
 async def fill(pilot: Pilot[None], id: str, text: str) -> None:
@@ -75,7 +75,7 @@ async def fill(pilot: Pilot[None], id: str, text: str) -> None:
         field.value = text
     else:
         assert isinstance(field, NoteArea)
-        field.change_to(text)
+        field.replace_text(text)
     await pilot.pause()
 
 
@@ -87,7 +87,7 @@ async def test_a_new_version_is_written_as_it_was_shown(lab: Path) -> None:
         summary = app.screen.query_one("#summary", NoteArea).text
         assert "V4" in summary and "128" in summary and "512" in summary
         assert "batch_size 128 → 512" in told(app, "#checks")
-        assert "Carry over 1 open takeaway of V4" in str(app.screen.query_one(TickBox).label)
+        assert "Carry over 1 open takeaway of V4" in str(app.screen.query_one(BracketCheckbox).label)
         await pilot.press("tab", "tab", "space", "ctrl+s")
         await until(pilot, lambda: bool(app.answers), "the new version")
     assert app.answers == ["V5"]
@@ -104,7 +104,7 @@ async def test_without_the_request_no_takeaway_is_carried_over(lab: Path) -> Non
     async with app.run_test() as pilot:
         await pilot.press("ctrl+s")
         await until(pilot, lambda: bool(app.answers), "the new version")
-    assert load(lab).versions["V5"].takeaways == ""
+    assert load_notebook(lab).versions["V5"].takeaways == ""
 
 
 async def test_the_summary_follows_the_changes_until_it_is_ones_own(lab: Path) -> None:
@@ -152,8 +152,8 @@ async def test_the_base_can_be_another_one(lab: Path) -> None:
         await fill(pilot, "#changes", "bs = 7")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: bool(app.answers), "the new version")
-    made = load(lab).versions["other"]
-    assert made.base == "mine" and made.own == {"bs": 7} and made.command
+    made = load_notebook(lab).versions["other"]
+    assert made.base == "mine" and made.own_train == {"bs": 7} and made.command
 
 
 async def test_a_name_taken_meanwhile_is_said(lab: Path) -> None:
@@ -201,7 +201,7 @@ async def test_right_takes_the_completion(lab: Path) -> None:
     ],
 )
 def test_settings_that_are_right(line: str, value: object) -> None:
-    (typed,) = settings_input.read(line)
+    (typed,) = settings_input.parse_settings(line)
     assert (typed.fault, typed.value, type(typed.value)) == ("", value, type(value))
 
 
@@ -223,7 +223,7 @@ def test_settings_that_are_right(line: str, value: object) -> None:
     ],
 )
 def test_settings_that_are_wrong(line: str, clause: str) -> None:
-    assert clause in settings_input.read(line)[-1].fault
+    assert clause in settings_input.parse_settings(line)[-1].fault
 
 
 def test_completions() -> None:

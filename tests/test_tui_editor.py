@@ -14,10 +14,10 @@ import pytest
 from imgexp_tui import paths
 from imgexp_tui.notebook.history import drafts
 from imgexp_tui.notebook.history.drafts import Draft
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.services.notes import files
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
-from imgexp_tui.tui.screens.draft_offer import DraftScreen
+from imgexp_tui.tui.screens.draft_offer import DraftOfferScreen
 from tests.conftest import NewLab
 from tests.helpers import until
 from tests.support.editor_app import TRIAL, EditorApp, file, opened
@@ -38,7 +38,7 @@ async def test_typing_is_saved_and_the_rest_of_the_file_stays(lab: Path) -> None
         await until(pilot, lambda: "saved " in app.told("#state"), "the save")
         assert "●" not in str(app.area.border_title)
     assert file(lab) == TRIAL.replace("bigger\n", "bigger\n-new")
-    assert drafts.drafts(lab) == []
+    assert drafts.read_drafts(lab) == []
 
 
 async def test_the_first_takeaway_that_one_types_is_a_bullet(lab: Path) -> None:
@@ -58,7 +58,7 @@ async def test_the_first_takeaway_keeps_the_blank_of_its_bullet(lab: Path) -> No
         await opened(pilot, app)
         await pilot.press(*"new", "escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert load(lab).versions["v0"].takeaways == "- bs of 64 could be bigger\n- new"
+    assert load_notebook(lab).versions["v0"].takeaways == "- bs of 64 could be bigger\n- new"
 
 
 @pytest.mark.parametrize("keys", [[], ["x", "backspace"], ["minus"], ["enter"]])
@@ -73,7 +73,7 @@ async def test_a_bullet_that_was_offered_and_not_filled_changes_nothing(lab: Pat
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
     assert file(lab) == TRIAL and (lab / paths.NOTEBOOK).stat().st_ino == before.st_ino
-    assert drafts.drafts(lab) == []
+    assert drafts.read_drafts(lab) == []
 
 
 async def test_an_edit_elsewhere_leaves_no_empty_bullet_behind(lab: Path) -> None:
@@ -105,7 +105,7 @@ async def test_leaving_saves_all_three_notes_and_tells_whose(lab: Path) -> None:
             await pilot.press(word, "ctrl+n")
         await pilot.press("escape")
         await until(pilot, lambda: app.back == ["v0"], "the way back")
-    notes = load(lab).versions["v0"]
+    notes = load_notebook(lab).versions["v0"]
     assert (notes.summary, notes.takeaways.endswith("T"), notes.observed) == ("First.S", True, "O")
 
 
@@ -114,19 +114,19 @@ async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
 ) -> None:
     go_on, save = threading.Event(), files.save
 
-    def slow(*args: Any, **how: Any) -> files.Outcome:
+    def slow(*args: Any, **how: Any) -> files.NoteSaveResult:
         go_on.wait(20)
         return save(*args, **how)
 
-    monkeypatch.setattr(files, "save", slow)
+    monkeypatch.setattr(files, "save_notes", slow)
     app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press("a", "escape", "j", "escape", "k", "ctrl+l")
         go_on.set()
         await until(pilot, lambda: app.back == ["v0"], "the way back")
-    assert load(lab).versions["v0"].takeaways == "-bs of 64 could be bigger\n-a"
-    assert drafts.drafts(lab) == []
+    assert load_notebook(lab).versions["v0"].takeaways == "-bs of 64 could be bigger\n-a"
+    assert drafts.read_drafts(lab) == []
 
 
 async def test_quitting_saves(lab: Path) -> None:
@@ -135,7 +135,7 @@ async def test_quitting_saves(lab: Path) -> None:
         await opened(pilot, app)
         await pilot.press(*"-quit", "ctrl+q")
     assert "-quit" in file(lab)
-    assert drafts.drafts(lab) == []
+    assert drafts.read_drafts(lab) == []
 
 
 async def test_a_draft_is_written_while_typing_and_goes_when_undone(lab: Path) -> None:
@@ -143,10 +143,10 @@ async def test_a_draft_is_written_while_typing_and_goes_when_undone(lab: Path) -
     async with app.run_test() as pilot:
         await opened(pilot, app)
         await pilot.press(*"-dr")
-        await until(pilot, lambda: any("-dr" in d.text for d in drafts.drafts(lab)), "a draft")
+        await until(pilot, lambda: any("-dr" in d.text for d in drafts.read_drafts(lab)), "a draft")
         assert file(lab) == TRIAL
         await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
-        await until(pilot, lambda: drafts.drafts(lab) == [], "the draft to go")
+        await until(pilot, lambda: drafts.read_drafts(lab) == [], "the draft to go")
         assert "unsaved" not in app.told("#state")
 
 
@@ -159,35 +159,35 @@ async def test_a_draft_is_written_while_typing_and_goes_when_undone(lab: Path) -
     ],
 )
 async def test_a_draft_is_offered_beside_the_file(lab: Path, key: str, text: str) -> None:
-    seen = load(lab).versions["v0"].takeaways
+    seen = load_notebook(lab).versions["v0"].takeaways
     draft = Draft("v0", "takeaways", seen + "-typed before the crash\n", seen, time.time() - 60)
     drafts.write_draft(lab, draft)
     app = EditorApp(lab)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: isinstance(app.screen, DraftScreen), "the offer")
-        assert drafts.drafts(lab) == [draft]
+        await until(pilot, lambda: isinstance(app.screen, DraftOfferScreen), "the offer")
+        assert drafts.read_drafts(lab) == [draft]
         await pilot.press(key)
         await opened(pilot, app)
         assert app.area.text.removesuffix("-") == text.removeprefix("\n")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert load(lab).versions["v0"].takeaways == text.removeprefix("\n")
-    assert drafts.drafts(lab) == []
+    assert load_notebook(lab).versions["v0"].takeaways == text.removeprefix("\n")
+    assert drafts.read_drafts(lab) == []
 
 
 async def test_deciding_later_keeps_the_draft(lab: Path) -> None:
-    seen = load(lab).versions["v0"].takeaways
+    seen = load_notebook(lab).versions["v0"].takeaways
     drafts.write_draft(lab, Draft("v0", "takeaways", "other", seen, time.time()))
     app = EditorApp(lab)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: isinstance(app.screen, DraftScreen), "the offer")
+        await until(pilot, lambda: isinstance(app.screen, DraftOfferScreen), "the offer")
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert [d.text for d in drafts.drafts(lab)] == ["other"] and file(lab) == TRIAL
+    assert [d.text for d in drafts.read_drafts(lab)] == ["other"] and file(lab) == TRIAL
 
 
 async def test_a_draft_equal_to_the_file_is_not_offered(lab: Path) -> None:
-    seen = load(lab).versions["v0"].takeaways
+    seen = load_notebook(lab).versions["v0"].takeaways
     drafts.write_draft(lab, Draft("v0", "takeaways", seen, "", time.time()))
     app = EditorApp(lab)
     async with app.run_test() as pilot:
@@ -195,10 +195,10 @@ async def test_a_draft_equal_to_the_file_is_not_offered(lab: Path) -> None:
 
 
 def test_both_texts_in_one() -> None:
-    assert files.both("-a\n-b\n", "-a\n-b\n-c\n") == "-a\n-b\n-c\n"
-    assert files.both("-a\n-x\n", "-a\n-y\n") == "-a\n-x\n-y\n"
-    assert files.both("-a", "-a\n-b") == "-a\n-b"
-    assert files.both("", "-b") == "-b"
+    assert files.combine_texts("-a\n-b\n", "-a\n-b\n-c\n") == "-a\n-b\n-c\n"
+    assert files.combine_texts("-a\n-x\n", "-a\n-y\n") == "-a\n-x\n-y\n"
+    assert files.combine_texts("-a", "-a\n-b") == "-a\n-b"
+    assert files.combine_texts("", "-b") == "-b"
 
 
 async def test_a_change_made_elsewhere_is_merged_into_the_area(lab: Path) -> None:
@@ -227,7 +227,7 @@ async def test_a_conflict_keeps_both_texts_and_says_so(lab: Path) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: app.back == ["v0"], "the way back")
     assert "First.mine" in file(lab) and "First.theirs" in file(lab)
-    assert load(lab).versions["v0"].problems == ()
+    assert load_notebook(lab).versions["v0"].problems == ()
 
 
 async def test_what_cannot_be_saved_stays_as_a_draft(lab: Path) -> None:
@@ -246,7 +246,7 @@ async def test_what_cannot_be_saved_stays_as_a_draft(lab: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
         await pilot.press("y")
         await until(pilot, lambda: app.back == ["v0"], "the way back")
-    assert [d.text.endswith("-kept") for d in drafts.drafts(lab)] == [True]
+    assert [d.text.endswith("-kept") for d in drafts.read_drafts(lab)] == [True]
 
 
 async def test_control_characters_are_shown_clean_and_come_back_unchanged(lab: Path) -> None:
@@ -258,7 +258,7 @@ async def test_control_characters_are_shown_clean_and_come_back_unchanged(lab: P
         assert "[/] but␛[31m odd" in drawn
         await pilot.press("exclamation_mark", "ctrl+s")
         await until(pilot, lambda: "saved " in app.told("#state"), "the save")
-    assert load(lab).versions["v1"].summary == "Same as v0 [/] but\x1b[31m odd!"
+    assert load_notebook(lab).versions["v1"].summary == "Same as v0 [/] but\x1b[31m odd!"
 
 
 async def test_a_crlf_notebook_stays_crlf(lab: Path) -> None:
@@ -284,7 +284,7 @@ async def test_a_read_only_notebook_is_said_before_typing_starts(lab: Path, monk
         assert app.area.text == before
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
-    assert file(lab) == TRIAL and drafts.drafts(lab) == []
+    assert file(lab) == TRIAL and drafts.read_drafts(lab) == []
 
 
 async def test_a_read_only_folder_is_said_before_typing_starts(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from imgexp_tui import paths
 from imgexp_tui.notebook.history import drafts
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from tests.conftest import NewLab
 from tests.helpers import wait_until
 from tests.support.editor_app import PROGRAM
@@ -63,7 +63,7 @@ def script(tmp_path: Path, body: str) -> str:
 def test_after_sigkill_the_draft_is_offered_and_restored(lab: Path, start: Callable[..., Terminal]) -> None:
     terminal = start()
     terminal.type("-typed\x0dmore")
-    wait_until(lambda: any("-typed\n-more" in d.text for d in drafts.drafts(lab)), "the draft")
+    wait_until(lambda: any("-typed\n-more" in d.text for d in drafts.read_drafts(lab)), "the draft")
     terminal.process.kill()
     terminal.ended()
     assert (lab / paths.NOTEBOOK).read_text() == NOTEBOOK
@@ -74,7 +74,7 @@ def test_after_sigkill_the_draft_is_offered_and_restored(lab: Path, start: Calla
     again.saved()
     again.type("\x1b")
     again.ended()
-    assert load(lab).versions["v0"].takeaways == "-old\n-typed\n-more"
+    assert load_notebook(lab).versions["v0"].takeaways == "-old\n-typed\n-more"
 
 
 @pytest.mark.parametrize("way", ["the connection drops", "the app is told to end"])
@@ -87,7 +87,7 @@ def test_what_was_just_typed_outlives_a_signal(lab: Path, start: Callable[..., T
     else:
         terminal.process.terminate()
     terminal.ended()
-    kept = [d.text for d in drafts.drafts(lab)] + [load(lab).versions["v0"].takeaways]
+    kept = [d.text for d in drafts.read_drafts(lab)] + [load_notebook(lab).versions["v0"].takeaways]
     assert any("-just now" in text for text in kept)
 
 
@@ -97,7 +97,7 @@ def test_ctrl_q_saves(lab: Path, start: Callable[..., Terminal]) -> None:
     terminal.shows("-quit")
     terminal.type("\x11")
     assert terminal.ended() == 0
-    assert load(lab).versions["v0"].takeaways == "-old\n-quit"
+    assert load_notebook(lab).versions["v0"].takeaways == "-old\n-quit"
 
 
 def test_the_users_editor_gets_the_note_and_what_it_wrote_is_saved(
@@ -116,12 +116,12 @@ def test_the_users_editor_gets_the_note_and_what_it_wrote_is_saved(
     option, path = (tmp_path / "args").read_text().split()
     assert option == "--wait" and path.endswith(".md") and path.startswith(str(paths.lab_state(lab)))
     assert not Path(path).exists()
-    assert load(lab).versions["v0"].takeaways == "-old\n-typed-from outside"
+    assert load_notebook(lab).versions["v0"].takeaways == "-old\n-typed-from outside"
     terminal.type("\x1a")
     terminal.shows("-typed")
     terminal.type("\x1b")
     terminal.ended()
-    assert load(lab).versions["v0"].takeaways == "-old\n-typed"
+    assert load_notebook(lab).versions["v0"].takeaways == "-old\n-typed"
 
 
 def test_an_editor_that_fails_changes_nothing(lab: Path, tmp_path: Path, start: Callable[..., Terminal]) -> None:
@@ -153,7 +153,7 @@ def test_what_an_editor_saved_before_the_connection_dropped_is_offered(
     again.shows("-saved in the editor")
     again.type("r\x1b")
     again.ended()
-    assert load(lab).versions["v0"].takeaways == "-old\n-saved in the editor\n"
+    assert load_notebook(lab).versions["v0"].takeaways == "-old\n-saved in the editor\n"
 
 
 def test_keys_that_arrive_in_one_burst_act_in_their_order(lab: Path, start: Callable[..., Terminal]) -> None:
@@ -164,7 +164,7 @@ def test_keys_that_arrive_in_one_burst_act_in_their_order(lab: Path, start: Call
     terminal.type(burst + "\x0eobs\x0e" + "sum\x0e")
     terminal.type("\x13")
     terminal.saved()
-    notes = load(lab).versions["v0"]
+    notes = load_notebook(lab).versions["v0"]
     assert notes.takeaways.splitlines() == ["-old", "- [ ] yaXbc one three"]
     assert (notes.observed, notes.summary) == ("obs", "sum")
 
@@ -176,7 +176,7 @@ def test_what_is_typed_right_behind_the_search_key_is_sought(lab: Path, start: C
     terminal.type("\x1b")
     terminal.type("\x11")
     assert terminal.ended() == 0
-    assert load(lab).versions["v0"].takeaways == "-old\n"
+    assert load_notebook(lab).versions["v0"].takeaways == "-old\n"
 
 
 def test_what_is_typed_right_behind_the_figure_key_filters(lab: Path, start: Callable[..., Terminal]) -> None:
@@ -188,4 +188,4 @@ def test_what_is_typed_right_behind_the_figure_key_filters(lab: Path, start: Cal
     terminal.shows("Takeaways")
     terminal.type("\x11")
     assert terminal.ended() == 0
-    assert load(lab).versions["v0"].takeaways == "-old\n"
+    assert load_notebook(lab).versions["v0"].takeaways == "-old\n"

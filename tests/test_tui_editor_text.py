@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 from imgexp_tui.tui.widgets.notes.document import NoteDocument
-from imgexp_tui.tui.widgets.notes.wrapped_document import NoteWrap, breaks
+from imgexp_tui.tui.widgets.notes.wrapped_document import WrappedNoteDocument, wrap_offsets
 from imgexp_tui.views.notes import bullets, markup
 from imgexp_tui.views.notes.safe_characters import has_unsafe
 
@@ -41,17 +41,17 @@ from imgexp_tui.views.notes.safe_characters import has_unsafe
     ],
 )
 def test_enter_goes_on_in_the_manner_of_the_line(line: str, goes_on: str) -> None:
-    assert bullets.enter(line, len(line)) == bullets.Enter(len(line), "\n" + goes_on)
+    assert bullets.edit_for_enter(line, len(line)) == bullets.EnterEdit(len(line), "\n" + goes_on)
 
 
 @pytest.mark.parametrize("line", ["-", "- ", "    - ", "* ", "3. ", "- [ ] ", "- [x]"])
 def test_enter_on_an_empty_bullet_ends_the_list(line: str) -> None:
-    assert bullets.enter(line, len(line)) == bullets.Enter(0, "")
+    assert bullets.edit_for_enter(line, len(line)) == bullets.EnterEdit(0, "")
 
 
 def test_enter_before_the_words_only_breaks_the_line() -> None:
-    assert bullets.enter("- a", 0) == bullets.Enter(0, "\n")
-    assert bullets.enter("- [ ] a", 3) == bullets.Enter(3, "\n")
+    assert bullets.edit_for_enter("- a", 0) == bullets.EnterEdit(0, "\n")
+    assert bullets.edit_for_enter("- [ ] a", 3) == bullets.EnterEdit(3, "\n")
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_a_list_at_the_end_gives_the_next_bullet(note: str, bullet: str) -> None
 
 
 def test_nesting_follows_the_author() -> None:
-    assert bullets.nesting(["-a", "\t-b"]) == "\t"
-    assert bullets.nesting(["- a", "      - c", "  - b"]) == "  "
-    assert bullets.nesting(["-a", "  prose"]) == "    "
-    assert bullets.unnested("\t-a", "    ") == "-a"
-    assert bullets.unnested("  -a", "    ") == "-a"
-    assert bullets.unnested("-a", "    ") == "-a"
+    assert bullets.indent_step(["-a", "\t-b"]) == "\t"
+    assert bullets.indent_step(["- a", "      - c", "  - b"]) == "  "
+    assert bullets.indent_step(["-a", "  prose"]) == "    "
+    assert bullets.dedent_line("\t-a", "    ") == "-a"
+    assert bullets.dedent_line("  -a", "    ") == "-a"
+    assert bullets.dedent_line("-a", "    ") == "-a"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_nesting_follows_the_author() -> None:
     ],
 )
 def test_boxes_are_given_ticked_and_unticked(before: list[str], after: list[str]) -> None:
-    assert bullets.boxed(before) == after
+    assert bullets.toggle_boxes(before) == after
 
 
 TEXTS = [
@@ -127,7 +127,7 @@ LETTERS = st.text(st.sampled_from("ab  \t-数🧪\u0301\u200d"), max_size=60)
 @example("one two three", 7)
 def test_a_line_breaks_where_textual_breaks_it(line: str, width: int) -> None:
     document = NoteDocument(line)
-    assert breaks(document[0], width, 4) == WrappedDocument(document, width, 4).get_offsets(0)
+    assert wrap_offsets(document[0], width, 4) == WrappedDocument(document, width, 4).get_offsets(0)
 
 
 @settings(deadline=None)
@@ -140,7 +140,7 @@ def test_a_line_breaks_where_textual_breaks_it(line: str, width: int) -> None:
 )
 def test_edits_wrap_as_textual_wraps_them(text: str, width: int, edits: list[tuple[int, int, int, int, str]]) -> None:
     document = NoteDocument(text.replace("-", "\n"))
-    ours = NoteWrap(document, width, 4)
+    ours = WrappedNoteDocument(document, width, 4)
     for row, column, to_row, to_column, new in edits:
         start, end = sorted(_within(document, place) for place in ((row, column), (to_row, to_column)))
         result = document.replace_range(start, end, new.replace("-", "\n"))
@@ -278,7 +278,7 @@ async def test_control_characters_are_shown_as_signs_and_kept() -> None:
     ],
 )
 def test_what_is_marked_up(line: str, kinds: dict[str, str]) -> None:
-    assert {line[start:end]: kind for start, end, kind in markup.marks(line)} == kinds
+    assert {line[start:end]: kind for start, end, kind in markup.markup_spans(line)} == kinds
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ async def test_markup_changes_how_a_line_looks_and_nothing_of_its_cells(text: st
     app = Host(text)
     async with app.run_test(size=(24, 12)) as pilot:
         marked = [app.area.render_line(y) for y in range(5)]
-        app.area.marked_up = False
+        app.area.highlights_markdown = False
         app.area.notify_style_update()
         bare = [app.area.render_line(y) for y in range(5)]
         assert [strip.text for strip in marked] == [strip.text for strip in bare]
@@ -311,7 +311,7 @@ async def test_crlf_stays_crlf() -> None:
     async with app.run_test() as pilot:
         await typed(pilot, "\nc")
         assert app.area.text == "-a\r\n-b\r\n-c"
-        app.area.change_to("-a\n-x\n-c")
+        app.area.replace_text("-a\n-x\n-c")
         assert app.area.text == "-a\r\n-x\r\n-c"
         await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
         assert app.area.text == "-a\r\n-b"
@@ -331,7 +331,7 @@ async def test_crlf_stays_crlf() -> None:
 async def test_a_change_from_outside_is_one_undoable_edit(before: str, after: str) -> None:
     app = Host(before)
     async with app.run_test() as pilot:
-        app.area.change_to(after)
+        app.area.replace_text(after)
         assert app.area.text == after
         await pilot.press("ctrl+z")
         assert app.area.text == before
@@ -413,6 +413,6 @@ async def test_wide_characters_are_typed_deleted_undone_and_redone(step: list[st
         for _ in range(5):
             await pilot.press("ctrl+y")
         assert app.area.text == "- a"
-        app.area.insert_words("数据 0.19")
+        app.area.insert_with_spaces("数据 0.19")
         await pilot.press("ctrl+w", "ctrl+z")
         assert app.area.text == "- a 数据 0.19"

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from imgexp_tui.services.run_follower import RunGlancer
-from imgexp_tui.tui.screens.figure_picker import FigureRows, FigureScreen
+from imgexp_tui.services.run_follower import VersionRunFollower
+from imgexp_tui.tui.screens.figure_picker import FigureList, FigurePickerScreen
 from imgexp_tui.tui.widgets.notes.area import NoteArea
-from imgexp_tui.tui.widgets.run_sidebar import RunGlance
-from imgexp_tui.views.notes.quotable_figures import figures, matching
-from imgexp_tui.views.runs.sidebar import below, column
-from imgexp_tui.views.styled import cells, plain
+from imgexp_tui.tui.widgets.run_sidebar import RunSidebar
+from imgexp_tui.views.notes.quotable_figures import filter_figures, quotable_figures
+from imgexp_tui.views.runs.sidebar import sidebar_lines, two_line_summary
+from imgexp_tui.views.styled import line_width, plain_text
 from tests.helpers import until, write_lines
 from tests.support.editor_app import EditorApp, opened
 from tests.support.recorded_runs import PLAN, a_run
@@ -46,17 +46,17 @@ SYSTEM = [
 
 def a_measured_run(lab: Path, version: str = "v0", losses: tuple[float, ...] = (0.5, 0.25, 0.3)) -> Path:
     view = a_run(lab, version, "20240102-030405-abcdef", losses, events=[PLAN])
-    write_lines(view.dir.system, SYSTEM)
+    write_lines(view.run_dir.system, SYSTEM)
     write_lines(
-        view.dir.metrics,
+        view.run_dir.metrics,
         [{"step": 6, "epoch": 3, "time": 9.0, "time/epoch_train": 70.0, "time/epoch_valid": 9.0,
          "learning_rate/encoder": 1e-5, "learning_rate/head": 1e-4, "valid/loss": losses[-1], "odd\x1b[31m": 1.5}],
     )  # fmt: skip
-    return view.dir.metrics
+    return view.run_dir.metrics
 
 
 def texts(lab: Path, version: str = "v0", *against: object) -> list[str]:
-    return [text for _, text in RunGlancer(lab, version).figures(*against)]  # type: ignore[arg-type]
+    return [text for _, text in VersionRunFollower(lab, version).quotable_figures(*against)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_was_not_measured_is_not_offered(lab: Path) -> None:
 
 def test_changes_against_the_base_are_offered_with_and_without_a_run(lab: Path) -> None:
     against = ("v0", ("batch_size 64 → 512", "epochs 2 → 4"))
-    assert figures(None, *against) == [
+    assert quotable_figures(None, *against) == [
         ("vs v0", "batch_size 64 → 512, epochs 2 → 4 (against v0)"),
         ("vs v0", "batch_size 64 → 512"),
         ("vs v0", "epochs 2 → 4"),
@@ -103,19 +103,19 @@ def test_changes_against_the_base_are_offered_with_and_without_a_run(lab: Path) 
 
 def test_every_word_that_is_typed_has_to_occur() -> None:
     found = [("best", "best valid loss 0.2"), ("now", "valid loss 0.3"), ("finding", "Overfits from epoch 5")]
-    assert matching(found, "LOSS best") == found[:1]
-    assert matching(found, "") == found
-    assert matching(found, "finding epoch") == found[2:]
+    assert filter_figures(found, "LOSS best") == found[:1]
+    assert filter_figures(found, "") == found
+    assert filter_figures(found, "finding epoch") == found[2:]
 
 
-async def chooser(pilot: Pilot[None], app: EditorApp) -> FigureRows:
+async def chooser(pilot: Pilot[None], app: EditorApp) -> FigureList:
     await pilot.press("ctrl+g")
-    await until(pilot, lambda: isinstance(app.screen, FigureScreen) and bool(rows(app).rows), "the figures")
+    await until(pilot, lambda: isinstance(app.screen, FigurePickerScreen) and bool(rows(app).rows), "the figures")
     return rows(app)
 
 
-def rows(app: EditorApp) -> FigureRows:
-    return app.screen.query_one(FigureRows)
+def rows(app: EditorApp) -> FigureList:
+    return app.screen.query_one(FigureList)
 
 
 async def test_a_figure_is_put_in_at_the_cursor_and_undone_in_one_step(lab: Path) -> None:
@@ -159,7 +159,7 @@ async def test_choosing_nothing_changes_nothing(lab: Path) -> None:
         await pilot.press(*"xyzzy")
         await until(pilot, lambda: not rows(app).rows, "the filter")
         await pilot.press("enter", "down")
-        assert isinstance(app.screen, FigureScreen)
+        assert isinstance(app.screen, FigurePickerScreen)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.editor, "the editor")
         assert app.area.text == before
@@ -183,7 +183,7 @@ async def test_the_run_stands_beside_the_text_and_follows(lab: Path) -> None:
     app = EditorApp(lab)
     async with app.run_test(size=(140, 40)) as pilot:
         await until(pilot, lambda: "0.4000" in app.shown("#glance"), "the loss")
-        write_lines(view.dir.metrics, [{"step": 6, "epoch": 3, "time": 2, "valid/loss": "nan"}])
+        write_lines(view.run_dir.metrics, [{"step": 6, "epoch": 3, "time": 2, "valid/loss": "nan"}])
         await until(pilot, lambda: "valid loss  nan  best 0.4000 (epoch 2)" in app.shown("#glance"), "the next loss")
         assert "epoch 3/2" in app.shown("#glance")
         await pilot.resize_terminal(80, 24)
@@ -202,7 +202,7 @@ async def test_all_notes_and_the_run_are_in_one_screen(lab: Path, columns: int, 
         for area in app.editor.query(NoteArea):
             assert app.editor.region.contains_region(area.region) and area.size.height >= 1
         assert "GPU Memory Usage: 1,985/8,126 MB" in app.shown(beside)
-        pane = app.editor.query_one(beside, RunGlance)
+        pane = app.editor.query_one(beside, RunSidebar)
         assert len(pane.lines) <= pane.size.height, "nothing is cut off"
 
 
@@ -210,17 +210,19 @@ async def test_all_notes_and_the_run_are_in_one_screen(lab: Path, columns: int, 
 @pytest.mark.parametrize("height", [8, 20, 46])
 def test_lines_fit_their_room(lab: Path, room: int, height: int) -> None:
     a_measured_run(lab)
-    run = RunGlancer(lab, "v0").look()
-    assert all(cells(row) <= room for row in [*column("v0", run, room, height), *below(run, room)])
-    assert len(below(run, room)) == 2
-    curves = [plain(row) for row in column("v0", run, room, height)]
+    run = VersionRunFollower(lab, "v0").poll()
+    assert all(
+        line_width(row) <= room for row in [*sidebar_lines("v0", run, room, height), *two_line_summary(run, room)]
+    )
+    assert len(two_line_summary(run, room)) == 2
+    curves = [plain_text(row) for row in sidebar_lines("v0", run, room, height)]
     assert any("⠉" <= c <= "⣿" for row in curves for c in row)
 
 
 def test_each_curve_is_drawn_in_one_style(lab: Path) -> None:
     """One colour a sparkline: anything more is expensive over SSH."""
     a_measured_run(lab)
-    run = RunGlancer(lab, "v0").look()
-    for row in column("v0", run, 60, 40):
+    run = VersionRunFollower(lab, "v0").poll()
+    for row in sidebar_lines("v0", run, 60, 40):
         roles = [role for text, role in row if any("⠉" <= c <= "⣿" for c in text) and role != "chance"]
         assert len(set(roles)) <= 1

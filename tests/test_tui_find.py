@@ -33,14 +33,14 @@ def lab(new_lab: NewLab) -> Path:
     ],
 )
 def test_small_letters_find_capitals_too(sought: str, found: list[tuple[int, int]]) -> None:
-    pattern = search.pattern(sought)
+    pattern = search.compile_query(sought)
     assert pattern
-    assert [start for start, _ in search.hits(TEXT.split("\n"), pattern)] == found
+    assert [start for start, _ in search.find_matches(TEXT.split("\n"), pattern)] == found
 
 
 def test_letters_that_grow_when_lowered_do_not_shift_the_hits() -> None:
-    pattern = search.pattern("x")
-    assert pattern and search.hits(["İİx"], pattern) == [((0, 2), (0, 3))]
+    pattern = search.compile_query("x")
+    assert pattern and search.find_matches(["İİx"], pattern) == [((0, 2), (0, 3))]
 
 
 async def ready(pilot: Pilot[None], app: EditorApp) -> NoteArea:

@@ -12,12 +12,12 @@ from textual.widgets import TextArea
 
 from imgexp_tui import paths
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.notebook.load import load
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.notebook.load import load_notebook
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.services.actions import findings as finding_actions
 from imgexp_tui.services.findings import findings_process
-from imgexp_tui.services.findings.worker import FindingWatch
+from imgexp_tui.services.findings.worker import FindingWorker
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.charts import ChartsScreen
 from imgexp_tui.tui.screens.findings import FindingsScreen
@@ -26,7 +26,7 @@ from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
 from imgexp_tui.views import findings
 from imgexp_tui.views.notes import settings_input
-from imgexp_tui.views.styled import cells, plain
+from imgexp_tui.views.styled import line_width, plain_text
 from tests.conftest import NewLab
 from tests.helpers import screen_text, shows, until, wait_until, write_lines
 from tests.support.made_up_runs import made_up
@@ -58,7 +58,7 @@ def lab(new_lab: NewLab) -> Path:
 
 
 def takeaways(lab: Path) -> str:
-    return load(lab).versions["v1"].takeaways
+    return load_notebook(lab).versions["v1"].takeaways
 
 
 async def opened(pilot: Pilot[None]) -> FindingsScreen:
@@ -115,9 +115,9 @@ async def test_a_finding_goes_into_the_takeaways_once_beside_what_others_write(l
 
 
 def test_what_cannot_be_written_is_said(lab: Path) -> None:
-    assert finding_actions.put_down(lab, "v9", SAID) == (False, "v9 is not in experiments.toml (any more).")
+    assert finding_actions.add_to_takeaways(lab, "v9", SAID) == (False, "v9 is not in experiments.toml (any more).")
     (lab / paths.NOTEBOOK).unlink()
-    done, said = finding_actions.put_down(lab, "v1", SAID)
+    done, said = finding_actions.add_to_takeaways(lab, "v1", SAID)
     assert not done
     assert "experiments.toml" in said
 
@@ -131,8 +131,8 @@ async def test_a_new_version_has_the_suggested_change(lab: Path) -> None:
         assert pilot.app.screen.query_one("#changes", TextArea).text == "gradient_clip = 1"
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen), "the main screen")
-    made = load(lab).versions["v3"]
-    assert (made.base, made.own) == ("v1", {"gradient_clip": 1.0})
+    made = load_notebook(lab).versions["v3"]
+    assert (made.base, made.own_train) == ("v1", {"gradient_clip": 1.0})
 
 
 async def test_a_key_jumps_to_the_curve(lab: Path) -> None:
@@ -155,7 +155,7 @@ async def test_a_key_jumps_to_what_the_supervisor_sampled(tmp_path: Path) -> Non
         await shows(pilot, "grows by")
         screen = pilot.app.screen
         assert isinstance(screen, FindingsScreen)
-        while screen._picked is None or screen._picked.name != "memory":
+        while screen._selected is None or screen._selected.name != "memory":
             await pilot.press("j")
         await pilot.press("c")
         await until(pilot, lambda: isinstance(pilot.app.screen, ChartsScreen), "the charts")
@@ -185,32 +185,32 @@ def test_the_thread_follows_what_is_wanted_and_grows(tmp_path: Path) -> None:
     view = made_up(tmp_path, epochs={"valid/samples": [500] * 2}, cause="")
     other = made_up(tmp_path, version="v2", **NAN)
     news = threading.Event()
-    watch = FindingWatch(tmp_path, news.set)
+    watch = FindingWorker(tmp_path, news.set)
     try:
-        wait_until(lambda: watch.found("v1", view.run, ()) is not None, "a first look")
-        assert watch.found("v1", view.run, ()) == ()
-        write_lines(view.dir.metrics, [{"step": 30, "epoch": 3, "valid/samples": 448}])
+        wait_until(lambda: watch.findings_for("v1", view.run_id, ()) is not None, "a first look")
+        assert watch.findings_for("v1", view.run_id, ()) == ()
+        write_lines(view.run_dir.metrics, [{"step": 30, "epoch": 3, "valid/samples": 448}])
         news.clear()
-        wait_until(lambda: watch.found("v1", view.run, ()), "the finding")
+        wait_until(lambda: watch.findings_for("v1", view.run_id, ()), "the finding")
         assert news.is_set()
-        assert watch.found("v2", other.run, ()) is None, "of another run nothing is known yet"
-        wait_until(lambda: len(watch.found("v2", other.run, ()) or ()) == 2, "both")
-        wait_until(lambda: len(watch.found("v2", other.run, ("validation",)) or ()) == 1, "one is off")
+        assert watch.findings_for("v2", other.run_id, ()) is None, "of another run nothing is known yet"
+        wait_until(lambda: len(watch.findings_for("v2", other.run_id, ()) or ()) == 2, "both")
+        wait_until(lambda: len(watch.findings_for("v2", other.run_id, ("validation",)) or ()) == 1, "one is off")
     finally:
         watch.stop()
     wait_until(lambda: not [t for t in threading.enumerate() if t.name == "findings"], "the thread to end")
 
 
 def test_a_long_record_is_left_to_another_process(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings_process, "LONG", 100)
+    monkeypatch.setattr(findings_process, "LONG_RECORD_BYTES", 100)
     read: list[object] = []
-    monkeypatch.setattr(RunView, "poll", read.append)
+    monkeypatch.setattr(RunFollower, "poll", read.append)
     run = find_runs(lab, "v1")[0]
-    watch = FindingWatch(lab, lambda: None)
+    watch = FindingWorker(lab, lambda: None)
     try:
-        wait_until(lambda: watch.found("v1", run.run, ()), "findings")
-        found = watch.found("v1", run.run, ())
-        wait_until(lambda: len(watch.found("v1", run.run, ("validation",)) or ()) == 1, "one is off")
+        wait_until(lambda: watch.findings_for("v1", run.run_id, ()), "findings")
+        found = watch.findings_for("v1", run.run_id, ())
+        wait_until(lambda: len(watch.findings_for("v1", run.run_id, ("validation",)) or ()) == 1, "one is off")
     finally:
         watch.stop()
     assert found is not None
@@ -223,25 +223,25 @@ def test_a_long_record_is_left_to_another_process(lab: Path, monkeypatch: pytest
 
 
 def test_a_process_that_nobody_waits_for_is_ended(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings_process, "LONG", 100)
+    monkeypatch.setattr(findings_process, "LONG_RECORD_BYTES", 100)
     monkeypatch.setattr(findings_process.sys, "executable", "sleep")
-    monkeypatch.setattr(findings_process, "ARGUMENTS", ("600",))
+    monkeypatch.setattr(findings_process, "COMMAND_ARGUMENTS", ("600",))
     run = find_runs(lab, "v1")[0]
-    watch = FindingWatch(lab, lambda: None)
-    assert watch.found("v1", run.run, ()) is None
+    watch = FindingWorker(lab, lambda: None)
+    assert watch.findings_for("v1", run.run_id, ()) is None
     wait_until(lambda: [c for c in psutil.Process().children() if "sleep" in c.name()], "the process")
     watch.stop()
     wait_until(lambda: not [c for c in psutil.Process().children() if "sleep" in c.name()], "its end")
 
 
 def test_what_another_process_could_not_find_is_said(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings_process, "LONG", 100)
+    monkeypatch.setattr(findings_process, "LONG_RECORD_BYTES", 100)
     run = find_runs(lab, "v1")[0]
     (lab / paths.NOTEBOOK).unlink()
-    watch = FindingWatch(lab, lambda: None)
+    watch = FindingWorker(lab, lambda: None)
     try:
-        wait_until(lambda: watch.found("v1", run.run, ()), "the trouble")
-        (one,) = watch.found("v1", run.run, ()) or ()
+        wait_until(lambda: watch.findings_for("v1", run.run_id, ()), "the trouble")
+        (one,) = watch.findings_for("v1", run.run_id, ()) or ()
     finally:
         watch.stop()
     assert "cannot be made" in one.sentence
@@ -251,13 +251,13 @@ def test_what_another_process_could_not_find_is_said(lab: Path, monkeypatch: pyt
 def test_no_line_is_longer_than_the_room() -> None:
     long = Finding("starved", Severity.INFO, "Ωords " * 60, Evidence(tuple("abcdef")), "suggestion " * 20)
     for room in (20, 40, 80, 200):
-        laid = findings.laid_out([long, long], room)
-        assert max(map(cells, laid.lines)) <= room
-        assert laid.spans[1][1] == laid.spans[0][2] + 1
-        assert plain(laid.lines[0]).startswith(" i  Ωords")
+        laid = findings.layout_findings([long, long], room)
+        assert max(map(line_width, laid.lines)) <= room
+        assert laid.item_spans[1][1] == laid.item_spans[0][2] + 1
+        assert plain_text(laid.lines[0]).startswith(" i  Ωords")
 
 
 def test_settings_are_written_as_they_are_read() -> None:
     settings = {"batch_size": 128, "learning_rate": 1e-4, "pretrained": True, "schedule": "one-cycle"}
-    typed = settings_input.read(settings_input.written(settings))
+    typed = settings_input.parse_settings(settings_input.format_settings(settings))
     assert {t.key: t.value for t in typed} == settings

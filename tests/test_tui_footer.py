@@ -8,9 +8,9 @@ import pytest
 from textual.pilot import Pilot
 
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.screens.compare import LeadersScreen
+from imgexp_tui.tui.screens.compare import CompareScreen
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.views.styled import plain
+from imgexp_tui.views.styled import plain_text
 from tests.conftest import NewLab
 from tests.support.recorded_runs import a_run
 
@@ -31,7 +31,7 @@ async def footer_of(pilot: Pilot[None]) -> KeyFooter:
 async def test_a_narrow_screen_keeps_what_is_wanted_most(lab: Path) -> None:
     for width, spared in ((80, True), (200, False)):
         async with LabApp(lab).run_test(size=(width, 30)) as pilot:
-            shown = plain((await footer_of(pilot)).lines[0])
+            shown = plain_text((await footer_of(pilot)).lines[0])
             assert shown.startswith(" tab Pane  e Takeaways")
             assert shown.endswith("? Keys  q Quit")
             assert len(shown) <= width
@@ -42,8 +42,8 @@ async def test_a_screen_that_spares_nothing_still_names_the_help(lab: Path) -> N
     async with LabApp(lab).run_test(size=(60, 30)) as pilot:
         await footer_of(pilot)
         await pilot.press("d")
-        assert isinstance(pilot.app.screen, LeadersScreen)
-        shown = plain((await footer_of(pilot)).lines[0])
+        assert isinstance(pilot.app.screen, CompareScreen)
+        shown = plain_text((await footer_of(pilot)).lines[0])
         assert shown.startswith(" esc Back")
         assert shown.endswith("? Keys")
         assert len(shown) <= 60
@@ -51,12 +51,12 @@ async def test_a_screen_that_spares_nothing_still_names_the_help(lab: Path) -> N
 
 async def test_a_click_is_a_key(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(200, 30)) as pilot:
-        shown = plain((await footer_of(pilot)).lines[0])
+        shown = plain_text((await footer_of(pilot)).lines[0])
         await pilot.hover(KeyFooter, offset=(shown.index("Compare"), 0))
         assert (await footer_of(pilot)).tooltip == "All versions in a table; marked ones side by side"
         await pilot.click(KeyFooter, offset=(shown.index("Compare"), 0))
         await pilot.pause()
-        assert isinstance(pilot.app.screen, LeadersScreen)
+        assert isinstance(pilot.app.screen, CompareScreen)
 
 
 async def test_keys_come_and_go_with_what_they_do(lab: Path) -> None:
@@ -65,8 +65,8 @@ async def test_keys_come_and_go_with_what_they_do(lab: Path) -> None:
     )
     async with LabApp(lab).run_test(size=(200, 30)) as pilot:
         footer = await footer_of(pilot)
-        while "R Resume" not in plain(footer.lines[0]):
+        while "R Resume" not in plain_text(footer.lines[0]):
             await pilot.pause(0.02)
         await pilot.press("j")
-        while "R Resume" in plain(footer.lines[0]):
+        while "R Resume" in plain_text(footer.lines[0]):
             await pilot.pause(0.02)

@@ -11,8 +11,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from imgexp_tui.notebook.history.log import file_of, make_folder, states
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.history.log import history_path, make_metadata_folder, note_states
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.saving.save import save_note
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.tui.app import LabApp
@@ -20,8 +20,8 @@ from imgexp_tui.tui.screens.commit import CommitScreen
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.history import HistoryScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen
-from imgexp_tui.views.notes.diff import diff
-from imgexp_tui.views.styled import plain
+from imgexp_tui.views.notes.diff import diff_lines
+from imgexp_tui.views.styled import plain_text
 from tests.helpers import screen_text, shows, until
 from tests.support.git_lab import committed, git
 
@@ -32,11 +32,11 @@ def lab(git_lab: Path) -> Path:
 
 
 def note(lab: Path) -> str:
-    return load(lab).versions["v0"].takeaways
+    return load_notebook(lab).versions["v0"].takeaways
 
 
 def save(lab: Path, text: str) -> None:
-    save_note(lab, "v0", "takeaways", text, seen=note(lab))
+    save_note(lab, "v0", "takeaways", text, original=note(lab))
 
 
 async def there(pilot: Pilot[None], screen: type) -> None:
@@ -89,14 +89,16 @@ async def test_what_another_program_wrote_is_on_top_and_can_be_undone(lab: Path)
         await until(pilot, lambda: "says that already" in said(pilot))
         await pilot.press("j", "enter")
         # The file is written before its history.
-        await until(pilot, lambda: [s.text for s in states(lab, "v0", "takeaways")][:2] == ["-mine\n", "-by vim\n"])
+        await until(
+            pilot, lambda: [s.text for s in note_states(lab, "v0", "takeaways")][:2] == ["-mine\n", "-by vim\n"]
+        )
     assert note(lab) == "-mine\n"
 
 
 @pytest.mark.git
 async def test_the_notes_are_shown_one_at_a_time_too(lab: Path) -> None:
     save(lab, "-new\n")
-    save_note(lab, "v0", "summary", "A summary.", seen="")
+    save_note(lab, "v0", "summary", "A summary.", original="")
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
         await shows(pilot, "v0", "Run")
         await pilot.press("H")
@@ -108,12 +110,12 @@ async def test_the_notes_are_shown_one_at_a_time_too(lab: Path) -> None:
 
 @pytest.mark.git
 async def test_ten_thousand_states_open_at_once_and_come_in_pages(lab: Path) -> None:
-    make_folder(lab)
+    make_metadata_folder(lab)
     lines = [
         orjson.dumps({"time": float(i), "version": "v0", "field": "takeaways", "text": f"-state {i}\n" + "text " * 100})
         for i in range(10_000)
     ]
-    file_of(lab).write_bytes(b"\n".join(lines) + b"\n")
+    history_path(lab).write_bytes(b"\n".join(lines) + b"\n")
     async with LabApp(lab).run_test(size=(100, 30)) as pilot:
         await shows(pilot, "v0", "Run")
         start = time.perf_counter()
@@ -224,7 +226,7 @@ async def test_the_new_keys_are_in_the_help(lab: Path) -> None:
 def test_a_diff_reads_without_colours() -> None:
     old = "same 1\nsame 2\nsame 3\nsame 4\ngone\nsame 5"
     new = "same 1\nsame 2\nsame 3\nsame 4\ncame \x1b[31mred and is long enough to be wrapped\nsame 5"
-    assert [plain(row) for row in diff(old, new, 24)] == [
+    assert [plain_text(row) for row in diff_lines(old, new, 24)] == [
         "  ⋯ 2 lines that both have",
         "  same 3",
         "  same 4",
@@ -233,22 +235,22 @@ def test_a_diff_reads_without_colours() -> None:
         "+ enough to be wrapped",
         "  same 5",
     ]
-    assert [plain(row) for row in diff("a", "a", 24)] == ["no difference"]
-    assert [plain(row) for row in diff("a", "a\n", 24)] == ["only line ends differ"]
+    assert [plain_text(row) for row in diff_lines("a", "a", 24)] == ["no difference"]
+    assert [plain_text(row) for row in diff_lines("a", "a\n", 24)] == ["only line ends differ"]
 
 
 @pytest.mark.git
 async def test_reading_a_history_leaves_the_screen_free(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from imgexp_tui.services.notes.history import Past
+    from imgexp_tui.services.notes.history import NoteHistory
 
-    gate, more = asyncio.Event(), Past.more
+    gate, more = asyncio.Event(), NoteHistory.next_page
     loop = asyncio.get_running_loop()
 
-    def slow(self: Past) -> object:
+    def slow(self: NoteHistory) -> object:
         asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
         return more(self)
 
-    monkeypatch.setattr(Past, "more", slow)
+    monkeypatch.setattr(NoteHistory, "next_page", slow)
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await shows(pilot, "v0", "Run")
         await pilot.press("H")

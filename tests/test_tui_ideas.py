@@ -9,18 +9,18 @@ from textual.pilot import Pilot
 from textual.widgets import TextArea
 
 from imgexp_tui import paths
-from imgexp_tui.notebook.load import load, read
+from imgexp_tui.notebook.load import load_notebook, parse_notebook
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.help import HelpScreen
-from imgexp_tui.tui.screens.idea_tried import TriedScreen
+from imgexp_tui.tui.screens.idea_tried import IdeaTriedScreen
 from imgexp_tui.tui.screens.ideas import IdeasScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
-from imgexp_tui.tui.widgets.idea_list import IdeaOffer
+from imgexp_tui.tui.widgets.idea_list import IdeaPicker
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 from imgexp_tui.views import ideas as idea_views
-from imgexp_tui.views.styled import cells, plain
+from imgexp_tui.views.styled import line_width, plain_text
 from tests.helpers import screen_text, shows, until
 
 LONG = "look at the gradients of every layer, from the first to the last, " * 4 + "and then clip [/] them"
@@ -70,7 +70,7 @@ async def opened(pilot: Pilot[None]) -> IdeasScreen:
 
 
 def picked(screen: IdeasScreen) -> str:
-    idea = screen._list.picked
+    idea = screen._list.selected
     return idea.text if idea else ""
 
 
@@ -113,17 +113,17 @@ async def test_another_version_or_none_may_be_named(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await pilot.press("j", "x")
-        await on(pilot, TriedScreen)
+        await on(pilot, IdeaTriedScreen)
         await pilot.press("backspace", "backspace", *"w9", "enter")
         await shows(pilot, "There is no version w9")
         await pilot.press("backspace", "backspace", *"V1", "enter")
         await shows(pilot, "[x] try num_workers > 0 (tried in v1)")
         await pilot.press("G", "x")
-        await on(pilot, TriedScreen)
+        await on(pilot, IdeaTriedScreen)
         await pilot.press("escape")
         await on(pilot, IdeasScreen)
         await pilot.press("g", "x")
-        await on(pilot, TriedScreen)
+        await on(pilot, IdeaTriedScreen)
         await pilot.press("backspace", "backspace", "enter")
         await shows(pilot, "[x] measure memory")
     assert file_of(lab) == NOTEBOOK.replace("[ ] try num_workers > 0", "[x] try num_workers > 0 (tried in v1)").replace(
@@ -139,7 +139,7 @@ async def test_a_filter_follows_every_letter_and_goes_by_escape(lab: Path) -> No
         assert picked(screen) == LONG
         await shows(pilot, "1 found")
         await pilot.press("enter", "x")
-        await on(pilot, TriedScreen)
+        await on(pilot, IdeaTriedScreen)
         await pilot.press("escape")
         await on(pilot, IdeasScreen)
         await pilot.press("slash", *"zz")
@@ -166,7 +166,7 @@ async def test_what_changed_meanwhile_is_not_ticked_and_said(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot)
         await pilot.press("j", "x")
-        await on(pilot, TriedScreen)
+        await on(pilot, IdeaTriedScreen)
         changed = NOTEBOOK.replace("try num_workers > 0", "try 4 workers")
         (lab / paths.NOTEBOOK).write_text(changed)
         await pilot.press("enter")
@@ -204,10 +204,10 @@ async def test_a_new_version_tries_the_idea_and_stands_on_the_main_screen(lab: P
         await pilot.press(*"batch_size", "equals_sign", *"512", "ctrl+s")
         await on(pilot, MainScreen)
         await until(pilot, lambda: pilot.app.screen._table.picked == "v3", "the cursor on it")  # type: ignore[attr-defined]
-    made = load(lab).versions["v3"]
-    assert made.base == "v0" and made.own == {"batch_size": 512}
+    made = load_notebook(lab).versions["v3"]
+    assert made.base == "v0" and made.own_train == {"batch_size": 512}
     assert made.summary == "Same as v0 but batch_size 64 → 512. Tries the idea of v0: try num_workers > 0"
-    assert "- [x] try num_workers > 0 (tried in v3)\n" in load(lab).versions["v0"].takeaways
+    assert "- [x] try num_workers > 0 (tried in v3)\n" in load_notebook(lab).versions["v0"].takeaways
 
 
 async def test_the_form_offers_the_ideas_of_the_base_and_its_bases(lab: Path) -> None:
@@ -219,7 +219,7 @@ async def test_the_form_offers_the_ideas_of_the_base_and_its_bases(lab: Path) ->
         summary = pilot.app.screen.query_one("#summary", NoteArea)
         assert summary.text == "Same as v2."
         await pilot.press("tab")
-        assert isinstance(pilot.app.focused, IdeaOffer)
+        assert isinstance(pilot.app.focused, IdeaPicker)
         await pilot.press("space", "down", "enter")
         await until(pilot, lambda: summary.text.count("Tries the idea") == 2, "both in the summary")
         await pilot.press("up", "x")
@@ -228,13 +228,15 @@ async def test_the_form_offers_the_ideas_of_the_base_and_its_bases(lab: Path) ->
         )
         await pilot.press("tab")
         assert pilot.app.focused is summary
-        summary.change_to("My own words.")
+        summary.replace_text("My own words.")
         await pilot.press("shift+tab", "x")
         await until(
             pilot, lambda: summary.text == "My own words.\nTries the idea of v1: measure memory", "a line of its own"
         )
         await pilot.press("down", "x")
-        await until(pilot, lambda: len(pilot.app.screen.query_one(IdeaOffer).tries) == 1, "the other one dropped")
+        await until(
+            pilot, lambda: len(pilot.app.screen.query_one(IdeaPicker).ideas_to_try) == 1, "the other one dropped"
+        )
         assert summary.text == "My own words.\nTries the idea of v1: measure memory"
         await pilot.press("ctrl+s")
         await on(pilot, MainScreen)
@@ -292,12 +294,12 @@ async def test_two_thousand_ideas_move_at_once(lab: Path) -> None:
 
 @pytest.mark.parametrize("room", [20, 80, 200])
 def test_lines_fit_and_each_idea_knows_its_own(room: int) -> None:
-    book = read(NOTEBOOK.replace("learns", "- [ ] 字字字字字字字字字字字字字字"), Path("lab"))
-    found = idea_views.groups(book, done=True)
-    laid = idea_views.laid_out(found, room)
-    assert all(cells(line) <= room for line in laid.lines)
+    book = parse_notebook(NOTEBOOK.replace("learns", "- [ ] 字字字字字字字字字字字字字字"), Path("lab"))
+    found = idea_views.group_ideas(book, include_done=True)
+    laid = idea_views.layout_groups(found, room)
+    assert all(line_width(line) <= room for line in laid.lines)
     ideas = [idea for group in found for idea in group.ideas]
-    for idea, (top, start, end) in zip(ideas, laid.spans, strict=True):
-        words = "".join(plain(line).strip() for line in laid.lines[start:end]).replace(" ", "")
+    for idea, (top, start, end) in zip(ideas, laid.item_spans, strict=True):
+        words = "".join(plain_text(line).strip() for line in laid.lines[start:end]).replace(" ", "")
         assert idea.text.replace(" ", "") in words and top <= start
-        assert laid.at(start) == laid.at(end - 1) == ideas.index(idea)
+        assert laid.item_at(start) == laid.item_at(end - 1) == ideas.index(idea)

@@ -12,11 +12,11 @@ from imgexp_tui.paths import lab_cache
 from imgexp_tui.records.documents import Process
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.services import run_index
-from imgexp_tui.services.row_cache import KeptRows
-from imgexp_tui.services.run_index import LabRuns
+from imgexp_tui.services.row_cache import RowCache
+from imgexp_tui.services.run_index import RunIndex
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.main.screen import MainScreen
-from imgexp_tui.views.lab import Row
+from imgexp_tui.views.lab import VersionRow
 from tests.conftest import NewLab
 from tests.helpers import screen_text
 from tests.support.recorded_runs import a_run
@@ -33,9 +33,9 @@ def lab(new_lab: NewLab) -> Path:
     return lab
 
 
-def looked(lab: Path) -> LabRuns:
-    runs = LabRuns(lab)
-    while not runs.look(NAMES, "v0"):
+def looked(lab: Path) -> RunIndex:
+    runs = RunIndex(lab)
+    while not runs.poll(NAMES, "v0"):
         pass
     return runs
 
@@ -49,30 +49,30 @@ def later(path: Path) -> None:
 def test_the_next_opening_reads_only_the_shown_version(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = looked(lab)
     read: list[str] = []
-    plain = run_index.QuickView
-    monkeypatch.setattr(run_index, "QuickView", lambda run: read.append(run.version) or plain(run))
+    plain = run_index.FastFollower
+    monkeypatch.setattr(run_index, "FastFollower", lambda run: read.append(run.version) or plain(run))
     second = looked(lab)
     assert second.rows == first.rows
     assert second.rows["v1"].best == 0.4
-    assert second.rows["v3"] == Row()
+    assert second.rows["v3"] == VersionRow()
     assert read == ["v0"]
-    assert second.look_at("v1")
-    shown = second.shown("v1")
+    assert second.poll_version("v1")
+    shown = second.displayed_run("v1")
     assert shown and shown.curves
     assert read == ["v0", "v1"]
 
 
 def test_what_has_happened_since_is_read(lab: Path) -> None:
     looked(lab)
-    kept = KeptRows(lab)
-    assert set(kept.rows(NAMES)) == set(NAMES)
+    kept = RowCache(lab)
+    assert set(kept.get_many(NAMES)) == set(NAMES)
     a_run(lab, "v1", "20260202-000000-bbbbbb", [0.2])
     later(lab / "runs" / "v1")
     resumed = RunDir(lab / "runs" / "v2" / "20260101-000000-aaaaaa")
     Process("u", 2, None, None, 1.0).write(resumed)
     later(resumed.process)
     a_run(lab, "v3", "20260101-000000-cccccc", [0.1])
-    assert list(KeptRows(lab).rows(NAMES)) == ["v0"]
+    assert list(RowCache(lab).get_many(NAMES)) == ["v0"]
     rows = looked(lab).rows
     assert (rows["v1"].runs, rows["v1"].best) == (2, 0.2)
     assert rows["v3"].best == 0.1
@@ -82,35 +82,35 @@ def test_what_may_still_change_is_not_kept(lab: Path) -> None:
     a_run(lab, "v1", "20260202-000000-bbbbbb", [0.2], ended=False)
     a_run(lab, "v2", "20260202-000000-bbbbbb", [math.nan, math.inf])
     looked(lab)
-    assert list(KeptRows(lab).rows(NAMES)) == ["v0", "v3"]
+    assert list(RowCache(lab).get_many(NAMES)) == ["v0", "v3"]
 
 
 def test_a_version_that_is_gone_is_forgotten(lab: Path) -> None:
     looked(lab)
-    runs = LabRuns(lab)
-    while not runs.look(["v1"], "v1"):
+    runs = RunIndex(lab)
+    while not runs.poll(["v1"], "v1"):
         pass
     assert list(runs.rows) == ["v1"]
     a_run(lab, "v1", "20260303-000000-dddddd", [0.9])
     later(lab / "runs" / "v1")
-    again = LabRuns(lab)
-    while not again.look(["v1"], "v1"):
+    again = RunIndex(lab)
+    while not again.poll(["v1"], "v1"):
         pass
-    assert len(KeptRows(lab)) == 1
+    assert len(RowCache(lab)) == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"format": 9}', b'{"format": 1, "rows": {"v0": [[1], [2]]}}'])
 def test_a_damaged_file_is_as_if_it_were_not_there(lab: Path, damage: bytes) -> None:
     first = looked(lab)
     (lab_cache(lab) / "rows.json").write_bytes(damage)
-    assert KeptRows(lab).rows(NAMES) == {}
+    assert RowCache(lab).get_many(NAMES) == {}
     assert looked(lab).rows == first.rows
 
 
 async def test_the_first_frame_has_the_rows(lab: Path) -> None:
     looked(lab)
     screen = MainScreen(lab)
-    assert screen._look.rows["v2"].best == 0.3
+    assert screen._snapshot.rows["v2"].best == 0.3
     async with LabApp(lab).run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         assert "0.5000" in screen_text(pilot)

@@ -13,15 +13,15 @@ from textual.content import Content
 from imgexp_tui.records.documents import Process
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.services import run_index
-from imgexp_tui.services.run_index import LabRuns
+from imgexp_tui.services.run_index import RunIndex
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.screens.compare import LeaderRows, LeadersScreen
+from imgexp_tui.tui.screens.compare import CompareScreen, CompareTable
 from imgexp_tui.tui.widgets.main.panes import NotesPane
 from imgexp_tui.tui.widgets.main.version_table import VersionTable
 from imgexp_tui.views.runs import compare_table
-from imgexp_tui.views.runs.compare_table import Column
-from imgexp_tui.views.runs.version_table import Columns
-from imgexp_tui.views.styled import plain
+from imgexp_tui.views.runs.compare_table import CompareColumn
+from imgexp_tui.views.runs.version_table import TableColumns
+from imgexp_tui.views.styled import plain_text
 from tests.conftest import NewLab
 from tests.helpers import shows, until
 from tests.support.recorded_runs import a_run
@@ -47,22 +47,22 @@ def large(tmp_path: Path) -> Path:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each version was looked at; three out of sight in one look, and one on each side of the shown."""
-    monkeypatch.setattr(run_index, "_TURN", 3)
-    monkeypatch.setattr(run_index, "_IN_SIGHT", 1)
+    monkeypatch.setattr(run_index, "_MIN_VERSIONS_PER_POLL", 3)
+    monkeypatch.setattr(run_index, "_NEARBY_VERSIONS", 1)
     found: Counter[str] = Counter()
-    poll = LabRuns._poll
+    poll = RunIndex._update_version
 
-    def counted(self: LabRuns, name: str, end: float) -> bool:
+    def counted(self: RunIndex, name: str, end: float) -> bool:
         found[name] += 1
         return poll(self, name, end)
 
-    monkeypatch.setattr(LabRuns, "_poll", counted)
+    monkeypatch.setattr(RunIndex, "_update_version", counted)
     return found
 
 
-def looked(lab: Path) -> LabRuns:
-    runs = LabRuns(lab)
-    while not runs.look(NAMES, "v0") or len(runs.rows) < len(NAMES):
+def looked(lab: Path) -> RunIndex:
+    runs = RunIndex(lab)
+    while not runs.poll(NAMES, "v0") or len(runs.rows) < len(NAMES):
         pass
     return runs
 
@@ -70,26 +70,26 @@ def looked(lab: Path) -> LabRuns:
 def test_versions_out_of_sight_take_turns(lab: Path, asked: Counter[str]) -> None:
     runs = looked(lab)
     asked.clear()
-    assert runs.look(NAMES, "v6")
+    assert runs.poll(NAMES, "v6")
     assert asked["v6"] == asked["v5"] == 1
     assert sum(asked.values()) <= 3 + 3
     for _ in range(4):
-        assert runs.look(NAMES, "v6")
+        assert runs.poll(NAMES, "v6")
     assert set(asked) == set(NAMES)
     assert asked["v6"] == 5
     asked.clear()
-    assert runs.look(NAMES, "v6", every=True)
+    assert runs.poll(NAMES, "v6", all_versions=True)
     assert set(asked.values()) == {1} and set(asked) == set(NAMES)
 
 
 def test_a_look_that_was_interrupted_is_made_up_for(lab: Path, asked: Counter[str]) -> None:
     runs = looked(lab)
     asked.clear()
-    assert not runs.look(NAMES, "v6", lambda: True)
+    assert not runs.poll(NAMES, "v6", lambda: True)
     assert set(asked) == {"v6"}, "nothing but the shown one, while there is a hurry"
     for _ in range(len(NAMES) // 3):
-        assert not runs.look(NAMES, "v6", lambda: True)
-        assert runs.look(NAMES, "v6")
+        assert not runs.poll(NAMES, "v6", lambda: True)
+        assert runs.poll(NAMES, "v6")
     assert set(asked) == set(NAMES)
 
 
@@ -98,19 +98,19 @@ def test_what_begins_out_of_sight_is_seen_within_a_round(lab: Path, asked: Count
     resumed = RunDir(lab / "runs" / "v11" / "20260101-000000-aaaaaa")
     Process("u", 2, None, None, time.time()).write(resumed)
     for _ in range(len(NAMES) // 3 + 1):
-        runs.look(NAMES, "v0")
+        runs.poll(NAMES, "v0")
     assert runs.rows["v11"].state != "finished"
 
 
 async def test_a_cursor_that_scrolls_lays_out_one_new_row(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     laid: list[str] = []
-    row = Columns.row
+    row = TableColumns.version_row
 
-    def counted(self: Columns, version: Any, *rest: Any, **more: Any) -> Any:
+    def counted(self: TableColumns, version: Any, *rest: Any, **more: Any) -> Any:
         laid.append(version.name)
         return row(self, version, *rest, **more)
 
-    monkeypatch.setattr(Columns, "row", counted)
+    monkeypatch.setattr(TableColumns, "version_row", counted)
     async with LabApp(large).run_test(size=(80, 24)) as pilot:
         await shows(pilot, "no run", "takeaways")
         table = pilot.app.screen.query_one(VersionTable)
@@ -122,7 +122,7 @@ async def test_a_cursor_that_scrolls_lays_out_one_new_row(large: Path, monkeypat
         await pilot.pause()
         # The row that comes into sight, the one that the cursor leaves and the one that it comes to.
         assert 0 < len(laid) <= 3
-        assert "▌ v13 " in plain(table.lines[13])
+        assert "▌ v13 " in plain_text(table.lines[13])
 
 
 async def test_a_title_is_drawn_without_its_pane(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ async def test_a_title_is_drawn_without_its_pane(large: Path, monkeypatch: pytes
 async def test_comparing_many_makes_the_lines_in_sight_only(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     sized: Counter[str] = Counter()
-    row, fit = compare_table.row, compare_table.width
+    row, fit = compare_table.version_row, compare_table.cell_width
 
     def counted(columns: Any, sight: Any, name: str, **more: Any) -> Any:
         made.append(name)
@@ -151,13 +151,13 @@ async def test_comparing_many_makes_the_lines_in_sight_only(large: Path, monkeyp
         sized[text] += 1
         return fit(text)
 
-    monkeypatch.setattr(compare_table, "row", counted)
-    monkeypatch.setattr(compare_table, "width", sized_too)
+    monkeypatch.setattr(compare_table, "version_row", counted)
+    monkeypatch.setattr(compare_table, "cell_width", sized_too)
     async with LabApp(large).run_test(size=(80, 24)) as pilot:
         await shows(pilot, "no run", "takeaways")
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, LeadersScreen), "the comparison")
-        rows = pilot.app.screen.query_one(LeaderRows)
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen), "the comparison")
+        rows = pilot.app.screen.query_one(CompareTable)
         await until(pilot, lambda: rows.count == MANY and made, "its rows")
         await pilot.pause()
         assert set(made) <= {f"v{i}" for i in range(30)}
@@ -168,8 +168,15 @@ async def test_comparing_many_makes_the_lines_in_sight_only(large: Path, monkeyp
 
 def test_words_with_numbers_are_sorted_as_they_are_read() -> None:
     texts = {name: name for name in ("v10", "V2", "v1", "seed 2", "seed 10", "")}
-    assert Column("version", texts, {}).ordered(texts, backwards=False) == ["seed 2", "seed 10", "v1", "V2", "v10", ""]
-    assert Column("version", texts, {}).ordered(texts, backwards=True)[:2] == ["v10", "V2"]
+    assert CompareColumn("version", texts, {}).sort_versions(texts, reverse=False) == [
+        "seed 2",
+        "seed 10",
+        "v1",
+        "V2",
+        "v10",
+        "",
+    ]
+    assert CompareColumn("version", texts, {}).sort_versions(texts, reverse=True)[:2] == ["v10", "V2"]
 
 
 async def test_the_cursor_stays_in_sight_when_a_filter_goes(large: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records.documents import Process
 from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.launch import launch
@@ -81,7 +81,7 @@ def test_without_a_driver_nothing_is_said_of_gpus(monitor: Callable[..., Tmux]) 
 def test_a_process_is_shown_with_its_card_and_that_of_others_cannot_be_stopped(
     lab: Path, monitor: Callable[..., Tmux], cards: Path
 ) -> None:
-    run = launch(load(lab), "v0")
+    run = launch(load_notebook(lab), "v0")
     process = Process.read(run)
     assert process and process.trainer
     cards.write_text(f"\nprocess 1 {process.trainer.pid} 1234\nprocess 0 1 700\nprocess 1 1 700\n")
@@ -89,7 +89,7 @@ def test_a_process_is_shown_with_its_card_and_that_of_others_cannot_be_stopped(
     app.keys("o", "o")
     screen = app.shows("1: 1,234 MB", "0,1: 1,400 MB")
     own, others = (next(line for line in screen.splitlines() if text in line) for text in ("1: 1,234", "0,1: 1,400"))
-    assert f"v0 {run.run}" in own and "v0" not in others
+    assert f"v0 {run.run_id}" in own and "v0" not in others
     # The cursor stands on the process that takes most, which is not one of ours: there is nothing to stop.
     app.until(lambda screen: "S Stop" not in screen, "no key to stop it")
     app.keys("S", "Enter", "y")

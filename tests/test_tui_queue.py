@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State, status
 from imgexp_tui.runner.launch import launch
@@ -38,7 +38,7 @@ def places(pilot: Pilot[None]) -> list[str]:
 
 
 async def start(lab: Path, *versions: str) -> list[RunDir]:
-    return [await asyncio.to_thread(launch, load(lab), version) for version in versions]
+    return [await asyncio.to_thread(launch, load_notebook(lab), version) for version in versions]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
@@ -49,7 +49,7 @@ async def test_the_queue_shows_who_waits_for_what(lab: Path, size: tuple[int, in
         await pilot.press("Q")
         await shows(pilot, "1 running", "2 waiting", "this machine")
         await pilot.press("G")
-        await shows(pilot, "v2/", f"busy with v0/{first.run}, 1")
+        await shows(pilot, "v2/", f"busy with v0/{first.run_id}, 1")
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(pilot.app.screen, QueueScreen))
         assert pilot.app.screen._table.picked == "v2"  # type: ignore[attr-defined]

@@ -8,16 +8,16 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from imgexp_tui.notebook.load import load, read
-from imgexp_tui.notebook.search import Hits, Index
+from imgexp_tui.notebook.load import load_notebook, parse_notebook
+from imgexp_tui.notebook.search import Hits, SearchIndex
 from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.services.version_filter import Sieve
+from imgexp_tui.services.version_filter import VersionFilter
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.main.screen import MainScreen
-from imgexp_tui.tui.screens.search import DrawnHits, hit_line
+from imgexp_tui.tui.screens.search import LazyHitLines, hit_line
 from imgexp_tui.tui.widgets.main.version_table import VersionTable
-from imgexp_tui.views.lab import Look, Row
-from imgexp_tui.views.styled import cells, plain
+from imgexp_tui.views.lab import LabSnapshot, VersionRow
+from imgexp_tui.views.styled import line_width, plain_text
 from tests.conftest import NewLab
 from tests.helpers import screen_text, shows, until, wait_until
 from tests.support.recorded_runs import a_run
@@ -55,7 +55,7 @@ def lab(new_lab: NewLab) -> Path:
 def names(pilot: Pilot[None]) -> list[str]:
     """The versions in the table, from the top."""
     table = pilot.app.screen_stack[0].query_one(VersionTable)
-    return [plain(line).removeprefix("▌").split()[0] for line in table.lines]
+    return [plain_text(line).removeprefix("▌").split()[0] for line in table.lines]
 
 
 async def settled(pilot: Pilot[None]) -> None:
@@ -92,7 +92,7 @@ async def test_hits_are_walked_with_arrows_and_n(lab: Path) -> None:
         await shows(pilot, "1 of 4 lines")
         await pilot.press("n", "n", "enter")  # a name: no note to open
         await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen), "the main screen")
-        assert pilot.app.screen.query_one(VersionTable).picked == "v1"
+        assert pilot.app.screen.query_one(VersionTable).selected == "v1"
         await pilot.press("slash", "tab", "slash", "x")
         await until(pilot, lambda: pilot.app.screen.query_one(Input).value == "x", "typing anew")
         await pilot.press("escape")
@@ -112,18 +112,18 @@ async def test_a_hit_that_is_hidden_is_shown(lab: Path) -> None:
 
 
 def test_a_long_line_is_shown_around_its_first_mark() -> None:
-    book = read(f'[versions.v0]\nsummary = "{"漢字 word " * 40}gpu starves"\n', Path())
-    (hit,) = Index(book).find("gpu")
+    book = parse_notebook(f'[versions.v0]\nsummary = "{"漢字 word " * 40}gpu starves"\n', Path())
+    (hit,) = SearchIndex(book).find("gpu")
     for room in (40, 80, 200):
         line = hit_line(hit, room)
-        assert cells(line) <= room
+        assert line_width(line) <= room
         assert ("gpu", "mark") in line
 
 
 def test_a_large_notebook_answers_at_once_and_draws_what_is_in_sight() -> None:
     note = "-more of the same here\n" * 40
     notes = "".join(f"[versions.v{i}]\ntakeaways = '''\n{note}'''\n" for i in range(1000))
-    hits = Index(read(notes, Path())).find("same")
+    hits = SearchIndex(parse_notebook(notes, Path())).find("same")
     assert len(hits) == 40_000
     made: list[int] = []
 
@@ -132,9 +132,11 @@ def test_a_large_notebook_answers_at_once_and_draws_what_is_in_sight() -> None:
             made.append(at)
             return hits[at]
 
-    rows = DrawnHits(Counted(Index(read("", Path())), range(len(hits)), [], exact=False), 80)
+    rows = LazyHitLines(
+        Counted(SearchIndex(parse_notebook("", Path())), range(len(hits)), [], case_sensitive=False), 80
+    )
     assert len(rows) == 40_000
-    assert "v999" in plain(rows[39_999])
+    assert "v999" in plain_text(rows[39_999])
     assert made == [39_999]
 
 
@@ -157,12 +159,14 @@ async def test_a_filter_is_typed_stays_and_goes(lab: Path) -> None:
 
 
 async def test_a_mistyped_metric_is_told_once_metrics_are_known(lab: Path) -> None:
-    book, sieve = load(lab), Sieve()
-    sieve.set("acuracy>0.1", Look(book))
-    assert (sieve.mistake, sieve.active) == ("", True)
-    look = Look(book, rows={"v0": Row(state="finished", numbers=(("valid/loss", 0.2), ("valid/accuracy", 0.8)))})
+    book, sieve = load_notebook(lab), VersionFilter()
+    sieve.set_text("acuracy>0.1", LabSnapshot(book))
+    assert (sieve.error, sieve.is_active) == ("", True)
+    look = LabSnapshot(
+        book, rows={"v0": VersionRow(state="finished", best_metrics=(("valid/loss", 0.2), ("valid/accuracy", 0.8)))}
+    )
     assert len(sieve.versions(look)) == 3
-    assert "did you mean accuracy?" in sieve.mistake
+    assert "did you mean accuracy?" in sieve.error
 
 
 async def test_rename_by_key_keeps_the_cursor_and_the_runs(lab: Path) -> None:
@@ -176,7 +180,7 @@ async def test_rename_by_key_keeps_the_cursor_and_the_runs(lab: Path) -> None:
         await pilot.press("enter", "backspace", *"9", "enter")
         await until(pilot, lambda: names(pilot) == ["v0", "v9", "v2"], "the new name")
         await until(pilot, lambda: "▌ v9" in screen_text(pilot), "the cursor stays")
-        assert [run.run for run in find_runs(lab, "v9")] == ["20260103-000000-cccccc"]
+        assert [run.run_id for run in find_runs(lab, "v9")] == ["20260103-000000-cccccc"]
         await shows(pilot, "v1 is v9 now")
     assert (lab / "experiments.toml").read_text() == NOTEBOOK.replace("[versions.v1", "[versions.v9")
 
@@ -196,7 +200,7 @@ async def test_tags_and_the_archive_by_key(lab: Path) -> None:
         await pilot.press("k", "v")
         await shows(pilot, "Bring back")
         await pilot.press("a")
-        await until(pilot, lambda: not any(v.archived for v in load(lab).versions.values()), "v1 is back")
+        await until(pilot, lambda: not any(v.archived for v in load_notebook(lab).versions.values()), "v1 is back")
     assert (lab / "experiments.toml").read_text() == NOTEBOOK.replace('["seed"]', '["seed", "wide"]')
 
 
@@ -205,7 +209,7 @@ async def test_a_version_is_moved_by_key(lab: Path) -> None:
         await settled(pilot)
         await pilot.press("less_than_sign")
         await until(pilot, lambda: names(pilot) == ["v1", "v0", "v2"], "v1 first")
-        assert pilot.app.screen.query_one(VersionTable).picked == "v1"
+        assert pilot.app.screen.query_one(VersionTable).selected == "v1"
         await pilot.press("less_than_sign")  # it is the first already
         await pilot.press("greater_than_sign")
         await until(pilot, lambda: names(pilot) == ["v0", "v1", "v2"], "as before")
@@ -242,13 +246,13 @@ def test_opening_the_app_finishes_a_rename(lab: Path) -> None:
     """The watching thread does it before it looks for runs."""
     from imgexp_tui import durable
     from imgexp_tui.notebook.history import log
-    from imgexp_tui.services.lab_watcher import Watcher
-    from imgexp_tui.services.notebook_reader import opened
+    from imgexp_tui.services.lab_watcher import LabWatcher
+    from imgexp_tui.services.notebook_reader import read_notebook
 
-    log.make_folder(lab)
-    durable.replace(log.folder(lab) / "renaming.json", b'{"old": "v1", "new": "v9"}')
+    log.make_metadata_folder(lab)
+    durable.replace(log.metadata_folder(lab) / "renaming.json", b'{"old": "v1", "new": "v9"}')
     (lab / "experiments.toml").write_text(NOTEBOOK.replace("[versions.v1", "[versions.v9"))
-    watcher = Watcher(lab, opened(lab), lambda: None)
+    watcher = LabWatcher(lab, read_notebook(lab), lambda: None)
     watcher.start()
     try:
         wait_until(lambda: find_runs(lab, "v9"), "the runs at their new name")

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Exit, Process
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.records.process_identity import Identity, identity
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.process_identity import ProcessIdentity, identity_of
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State, status
-from imgexp_tui.runner.control import ControlError, resume, stop, wait
+from imgexp_tui.runner.control import ControlError, resume, stop, wait_for_end
 from imgexp_tui.runner.launch import LaunchError, launch
 from imgexp_tui.runner.queue.queue import Queue
 from tests.conftest import NewLab
@@ -39,12 +39,12 @@ def lab(new_lab: NewLab) -> Path:
 
 
 def started(lab: Path) -> RunDir:
-    run = launch(load(lab), "v0")
-    wait_until(lambda: jsonl.read(run.metrics), "the first line")
+    run = launch(load_notebook(lab), "v0")
+    wait_until(lambda: jsonl.read_records(run.metrics), "the first line")
     return run
 
 
-def processes(run: RunDir) -> tuple[Identity, Identity]:
+def processes(run: RunDir) -> tuple[ProcessIdentity, ProcessIdentity]:
     """Supervisor and trainer."""
     found = Process.read(run)
     assert found and found.supervisor and found.trainer
@@ -54,13 +54,13 @@ def processes(run: RunDir) -> tuple[Identity, Identity]:
 def test_a_run_whose_folder_is_deleted_is_ended_and_frees_its_place(lab: Path) -> None:
     (lab / "experiments.toml").write_text(NOTEBOOK.format(slots=1))
     run = started(lab)
-    view = RunView(run)
+    view = RunFollower(run)
     view.poll()
-    waiting = launch(load(lab), "v0")
+    waiting = launch(load_notebook(lab), "v0")
     assert status(waiting).state is State.QUEUED
     supervisor, trainer = processes(run)
     subprocess.run(["rm", "-rf", str(run.path)], check=True)
-    wait_until(lambda: not supervisor.alive() and not trainer.alive(), "it is ended")
+    wait_until(lambda: not supervisor.is_alive() and not trainer.is_alive(), "it is ended")
     assert not run.path.exists()
     assert find_runs(lab) == [waiting]
     view.poll()
@@ -73,11 +73,11 @@ def test_a_run_whose_folder_is_deleted_is_ended_and_frees_its_place(lab: Path) -
 def test_a_waiting_run_whose_folder_is_deleted_leaves_the_queue(lab: Path) -> None:
     (lab / "experiments.toml").write_text(NOTEBOOK.format(slots=1))
     started(lab)
-    waiting = launch(load(lab), "v0")
-    (ticket,) = [t for t in Queue().tickets() if t.run == waiting.run]
-    assert [e["kind"] for e in jsonl.read(waiting.events)] == ["queued"]
+    waiting = launch(load_notebook(lab), "v0")
+    (ticket,) = [t for t in Queue().tickets() if t.run == waiting.run_id]
+    assert [e["kind"] for e in jsonl.read_records(waiting.events)] == ["queued"]
     subprocess.run(["rm", "-rf", str(waiting.path)], check=True)
-    wait_until(lambda: not ticket.supervisor.alive(), "its supervisor leaves")
+    wait_until(lambda: not ticket.supervisor.is_alive(), "its supervisor leaves")
     assert len(Queue().tickets()) == 1
 
 
@@ -87,12 +87,12 @@ def test_a_lab_that_is_moved_under_a_live_run_does_not_end_it(lab: Path) -> None
     moved = lab.with_name("moved")
     lab.rename(moved)
     run = find_runs(moved)[0]
-    before = len(jsonl.read(run.system))
-    wait_until(lambda: len(jsonl.read(run.system)) >= before + 2, "the supervisor takes samples")
-    assert supervisor.alive() and trainer.alive()
+    before = len(jsonl.read_records(run.system))
+    wait_until(lambda: len(jsonl.read_records(run.system)) >= before + 2, "the supervisor takes samples")
+    assert supervisor.is_alive() and trainer.is_alive()
     assert status(run).state is State.RUNNING
     stop(run)
-    wait_until(lambda: not supervisor.alive() and not trainer.alive(), "it is ended")
+    wait_until(lambda: not supervisor.is_alive() and not trainer.is_alive(), "it is ended")
     moved.rename(lab)
 
 
@@ -103,7 +103,7 @@ def test_after_a_reboot_nothing_runs_nothing_holds_a_place_and_the_run_can_be_re
     """The pids are in use again, by strangers: here by the very processes, under another boot's name."""
     (lab / "experiments.toml").write_text(NOTEBOOK.format(slots=1))
     run = started(lab)
-    waiting = launch(load(lab), "v0")
+    waiting = launch(load_notebook(lab), "v0")
     queue = next(Path(os.environ["XDG_STATE_HOME"]).rglob("queue.json"))
     rows = json.loads(queue.read_text())
     for one in (run, waiting):  # the power is cut, and the machine comes up again
@@ -112,7 +112,7 @@ def test_after_a_reboot_nothing_runs_nothing_holds_a_place_and_the_run_can_be_re
         for carrier in (process.supervisor, process.trainer):
             if carrier:
                 os.kill(carrier.pid, signal.SIGKILL)
-                wait_until(lambda carrier=carrier: not carrier.alive(), "it is dead")
+                wait_until(lambda carrier=carrier: not carrier.is_alive(), "it is dead")
         stranger = replace(_me(), boot_id=BEFORE)
         replace(process, supervisor=stranger, trainer=stranger if process.trainer else None).write(one)
     queue.write_text(json.dumps([row | {"supervisor": replace(_me(), boot_id=BEFORE).to_json()} for row in rows]))
@@ -123,16 +123,16 @@ def test_after_a_reboot_nothing_runs_nothing_holds_a_place_and_the_run_can_be_re
     for one in (run, waiting):
         with pytest.raises(ControlError, match="has ended: lost"):
             stop(one)
-    before = len(jsonl.read(run.metrics))
+    before = len(jsonl.read_records(run.metrics))
     resume(run)
-    wait_until(lambda: len(jsonl.read(run.metrics)) > before, "it goes on")
+    wait_until(lambda: len(jsonl.read_records(run.metrics)) > before, "it goes on")
     assert (status(run).state, status(run).attempt) == (State.RUNNING, 2)
-    steps = [line["step"] for line in jsonl.read(run.metrics)]
+    steps = [line["step"] for line in jsonl.read_records(run.metrics)]
     assert steps == list(range(1, len(steps) + 1))
 
 
-def _me() -> Identity:
-    found = identity(os.getpid())
+def _me() -> ProcessIdentity:
+    found = identity_of(os.getpid())
     assert found
     return found
 
@@ -160,21 +160,21 @@ def test_a_disk_that_fills_up_ends_the_run_with_its_reason_and_it_can_be_resumed
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
-    found = wait(run)
+    found = wait_for_end(run)
     # Not even its last words could be written.
     assert found.state is State.FAILED and found.evidence == "exit code 1; its disk is full", found
     acknowledged = (run.path / "acknowledged").read_text().split("\n")[:-1]
-    assert {str(line["step"]) for line in jsonl.read(run.metrics)} >= set(acknowledged)
+    assert {str(line["step"]) for line in jsonl.read_records(run.metrics)} >= set(acknowledged)
     with pytest.raises(LaunchError, match="No space left on device"):
-        launch(load(lab), "v0")
+        launch(load_notebook(lab), "v0")
     with pytest.raises(ControlError, match="No space left on device"):
         resume(run)
     assert find_runs(lab) == [run] and status(run).state is State.FAILED
     filler.unlink()
     resume(run)
-    wait_until(lambda: len(jsonl.read(run.metrics)) > len(acknowledged), "it goes on")
+    wait_until(lambda: len(jsonl.read_records(run.metrics)) > len(acknowledged), "it goes on")
     stop(run)
-    assert wait(run).state is State.STOPPED
+    assert wait_for_end(run).state is State.STOPPED
 
 
 CLOCKED = """
@@ -202,23 +202,25 @@ def test_a_clock_that_is_set_forward_or_back(lab: Path, monkeypatch: pytest.Monk
         patch.setenv("CLOCK_FILE", str(clock))
         patch.setenv("LD_PRELOAD", str(library("clock")))
         run = started(lab)
-    wait_until(lambda: len(jsonl.read(run.metrics)) > 20, "some lines")
+    wait_until(lambda: len(jsonl.read_records(run.metrics)) > 20, "some lines")
     clock.write_text(str(jump))
     at_once = status(run, now=time.time() + jump)
     # Forward, all that was written is a day old until the next line; back, it is of tomorrow, which is no silence.
     assert at_once.state in ((State.RUNNING, State.NO_HEARTBEAT) if jump > 0 else (State.RUNNING,))
-    wait_until(lambda: abs(jsonl.read(run.metrics)[-1]["time"] - time.time() - jump) < 60, "a line after the jump")
-    before = len(jsonl.read(run.metrics))
-    wait_until(lambda: len(jsonl.read(run.metrics)) > before + 20, "lines after the jump")
+    wait_until(
+        lambda: abs(jsonl.read_records(run.metrics)[-1]["time"] - time.time() - jump) < 60, "a line after the jump"
+    )
+    before = len(jsonl.read_records(run.metrics))
+    wait_until(lambda: len(jsonl.read_records(run.metrics)) > before + 20, "lines after the jump")
     assert status(run, now=time.time() + jump).state is State.RUNNING
 
-    view = RunView(run)
+    view = RunFollower(run)
     view.poll()
     left = view.eta()
     assert left is not None and 100_000 * 0.02 * 0.9 < left < 100_000 * 2
     began = time.monotonic()
     stop(run)
-    found = wait(run)
+    found = wait_for_end(run)
     assert found.state is State.STOPPED and time.monotonic() - began < 8  # the grace period is no matter of the date
     ended = Exit.read(run)
     assert ended and abs(ended.ended - time.time() - jump) < 60
@@ -248,7 +250,7 @@ def test_two_apps_on_one_lab_show_the_same_run(lab: Path) -> None:
         second.type("y")
         for app in (first, second):
             app.shows("■ stopped")
-        assert wait(run).state is State.STOPPED
+        assert wait_for_end(run).state is State.STOPPED
         first.type("R")
         second.shows("● running")
         assert status(run).attempt == 2

@@ -36,14 +36,14 @@ def _dispatch(words: list[str]) -> int:
     if not words or (len(words) == 1 and (words[0] == "." or words[0].startswith("/"))):
         # The most common call goes without the grammar, which would delay the app's first frame. No command looks
         # like a path; a folder such as `runs` could have a command's name.
-        from imgexp_tui.cli.open import open_in
+        from imgexp_tui.cli.open import open_lab
 
-        return open_in(Path(*words))
+        return open_lab(Path(*words))
     from importlib import import_module
 
-    from imgexp_tui.cli.parser import COMMANDS, parser
+    from imgexp_tui.cli.parser import COMMANDS, build_parser
 
-    arguments = parser().parse_args(_with_command(words, COMMANDS))
+    arguments = build_parser().parse_args(_with_command(words, COMMANDS))
     module, function = COMMANDS[arguments.command].split(":")
     run: Callable[[Namespace], int] = getattr(import_module(f"imgexp_tui.cli.{module}"), function)
     return run(arguments)

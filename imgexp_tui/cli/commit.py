@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from imgexp_tui.cli.common import lab_of
+from imgexp_tui.cli.common import lab_from
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.notebook.history import commit as git_commit
 from imgexp_tui.notebook.history.git import GitError
@@ -13,7 +13,7 @@ from imgexp_tui.notebook.history.git import GitError
 def commit(arguments: Namespace) -> int:
     """Commit the notebook, with the message that is given or one that says what changed."""
     try:
-        print(git_commit.commit(lab_of(arguments), arguments.message))
+        print(git_commit.commit(lab_from(arguments), arguments.message))
     except GitError as error:
         raise CommandError(str(error)) from None
     return 0

@@ -15,32 +15,32 @@ from imgexp_tui import paths
 from imgexp_tui.text import clean_line
 
 _OK, _NOTE, _BAD = "ok", "note", "BAD"
-_TORCH = "import torch; print(torch.__version__, torch.cuda.device_count() if torch.cuda.is_available() else 0)"
+_TORCH_SCRIPT = "import torch; print(torch.__version__, torch.cuda.device_count() if torch.cuda.is_available() else 0)"
 
 
 def doctor(arguments: Namespace) -> int:
     """Print one line a finding; exit 1 where something keeps the app or the trainer from working."""
     bad = False
-    for grade, subject, finding in _findings(arguments.lab.expanduser()):
+    for grade, subject, finding in _run_checks(arguments.lab.expanduser()):
         bad = bad or grade == _BAD
         print(f"{grade:4}  {subject:10}  {clean_line(finding)}", flush=True)
     return 1 if bad else 0
 
 
-def _findings(start: Path) -> Iterator[tuple[str, str, str]]:
+def _run_checks(start: Path) -> Iterator[tuple[str, str, str]]:
     yield _OK, "python", f"{sys.version.split()[0]} at {sys.executable}"
-    yield from _packages()
-    yield _torch()
-    yield from _gpus()
-    yield _slurm()
-    yield _terminal()
-    yield from _tools()
-    yield from _folders(start)
-    yield _logout()
-    yield from _alerts(start)
+    yield from _check_packages()
+    yield _check_torch()
+    yield from _check_gpus()
+    yield _check_slurm()
+    yield _check_terminal()
+    yield from _check_tools()
+    yield from _check_folders(start)
+    yield _check_logout()
+    yield from _check_notifications(start)
 
 
-def _packages() -> Iterator[tuple[str, str, str]]:
+def _check_packages() -> Iterator[tuple[str, str, str]]:
     try:
         version("pynvml")
     except PackageNotFoundError:
@@ -60,9 +60,11 @@ def _packages() -> Iterator[tuple[str, str, str]]:
         yield _OK, "packages", ", ".join(f"{n} {version(n)}" for n in names)
 
 
-def _torch() -> tuple[str, str, str]:
+def _check_torch() -> tuple[str, str, str]:
     try:
-        found = subprocess.run([sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=120, check=False)
+        found = subprocess.run(
+            [sys.executable, "-c", _TORCH_SCRIPT], capture_output=True, text=True, timeout=120, check=False
+        )
     except subprocess.TimeoutExpired:
         return _BAD, "torch", "importing it takes more than two minutes; is the disk or the network file system slow?"
     if found.returncode:
@@ -73,26 +75,26 @@ def _torch() -> tuple[str, str, str]:
     return _OK, "torch", f"{name}, {where}"
 
 
-def _gpus() -> Iterator[tuple[str, str, str]]:
+def _check_gpus() -> Iterator[tuple[str, str, str]]:
     from imgexp_tui.monitor.gpu import GpuSampler
-    from imgexp_tui.text import memory
+    from imgexp_tui.text import format_memory
 
     cards = GpuSampler().sample()
     if not cards:
         yield _NOTE, "gpu", "no NVIDIA driver answers; the gauges show the CPU only"
     for card in cards:
-        size = memory(card.memory, card.memory_total) if card.memory is not None else "memory n/a"
+        size = format_memory(card.memory, card.memory_total) if card.memory is not None else "memory n/a"
         yield _OK, "gpu", f"{card.index}: {card.name}, {size}"
 
 
-def _slurm() -> tuple[str, str, str]:
-    from imgexp_tui.runner.launchers.slurm.api import finding
+def _check_slurm() -> tuple[str, str, str]:
+    from imgexp_tui.runner.launchers.slurm.api import diagnose
 
-    well, sentence = finding()
+    well, sentence = diagnose()
     return _OK if well else _NOTE, "slurm", sentence
 
 
-def _terminal() -> tuple[str, str, str]:
+def _check_terminal() -> tuple[str, str, str]:
     term, size = os.environ.get("TERM", ""), shutil.get_terminal_size()
     colours = "24-bit" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256" if "256" in term else "16"
     if term in ("", "dumb"):
@@ -102,13 +104,13 @@ def _terminal() -> tuple[str, str, str]:
     return grade, "terminal", f"{term}, {size.columns}×{size.lines}, {colours} colours{small}"
 
 
-def _tools() -> Iterator[tuple[str, str, str]]:
+def _check_tools() -> Iterator[tuple[str, str, str]]:
     for tool, use in (("git", "a run then records no commit"), ("tmux", "the app alone is not kept when SSH drops")):
         path = shutil.which(tool)
         yield (_OK, tool, path) if path else (_NOTE, tool, f"not found; {use}")
 
 
-def _folders(start: Path) -> Iterator[tuple[str, str, str]]:
+def _check_folders(start: Path) -> Iterator[tuple[str, str, str]]:
     lab = paths.find_lab(start)
     has = (lab / paths.NOTEBOOK).is_file()
     if not has:
@@ -122,37 +124,37 @@ def _folders(start: Path) -> Iterator[tuple[str, str, str]]:
         yield (_OK if free > 2 else _NOTE), subject, f"{folder}: {free:,.1f} GB free"
 
 
-def _logout() -> tuple[str, str, str]:
+def _check_logout() -> tuple[str, str, str]:
     from imgexp_tui.runner import user_scope
 
-    if not user_scope.ends_processes():
+    if not user_scope.logout_ends_processes():
         return _OK, "logout", "runs go on after logout"
-    if user_scope.scope():
+    if user_scope.scope_command():
         return _OK, "logout", "systemd ends your processes at logout here; runs get a scope of their own and go on"
-    return _NOTE, "logout", f"systemd ends your processes at logout here, runs among them; {user_scope.MEND}"
+    return _NOTE, "logout", f"systemd ends your processes at logout here, runs among them; {user_scope.FIX_HINT}"
 
 
-def _alerts(start: Path) -> Iterator[tuple[str, str, str]]:
+def _check_notifications(start: Path) -> Iterator[tuple[str, str, str]]:
     """Whether what `[lab]` asks for can be done; nothing where it asks for nothing."""
-    from imgexp_tui.notebook.load import load
+    from imgexp_tui.notebook.load import load_notebook
     from imgexp_tui.notebook.model import NotebookError
-    from imgexp_tui.runner.supervisor.trainer_process import path_of
+    from imgexp_tui.runner.supervisor.trainer_process import search_path
 
     lab = paths.find_lab(start)
     try:
-        asked = load(lab).settings
+        asked = load_notebook(lab).lab_settings
     except NotebookError:
         return
     if words := asked.get("on_event"):
         # A name with a slash is a file, and relative to the lab, where the command starts.
-        found = shutil.which(lab / words[0] if "/" in words[0] else words[0], path=path_of(os.environ))
+        found = shutil.which(lab / words[0] if "/" in words[0] else words[0], path=search_path(os.environ))
         yield (_OK, "on_event", found) if found else (_NOTE, "on_event", f"{words[0]} is not there or may not be run")
-    if "notify" in asked and os.environ.get("TMUX") and not _passes_through():
+    if "notify" in asked and os.environ.get("TMUX") and not _tmux_allows_passthrough():
         why = "tmux lets no notification through; mend: set -g allow-passthrough on"
         yield _NOTE, "notify", why
 
 
-def _passes_through() -> bool:
+def _tmux_allows_passthrough() -> bool:
     """Whether this tmux passes on escape sequences that it does not know; those before 3.3 always do."""
     words = ["tmux", "show-options", "-gqv", "allow-passthrough"]
     try:

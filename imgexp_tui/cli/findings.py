@@ -6,33 +6,33 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from imgexp_tui.cli.common import notebook_of, version_of, views_by_version, views_of
+from imgexp_tui.cli.common import find_version, notebook_from_arguments, read_runs, read_runs_by_version
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.findings.evaluate import findings_of
-from imgexp_tui.findings.format import MARKS, evidence, row
+from imgexp_tui.findings.format import SEVERITY_MARKS, finding_row, format_evidence
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.text import clean_line
 
 if TYPE_CHECKING:
     from imgexp_tui.findings.model import Finding
-    from imgexp_tui.records.metrics.follower import RunView
+    from imgexp_tui.records.metrics.follower import RunFollower
 
-Views = dict[str, list["RunView"]]
+FollowersByVersion = dict[str, list["RunFollower"]]
 
 
 def findings(arguments: Namespace) -> int:
     """Print the findings of the versions or runs that are named; of every version that has run without."""
-    notebook = notebook_of(arguments)
-    views, looked_at = _wanted(notebook, arguments.what)
+    notebook = notebook_from_arguments(arguments)
+    views, looked_at = _select_runs(notebook, arguments.what)
     found = [(view, findings_of(view, views, notebook)) for view in looked_at]
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
 
-        return print_json([_row(view, of_run) for view, of_run in found])
+        return print_json([_json_row(view, of_run) for view, of_run in found])
     for i, (view, of_run) in enumerate(found):
-        print(("\n" if i else "") + f"{clean_line(view.version)}/{view.run}: {view.status.state}")
+        print(("\n" if i else "") + f"{clean_line(view.version)}/{view.run_id}: {view.status.state}")
         for one in of_run:
-            _print(one)
+            _print_finding(one)
         if not of_run:
             print("   nothing to say")
     if not found:
@@ -40,33 +40,33 @@ def findings(arguments: Namespace) -> int:
     return 0
 
 
-def _wanted(notebook: Notebook, names: Sequence[str]) -> tuple[Views, list[RunView]]:
+def _select_runs(notebook: Notebook, names: Sequence[str]) -> tuple[FollowersByVersion, list[RunFollower]]:
     """The runs to compare with, by version, and those to look at: of a version its newest."""
     if not names:
-        views = views_by_version(notebook)
+        views = read_runs_by_version(notebook)
         return views, [runs[0] for runs in views.values() if runs]
     views, wanted = {}, []
     for name in names:
         if name in notebook.versions:
-            runs = _runs(notebook, views, name)
+            runs = _load_runs(notebook, views, name)
             if not runs:
                 raise CommandError(f"{name} has no run yet; start one with: imgexp-tui run {name}")
             wanted.append(runs[0])
         else:
-            wanted.append(_run(notebook, views, name))
+            wanted.append(_find_run(notebook, views, name))
     for view in wanted:
         if view.request and view.request.base:
-            _runs(notebook, views, view.request.base)
+            _load_runs(notebook, views, view.request.base)
     return views, wanted
 
 
-def _runs(notebook: Notebook, views: Views, version: str) -> list[RunView]:
-    if version not in views:
-        views[version] = views_of(notebook.lab, version)
-    return views[version]
+def _load_runs(notebook: Notebook, followers: FollowersByVersion, version: str) -> list[RunFollower]:
+    if version not in followers:
+        followers[version] = read_runs(notebook.lab, version)
+    return followers[version]
 
 
-def _run(notebook: Notebook, views: Views, name: str) -> RunView:
+def _find_run(notebook: Notebook, followers: FollowersByVersion, name: str) -> RunFollower:
     from imgexp_tui.runner.control import ControlError
     from imgexp_tui.runner.find_run import find_run
 
@@ -74,24 +74,24 @@ def _run(notebook: Notebook, views: Views, name: str) -> RunView:
         found = find_run(notebook.lab, name)
     except ControlError as error:
         if not name[:8].isdigit():
-            version_of(notebook, name)  # says which name is near
+            find_version(notebook, name)  # says which name is near
         raise CommandError(str(error)) from None
-    runs = _runs(notebook, views, found.version)
-    return next(view for view in runs if view.run == found.run)
+    runs = _load_runs(notebook, followers, found.version)
+    return next(view for view in runs if view.run_id == found.run_id)
 
 
-def _print(finding: Finding) -> None:
-    print(f"{MARKS[finding.severity]:>2} {finding.sentence}")
+def _print_finding(finding: Finding) -> None:
+    print(f"{SEVERITY_MARKS[finding.severity]:>2} {finding.sentence}")
     if finding.suggestion:
         print(f"   -> {finding.suggestion}")
-    told = evidence(finding.evidence)
+    told = format_evidence(finding.evidence)
     print(f"   ({finding.name}{': ' + told if told else ''})")
 
 
-def _row(view: RunView, found: Sequence[Finding]) -> dict[str, Any]:
+def _json_row(follower: RunFollower, found: Sequence[Finding]) -> dict[str, Any]:
     return {
-        "version": view.version,
-        "run": view.run,
-        "state": view.status.state.value,
-        "findings": [row(one) for one in found],
+        "version": follower.version,
+        "run": follower.run_id,
+        "state": follower.status.state.value,
+        "findings": [finding_row(one) for one in found],
     }

@@ -5,33 +5,33 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 
-from imgexp_tui.cli.common import notebook_of
+from imgexp_tui.cli.common import notebook_from_arguments
 from imgexp_tui.notebook.ideas.model import Idea, all_ideas
-from imgexp_tui.text import clean_line, width
+from imgexp_tui.text import cell_width, clean_line
 
 
 def ideas(arguments: Namespace) -> int:
     """Print the open ideas, or all, in the notebook's order, a line each."""
-    notebook = notebook_of(arguments)
+    notebook = notebook_from_arguments(arguments)
     found = [idea for idea in all_ideas(notebook) if arguments.all or not idea.done]
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
 
-        return print_json([_row(idea) for idea in found])
+        return print_json([_json_row(idea) for idea in found])
     names = {name: clean_line(name) for name in notebook.versions}
-    room = max((width(names[idea.version]) for idea in found), default=0)
+    room = max((cell_width(names[idea.version]) for idea in found), default=0)
     for idea in found:
         name = names[idea.version]
-        print(f"{name}{' ' * (room - width(name))}  {_line(idea)}")
+        print(f"{name}{' ' * (room - cell_width(name))}  {_format_idea(idea)}")
     if not found:
         print(f"no {'' if arguments.all else 'open '}ideas; write one into a note as: - [ ] try num_workers > 0")
     return 0
 
 
-def _line(idea: Idea) -> str:
+def _format_idea(idea: Idea) -> str:
     tried = f" (tried in {clean_line(idea.tried_in)})" if idea.tried_in else ""
     return f"[{'x' if idea.done else ' '}] {clean_line(idea.text)}{tried}"
 
 
-def _row(idea: Idea) -> dict[str, object]:
+def _json_row(idea: Idea) -> dict[str, object]:
     return {**asdict(idea), "tried_in": idea.tried_in or None}

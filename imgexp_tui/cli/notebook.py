@@ -10,12 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from imgexp_tui import durable
-from imgexp_tui.cli.common import lab_of, notebook_of, table, version_of, views_by_version
+from imgexp_tui.cli.common import find_version, format_table, lab_from, notebook_from_arguments, read_runs_by_version
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.notebook.model import Notebook, NotebookError, Version
 from imgexp_tui.paths import NOTEBOOK, RUNS
-from imgexp_tui.records.metrics.follower import RunView, best_of
-from imgexp_tui.text import age, clean, first_line, number
+from imgexp_tui.records.metrics.follower import RunFollower, best_run
+from imgexp_tui.text import clean, first_line, format_age, format_number
 
 
 def init(arguments: Namespace) -> int:
@@ -36,7 +36,7 @@ def init(arguments: Namespace) -> int:
 
 def check(arguments: Namespace) -> int:
     """Print every problem of the notebook."""
-    notebook = notebook_of(arguments)
+    notebook = notebook_from_arguments(arguments)
     for problem in notebook.problems:
         print(clean(str(problem)))
     if notebook.problems:
@@ -51,9 +51,11 @@ def list_versions(arguments: Namespace) -> int:
 
     Those that are archived are left out of the table, and stand in the JSON.
     """
-    notebook = notebook_of(arguments)
-    views = views_by_version(notebook)
-    found = _filtered(notebook, views, arguments.filter) if arguments.filter else list(notebook.versions.values())
+    notebook = notebook_from_arguments(arguments)
+    views = read_runs_by_version(notebook)
+    found = (
+        _filter_versions(notebook, views, arguments.filter) if arguments.filter else list(notebook.versions.values())
+    )
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
         from imgexp_tui.reports.tabular import version_row
@@ -63,26 +65,26 @@ def list_versions(arguments: Namespace) -> int:
         print(f"{notebook.path} has no versions yet")
         return 0
     hidden = 0 if arguments.all else sum(version.archived for version in found)
-    from imgexp_tui.notebook.history.log import note_times
+    from imgexp_tui.notebook.history.log import last_changed_times
 
-    times, now = note_times(notebook.lab, notebook), time.time()
+    times, now = last_changed_times(notebook.lab, notebook), time.time()
     rows = [["version", "state", "best", "runs", "noted", "summary"]]
     for version in found:
         if version.archived and not arguments.all:
             continue
         runs = views[version.name]
-        best = best_of(runs)
+        best = best_run(runs)
         rows.append(
             [
                 version.name,
                 "broken" if version.problems else runs[0].status.state if runs else "-",
-                f"{best[1].metric} {number(best[1].value)}" if best else "-",
+                f"{best[1].metric} {format_number(best[1].value)}" if best else "-",
                 str(len(runs)),
-                age(now - times[version.name]) if version.name in times else "-",
+                format_age(now - times[version.name]) if version.name in times else "-",
                 first_line(version.summary),
             ]
         )
-    print(table(rows))
+    print(format_table(rows))
     if hidden:
         print(
             f"{hidden} archived version{'s are' if hidden > 1 else ' is'} hidden; see all with: --all", file=sys.stderr
@@ -92,38 +94,40 @@ def list_versions(arguments: Namespace) -> int:
     return 0
 
 
-def _filtered(notebook: Notebook, views: Mapping[str, Sequence[RunView]], text: str) -> list[Version]:
+def _filter_versions(
+    notebook: Notebook, followers: Mapping[str, Sequence[RunFollower]], filter_text: str
+) -> list[Version]:
     """The versions for which a filter holds."""
-    from imgexp_tui.records.version_filter import Facts, FilterError, parse
+    from imgexp_tui.records.version_filter import FilterError, VersionFacts, parse_filter
 
     facts = []
     for version in notebook.versions.values():
-        runs, best = views[version.name], best_of(views[version.name])
+        runs, best = followers[version.name], best_run(followers[version.name])
         states = {view.status.state.value for i, view in enumerate(runs) if i == 0 or view.status.state.live}
-        facts.append(Facts(version, states, best[1].numbers if best else {}))
+        facts.append(VersionFacts(version, states, best[1].metric_values if best else {}))
     try:
-        found = parse(text, {metric for one in facts for metric in one.numbers})
+        found = parse_filter(filter_text, {metric for one in facts for metric in one.metric_values})
     except FilterError as error:
         raise CommandError(str(error), 2) from None
-    return [one.version for one in facts if found is None or found.holds(one)]
+    return [one.version for one in facts if found is None or found.matches(one)]
 
 
 def note(arguments: Namespace) -> int:
     """Add a takeaway to a version, or replace its summary."""
-    from imgexp_tui.notebook.ideas.bullets import with_bullet
+    from imgexp_tui.notebook.ideas.bullets import append_bullet
     from imgexp_tui.notebook.saving.save import save_note
 
-    notebook = notebook_of(arguments)
-    version = version_of(notebook, arguments.version)
+    notebook = notebook_from_arguments(arguments)
+    version = find_version(notebook, arguments.version)
     if arguments.takeaway is not None:
         if not arguments.takeaway.strip():
             raise CommandError("--takeaway is empty; write what was learned", 2)
         field, seen = "takeaways", version.takeaways
-        text = with_bullet(seen, arguments.takeaway)
+        text = append_bullet(seen, arguments.takeaway)
     else:
         field, seen, text = "summary", version.summary, arguments.summary
     try:
-        saved = save_note(notebook.lab, version.name, field, text, seen=seen)
+        saved = save_note(notebook.lab, version.name, field, text, original=seen)
     except NotebookError as error:
         raise CommandError(str(error)) from None
     print(f"{version.name}: {field} {saved.outcome}")
@@ -145,7 +149,7 @@ def import_file(arguments: Namespace) -> int:
         raise CommandError(f"{source}:{line}: this is not UTF-8; convert the file, for example with iconv") from None
     lab = arguments.lab.expanduser()
     if (lab / NOTEBOOK).exists():
-        lab = lab_of(arguments)
+        lab = lab_from(arguments)
     try:
         report = import_notes(lab, text, source)
     except NotebookError as error:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgexp_tui.cli.common import lab_in
+from imgexp_tui.cli.common import require_lab
 from imgexp_tui.cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def open_app(arguments: Namespace) -> int:
     """Open the app on the lab that the command line names."""
-    return open_in(arguments.dir or arguments.lab, ascii_only=arguments.ascii)
+    return open_lab(arguments.dir or arguments.lab, ascii_only=arguments.ascii)
 
 
-def open_in(folder: Path, *, ascii_only: bool = False) -> int:
+def open_lab(folder: Path, *, ascii_only: bool = False) -> int:
     """Open the app on the lab in or above `folder`; it needs a terminal."""
-    lab = lab_in(folder)
+    lab = require_lab(folder)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("the app needs a terminal; in a script use the commands, such as: imgexp-tui list", 2)
     # Nothing that is loaded for the first frame is garbage; the app collects again when that stands.

@@ -8,7 +8,7 @@ from typing import Any
 
 from imgexp_tui import __version__
 
-_EXAMPLES = """\
+_TOP_EXAMPLES = """\
 imgexp-tui                        open the lab in this folder (or the nearest one above)
 imgexp-tui run v0 --wait          train v0 and wait for its end
 imgexp-tui run v0 --set batch_size=128 --seed 1
@@ -16,13 +16,13 @@ imgexp-tui list --json | jq '.[] | {name, best}'
 imgexp-tui note v0 --takeaway "bs of 64 could be much bigger"
 imgexp-tui export -o notebook.md
 """
-_CHECK = "imgexp-tui check\nimgexp-tui check && imgexp-tui run v0 v1\n"
-_LIST = """\
+_CHECK_EXAMPLES = "imgexp-tui check\nimgexp-tui check && imgexp-tui run v0 v1\n"
+_LIST_EXAMPLES = """\
 imgexp-tui list
 imgexp-tui list --filter 'state:finished accuracy>0.6'
 imgexp-tui list --json | jq '.[] | {name, best}'
 """
-_RUN = "a run id, the start of one, or a version (its run under way, or its newest)"
+_RUN_HELP = "a run id, the start of one, or a version (its run under way, or its newest)"
 
 COMMANDS = {
     "open": "open:open_app",
@@ -55,12 +55,12 @@ _PARTS_HELP = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The parser of every command; the result's `command` names the one that was given."""
     top = argparse.ArgumentParser(
         prog="imgexp-tui",
         description="A terminal lab notebook for image-model experiments. Without a command it opens the app.",
-        epilog=f"examples:\n{_indent(_EXAMPLES)}",
+        epilog=f"examples:\n{_indent(_TOP_EXAMPLES)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"imgexp-tui {__version__}")
@@ -81,30 +81,30 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    _notebook_commands(command)
-    _run_commands(command)
+    _add_notebook_commands(command)
+    _add_run_commands(command)
     return top
 
 
-def _notebook_commands(command: Any) -> None:
-    one = command("open", "open the app on a lab", "imgexp-tui open ~/labs/patchwork\n")
+def _add_notebook_commands(add_command: Any) -> None:
+    one = add_command("open", "open the app on a lab", "imgexp-tui open ~/labs/patchwork\n")
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the lab's folder")
     one.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII only")
-    one = command("init", "start a lab: a commented experiments.toml", "imgexp-tui init ~/labs/patchwork\n")
+    one = add_command("init", "start a lab: a commented experiments.toml", "imgexp-tui init ~/labs/patchwork\n")
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the folder, made where it is missing")
-    command("check", "report every problem of experiments.toml at once, exit 1 where there is one", _CHECK)
-    one = command("list", "list the versions with state and best metric", _LIST)
+    add_command("check", "report every problem of experiments.toml at once, exit 1 where there is one", _CHECK_EXAMPLES)
+    one = add_command("list", "list the versions with state and best metric", _LIST_EXAMPLES)
     one.add_argument(
         "--filter", metavar="TEXT", help='such as "state:failed tag:seed valid/loss<0.3" (docs/formats.md)'
     )
     one.add_argument("--all", action="store_true", help="archived versions too")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
-    one = command(
+    one = add_command(
         "find", "search the notes and configurations", "imgexp-tui find num_workers\nimgexp-tui find gpu memory\n"
     )
     one.add_argument("words", nargs="+", metavar="WORD", help="all on one line; capitals count if any is given")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
-    one = command(
+    one = add_command(
         "findings",
         "say what the numbers of runs mean, with evidence and what to do",
         "imgexp-tui findings\nimgexp-tui findings v1 V4\n"
@@ -112,10 +112,10 @@ def _notebook_commands(command: Any) -> None:
     )
     one.add_argument("what", nargs="*", metavar="V|RUN", help="versions (their newest runs) or runs; all without it")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
-    one = command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
+    one = add_command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
     one.add_argument("what", metavar="V|RUN", help="a version, a run id or the start of one")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
-    one = command(
+    one = add_command(
         "note",
         "write a note without opening the app",
         'imgexp-tui note v0 --takeaway "try num_workers > 0"\n',
@@ -124,36 +124,38 @@ def _notebook_commands(command: Any) -> None:
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--takeaway", metavar="TEXT", help="add one bullet to the takeaways")
     which.add_argument("--summary", metavar="TEXT", help="put this in place of the summary")
-    one = command(
+    one = add_command(
         "commit",
         "commit the notebook with git, and nothing else that is staged or changed",
         'imgexp-tui commit\nimgexp-tui commit -m "v3: what dropout did"\n',
     )
     one.add_argument("-m", dest="message", metavar="MESSAGE", default="", help="without it, what changed")
-    one = command(
+    one = add_command(
         "ideas",
         "list the open ideas of all versions: the check boxes in the notes",
         "imgexp-tui ideas\nimgexp-tui ideas --all\nimgexp-tui ideas --json | jq -r '.[].text'\n",
     )
     one.add_argument("--all", action="store_true", help="the done ones too, with where they were tried")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
-    one = command(
+    one = add_command(
         "rename",
         "give a version another name: in the notebook, as others' base, and its runs",
         "imgexp-tui rename v3 small-conv\n",
     )
     one.add_argument("old", metavar="OLD", help="the version")
     one.add_argument("new", metavar="NEW", help="its new name")
-    one = command("archive", "put versions out of the way; nothing of them is deleted", "imgexp-tui archive v1 v2\n")
+    one = add_command(
+        "archive", "put versions out of the way; nothing of them is deleted", "imgexp-tui archive v1 v2\n"
+    )
     one.add_argument("names", nargs="+", metavar="V", help="the versions")
     one.add_argument("--back", action="store_true", help="bring them back")
-    one = command(
+    one = add_command(
         "import",
         "take versions and notes from a plain text file; no note is overwritten",
         "imgexp-tui import notes.txt\n",
     )
     one.add_argument("file", type=Path, metavar="FILE", help="the notes; - reads standard input")
-    one = command(
+    one = add_command(
         "export",
         "write the notebook out: a page with plots, the plain notes, or the data",
         "imgexp-tui export -o notebook.md\nimgexp-tui export v0 v1 -o report.html\n"
@@ -168,11 +170,11 @@ def _notebook_commands(command: Any) -> None:
         choices=("markdown", "html", "plain", "json", "csv"),
         help="without it by FILE's ending: .html, .json, .csv, else markdown",
     )
-    command("doctor", "say what this machine has, and what would get in the way", "imgexp-tui doctor\n")
+    add_command("doctor", "say what this machine has, and what would get in the way", "imgexp-tui doctor\n")
 
 
-def _run_commands(command: Any) -> None:
-    one = command(
+def _add_run_commands(add_command: Any) -> None:
+    one = add_command(
         "run",
         "start training, or put it into the queue; it goes on when you log out",
         "imgexp-tui run v0\nimgexp-tui run v0 v1 v2 --wait\nimgexp-tui run v0 --seeds 3\n"
@@ -186,10 +188,10 @@ def _run_commands(command: Any) -> None:
     one.add_argument("--gpu-memory", metavar="SIZE", help='memory that must be free on each, such as "8 GB"')
     one.add_argument("--launcher", metavar="NAME", help="local or slurm, in place of the notebook's")
     one.add_argument("--wait", action="store_true", help="until all have ended; exit 1 if one failed")
-    one = command("runs", "list runs, newest first", "imgexp-tui runs\nimgexp-tui runs v0 --json\n")
+    one = add_command("runs", "list runs, newest first", "imgexp-tui runs\nimgexp-tui runs v0 --json\n")
     one.add_argument("version", nargs="?", metavar="V", help="of this version only")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
-    one = command(
+    one = add_command(
         "queue",
         "list what runs and what waits on this machine, or move a run that waits",
         "imgexp-tui queue\nimgexp-tui queue v3 --first\n",
@@ -199,13 +201,15 @@ def _run_commands(command: Any) -> None:
     for word, places in (("first", -(10**6)), ("up", -1), ("down", 1), ("last", 10**6)):
         where.add_argument(f"--{word}", dest="places", action="store_const", const=places, help=f"move it {word}")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
-    one = command("stop", "stop a run: checkpoint, then end", "imgexp-tui stop v0\n")
-    one.add_argument("run", metavar="RUN", help=_RUN)
-    one = command("resume", "go on from a run's last checkpoint", "imgexp-tui resume v0\nimgexp-tui resume v0 --wait\n")
-    one.add_argument("run", metavar="RUN", help=_RUN)
+    one = add_command("stop", "stop a run: checkpoint, then end", "imgexp-tui stop v0\n")
+    one.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    one = add_command(
+        "resume", "go on from a run's last checkpoint", "imgexp-tui resume v0\nimgexp-tui resume v0 --wait\n"
+    )
+    one.add_argument("run", metavar="RUN", help=_RUN_HELP)
     one.add_argument("--wait", action="store_true", help="until it has ended; exit 1 if it failed")
-    one = command("logs", "print what a run printed", "imgexp-tui logs v0\nimgexp-tui logs v0 -f\n")
-    one.add_argument("run", metavar="RUN", help=_RUN)
+    one = add_command("logs", "print what a run printed", "imgexp-tui logs v0\nimgexp-tui logs v0 -f\n")
+    one.add_argument("run", metavar="RUN", help=_RUN_HELP)
     one.add_argument("-f", dest="follow", action="store_true", help="and go on until the run ends")
 
 

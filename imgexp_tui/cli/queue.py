@@ -6,13 +6,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.cli.common import lab_of, table
+from imgexp_tui.cli.common import format_table, lab_from
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import status
 from imgexp_tui.runner.queue.queue import Queue, QueueError
 from imgexp_tui.runner.queue.scheduler import Ticket
-from imgexp_tui.runner.supervisor.trainer_process import lab_of as lab_of_run
+from imgexp_tui.runner.supervisor.trainer_process import lab_of_run as lab_of_run
 
 
 def queue(arguments: Namespace) -> int:
@@ -21,11 +21,11 @@ def queue(arguments: Namespace) -> int:
         raise CommandError("which run is to be moved? Such as: imgexp-tui queue v3 --first", 2)
     try:
         if arguments.run is not None:
-            _move(arguments)
+            _move_run(arguments)
         tickets = Queue().tickets()
     except QueueError as error:
         raise CommandError(str(error)) from None
-    rows = [_row(place, ticket) for place, ticket in enumerate(_in_order(tickets), 1)]
+    rows = [_json_row(place, ticket) for place, ticket in enumerate(_running_first(tickets), 1)]
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
 
@@ -34,17 +34,17 @@ def queue(arguments: Namespace) -> int:
         print("nothing runs and nothing waits; start something with: imgexp-tui run VERSION")
         return 0
     texts = [[str(r["place"]), f"{r['version']}/{r['run']}", r["state"], r["lab"], r["evidence"]] for r in rows]
-    print(table([["", "run", "state", "lab", "evidence"], *texts], last=120))
+    print(format_table([["", "run", "state", "lab", "evidence"], *texts], last_width=120))
     return 0
 
 
-def _move(arguments: Namespace) -> None:
+def _move_run(arguments: Namespace) -> None:
     if arguments.places is None:
         raise CommandError(f"where to? Such as: imgexp-tui queue {arguments.run} --first", 2)
     tickets = [t for t in Queue().tickets() if t.held is None]
     named = [t for t in tickets if arguments.run in (t.run, t.name)]
     if not named:
-        lab = lab_of(arguments).resolve()
+        lab = lab_from(arguments).resolve()
         here = [t for t in tickets if lab_of_run(RunDir(Path(t.path))).resolve() == lab]
         named = [t for t in here if t.version == arguments.run] or [t for t in here if t.run.startswith(arguments.run)]
     if not named:
@@ -55,16 +55,16 @@ def _move(arguments: Namespace) -> None:
     Queue().move(named[0].uuid, arguments.places)
 
 
-def _in_order(tickets: list[Ticket]) -> list[Ticket]:
+def _running_first(tickets: list[Ticket]) -> list[Ticket]:
     """Those that run before those that wait, each in the queue's order."""
     return sorted(tickets, key=lambda ticket: ticket.held is None)
 
 
-def _row(place: int, ticket: Ticket) -> dict[str, Any]:
+def _json_row(position: int, ticket: Ticket) -> dict[str, Any]:
     run = RunDir(Path(ticket.path))
     found = status(run)
     return {
-        "place": place,
+        "place": position,
         "run": ticket.run,
         "version": ticket.version,
         "lab": str(lab_of_run(run)),

@@ -10,48 +10,48 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.cli.common import lab_of, notebook_of, table, version_of, views_of
+from imgexp_tui.cli.common import find_version, format_table, lab_from, notebook_from_arguments, read_runs
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.notebook.schema.resources import NEEDS
-from imgexp_tui.notebook.schema.settings import SETTINGS, Value, nearest
+from imgexp_tui.notebook.schema.resources import RESOURCE_KEYS
+from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_name
 from imgexp_tui.records import jsonl
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State, Status, status
-from imgexp_tui.text import clean_line, clean_log, duration, number
+from imgexp_tui.text import clean_line, clean_log, format_duration, format_number
 
-_POLL = 0.25
+_POLL_INTERVAL = 0.25
 """Seconds between two looks at a log that is followed."""
 
 
 def run(arguments: Namespace) -> int:
     """Launch versions; what finds its place taken waits in the queue. With `--wait` until all have ended."""
-    notebook = notebook_of(arguments)
-    versions = [version_of(notebook, name) for name in arguments.versions]
+    notebook = notebook_from_arguments(arguments)
+    versions = [find_version(notebook, name) for name in arguments.versions]
     if arguments.seeds is not None and arguments.seeds < 1:
         raise CommandError(f"--seeds {arguments.seeds}: it takes a whole number from 1 on", 2)
-    plans = [(v, _overrides(v, arguments.set)) for v in versions]
+    plans = [(v, _parse_overrides(v, arguments.set)) for v in versions]
     under_way: list[RunDir] = []
-    with _told_if_left(under_way):
+    with _report_on_interrupt(under_way):
         for version, overrides in plans:
-            for started in _launched(arguments, notebook, version, overrides):
+            for started in _start_runs(arguments, notebook, version, overrides):
                 under_way.append(started)
-                _announce(started, "started")
+                _report_start(started, "started")
         if arguments.wait:
-            return 0 if _wait_for(under_way) else 1
+            return 0 if _wait_for_all(under_way) else 1
     print("It goes on when you log out. Watch it: imgexp-tui, or: imgexp-tui logs -f " + versions[-1].name)
     return 0
 
 
-def _launched(
-    arguments: Namespace, notebook: Notebook, version: Version, overrides: dict[str, Value]
+def _start_runs(
+    arguments: Namespace, notebook: Notebook, version: Version, overrides: dict[str, SettingValue]
 ) -> Iterator[RunDir]:
     """Start one run of a version, or one a seed."""
     from imgexp_tui.runner.launch import LaunchError, launch, launch_seeds
 
-    needs = {key: value for key in NEEDS if (value := getattr(arguments, key)) is not None}
-    more: dict[str, Any] = {"overrides": overrides, "seed": arguments.seed, "needs": needs}
+    needs = {key: value for key in RESOURCE_KEYS if (value := getattr(arguments, key)) is not None}
+    more: dict[str, Any] = {"overrides": overrides, "seed": arguments.seed, "resources": needs}
     try:
         if arguments.seeds is None:
             yield launch(notebook, version.name, **more)
@@ -63,10 +63,10 @@ def _launched(
 
 def list_runs(arguments: Namespace) -> int:
     """The runs of the lab or of one version, newest first."""
-    lab = lab_of(arguments)
+    lab = lab_from(arguments)
     if arguments.version is not None:
-        version_of(notebook_of(arguments), arguments.version)
-    views = views_of(lab, arguments.version)
+        find_version(notebook_from_arguments(arguments), arguments.version)
+    views = read_runs(lab, arguments.version)
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
         from imgexp_tui.reports.tabular import run_row
@@ -75,7 +75,7 @@ def list_runs(arguments: Namespace) -> int:
     if not views:
         print("no runs yet; start one with: imgexp-tui run VERSION")
         return 0
-    print(table([["version", "run", "state", "epoch", "best", "evidence"], *map(_row, views)]))
+    print(format_table([["version", "run", "state", "epoch", "best", "evidence"], *map(_table_row, views)]))
     return 0
 
 
@@ -83,14 +83,14 @@ def stop(arguments: Namespace) -> int:
     """Ask a run to stop, and wait until it has."""
     from imgexp_tui.runner import control
 
-    target = _find(arguments)
+    target = _find_run(arguments)
     try:
         control.stop(target)
-        print(f"{_name(target)}: asked to save a checkpoint and stop", flush=True)
-        how = control.wait(target)
+        print(f"{_run_name(target)}: asked to save a checkpoint and stop", flush=True)
+        how = control.wait_for_end(target)
     except control.ControlError as error:
         raise CommandError(str(error)) from None
-    print(f"{_name(target)}: {_told(how)}")
+    print(f"{_run_name(target)}: {_format_status(how)}")
     return 0
 
 
@@ -98,25 +98,25 @@ def resume(arguments: Namespace) -> int:
     """Go on from a run's last checkpoint."""
     from imgexp_tui.runner import control
 
-    target = _find(arguments, live_first=False)
+    target = _find_run(arguments, live_first=False)
     try:
         control.resume(target)
     except control.ControlError as error:
         raise CommandError(str(error)) from None
     under_way = [target]
-    with _told_if_left(under_way):
-        _announce(target, "resumed")
-        return 0 if not arguments.wait or _wait_for(under_way) else 1
+    with _report_on_interrupt(under_way):
+        _report_start(target, "resumed")
+        return 0 if not arguments.wait or _wait_for_all(under_way) else 1
 
 
 def logs(arguments: Namespace) -> int:
     """Print a run's log, cleaned; with `-f` until the run has ended."""
-    target = _find(arguments)
-    view = RunView(target)
+    target = _find_run(arguments)
+    view = RunFollower(target)
     try:
         file = target.log.open("rb")
     except FileNotFoundError:
-        print(f"{_name(target)} has printed nothing yet", file=sys.stderr)
+        print(f"{_run_name(target)} has printed nothing yet", file=sys.stderr)
         if not arguments.follow:
             return 0
         target.log.touch(mode=0o600)
@@ -133,26 +133,26 @@ def logs(arguments: Namespace) -> int:
             sys.stdout.flush()
             if not (arguments.follow and live):
                 break
-            time.sleep(_POLL)
+            time.sleep(_POLL_INTERVAL)
         if rest:
             print(clean_log(rest.decode("utf-8", "replace")))
     return 0
 
 
-def _overrides(version: Version, pairs: list[str]) -> dict[str, Value]:
+def _parse_overrides(version: Version, pairs: list[str]) -> dict[str, SettingValue]:
     """What `--set KEY=VALUE` asks for, checked against the settings that `version` takes."""
-    found: dict[str, Value] = {}
+    found: dict[str, SettingValue] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
             raise CommandError(f"--set {pair}: write it as KEY=VALUE, such as --set epochs=2", 2)
         known = SETTINGS if version.command is None else version.train
         if key not in known:
-            near = nearest(key, known)
+            near = closest_name(key, known)
             hint = f"did you mean {near}?" if near else f"take one of {', '.join(known)}"
             raise CommandError(f"--set {key}: {version.name} has no such setting; {hint}", 2)
         try:
-            found[key] = SETTINGS[key].parse(text) if version.command is None else _typed(text, version.train[key])
+            found[key] = SETTINGS[key].parse(text) if version.command is None else _parse_like(text, version.train[key])
         except ValueError as error:
             raise CommandError(f"--set {key}: {error}", 2) from None
     if isinstance(data := found.get("data"), str) and Path(data).expanduser().exists():
@@ -161,92 +161,100 @@ def _overrides(version: Version, pairs: list[str]) -> dict[str, Value]:
     return found
 
 
-def _typed(text: str, like: Value) -> Value:
+def _parse_like(text: str, example: SettingValue) -> SettingValue:
     """`text` as the kind that the notebook's value has, for the free settings of a `command` version."""
-    if isinstance(like, bool):
+    if isinstance(example, bool):
         if text.lower() not in ("true", "false"):
             raise ValueError(f"{text!r} is not true or false")
         return text.lower() == "true"
-    return type(like)(text)
+    return type(example)(text)
 
 
-def _find(arguments: Namespace, *, live_first: bool = True) -> RunDir:
+def _find_run(arguments: Namespace, *, live_first: bool = True) -> RunDir:
     from imgexp_tui.runner.control import ControlError
     from imgexp_tui.runner.find_run import find_run
 
     try:
-        return find_run(lab_of(arguments), arguments.run, live_first=live_first)
+        return find_run(lab_from(arguments), arguments.run, live_first=live_first)
     except ControlError as error:
         raise CommandError(str(error)) from None
 
 
-def _announce(target: RunDir, word: str) -> None:
+def _report_start(run_dir: RunDir, word: str) -> None:
     """Say that a run is under way, or why it has to wait, and what it was warned of."""
     told: list[str] = []
-    for event in jsonl.read(target.events):
+    for event in jsonl.read_records(run_dir.events):
         if event.get("kind") == "warning":
             told.append(clean_line(str(event.get("message", ""))))
         elif event.get("kind") in ("queued", "started", "resumed"):
             told.clear()  # of an earlier attempt
     for sentence in told:
-        print(f"{_name(target)}: {sentence}", file=sys.stderr)
-    found = status(target)
+        print(f"{_run_name(run_dir)}: {sentence}", file=sys.stderr)
+    found = status(run_dir)
     waits = found.state is State.QUEUED
-    print(f"{_name(target)} {f'queued: {clean_line(found.evidence)}' if waits else word}", flush=True)
+    print(f"{_run_name(run_dir)} {f'queued: {clean_line(found.evidence)}' if waits else word}", flush=True)
 
 
 @contextmanager
-def _told_if_left(under_way: list[RunDir]) -> Iterator[None]:
+def _report_on_interrupt(live_runs: list[RunDir]) -> Iterator[None]:
     """Say of each run that it goes on, where the user interrupts what is done in between."""
     try:
         yield
     except KeyboardInterrupt:
-        told = [f"{_name(target)} goes on; stop it with: imgexp-tui stop {target.run}" for target in under_way]
+        told = [f"{_run_name(target)} goes on; stop it with: imgexp-tui stop {target.run_id}" for target in live_runs]
         print("", *told, sep="\n", file=sys.stderr)
         raise
 
 
-def _wait_for(under_way: list[RunDir]) -> bool:
+def _wait_for_all(live_runs: list[RunDir]) -> bool:
     """Wait for the end of each, and take it out of the list; whether all finished."""
     well = True
-    while under_way:
-        well = _wait(under_way[0]) and well
-        del under_way[0]
+    while live_runs:
+        well = _wait_and_report(live_runs[0]) and well
+        del live_runs[0]
     return well
 
 
-def _wait(target: RunDir) -> bool:
+def _wait_and_report(run_dir: RunDir) -> bool:
     """Wait for a run's end and say how it ended; whether it finished."""
-    from imgexp_tui.runner.control import wait
+    from imgexp_tui.runner.control import wait_for_end
 
-    how = wait(target)
-    view = RunView(target)
+    how = wait_for_end(run_dir)
+    view = RunFollower(run_dir)
     view.poll()
     best = view.best()
-    began = view.started or (view.request.created if view.request else None)
-    took = f" after {duration(how.exit.ended - began)}" if how.exit and began is not None else ""
-    reached = f", best {best.metric} {number(best.value)}" if best else ""
-    print(f"{_name(target)}: {_told(how)}{took}{reached}", flush=True)
+    began = view.attempt_started_at or (view.request.created if view.request else None)
+    took = f" after {format_duration(how.exit.ended - began)}" if how.exit and began is not None else ""
+    reached = f", best {best.metric} {format_number(best.value)}" if best else ""
+    print(f"{_run_name(run_dir)}: {_format_status(how)}{took}{reached}", flush=True)
     return how.state is State.FINISHED
 
 
-def _row(view: RunView) -> list[str]:
-    best = view.best()
+def _table_row(follower: RunFollower) -> list[str]:
+    best = follower.best()
     return [
-        view.version,
-        view.run,
-        view.status.state,
-        f"{view.epoch:g}/{view.epochs}" if view.epoch is not None and view.epochs else "",
-        f"{best.metric} {number(best.value)}" if best else "",
-        view.status.evidence,
+        follower.version,
+        follower.run_id,
+        follower.status.state,
+        f"{follower.epoch:g}/{follower.planned_epochs}"
+        if follower.epoch is not None and follower.planned_epochs
+        else "",
+        f"{best.metric} {format_number(best.value)}" if best else "",
+        follower.status.evidence,
     ]
 
 
-def _name(target: RunDir) -> str:
-    return f"{target.version}/{target.run}"
+def _run_name(run_dir: RunDir) -> str:
+    return f"{run_dir.version}/{run_dir.run_id}"
 
 
-def _told(how: Status) -> str:
+def _format_status(run_status: Status) -> str:
     """State and evidence, without saying the same word twice."""
-    evidence = clean_line(how.evidence)
-    return evidence if evidence.startswith(how.state) else f"{how.state}, {evidence}" if evidence else how.state
+    evidence = clean_line(run_status.evidence)
+    return (
+        evidence
+        if evidence.startswith(run_status.state)
+        else f"{run_status.state}, {evidence}"
+        if evidence
+        else run_status.state
+    )

@@ -5,26 +5,26 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from imgexp_tui.cli.common import notebook_of, table, views_of
+from imgexp_tui.cli.common import format_table, notebook_from_arguments, read_runs
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.notebook.diff import changes
+from imgexp_tui.notebook.diff import setting_changes
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.records.observed_stats import remarks
-from imgexp_tui.records.system.stats import measured
-from imgexp_tui.text import clean, clean_line, duration, number
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.observed_stats import find_discrepancies
+from imgexp_tui.records.system.stats import measured_stats
+from imgexp_tui.text import clean, clean_line, format_duration, format_number
 
 
 def show(arguments: Namespace) -> int:
     """Print a version with its latest run, or one run."""
-    notebook = notebook_of(arguments)
+    notebook = notebook_from_arguments(arguments)
     if arguments.what in notebook.versions:
-        return _version(notebook, notebook.versions[arguments.what], as_json=arguments.json)
-    return _one_run(notebook, arguments.what, as_json=arguments.json)
+        return _print_version(notebook, notebook.versions[arguments.what], as_json=arguments.json)
+    return _print_run(notebook, arguments.what, as_json=arguments.json)
 
 
-def _version(notebook: Notebook, version: Version, *, as_json: bool) -> int:
-    views = views_of(notebook.lab, version.name)
+def _print_version(notebook: Notebook, version: Version, *, as_json: bool) -> int:
+    views = read_runs(notebook.lab, version.name)
     if as_json:
         from imgexp_tui.cli.json_output import print_json
         from imgexp_tui.reports.tabular import run_row, version_row
@@ -36,27 +36,29 @@ def _version(notebook: Notebook, version: Version, *, as_json: bool) -> int:
         print(f"problem: {clean(str(problem))}")
     for title, text in (("Summary", version.summary), ("Takeaways", version.takeaways), ("Observed", version.observed)):
         if text.strip():
-            _section(title, text)
-    differing = changes(notebook, version.name)
+            _print_section(title, text)
+    differing = setting_changes(notebook, version.name)
     if differing:
-        _section(f"Changed against {version.base}", "\n".join(str(change) for change in differing))
-    if wrong := remarks(version.observed, measured(views[0]) if views else ()):
+        _print_section(f"Changed against {version.base}", "\n".join(str(change) for change in differing))
+    if wrong := find_discrepancies(version.observed, measured_stats(views[0]) if views else ()):
         lines = version.observed.split("\n")
-        _section("Observed otherwise than measured", "\n".join(f"{lines[r.line].strip(' -*')} {r}" for r in wrong))
+        _print_section(
+            "Observed otherwise than measured", "\n".join(f"{lines[r.line].strip(' -*')} {r}" for r in wrong)
+        )
     if not views:
         print("\nno runs yet; start one with: imgexp-tui run " + version.name)
         return 0
     print(f"\n{len(views)} run{'s' if len(views) > 1 else ''}; the latest:\n")
-    _run_text(views[0])
+    _print_run_details(views[0])
     return 0
 
 
-def _one_run(notebook: Notebook, what: str, *, as_json: bool) -> int:
+def _print_run(notebook: Notebook, what: str, *, as_json: bool) -> int:
     from imgexp_tui.runner.control import ControlError
     from imgexp_tui.runner.find_run import find_run
 
     try:
-        view = RunView(find_run(notebook.lab, what))
+        view = RunFollower(find_run(notebook.lab, what))
     except ControlError as error:
         raise CommandError(str(error)) from None
     view.poll()
@@ -74,42 +76,44 @@ def _one_run(notebook: Notebook, what: str, *, as_json: bool) -> int:
             "plan": view.plan,
         }
         return print_json(run_row(view) | more)
-    _run_text(view)
+    _print_run_details(view)
     return 0
 
 
-def _run_text(view: RunView) -> None:
-    print(f"{view.version}/{view.run}")
-    best, rows = view.best(), [["state", f"{view.status.state}: {view.status.evidence}"]]
-    if view.status.attempt > 1:
-        rows.append(["attempt", str(view.status.attempt)])
-    if view.epoch is not None:
-        of = f" of {view.epochs}" if view.epochs else ""
-        rows.append(["progress", f"epoch {view.epoch:g}{of}, step {view.step}"])
-    if (left := view.eta()) is not None:
-        rows.append(["time left", duration(left)])
+def _print_run_details(follower: RunFollower) -> None:
+    print(f"{follower.version}/{follower.run_id}")
+    best, rows = follower.best(), [["state", f"{follower.status.state}: {follower.status.evidence}"]]
+    if follower.status.attempt > 1:
+        rows.append(["attempt", str(follower.status.attempt)])
+    if follower.epoch is not None:
+        of = f" of {follower.planned_epochs}" if follower.planned_epochs else ""
+        rows.append(["progress", f"epoch {follower.epoch:g}{of}, step {follower.step}"])
+    if (left := follower.eta()) is not None:
+        rows.append(["time left", format_duration(left)])
     if best:
         at = f" at epoch {best.epoch:g}" if best.epoch is not None else ""
-        rows.append(["best", f"{best.metric} {number(best.value)}{at}"])
-    if view.request:
-        rows.append(["seed", str(view.request.seed)])
-        if sha := view.request.git.get("sha"):
-            rows.append(["git", str(sha)[:12] + (" with changes" if view.request.git.get("dirty") else "")])
-    rows.append(["folder", str(view.dir.path)])
-    print(table(rows, last=200))
-    if stats := measured(view):
-        _section("Measured", "\n".join(f"{label}: {text}" for label, text in stats))
-    if last := view.metrics():
+        rows.append(["best", f"{best.metric} {format_number(best.value)}{at}"])
+    if follower.request:
+        rows.append(["seed", str(follower.request.seed)])
+        if sha := follower.request.git.get("sha"):
+            rows.append(["git", str(sha)[:12] + (" with changes" if follower.request.git.get("dirty") else "")])
+    rows.append(["folder", str(follower.run_dir.path)])
+    print(format_table(rows, last_width=200))
+    if stats := measured_stats(follower):
+        _print_section("Measured", "\n".join(f"{label}: {text}" for label, text in stats))
+    if last := follower.last_metrics():
         lines = [["metric", "last", "chance"]]
-        chance = view.chance
-        lines += [[m, number(v), number(chance[m]) if m in chance else ""] for m, v in sorted(last.items())]
-        print("\n" + table(lines))
-    warnings = [str(e.get("message", "")) for e in view.events if e.get("kind") == "warning"]
+        chance = follower.chance
+        lines += [
+            [m, format_number(v), format_number(chance[m]) if m in chance else ""] for m, v in sorted(last.items())
+        ]
+        print("\n" + format_table(lines))
+    warnings = [str(e.get("message", "")) for e in follower.events if e.get("kind") == "warning"]
     if warnings:
-        _section("Warnings", "\n".join(clean_line(w) for w in warnings))
+        _print_section("Warnings", "\n".join(clean_line(w) for w in warnings))
 
 
-def _section(title: str, text: str) -> None:
+def _print_section(title: str, text: str) -> None:
     print(f"\n{title}:")
     for line in clean(text).rstrip().split("\n"):
         print(f"  {line}".rstrip())

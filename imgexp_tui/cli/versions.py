@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from imgexp_tui.cli.common import lab_of, notebook_of, version_of
+from imgexp_tui.cli.common import find_version, lab_from, notebook_from_arguments
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.notebook.model import NotebookError
 
@@ -14,7 +14,7 @@ def rename(arguments: Namespace) -> int:
     from imgexp_tui.runner import version_folders
 
     try:
-        version_folders.rename(lab_of(arguments), arguments.old, arguments.new)
+        version_folders.rename_version(lab_from(arguments), arguments.old, arguments.new)
     except NotebookError as error:
         raise CommandError(str(error)) from None
     print(f"{arguments.old} is {arguments.new} now; what notes say of it stays as it was written")
@@ -25,8 +25,8 @@ def archive(arguments: Namespace) -> int:
     """Put versions out of the way, or bring them back."""
     from imgexp_tui.runner import version_folders
 
-    notebook = notebook_of(arguments)
-    for name in [version_of(notebook, name).name for name in arguments.names]:
+    notebook = notebook_from_arguments(arguments)
+    for name in [find_version(notebook, name).name for name in arguments.names]:
         try:
             version_folders.set_archived(notebook.lab, name, archived=not arguments.back)
         except NotebookError as error:

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from imgexp_tui.findings.run_data import Relatives
-from imgexp_tui.records.metrics.follower import RunView, best_of
+from imgexp_tui.findings.run_data import ComparisonRuns
+from imgexp_tui.records.metrics.follower import RunFollower, best_run
 
 
-def relatives_of(view: RunView, runs: Callable[[str], Sequence[RunView]]) -> Relatives:
+def comparison_runs_of(
+    follower: RunFollower, runs_of_version: Callable[[str], Sequence[RunFollower]]
+) -> ComparisonRuns:
     """The relatives of a run.
 
     Args:
-        runs: gives the runs of a version, polled.
+        runs_of_version: gives the runs of a version, polled.
     """
-    request = view.request
+    request = follower.request
     if request is None:
-        return Relatives()
-    base: list[RunView] = []
-    if request.base and request.base != view.version:
-        base = list(runs(request.base))
-        if found := best_of(base):
+        return ComparisonRuns()
+    base: list[RunFollower] = []
+    if request.base and request.base != follower.version:
+        base = list(runs_of_version(request.base))
+        if found := best_run(base):
             base = [found[0], *(one for one in base if one is not found[0])]
-    group = _group(view, runs(view.version)) if request.group else ()
-    return Relatives(base, group, _group(base[0], base) if base else ())
+    group = _seed_group(follower, runs_of_version(follower.version)) if request.group else ()
+    return ComparisonRuns(base, group, _seed_group(base[0], base) if base else ())
 
 
-def among(views: Mapping[str, Sequence[RunView]]) -> Callable[[str], Sequence[RunView]]:
+def runs_lookup(followers_by_version: Mapping[str, Sequence[RunFollower]]) -> Callable[[str], Sequence[RunFollower]]:
     """The runs of a version among those that are known."""
-    return lambda version: views.get(version, ())
+    return lambda version: followers_by_version.get(version, ())
 
 
-def _group(view: RunView, runs: Sequence[RunView]) -> Sequence[RunView]:
+def _seed_group(follower: RunFollower, runs: Sequence[RunFollower]) -> Sequence[RunFollower]:
     """The runs that were started together with this one for their seeds; () for one by itself."""
-    name = view.request.group if view.request else ""
+    name = follower.request.group if follower.request else ""
     return [one for one in runs if one.request and one.request.group == name] if name else ()

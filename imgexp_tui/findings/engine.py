@@ -1,7 +1,7 @@
 """Applies every rule to a run as its record grows. Blocks on files: for a thread, never for the app's loop.
 
 A look at a run that has not changed costs a few comparisons. While it grows, a look that took t seconds is not done
-again before `COST` times t have gone by, so that a long record cannot take a core."""
+again before `COST_FACTOR` times t have gone by, so that a long record cannot take a core."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from imgexp_tui.findings.rules import (
     validation,
     worker_seeds,
 )
-from imgexp_tui.findings.run_data import Record, Relatives
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.findings.run_data import ComparisonRuns, RunData
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.text import clean_line
 
 RULES: tuple[ModuleType, ...] = (
@@ -44,7 +44,7 @@ RULES: tuple[ModuleType, ...] = (
     against_base,
 )  # fmt: skip
 """In the order of `notebook.finding_names`."""
-_PACE, COST = 2.0, 50.0
+_MIN_INTERVAL, COST_FACTOR = 2.0, 50.0
 """Seconds between two looks at a run that grows, at least, and times the last look's duration."""
 
 
@@ -52,51 +52,61 @@ class Engine:
     """The findings of one run.
 
     Args:
-        view: the run; whoever made it polls it before `look`.
-        off: names of rules that are not applied.
-        relatives: gives the runs to compare with; asked at a look that applies the rules, where a rule wants them.
+        follower: the run; whoever made it polls it before `evaluate`.
+        disabled_rules: names of rules that are not applied.
+        load_comparison_runs: gives the runs to compare with; asked at a look that applies the rules, where a rule wants them.
     """
 
     def __init__(
-        self, view: RunView, off: Collection[str] = (), relatives: Callable[[], Relatives] = Relatives
+        self,
+        follower: RunFollower,
+        disabled_rules: Collection[str] = (),
+        load_comparison_runs: Callable[[], ComparisonRuns] = ComparisonRuns,
     ) -> None:
-        self._record = Record(view, relatives)
-        self._rules = [rule for rule in RULES if rule.NAME not in off]
-        self._seen: object = None
-        self._due = 0.0
-        self._found: tuple[Finding, ...] = ()
+        self._run_data = RunData(follower, load_comparison_runs)
+        self._rules = [rule for rule in RULES if rule.NAME not in disabled_rules]
+        self._last_change_key: object = None
+        self._next_evaluation = 0.0
+        self._findings: tuple[Finding, ...] = ()
 
     @property
-    def record(self) -> Record:
+    def run_data(self) -> RunData:
         """What the findings were made of."""
-        return self._record
+        return self._run_data
 
-    def look(self, *, now: bool = False) -> tuple[Finding, ...]:
-        """What is found, the most severe first. `now` looks whether or not it is time again."""
+    def evaluate(self, *, force: bool = False) -> tuple[Finding, ...]:
+        """What is found, the most severe first. `force` looks whether or not it is time again."""
         start = time.monotonic()
-        ended = self._record.ended
-        if not now and start < self._due and not ended:
-            return self._found
-        grown = self._record.read()
-        seen = _mark(self._record.view)
-        if seen == self._seen and not grown:
-            return self._found
-        self._seen = seen
-        self._record.forget()
-        found = [one for rule in self._rules if (one := _applied(rule, self._record))]
-        self._found = tuple(sorted(found, key=lambda one: -one.severity.rank))
-        self._due = time.monotonic() + max(_PACE, COST * (time.monotonic() - start))
-        return self._found
+        ended = self._run_data.has_ended
+        if not force and start < self._next_evaluation and not ended:
+            return self._findings
+        grown = self._run_data.poll()
+        seen = _change_key(self._run_data.follower)
+        if seen == self._last_change_key and not grown:
+            return self._findings
+        self._last_change_key = seen
+        self._run_data.clear_derived()
+        found = [one for rule in self._rules if (one := _apply_rule(rule, self._run_data))]
+        self._findings = tuple(sorted(found, key=lambda one: -one.severity.rank))
+        self._next_evaluation = time.monotonic() + max(_MIN_INTERVAL, COST_FACTOR * (time.monotonic() - start))
+        return self._findings
 
 
-def _mark(view: RunView) -> object:
+def _change_key(follower: RunFollower) -> object:
     """Differs where anything was added to a run."""
-    return view.step, view.time, len(view.series), len(view.events), view.status.state, view.status.evidence
+    return (
+        follower.step,
+        follower.time,
+        len(follower.series),
+        len(follower.events),
+        follower.status.state,
+        follower.status.evidence,
+    )
 
 
-def _applied(rule: ModuleType, record: Record) -> Finding | None:
+def _apply_rule(rule: ModuleType, run_data: RunData) -> Finding | None:
     try:
-        found: Finding | None = rule.find(record)
+        found: Finding | None = rule.find(run_data)
         # Names in a record may hold anything.
         if found:
             found = replace(found, sentence=clean_line(found.sentence), suggestion=clean_line(found.suggestion))

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from imgexp_tui.findings.comparison_runs import among, relatives_of
+from imgexp_tui.findings.comparison_runs import comparison_runs_of, runs_lookup
 from imgexp_tui.findings.engine import Engine
 from imgexp_tui.findings.model import Finding
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 
 
-def off_in(notebook: Notebook | None) -> tuple[str, ...]:
+def disabled_rules_of(notebook: Notebook | None) -> tuple[str, ...]:
     """The names of the rules that a lab has switched off."""
-    found = notebook.settings.get("findings_off") if notebook else None
+    found = notebook.lab_settings.get("findings_off") if notebook else None
     return tuple(found) if isinstance(found, list) else ()
 
 
 def findings_of(
-    view: RunView, views: Mapping[str, Sequence[RunView]], notebook: Notebook | None = None
+    follower: RunFollower, followers_by_version: Mapping[str, Sequence[RunFollower]], notebook: Notebook | None = None
 ) -> tuple[Finding, ...]:
     """What is found in a run, the most severe first.
 
     Args:
-        views: version → its runs, polled; those of its own version and of its base are looked at.
+        followers_by_version: version → its runs, polled; those of its own version and of its base are looked at.
     """
-    return Engine(view, off_in(notebook), lambda: relatives_of(view, among(views))).look(now=True)
+    return Engine(
+        follower, disabled_rules_of(notebook), lambda: comparison_runs_of(follower, runs_lookup(followers_by_version))
+    ).evaluate(force=True)

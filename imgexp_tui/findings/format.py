@@ -6,43 +6,43 @@ from collections.abc import Sequence
 from typing import Any
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.text import clean_line, duration
+from imgexp_tui.text import clean_line, format_duration
 
-MARKS = {Severity.SERIOUS: "!!", Severity.WARNING: "!", Severity.INFO: "i"}
+SEVERITY_MARKS = {Severity.SERIOUS: "!!", Severity.WARNING: "!", Severity.INFO: "i"}
 """Tell the severities apart without colours."""
-_MOST = 4
+_MAX_SERIES = 4
 """Series that are named; of more the number is told."""
-_OF_SYSTEM = ("host/", "tree/", "gpu")
+_SYSTEM_PREFIXES = ("host/", "tree/", "gpu")
 
 
-def evidence(where: Evidence) -> str:
+def format_evidence(evidence: Evidence) -> str:
     """The series and the steps, such as "valid/loss, steps 120 to 480"; "" for none."""
-    names = [clean_line(name) for name in where.series]
-    if len(names) > _MOST:
-        names = [*names[: _MOST - 1], f"{len(names) - _MOST + 1} more"]
-    parts = [*names, _stretch(where)]
+    names = [clean_line(name) for name in evidence.series]
+    if len(names) > _MAX_SERIES:
+        names = [*names[: _MAX_SERIES - 1], f"{len(names) - _MAX_SERIES + 1} more"]
+    parts = [*names, _format_range(evidence)]
     return ", ".join(part for part in parts if part)
 
 
-def _stretch(where: Evidence) -> str:
-    if where.first is None or where.last is None:
+def _format_range(evidence: Evidence) -> str:
+    if evidence.first is None or evidence.last is None:
         return ""
-    if where.series and where.series[0].startswith(_OF_SYSTEM):
-        return f"{duration(where.first)} to {duration(where.last)} after its first sample"
-    if where.first == where.last:
-        return f"step {where.first:,}"
-    return f"steps {where.first:,} to {where.last:,}"
+    if evidence.series and evidence.series[0].startswith(_SYSTEM_PREFIXES):
+        return f"{format_duration(evidence.first)} to {format_duration(evidence.last)} after its first sample"
+    if evidence.first == evidence.last:
+        return f"step {evidence.first:,}"
+    return f"steps {evidence.first:,} to {evidence.last:,}"
 
 
-def counted(found: Sequence[Finding]) -> tuple[str, Severity] | None:
+def format_count(findings: Sequence[Finding]) -> tuple[str, Severity] | None:
     """The number of findings with the mark of the worst, and how severe that is; None without any."""
-    if not found:
+    if not findings:
         return None
-    worst = max((one.severity for one in found), key=lambda severity: severity.rank)
-    return f"{MARKS[worst]} {len(found)} finding{'s' if len(found) > 1 else ''}", worst
+    worst = max((one.severity for one in findings), key=lambda severity: severity.rank)
+    return f"{SEVERITY_MARKS[worst]} {len(findings)} finding{'s' if len(findings) > 1 else ''}", worst
 
 
-def row(finding: Finding) -> dict[str, Any]:
+def finding_row(finding: Finding) -> dict[str, Any]:
     """One finding as JSON has it; the format is told in docs/formats.md."""
     where = finding.evidence
     return {
@@ -57,8 +57,8 @@ def row(finding: Finding) -> dict[str, Any]:
     }
 
 
-def reason(name: str) -> str:
+def rule_reasoning(rule_name: str) -> str:
     """Why the rule of that name finds what it finds, as its file says it; "" where nobody does."""
     from imgexp_tui.findings.engine import RULES  # late: a count of findings needs no rule
 
-    return next((rule.__doc__ or "" for rule in RULES if name == rule.NAME), "").strip()
+    return next((rule.__doc__ or "" for rule in RULES if rule_name == rule.NAME), "").strip()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from imgexp_tui.notebook.schema.settings import Value
+from imgexp_tui.notebook.schema.settings import SettingValue
 
 
 class Severity(StrEnum):
@@ -52,4 +52,4 @@ class Finding:
     sentence: str
     evidence: Evidence = Evidence()
     suggestion: str = ""
-    change: Mapping[str, Value] | None = None
+    change: Mapping[str, SettingValue] | None = None

@@ -12,11 +12,11 @@ from typing import Any
 
 from imgexp_tui.monitor.samples import GpuProcess, GpuSample, MigSample
 
-_RETRY = 30.0
+_RETRY_INTERVAL = 30.0
 """Seconds between two attempts to reach a driver."""
-_LISTINGS = ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses")
+_PROCESS_LIST_FUNCTIONS = ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses")
 """Without a version, these refuse a driver that is older than the package."""
-_THROTTLE = {0x04: "power cap", 0x08: "hardware slowdown", 0x20: "heat", 0x40: "heat", 0x80: "power brake"}
+_THROTTLE_REASONS = {0x04: "power cap", 0x08: "hardware slowdown", 0x20: "heat", 0x40: "heat", 0x80: "power brake"}
 """The reasons of `nvml.h` for which a card runs slower than it could; the others are rest and what a user has set."""
 _UNCORRECTED, _SINCE_START = 1, 0
 
@@ -25,7 +25,7 @@ class GpuSampler:
     """Samples all GPUs that NVML shows; the library is loaded at the first sample.
 
     Attributes:
-        trouble: a quiet sentence where a driver that had answered does so no more; "" otherwise.
+        problem: a quiet sentence where a driver that had answered does so no more; "" otherwise.
     """
 
     def __init__(self) -> None:
@@ -33,90 +33,90 @@ class GpuSampler:
         self._retry_at = 0.0
         self._names: dict[int, str] = {}
         self._lost = False
-        self.trouble = ""
+        self.problem = ""
 
     def sample(self) -> list[GpuSample]:
         """Every card now; [] without a driver. A card that was lost stays in the list with its values None."""
-        return [self._card(index) for index in range(self._count())]
+        return [self._sample_gpu(index) for index in range(self._gpu_count())]
 
-    def processes(self) -> dict[int, int]:
+    def memory_by_pid(self) -> dict[int, int]:
         """Bytes of GPU memory by pid, over all cards.
 
         In a container the driver may give the host's pids, which then match nobody's.
         """
         found: dict[int, int] = {}
-        for card in self.processes_by_card().values():
+        for card in self.process_memory_by_gpu().values():
             for pid, used in card.items():
                 found[pid] = found.get(pid, 0) + used
         return found
 
-    def processes_by_card(self) -> dict[int, dict[int, int]]:
+    def process_memory_by_gpu(self) -> dict[int, dict[int, int]]:
         """Card → pid → bytes, for the processes whose memory the driver tells."""
-        found: dict[int, dict[int, int]] = {index: {} for index in range(self._count())}
+        found: dict[int, dict[int, int]] = {index: {} for index in range(self._gpu_count())}
         for one in self.all_processes():
             if one.memory is not None:
-                card = found.setdefault(one.card, {})
+                card = found.setdefault(one.gpu, {})
                 card[one.pid] = card.get(one.pid, 0) + one.memory
         return found
 
     def all_processes(self) -> list[GpuProcess]:
         """Every process on every card and MIG instance."""
         found: list[GpuProcess] = []
-        for index in range(self._count()):
+        for index in range(self._gpu_count()):
             handle = self._handle(index)
-            instances = self._instances(handle)
+            instances = self._mig_instances(handle)
             # A card that is divided sums up its instances for the administrator, and tells others nothing.
             for number, instance in instances:
-                found += self._processes_of(index, number, instance)
+                found += self._list_processes(index, number, instance)
             if not instances:
-                found += self._processes_of(index, None, handle)
+                found += self._list_processes(index, None, handle)
         return found
 
-    def traffic(self) -> dict[int, tuple[float | None, float | None]]:
+    def pcie_rates(self) -> dict[int, tuple[float | None, float | None]]:
         """Card → bytes a second to it and from it over PCIe.
 
         The driver counts for 20 ms each, so this is for whoever looks at that very number.
         """
-        return {index: self._traffic_of(self._handle(index)) for index in range(self._count())}
+        return {index: self._pcie_rate(self._handle(index)) for index in range(self._gpu_count())}
 
     def uuids(self) -> dict[int, str]:
         """Card → the driver's UUID of it, such as "GPU-8f6a…", for the cards that tell."""
-        found = {i: self._ask("nvmlDeviceGetUUID", self._handle(i)) for i in range(self._count())}
+        found = {i: self._query("nvmlDeviceGetUUID", self._handle(i)) for i in range(self._gpu_count())}
         return {index: str(uuid) for index, uuid in found.items() if uuid}
 
-    def _processes_of(self, index: int, mig: int | None, handle: Any) -> list[GpuProcess]:
+    def _list_processes(self, index: int, mig: int | None, handle: Any) -> list[GpuProcess]:
         found: dict[int, int | None] = {}
-        for listing in _LISTINGS if handle is not None else ():
-            listed = self._ask(f"{listing}_v3", handle)
+        for listing in _PROCESS_LIST_FUNCTIONS if handle is not None else ():
+            listed = self._query(f"{listing}_v3", handle)
             if listed is None:
-                listed = self._ask(f"{listing}_v2", handle) or ()
+                listed = self._query(f"{listing}_v2", handle) or ()
             for process in listed:  # one that computes and draws stands in both
                 known, used = found.get(process.pid), process.usedGpuMemory
                 found[process.pid] = max(known, used) if known is not None and used is not None else used or known
         return [GpuProcess(index, pid, used, mig) for pid, used in found.items()]
 
-    def _traffic_of(self, handle: Any) -> tuple[float | None, float | None]:
+    def _pcie_rate(self, handle: Any) -> tuple[float | None, float | None]:
         if handle is None:
             return None, None
         ways = (self._nvml.NVML_PCIE_UTIL_RX_BYTES, self._nvml.NVML_PCIE_UTIL_TX_BYTES)
-        into, out = (self._ask("nvmlDeviceGetPcieThroughput", handle, way) for way in ways)
+        into, out = (self._query("nvmlDeviceGetPcieThroughput", handle, way) for way in ways)
         return None if into is None else into * 1024.0, None if out is None else out * 1024.0
 
-    def _count(self) -> int:
-        if not self._reached():
+    def _gpu_count(self) -> int:
+        if not self._connect():
             return 0
-        count = self._ask("nvmlDeviceGetCount")
+        count = self._query("nvmlDeviceGetCount")
         if count is None:  # the driver was unloaded or updated under us
-            self._leave()
+            self._disconnect()
             return 0
         return int(count)
 
-    def _reached(self) -> bool:
+    def _connect(self) -> bool:
         if self._nvml is not None:
             return True
         if (now := time.monotonic()) < self._retry_at:
             return False
-        self._retry_at = now + _RETRY
+        self._retry_at = now + _RETRY_INTERVAL
         try:
             import pynvml
 
@@ -126,17 +126,17 @@ class GpuSampler:
         except pynvml.NVMLError:
             return False
         self._nvml = pynvml
-        self.trouble = ""
+        self.problem = ""
         return True
 
-    def _leave(self) -> None:
-        self._ask("nvmlShutdown")
+    def _disconnect(self) -> None:
+        self._query("nvmlShutdown")
         self._nvml = None
         self._names.clear()  # when it is back, its cards may be others
-        self._retry_at = time.monotonic() + _RETRY
-        self.trouble = "the GPU driver does not answer any more"
+        self._retry_at = time.monotonic() + _RETRY_INTERVAL
+        self.problem = "the GPU driver does not answer any more"
 
-    def _ask(self, name: str, *arguments: Any) -> Any:
+    def _query(self, name: str, *arguments: Any) -> Any:
         """What NVML answers; None for whatever it does not support, has lost or does not know."""
         function: Callable[..., Any] | None = getattr(self._nvml, name, None)
         try:
@@ -148,56 +148,58 @@ class GpuSampler:
             return None
 
     def _handle(self, index: int) -> Any:
-        return self._ask("nvmlDeviceGetHandleByIndex", index)
+        return self._query("nvmlDeviceGetHandleByIndex", index)
 
-    def _card(self, index: int) -> GpuSample:
+    def _sample_gpu(self, index: int) -> GpuSample:
         self._lost = False
         handle = self._handle(index)
-        if handle is not None and index not in self._names and (name := self._ask("nvmlDeviceGetName", handle)):
+        if handle is not None and index not in self._names and (name := self._query("nvmlDeviceGetName", handle)):
             self._names[index] = str(name)
         known, name = index in self._names, self._names.get(index, f"GPU {index}")
-        used = None if handle is None else self._ask("nvmlDeviceGetUtilizationRates", handle)
+        used = None if handle is None else self._query("nvmlDeviceGetUtilizationRates", handle)
         if handle is None or self._lost:
             return GpuSample(index, name, lost=self._lost or known)  # others may just not be ours to look at
-        memory, clocks = self._memory(handle), (self._nvml.NVML_CLOCK_SM, self._nvml.NVML_CLOCK_MEM)
+        memory, clocks = self._memory_info(handle), (self._nvml.NVML_CLOCK_SM, self._nvml.NVML_CLOCK_MEM)
         return GpuSample(
             index=index,
             name=name,
             utilization=None if used is None else float(used.gpu),
             memory=None if memory is None else int(memory.used),
             memory_total=None if memory is None else int(memory.total),
-            temperature=_number(self._ask("nvmlDeviceGetTemperature", handle, self._nvml.NVML_TEMPERATURE_GPU)),
-            power=_watts(self._ask("nvmlDeviceGetPowerUsage", handle)),
-            power_limit=_watts(self._ask("nvmlDeviceGetEnforcedPowerLimit", handle)),
-            clock=_number(self._ask("nvmlDeviceGetClockInfo", handle, clocks[0])),
-            clock_max=_number(self._ask("nvmlDeviceGetMaxClockInfo", handle, clocks[0])),
-            memory_clock=_number(self._ask("nvmlDeviceGetClockInfo", handle, clocks[1])),
-            throttle=self._throttle(handle),
-            pcie_generation=self._ask("nvmlDeviceGetCurrPcieLinkGeneration", handle),
-            pcie_width=self._ask("nvmlDeviceGetCurrPcieLinkWidth", handle),
-            ecc_errors=self._ask("nvmlDeviceGetTotalEccErrors", handle, _UNCORRECTED, _SINCE_START),
-            mig=tuple(self._instance(number, instance) for number, instance in self._instances(handle)),
+            temperature=_float_or_none(
+                self._query("nvmlDeviceGetTemperature", handle, self._nvml.NVML_TEMPERATURE_GPU)
+            ),
+            power=_watts(self._query("nvmlDeviceGetPowerUsage", handle)),
+            power_limit=_watts(self._query("nvmlDeviceGetEnforcedPowerLimit", handle)),
+            clock=_float_or_none(self._query("nvmlDeviceGetClockInfo", handle, clocks[0])),
+            clock_max=_float_or_none(self._query("nvmlDeviceGetMaxClockInfo", handle, clocks[0])),
+            memory_clock=_float_or_none(self._query("nvmlDeviceGetClockInfo", handle, clocks[1])),
+            throttle=self._read_throttle_reasons(handle),
+            pcie_generation=self._query("nvmlDeviceGetCurrPcieLinkGeneration", handle),
+            pcie_width=self._query("nvmlDeviceGetCurrPcieLinkWidth", handle),
+            ecc_errors=self._query("nvmlDeviceGetTotalEccErrors", handle, _UNCORRECTED, _SINCE_START),
+            mig=tuple(self._sample_mig_instance(number, instance) for number, instance in self._mig_instances(handle)),
         )
 
-    def _throttle(self, handle: Any) -> tuple[str, ...] | None:
+    def _read_throttle_reasons(self, handle: Any) -> tuple[str, ...] | None:
         """Drivers before 535 know the older name only, and later ones may drop it."""
-        bits = self._ask("nvmlDeviceGetCurrentClocksEventReasons", handle)
+        bits = self._query("nvmlDeviceGetCurrentClocksEventReasons", handle)
         if bits is None:
-            bits = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle)
+            bits = self._query("nvmlDeviceGetCurrentClocksThrottleReasons", handle)
         if bits is None:
             return None
-        return tuple(dict.fromkeys(word for bit, word in _THROTTLE.items() if bits & bit))
+        return tuple(dict.fromkeys(word for bit, word in _THROTTLE_REASONS.items() if bits & bit))
 
-    def _instances(self, handle: Any) -> list[tuple[int, Any]]:
+    def _mig_instances(self, handle: Any) -> list[tuple[int, Any]]:
         """Number and handle of each MIG instance; [] where the card is not divided."""
-        if handle is None or not (mode := self._ask("nvmlDeviceGetMigMode", handle)) or not mode[0]:
+        if handle is None or not (mode := self._query("nvmlDeviceGetMigMode", handle)) or not mode[0]:
             return []
-        most = self._ask("nvmlDeviceGetMaxMigDeviceCount", handle)
-        found = ((i, self._ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, i)) for i in range(most or 7))
+        most = self._query("nvmlDeviceGetMaxMigDeviceCount", handle)
+        found = ((i, self._query("nvmlDeviceGetMigDeviceHandleByIndex", handle, i)) for i in range(most or 7))
         return [(number, instance) for number, instance in found if instance is not None]
 
-    def _instance(self, number: int, handle: Any) -> MigSample:
-        memory, name = self._memory(handle), self._ask("nvmlDeviceGetName", handle)
+    def _sample_mig_instance(self, number: int, handle: Any) -> MigSample:
+        memory, name = self._memory_info(handle), self._query("nvmlDeviceGetName", handle)
         return MigSample(
             number,
             str(name or f"MIG {number}"),
@@ -205,13 +207,13 @@ class GpuSampler:
             None if memory is None else int(memory.total),
         )
 
-    def _memory(self, handle: Any) -> Any:
+    def _memory_info(self, handle: Any) -> Any:
         """As nvidia-smi counts it: the second version keeps what the driver reserves apart; old drivers lack it."""
-        found = self._ask("nvmlDeviceGetMemoryInfo", handle, self._nvml.nvmlMemory_v2)
-        return found or self._ask("nvmlDeviceGetMemoryInfo", handle)
+        found = self._query("nvmlDeviceGetMemoryInfo", handle, self._nvml.nvmlMemory_v2)
+        return found or self._query("nvmlDeviceGetMemoryInfo", handle)
 
 
-def _number(value: Any) -> float | None:
+def _float_or_none(value: Any) -> float | None:
     return None if value is None else float(value)
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from imgexp_tui.monitor.io_rates import Rates, disk_bytes, disk_of, net_bytes
+from imgexp_tui.monitor.io_rates import RateMeter, disk_bytes, disk_stat_file, net_bytes
 from imgexp_tui.monitor.samples import HostSample
 
-_DISK_PACE = 10.0
+_DISK_INTERVAL = 10.0
 """Seconds between two looks at the disk, which may lie on a network."""
 
 
@@ -24,23 +24,23 @@ class HostSampler:
 
     def __init__(self, lab: Path) -> None:
         self._lab = lab
-        self._times = _cpu_times()
-        self._percent: tuple[float, ...] = (0.0,) * len(self._times)
-        self._disk: tuple[int | None, int | None] = (None, None)
+        self._last_cpu_times = _cpu_times()
+        self._core_percents: tuple[float, ...] = (0.0,) * len(self._last_cpu_times)
+        self._disk_free_and_total: tuple[int | None, int | None] = (None, None)
         self._disk_due = 0.0
-        self._device: Path | None = None
-        self._disk_rates, self._net_rates = Rates(), Rates()
-        self._traffic()
+        self._disk_stat_file: Path | None = None
+        self._disk_rates, self._net_rates = RateMeter(), RateMeter()
+        self._io_rates()
 
     def sample(self) -> HostSample:
         """The machine now; CPU percentages since the call before (the first: since this object was made)."""
-        self._percent = self._cpu_percent()
+        self._core_percents = self._cpu_percent()
         memory, swap = psutil.virtual_memory(), psutil.swap_memory()
-        free, total = self._look_at_disk()
-        disk_read, disk_write, net_in, net_out = self._traffic()
+        free, total = self._read_disk_space()
+        disk_read, disk_write, net_in, net_out = self._io_rates()
         return HostSample(
-            cpu_percent=sum(self._percent) / max(1, len(self._percent)),
-            per_core=self._percent,
+            cpu_percent=sum(self._core_percents) / max(1, len(self._core_percents)),
+            per_core=self._core_percents,
             load=os.getloadavg(),
             memory=memory.total - memory.available,
             memory_total=memory.total,
@@ -55,36 +55,36 @@ class HostSampler:
         )
 
     def _cpu_percent(self) -> tuple[float, ...]:
-        before, self._times = self._times, _cpu_times()
-        if len(before) != len(self._times):  # a core came or went
-            return (0.0,) * len(self._times)
+        before, self._last_cpu_times = self._last_cpu_times, _cpu_times()
+        if len(before) != len(self._last_cpu_times):  # a core came or went
+            return (0.0,) * len(self._last_cpu_times)
         return tuple(
-            _share(now[0] - then[0], now[1] - then[1], last)
-            for now, then, last in zip(self._times, before, self._percent, strict=True)
+            _busy_percent(now[0] - then[0], now[1] - then[1], last)
+            for now, then, last in zip(self._last_cpu_times, before, self._core_percents, strict=True)
         )
 
-    def _look_at_disk(self) -> tuple[int | None, int | None]:
+    def _read_disk_space(self) -> tuple[int | None, int | None]:
         if (now := time.monotonic()) >= self._disk_due:
-            self._disk_due = now + _DISK_PACE
-            self._device = disk_of(self._lab)  # also the mount may have changed
+            self._disk_due = now + _DISK_INTERVAL
+            self._disk_stat_file = disk_stat_file(self._lab)  # also the mount may have changed
             try:
                 found = os.statvfs(self._lab)
-                self._disk = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+                self._disk_free_and_total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
             except OSError:
-                self._disk = None, None
-        return self._disk
+                self._disk_free_and_total = None, None
+        return self._disk_free_and_total
 
-    def _traffic(self) -> tuple[float | None, ...]:
+    def _io_rates(self) -> tuple[float | None, ...]:
         """Bytes a second read, written, received and sent."""
-        if self._device is None:
-            self._look_at_disk()
-        disk, net = self._disk_rates(disk_bytes(self._device)), self._net_rates(net_bytes())
+        if self._disk_stat_file is None:
+            self._read_disk_space()
+        disk, net = self._disk_rates(disk_bytes(self._disk_stat_file)), self._net_rates(net_bytes())
         return (*(disk or (None, None)), *(net or (None, None)))
 
 
-def _share(busy: float, total: float, last: float) -> float:
+def _busy_percent(busy: float, total: float, previous: float) -> float:
     """Percent; two looks within one clock tick tell nothing new."""
-    return min(100.0, max(0.0, 100.0 * busy / total)) if total > 0 else last
+    return min(100.0, max(0.0, 100.0 * busy / total)) if total > 0 else previous
 
 
 def _cpu_times() -> list[tuple[float, float]]:

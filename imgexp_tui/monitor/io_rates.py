@@ -7,37 +7,37 @@ import os
 import time
 from pathlib import Path
 
-_SECTOR = 512
+_SECTOR_BYTES = 512
 """Bytes; what the kernel counts disks in, whatever their sectors are (Documentation/block/stat.rst)."""
 _MOUNTS, _NET = Path("/proc/self/mountinfo"), Path("/proc/net/dev")
 
 
-class Rates:
+class RateMeter:
     """Turns counters into amounts a second, between one look and the next."""
 
     def __init__(self) -> None:
-        self._before: tuple[int, ...] | None = None
-        self._when = 0.0
+        self._previous_counters: tuple[int, ...] | None = None
+        self._previous_time = 0.0
 
     def __call__(self, counters: tuple[int, ...] | None) -> tuple[float | None, ...] | None:
         """The rates since the look before; None at the first look, and where there are no counters."""
-        before, self._before = self._before, counters
-        when, self._when = self._when, time.monotonic()
-        passed = self._when - when
+        before, self._previous_counters = self._previous_counters, counters
+        when, self._previous_time = self._previous_time, time.monotonic()
+        passed = self._previous_time - when
         if before is None or counters is None or len(before) != len(counters) or passed <= 0:
             return None
         # Less than before: the device was taken out and put in again.
         return tuple(max(0, now - then) / passed for now, then in zip(counters, before, strict=True))
 
 
-def disk_of(folder: Path) -> Path | None:
+def disk_stat_file(folder: Path) -> Path | None:
     """The counters of the disk or partition that holds `folder`; None where it lies on none of this machine's."""
     try:
         device = folder.stat().st_dev
     except OSError:
         return None
     if not os.major(device):  # btrfs, overlays: the number is made up, and the mount names the disk
-        source = _mounted_from(device)
+        source = _mount_source(device)
         try:
             device = source.stat().st_rdev if source else 0
         except OSError:
@@ -46,11 +46,11 @@ def disk_of(folder: Path) -> Path | None:
     return path if os.major(device) and path.exists() else None
 
 
-def disk_bytes(counters: Path | None) -> tuple[int, int] | None:
+def disk_bytes(stat_file: Path | None) -> tuple[int, int] | None:
     """Bytes read and written so far."""
     try:
-        fields = counters.read_bytes().split() if counters else []
-        return int(fields[2]) * _SECTOR, int(fields[6]) * _SECTOR
+        fields = stat_file.read_bytes().split() if stat_file else []
+        return int(fields[2]) * _SECTOR_BYTES, int(fields[6]) * _SECTOR_BYTES
     except (OSError, IndexError, ValueError):
         return None
 
@@ -65,7 +65,7 @@ def net_bytes() -> tuple[int, int] | None:
     except OSError:
         return None
     found = {name.strip(): counts.split() for name, _, counts in rows if name.strip() != "lo"}
-    cards = {name: counts for name, counts in found.items() if _is_card(name)}
+    cards = {name: counts for name, counts in found.items() if _is_network_card(name)}
     try:
         chosen = (cards or found).values()
         return sum(int(c[0]) for c in chosen), sum(int(c[8]) for c in chosen)
@@ -74,11 +74,11 @@ def net_bytes() -> tuple[int, int] | None:
 
 
 @functools.cache
-def _is_card(name: str) -> bool:
+def _is_network_card(name: str) -> bool:
     return Path(f"/sys/class/net/{name}/device").exists()
 
 
-def _mounted_from(device: int) -> Path | None:
+def _mount_source(device: int) -> Path | None:
     """The device file of the mount whose made-up number is `device`."""
     number = f"{os.major(device)}:{os.minor(device)}"
     try:

@@ -14,54 +14,54 @@ from pathlib import Path
 
 from imgexp_tui.records.process_identity import stat_fields
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
-TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class Stat:
+class ProcessStat:
     """A line of `/proc/PID/stat`.
 
     Attributes:
-        cpu: seconds of user and system time so far.
+        cpu_seconds: seconds of user and system time so far.
         start_ticks: start of the process; with the pid it names the process for good.
         rss: resident bytes.
     """
 
     pid: int
     zombie: bool
-    parent: int
+    parent_pid: int
     session: int
-    cpu: float
+    cpu_seconds: float
     start_ticks: int
     rss: int
 
 
-def stat(pid: int) -> Stat | None:
+def read_stat(pid: int) -> ProcessStat | None:
     """What the kernel says of a process; None where it is gone."""
     f = stat_fields(pid)
     if f is None:
         return None
-    return Stat(
+    return ProcessStat(
         pid=pid,
         zombie=f[0] in (b"Z", b"X"),
-        parent=int(f[1]),
+        parent_pid=int(f[1]),
         session=int(f[3]),
-        cpu=(int(f[11]) + int(f[12])) / TICKS,
+        cpu_seconds=(int(f[11]) + int(f[12])) / TICKS_PER_SECOND,
         start_ticks=int(f[19]),
-        rss=int(f[21]) * PAGE,
+        rss=int(f[21]) * PAGE_SIZE,
     )
 
 
-def descendants(pid: int, without: Collection[int] = ()) -> list[int]:
+def descendants(pid: int, excluded: Collection[int] = ()) -> list[int]:
     """Every process below `pid`, parents before their children; zombies included.
 
     Args:
-        without: leave these out, with all that is below them.
+        excluded: leave these out, with all that is below them.
     """
     children = _children if _kernel_lists_children() else _children_by_parent()
     found: list[int] = []
-    seen, todo = {pid, *without}, [pid]
+    seen, todo = {pid, *excluded}, [pid]
     while todo:
         for child in children(todo.pop(0)):
             if child not in seen:
@@ -71,12 +71,12 @@ def descendants(pid: int, without: Collection[int] = ()) -> list[int]:
     return found
 
 
-def pids() -> list[int]:
+def list_pids() -> list[int]:
     """Every process that this one may see."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
-def environment(pid: int) -> list[bytes]:
+def read_environment(pid: int) -> list[bytes]:
     """`NAME=value` of a process's environment as it was at its start; [] where it may not be read."""
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
@@ -84,7 +84,7 @@ def environment(pid: int) -> list[bytes]:
         return []
 
 
-def pss(pid: int) -> int | None:
+def read_pss(pid: int) -> int | None:
     """Bytes, with shared pages divided among their users; None where the kernel does not tell.
 
     The kernel walks all page tables for it: milliseconds for a large process. Call it seldom.
@@ -98,7 +98,7 @@ def pss(pid: int) -> int | None:
     return None
 
 
-def disk_bytes(pid: int) -> tuple[int, int] | None:
+def process_disk_bytes(pid: int) -> tuple[int, int] | None:
     """Bytes that a process has read from disks and written to them; None where the kernel does not tell."""
     try:
         found = dict(line.split(b": ") for line in Path(f"/proc/{pid}/io").read_bytes().splitlines())
@@ -125,11 +125,11 @@ def _kernel_lists_children() -> bool:
 
 def _children_by_parent() -> functools.partial[list[int]]:
     by_parent: dict[int, list[int]] = {}
-    for pid in pids():
-        if found := stat(pid):
-            by_parent.setdefault(found.parent, []).append(pid)
-    return functools.partial(_looked_up, by_parent)
+    for pid in list_pids():
+        if found := read_stat(pid):
+            by_parent.setdefault(found.parent_pid, []).append(pid)
+    return functools.partial(_lookup_children, by_parent)
 
 
-def _looked_up(by_parent: dict[int, list[int]], pid: int) -> list[int]:
+def _lookup_children(by_parent: dict[int, list[int]], pid: int) -> list[int]:
     return by_parent.get(pid, [])

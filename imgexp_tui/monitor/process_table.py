@@ -13,19 +13,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgexp_tui.monitor.proc import Stat, environment, pids, stat
+from imgexp_tui.monitor.proc import ProcessStat, list_pids, read_environment, read_stat
 from imgexp_tui.monitor.samples import GpuProcess
 
 _RUN_DIR = b"IMGEXP_RUN_DIR="
 """What every process of a run has in its environment."""
-_FRESH = 5
+_REFRESH_EVERY = 5
 """Looks after which a process's user, command and run are read again: it may have become another program."""
-_LONGEST = 500
+_MAX_COMMAND_LENGTH = 500
 """Characters of a command line."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _CachedDetails:
     """What seldom changes of a process."""
 
     user: str
@@ -34,7 +34,7 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ProcessInfo:
     """One process.
 
     Attributes:
@@ -62,39 +62,39 @@ class ProcessTable:
     """Looks at all processes."""
 
     def __init__(self) -> None:
-        self._cpu: dict[tuple[int, int], float] = {}
-        self._known: dict[tuple[int, int], _Known] = {}
-        self._looks = 0
-        self._when = time.monotonic()
+        self._cpu_seconds: dict[tuple[int, int], float] = {}
+        self._details: dict[tuple[int, int], _CachedDetails] = {}
+        self._sample_count = 0
+        self._last_sample_time = time.monotonic()
 
-    def look(self, gpu: Iterable[GpuProcess] = ()) -> list[Entry]:
+    def sample(self, gpu_processes: Iterable[GpuProcess] = ()) -> list[ProcessInfo]:
         """Everything that runs, in no order; threads of the kernel are left out."""
-        found = [s for pid in pids() if (s := stat(pid)) and not s.zombie and s.rss]
-        used = _by_pid(gpu)
-        passed, self._when = time.monotonic() - self._when, time.monotonic()
-        before, self._cpu = self._cpu, {(s.pid, s.start_ticks): s.cpu for s in found}
-        self._get_to_know(found)
-        runs = self._runs(found)
+        found = [s for pid in list_pids() if (s := read_stat(pid)) and not s.zombie and s.rss]
+        used = _gpu_use_by_pid(gpu_processes)
+        passed, self._last_sample_time = time.monotonic() - self._last_sample_time, time.monotonic()
+        before, self._cpu_seconds = self._cpu_seconds, {(s.pid, s.start_ticks): s.cpu_seconds for s in found}
+        self._update_details(found)
+        runs = self._run_dirs_by_pid(found)
         entries = []
         for s in found:
-            key, known = (s.pid, s.start_ticks), self._known[s.pid, s.start_ticks]
-            percent = max(0.0, 100.0 * (s.cpu - before[key]) / passed) if key in before and passed > 0 else 0.0
+            key, known = (s.pid, s.start_ticks), self._details[s.pid, s.start_ticks]
+            percent = max(0.0, 100.0 * (s.cpu_seconds - before[key]) / passed) if key in before and passed > 0 else 0.0
             cards, memory = used.pop(s.pid, ((), None))
             run = runs.get(s.pid, "")
-            entries.append(Entry(*key, known.user, percent, s.rss, cards, memory, known.command, run))
-        hidden = [Entry(pid, 0, "", 0.0, 0, cards, memory, "", "") for pid, (cards, memory) in used.items()]
+            entries.append(ProcessInfo(*key, known.user, percent, s.rss, cards, memory, known.command, run))
+        hidden = [ProcessInfo(pid, 0, "", 0.0, 0, cards, memory, "", "") for pid, (cards, memory) in used.items()]
         return [*entries, *hidden]
 
-    def _get_to_know(self, found: list[Stat]) -> None:
-        self._looks += 1
-        before = self._known if self._looks % _FRESH else {}
-        keys = [(s.pid, s.start_ticks) for s in found]
-        self._known = {key: before.get(key) or _look_at(key[0]) for key in keys}
+    def _update_details(self, stats: list[ProcessStat]) -> None:
+        self._sample_count += 1
+        before = self._details if self._sample_count % _REFRESH_EVERY else {}
+        keys = [(s.pid, s.start_ticks) for s in stats]
+        self._details = {key: before.get(key) or _read_details(key[0]) for key in keys}
 
-    def _runs(self, found: list[Stat]) -> dict[int, str]:
+    def _run_dirs_by_pid(self, stats: list[ProcessStat]) -> dict[int, str]:
         """pid → folder of its run: by its environment, else that of its parent, for one that has wiped its own."""
-        parents = {s.pid: s.parent for s in found}
-        runs = {pid: known.run_dir for (pid, _), known in self._known.items() if known.run_dir}
+        parents = {s.pid: s.parent_pid for s in stats}
+        runs = {pid: known.run_dir for (pid, _), known in self._details.items() if known.run_dir}
         for pid in parents:
             line = [pid]
             while (above := parents.get(line[-1])) and above not in runs and above not in line:
@@ -104,39 +104,39 @@ class ProcessTable:
         return runs
 
 
-def command(pid: int) -> str:
+def read_command_line(pid: int) -> str:
     """A process's command line, or its name in brackets where it has none; "" where it is gone."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()[:_LONGEST].replace(b"\0", b" ").strip()
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()[:_MAX_COMMAND_LENGTH].replace(b"\0", b" ").strip()
         words = words or b"[" + Path(f"/proc/{pid}/comm").read_bytes().strip() + b"]"
     except OSError:
         return ""
     return words.decode("utf-8", "replace")
 
 
-def _look_at(pid: int) -> _Known:
+def _read_details(pid: int) -> _CachedDetails:
     """Environments tell the run. Others' may not be read, and by root are not: nothing of theirs counts as ours."""
     try:
         uid = Path(f"/proc/{pid}").stat().st_uid
     except OSError:
-        return _Known("", "", "")
+        return _CachedDetails("", "", "")
     run_dir = b""
     if uid == os.getuid():
-        run_dir = next((e.removeprefix(_RUN_DIR) for e in environment(pid) if e.startswith(_RUN_DIR)), b"")
-    return _Known(_name(uid), command(pid), os.fsdecode(run_dir))
+        run_dir = next((e.removeprefix(_RUN_DIR) for e in read_environment(pid) if e.startswith(_RUN_DIR)), b"")
+    return _CachedDetails(_user_name(uid), read_command_line(pid), os.fsdecode(run_dir))
 
 
-def _by_pid(gpu: Iterable[GpuProcess]) -> dict[int, tuple[tuple[int, ...], int | None]]:
+def _gpu_use_by_pid(gpu_processes: Iterable[GpuProcess]) -> dict[int, tuple[tuple[int, ...], int | None]]:
     found: dict[int, tuple[tuple[int, ...], int | None]] = {}
-    for one in gpu:
+    for one in gpu_processes:
         cards, memory = found.get(one.pid, ((), None))
         both = [m for m in (memory, one.memory) if m is not None]
-        found[one.pid] = (cards if one.card in cards else (*cards, one.card), sum(both) if both else None)
+        found[one.pid] = (cards if one.gpu in cards else (*cards, one.gpu), sum(both) if both else None)
     return found
 
 
 @functools.cache
-def _name(uid: int) -> str:
+def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -62,7 +62,7 @@ class GpuProcess:
         memory: bytes; None where the driver does not tell.
     """
 
-    card: int
+    gpu: int
     pid: int
     memory: int | None = None
     mig: int | None = None
@@ -107,7 +107,7 @@ class TreeSample:
         memory: bytes; what several of its processes share is counted once where the kernel tells (PSS).
         processes: how many there are.
         gpu_memory: bytes on all GPUs; None where the driver does not tell.
-        gpu_memory_by_card: the same for each card that it uses.
+        memory_by_gpu: the same for each card that it uses.
         shared: bytes by which their resident memory exceeds `memory`, because several of them have it.
         read, write: bytes a second from and to disks, since the sample before; None where the kernel does not tell.
     """
@@ -116,7 +116,7 @@ class TreeSample:
     memory: int
     processes: int
     gpu_memory: int | None
-    gpu_memory_by_card: Mapping[int, int] = field(default_factory=dict)
+    memory_by_gpu: Mapping[int, int] = field(default_factory=dict)
     shared: int = 0
     read: float | None = None
     write: float | None = None

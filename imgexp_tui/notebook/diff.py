@@ -9,33 +9,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgexp_tui.notebook.model import VERSION_NAME, Notebook, Version
-from imgexp_tui.notebook.schema.settings import SETTINGS, Value
-from imgexp_tui.text import listed
+from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue
+from imgexp_tui.text import join_names
 
 if TYPE_CHECKING:
     from imgexp_tui.notebook.ideas.model import Idea
 
-_NUMBERED = re.compile(r"(.*?)([0-9]{1,9})")
+_TRAILING_NUMBER = re.compile(r"(.*?)([0-9]{1,9})")
 _BULLET = re.compile(r"([ \t]*)[-*+](?!-)[ \t]*(.*)")
-_OPEN = re.compile(
+_TODO_WORDS = re.compile(
     r"\?|\b(try|todo|next time|should|could|would|maybe|might|worth|examine|look at|experiment with|add)\b",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SettingChange:
     """A setting that two versions have different values for; None where it is unset."""
 
     name: str
-    before: Value | None
-    after: Value | None
+    before: SettingValue | None
+    after: SettingValue | None
 
     def __str__(self) -> str:
-        return f"{self.name} {shown(self.name, self.before)} → {shown(self.name, self.after)}"
+        return f"{self.name} {format_value(self.name, self.before)} → {format_value(self.name, self.after)}"
 
 
-def changes(notebook: Notebook, name: str) -> list[Change]:
+def setting_changes(notebook: Notebook, name: str) -> list[SettingChange]:
     """What a version changes against its base, in the order of the settings; [] for one without a base."""
     version = notebook.versions[name]
     base = notebook.versions.get(version.base or "")
@@ -43,17 +43,17 @@ def changes(notebook: Notebook, name: str) -> list[Change]:
         return []
     order = {setting: i for i, setting in enumerate(SETTINGS)}
     names = sorted({*base.train, *version.train}, key=lambda n: (order.get(n, len(order)), n))
-    found = [Change(n, base.train.get(n), version.train.get(n)) for n in names]
+    found = [SettingChange(n, base.train.get(n), version.train.get(n)) for n in names]
     if base.command != version.command:
-        found.insert(0, Change("command", _argv(base), _argv(version)))
+        found.insert(0, SettingChange("command", _format_command(base), _format_command(version)))
     return [
         change
         for change in found
-        if _effective(base, change.name, change.before) != _effective(version, change.name, change.after)
+        if _effective_value(base, change.name, change.before) != _effective_value(version, change.name, change.after)
     ]
 
 
-def shown(name: str, value: Value | None) -> str:
+def format_value(name: str, value: SettingValue | None) -> str:
     """A setting's value for people; its default where it is unset."""
     if value is None:
         value = SETTINGS[name].default if name in SETTINGS else "the shipped trainer" if name == "command" else "unset"
@@ -62,12 +62,12 @@ def shown(name: str, value: Value | None) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or '""'
 
 
-def suggest_name(notebook: Notebook, base: str) -> str:
+def suggest_version_name(notebook: Notebook, base: str) -> str:
     """The next free number in the manner of `base`: V5 → V6, resnet → resnet-2."""
-    numbered = _NUMBERED.fullmatch(base)
+    numbered = _TRAILING_NUMBER.fullmatch(base)
     stem, number = (numbered[1], int(numbered[2])) if numbered else (f"{base}-", 1)
     taken = {name.lower() for name in notebook.versions}
-    same = [m for name in taken if (m := _NUMBERED.fullmatch(name)) and m[1] == stem.lower()]
+    same = [m for name in taken if (m := _TRAILING_NUMBER.fullmatch(name)) and m[1] == stem.lower()]
     number = max([number, *(int(m[2]) for m in same)]) + 1
     name = f"{stem[: 63 - len(str(number))]}{number}"
     while name.lower() in taken or not VERSION_NAME.fullmatch(name):
@@ -76,43 +76,43 @@ def suggest_name(notebook: Notebook, base: str) -> str:
     return name
 
 
-def draft_summary(base: str, changes: Sequence[Change], tries: Sequence[Idea] = ()) -> str:
+def draft_summary(base: str, changes: Sequence[SettingChange], tried_ideas: Sequence[Idea] = ()) -> str:
     """A first summary from what changes, `Same as v0 but batch_size 64 → 512.`, and from the ideas that are tried.
 
     One idea stands on the same line, where a table of versions shows it; several have a line each.
     """
-    first = f"Same as {base} but {listed([str(change) for change in changes])}." if changes else f"Same as {base}."
-    return (" " if len(tries) == 1 else "\n").join([first, *map(trying, tries)])
+    first = f"Same as {base} but {join_names([str(change) for change in changes])}." if changes else f"Same as {base}."
+    return (" " if len(tried_ideas) == 1 else "\n").join([first, *map(format_tried_idea, tried_ideas)])
 
 
-def trying(idea: Idea) -> str:
+def format_tried_idea(idea: Idea) -> str:
     """What a summary says of an idea that its version tries."""
     return f"Tries the idea of {idea.version}: {idea.text}"
 
 
-def open_takeaways(text: str) -> list[str]:
+def unfinished_bullets(text: str) -> list[str]:
     """The bullets of a note that ask for something still to be done, with what is nested under them.
 
     Check boxes are left out, which have a list of their own (`ideas`). A nested bullet of which the one above asks for
     nothing stands by itself.
     """
-    from imgexp_tui.notebook.ideas.model import without_ideas
+    from imgexp_tui.notebook.ideas.model import remove_ideas
 
-    return list(_open(without_ideas(text).split("\n")))
+    return list(_unfinished_bullets(remove_ideas(text).split("\n")))
 
 
-def _open(lines: list[str]) -> Iterator[str]:
-    for block in _blocks(lines):
+def _unfinished_bullets(lines: list[str]) -> Iterator[str]:
+    for block in _bullet_blocks(lines):
         bullet = _BULLET.fullmatch(block[0])
         said = bullet[2] if bullet else ""
-        if said and _OPEN.search(said):
+        if said and _TODO_WORDS.search(said):
             indent = len(bullet[1]) if bullet else 0
             yield "\n".join(line[indent:] if not line[:indent].strip() else line.lstrip() for line in block).rstrip()
         else:
-            yield from _open(block[1:])
+            yield from _unfinished_bullets(block[1:])
 
 
-def _blocks(lines: list[str]) -> Iterator[list[str]]:
+def _bullet_blocks(lines: list[str]) -> Iterator[list[str]]:
     """Each outermost bullet with the lines that belong to it; what stands before the first is left out."""
     indents = [len(m[1].expandtabs(4)) for line in lines if (m := _BULLET.fullmatch(line))]
     block: list[str] = []
@@ -128,9 +128,9 @@ def _blocks(lines: list[str]) -> Iterator[list[str]]:
         yield block
 
 
-def _effective(version: Version, name: str, value: Value | None) -> Value | None:
+def _effective_value(version: Version, name: str, value: SettingValue | None) -> SettingValue | None:
     return SETTINGS[name].default if value is None and not version.command and name in SETTINGS else value
 
 
-def _argv(version: Version) -> str | None:
+def _format_command(version: Version) -> str | None:
     return shlex.join(version.command) if version.command else None

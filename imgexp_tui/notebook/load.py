@@ -11,29 +11,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imgexp_tui.notebook.finding_names import names_fault
-from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version, tags_fault
+from imgexp_tui.notebook.finding_names import finding_names_error
+from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version, tags_error
 from imgexp_tui.notebook.schema import alerts
 from imgexp_tui.notebook.schema import command as commands
-from imgexp_tui.notebook.schema.alerts import ALERTS
-from imgexp_tui.notebook.schema.resources import NEEDS, count_fault, needs_of, options_fault
-from imgexp_tui.notebook.schema.resources import fault as need_fault
-from imgexp_tui.notebook.schema.settings import SETTINGS, Value, nearest
+from imgexp_tui.notebook.schema.alerts import ALERT_KEYS
+from imgexp_tui.notebook.schema.resources import RESOURCE_KEYS, count_error, resolve_resources, sbatch_options_error
+from imgexp_tui.notebook.schema.resources import resource_error as need_fault
+from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_name
 from imgexp_tui.notebook.toml.spans import KeyPath, join_key
-from imgexp_tui.notebook.toml.tolerant import parse
+from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 from imgexp_tui.paths import NOTEBOOK
 
 _T = TypeVar("_T")
-_TOP = ("lab", "defaults", "versions")
-_LAB = ("title", "heartbeat", "grace", "slots", *ALERTS, *NEEDS, "slurm", "findings_off")
-_VERSION = ("base", *FIELDS, "command", "group", "tags", "archived", *NEEDS, "train")
-_MOST_SLOTS = 1024
-_TEXTS = (*FIELDS, "group")
-_HARMLESS = (*_TEXTS, "tags", "archived")
+_TOP_KEYS = ("lab", "defaults", "versions")
+_LAB_KEYS = ("title", "heartbeat", "grace", "slots", *ALERT_KEYS, *RESOURCE_KEYS, "slurm", "findings_off")
+_VERSION_KEYS = ("base", *NOTE_FIELDS, "command", "group", "tags", "archived", *RESOURCE_KEYS, "train")
+_MAX_SLOTS = 1024
+_TEXT_KEYS = (*NOTE_FIELDS, "group")
+_NON_BLOCKING_KEYS = (*_TEXT_KEYS, "tags", "archived")
 """Keys whose problems do not stop a run."""
 
 
-def load(lab: Path) -> Notebook:
+def load_notebook(lab: Path) -> Notebook:
     """The notebook of a lab.
 
     Raises:
@@ -47,81 +47,91 @@ def load(lab: Path) -> Notebook:
     except OSError as error:
         raise NotebookError(f"cannot read {path}: {error.strerror}") from None
     try:
-        return read(raw.decode("utf-8"), lab)
+        return parse_notebook(raw.decode("utf-8"), lab)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         odd = Problem(NOTEBOOK, line, "", "this is not UTF-8; save the file as UTF-8")
-        return read(raw.decode("utf-8", "replace"), lab, odd)
+        return parse_notebook(raw.decode("utf-8", "replace"), lab, odd)
 
 
-def read(text: str, lab: Path, *known: Problem) -> Notebook:
-    """The notebook that `text` holds, with the problems that are `known` of it besides."""
-    return _Reader(text, lab, known).notebook()
+def parse_notebook(text: str, lab: Path, *known_problems: Problem) -> Notebook:
+    """The notebook that `text` holds, with the problems that are `known_problems` of it besides."""
+    return _NotebookParser(text, lab, known_problems).parse()
 
 
-class _Reader:
+class _NotebookParser:
     """One reading: the parsed tables, and the problems found so far with their key paths."""
 
-    def __init__(self, text: str, lab: Path, known: Iterable[Problem]) -> None:
+    def __init__(self, text: str, lab: Path, known_problems: Iterable[Problem]) -> None:
         self._lab = lab
-        self._data, faults, self._scan = parse(text)
-        self._found: list[tuple[KeyPath, Problem]] = [((), problem) for problem in known]
+        self._data, faults, self._scan = parse_tolerant(text)
+        self._problems: list[tuple[KeyPath, Problem]] = [((), problem) for problem in known_problems]
         for fault in faults:
-            self._found.append((fault.path, Problem(NOTEBOOK, fault.line, join_key(fault.path), fault.message)))
+            self._problems.append((fault.path, Problem(NOTEBOOK, fault.line, join_key(fault.path), fault.message)))
 
-    def notebook(self) -> Notebook:
-        self._known(self._data, (), _TOP, "table")
+    def parse(self) -> Notebook:
+        self._report_unknown_keys(self._data, (), _TOP_KEYS, "table")
         lab = self._lab_table()
-        defaults = self._table(self._data, ("defaults",))
-        tables = {name: self._version_table(name) for name in self._table(self._data, ("versions",))}
-        family = _Family(tables)
-        self._bases(family)
-        argv = self._commands(defaults, family)
+        defaults = self._get_table(self._data, ("defaults",))
+        tables = {name: self._version_table(name) for name in self._get_table(self._data, ("versions",))}
+        family = _Inheritance(tables)
+        self._check_bases(family)
+        argv = self._resolve_commands(defaults, family)
         free = "command" in defaults or (bool(tables) and all(argv.values()))
-        common = self._settings({k: v for k, v in defaults.items() if k != "command"}, ("defaults",), free=free)
-        own = {name: self._own(name, table, free=bool(argv[name])) for name, table in tables.items()}
+        common = self._parse_settings(
+            {k: v for k, v in defaults.items() if k != "command"}, ("defaults",), any_key=free
+        )
+        own = {name: self._own_settings(name, table, any_key=bool(argv[name])) for name, table in tables.items()}
         train = family.fold(common, lambda settings, name: {**settings, **own[name]})
         for name, settings in train.items():
-            self._placeholders(name, argv[name], settings)
+            self._check_placeholders(name, argv[name], settings)
         return Notebook(
             path=self._lab / NOTEBOOK,
             lab=self._lab,
             title=lab.pop("title", self._lab.absolute().name),
-            settings=lab,
+            lab_settings=lab,
             defaults=common,
-            versions={name: self._version(name, family, own[name], train[name], argv[name], lab) for name in tables},
-            problems=tuple(sorted((p for _, p in self._found), key=lambda p: p.line)),
+            versions={
+                name: self._build_version(name, family, own[name], train[name], argv[name], lab) for name in tables
+            },
+            problems=tuple(sorted((p for _, p in self._problems), key=lambda p: p.line)),
         )
 
     # Problems
 
-    def _problem(self, path: KeyPath, message: str) -> None:
-        self._found.append((path, Problem(NOTEBOOK, self._scan.line(path), join_key(path), message)))
+    def _add_problem(self, path: KeyPath, message: str) -> None:
+        self._problems.append((path, Problem(NOTEBOOK, self._scan.line_of(path), join_key(path), message)))
 
-    def _known(self, table: Mapping[str, Any], path: KeyPath, names: Iterable[str], what: str) -> None:
-        """Report the keys of `table` that are not among `names`."""
-        names = tuple(names)
+    def _report_unknown_keys(
+        self, table: Mapping[str, Any], path: KeyPath, known_keys: Iterable[str], kind: str
+    ) -> None:
+        """Report the keys of `table` that are not among `known_keys`."""
+        known_keys = tuple(known_keys)
         for key in table:
-            if key in names:
+            if key in known_keys:
                 continue
-            if path[2:] == ("train",) and key in _VERSION:
+            if path[2:] == ("train",) and key in _VERSION_KEYS:
                 mend = f"it belongs above [{join_key(path)}]"
             elif len(path) == 2 and key in SETTINGS:
                 mend = f"settings stand under [{join_key(path)}.train]"
-            elif near := nearest(key, names):
+            elif near := closest_name(key, known_keys):
                 mend = f"did you mean {near}?"
             else:
-                mend = f"take one of {', '.join(names)}" if len(names) < 10 else "docs/settings.md lists them all"
-            self._problem((*path, key), f"unknown {what}; {mend}")
+                mend = (
+                    f"take one of {', '.join(known_keys)}"
+                    if len(known_keys) < 10
+                    else "docs/settings.md lists them all"
+                )
+            self._add_problem((*path, key), f"unknown {kind}; {mend}")
 
-    def _problems_of(self, name: str, family: _Family) -> tuple[tuple[Problem, ...], bool]:
+    def _version_problems(self, name: str, inheritance: _Inheritance) -> tuple[tuple[Problem, ...], bool]:
         """The problems that a version has or inherits, by line, and whether none of them stops its run."""
-        if not self._found:
+        if not self._problems:
             return (), True
-        line, problems, runnable = set(family.line(name)), [], True
-        for path, problem in self._found:
+        line, problems, runnable = set(inheritance.ancestry(name)), [], True
+        for path, problem in self._problems:
             mine = path[:2] == ("versions", name)
-            harmless = path[2:3] != () and path[2] in _HARMLESS
+            harmless = path[2:3] != () and path[2] in _NON_BLOCKING_KEYS
             inherited = path[:1] == ("defaults",) or (path[:1] == ("versions",) and path[1:2] and path[1] in line)
             if mine or (inherited and not harmless):
                 problems.append(problem)
@@ -130,26 +140,28 @@ class _Reader:
 
     # Tables
 
-    def _table(self, table: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
+    def _get_table(self, table: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
         """The table under the last key of `path`; {} where it is missing or no table."""
         found = table.get(path[-1], {})
         if isinstance(found, dict):
             return found
-        self._problem(path, f"must be a table; write [{join_key(path)}]")
+        self._add_problem(path, f"must be a table; write [{join_key(path)}]")
         return {}
 
     def _lab_table(self) -> dict[str, Any]:
-        table = self._table(self._data, ("lab",))
-        self._known(table, ("lab",), _LAB, "key")
+        table = self._get_table(self._data, ("lab",))
+        self._report_unknown_keys(table, ("lab",), _LAB_KEYS, "key")
         lab: dict[str, Any] = {}
         for key, value in table.items():
             if key == "title" and not isinstance(value, str):
-                self._problem(("lab", key), "must be a text in quotes")
+                self._add_problem(("lab", key), "must be a text in quotes")
             elif key in ("heartbeat", "grace") and not (_is_number(value) and value >= 0):
-                self._problem(("lab", key), "must be a number of seconds, such as 60")
-            elif key in ("slots", "slurm", "findings_off", *ALERTS, *NEEDS) and (wrong := _lab_fault(key, value)):
-                self._problem(("lab", key), wrong)
-            elif key in _LAB:
+                self._add_problem(("lab", key), "must be a number of seconds, such as 60")
+            elif key in ("slots", "slurm", "findings_off", *ALERT_KEYS, *RESOURCE_KEYS) and (
+                wrong := _lab_setting_error(key, value)
+            ):
+                self._add_problem(("lab", key), wrong)
+            elif key in _LAB_KEYS:
                 lab[key] = value
         return lab
 
@@ -157,128 +169,134 @@ class _Reader:
         path = ("versions", name)
         if not VERSION_NAME.fullmatch(name):
             takes = "takes letters, digits, '.', '_' and '-', starts with a letter or digit and is at most 64 long"
-            self._problem(path, f"this is no name for a version, which {takes}")
-        table = self._table(self._data["versions"], path)
-        self._known(table, path, _VERSION, "key")
-        for key in ("base", *_TEXTS):
+            self._add_problem(path, f"this is no name for a version, which {takes}")
+        table = self._get_table(self._data["versions"], path)
+        self._report_unknown_keys(table, path, _VERSION_KEYS, "key")
+        for key in ("base", *_TEXT_KEYS):
             if not isinstance(table.get(key, ""), str):
-                self._problem((*path, key), "must be a text in quotes")
-        if "tags" in table and (wrong := tags_fault(table["tags"])):
-            self._problem((*path, "tags"), wrong)
+                self._add_problem((*path, key), "must be a text in quotes")
+        if "tags" in table and (wrong := tags_error(table["tags"])):
+            self._add_problem((*path, "tags"), wrong)
         if not isinstance(table.get("archived", False), bool):
-            self._problem((*path, "archived"), "must be true or false")
-        for key in NEEDS:
+            self._add_problem((*path, "archived"), "must be true or false")
+        for key in RESOURCE_KEYS:
             if key in table and (wrong := need_fault(key, table[key])):
-                self._problem((*path, key), wrong)
+                self._add_problem((*path, key), wrong)
         return table
 
-    def _bases(self, family: _Family) -> None:
-        for name, table in family.tables.items():
+    def _check_bases(self, inheritance: _Inheritance) -> None:
+        for name, table in inheritance.tables.items():
             base, path = table.get("base"), ("versions", name, "base")
-            if isinstance(base, str) and base not in family.tables:
-                near = nearest(base, (v for v in family.tables if v != name))
+            if isinstance(base, str) and base not in inheritance.tables:
+                near = closest_name(base, (v for v in inheritance.tables if v != name))
                 mend = f"did you mean {near}?" if near else "take one that is in this file"
-                self._problem(path, f"there is no version {base!r}; {mend}")
-            elif (circle := family.circle(name)) and name == next(v for v in family.tables if v in circle):
-                self._problem(path, f"{' → '.join(circle)} goes in a circle; give one of them another base")
+                self._add_problem(path, f"there is no version {base!r}; {mend}")
+            elif (circle := inheritance.cycle(name)) and name == next(v for v in inheritance.tables if v in circle):
+                self._add_problem(path, f"{' → '.join(circle)} goes in a circle; give one of them another base")
 
-    def _commands(self, defaults: Mapping[str, Any], family: _Family) -> dict[str, tuple[str, ...] | None]:
+    def _resolve_commands(
+        self, defaults: Mapping[str, Any], inheritance: _Inheritance
+    ) -> dict[str, tuple[str, ...] | None]:
         """Version → the command that it has, or inherits from its nearest base or from the defaults."""
-        shared = self._command(defaults, ("defaults",))
-        argv = {name: self._command(table, ("versions", name)) for name, table in family.tables.items()}
-        return family.fold(shared, lambda inherited, name: argv[name] or inherited)
+        shared = self._parse_command(defaults, ("defaults",))
+        argv = {name: self._parse_command(table, ("versions", name)) for name, table in inheritance.tables.items()}
+        return inheritance.fold(shared, lambda inherited, name: argv[name] or inherited)
 
-    def _command(self, table: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
+    def _parse_command(self, table: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
         argv = table.get("command")
         if argv is None:
             return None
         if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv) and argv[0]:
             return tuple(argv)
-        self._problem((*path, "command"), 'must be an array of texts, such as ["python", "train.py", "--bs", "{bs}"]')
+        self._add_problem(
+            (*path, "command"), 'must be an array of texts, such as ["python", "train.py", "--bs", "{bs}"]'
+        )
         return None
 
-    def _own(self, name: str, table: Mapping[str, Any], *, free: bool) -> dict[str, Value]:
+    def _own_settings(self, name: str, table: Mapping[str, Any], *, any_key: bool) -> dict[str, SettingValue]:
         path = ("versions", name, "train")
-        return self._settings(self._table(table, path), path, free=free)
+        return self._parse_settings(self._get_table(table, path), path, any_key=any_key)
 
-    def _settings(self, table: Mapping[str, Any], path: KeyPath, *, free: bool) -> dict[str, Value]:
+    def _parse_settings(self, table: Mapping[str, Any], path: KeyPath, *, any_key: bool) -> dict[str, SettingValue]:
         """The settings that are right; for a `command` any key will do."""
-        if not free:
-            self._known(table, path, SETTINGS, "setting")
-        right: dict[str, Value] = {}
+        if not any_key:
+            self._report_unknown_keys(table, path, SETTINGS, "setting")
+        right: dict[str, SettingValue] = {}
         for key, value in table.items():
-            if free:
-                fault = _free_fault(value)
+            if any_key:
+                fault = _json_value_error(value)
             elif key in SETTINGS:
-                fault = SETTINGS[key].fault(value)
+                fault = SETTINGS[key].validation_error(value)
             else:
                 continue
             if fault:
-                self._problem((*path, key), fault)
+                self._add_problem((*path, key), fault)
             else:
-                right[key] = float(value) if not free and SETTINGS[key].kind is float else value
+                right[key] = float(value) if not any_key and SETTINGS[key].value_type is float else value
         return right
 
-    def _placeholders(self, name: str, argv: tuple[str, ...] | None, train: Mapping[str, Value]) -> None:
-        given = {*train, commands.RUN_DIR}
+    def _check_placeholders(self, name: str, argv: tuple[str, ...] | None, train: Mapping[str, SettingValue]) -> None:
+        given = {*train, commands.RUN_DIR_PLACEHOLDER}
         for missing in dict.fromkeys(n for n in commands.placeholders(argv or ()) if n not in given):
-            near = nearest(missing, given)
+            near = closest_name(missing, given)
             mend = f"did you mean {{{near}}}?" if near else f"set it under [versions.{name}.train]"
-            self._problem(("versions", name, "command"), f"{{{missing}}} is not set; {mend}")
+            self._add_problem(("versions", name, "command"), f"{{{missing}}} is not set; {mend}")
 
-    def _version(
+    def _build_version(
         self,
         name: str,
-        family: _Family,
-        own: dict[str, Value],
-        train: dict[str, Value],
+        inheritance: _Inheritance,
+        own_train: dict[str, SettingValue],
+        train: dict[str, SettingValue],
         argv: tuple[str, ...] | None,
         lab: Mapping[str, Any],
     ) -> Version:
-        table = family.tables[name]
-        texts = {key: value for key in ("base", *_TEXTS) if isinstance(value := table.get(key), str)}
-        problems, runnable = self._problems_of(name, family)
+        table = inheritance.tables[name]
+        texts = {key: value for key in ("base", *_TEXT_KEYS) if isinstance(value := table.get(key), str)}
+        problems, runnable = self._version_problems(name, inheritance)
         tags = table.get("tags", [])
         return Version(
             name,
-            own=own,
+            own_train=own_train,
             train=train,
             command=argv,
-            needs=needs_of(*family.stating(name), lab),
-            line=self._scan.line(("versions", name)),
+            resources=resolve_resources(*inheritance.resource_tables(name), lab),
+            line=self._scan.line_of(("versions", name)),
             problems=problems,
             runnable=runnable,
-            tags=() if tags_fault(tags) else tuple(dict.fromkeys(tags)),
+            tags=() if tags_error(tags) else tuple(dict.fromkeys(tags)),
             archived=table.get("archived") is True,
             **texts,
         )
 
 
-class _Family:
+class _Inheritance:
     """Who builds on whom. Nothing is walked twice: a notebook may be one chain of a thousand versions."""
 
     def __init__(self, tables: dict[str, dict[str, Any]]) -> None:
         self.tables = tables
-        self._lines: dict[str, tuple[str, ...]] = {}
-        self._needy = {name for name, table in tables.items() if not table.keys().isdisjoint(NEEDS)}
+        self._ancestries: dict[str, tuple[str, ...]] = {}
+        self._with_resource_keys = {
+            name for name, table in tables.items() if not table.keys().isdisjoint(RESOURCE_KEYS)
+        }
 
-    def line(self, name: str) -> tuple[str, ...]:
+    def ancestry(self, name: str) -> tuple[str, ...]:
         """A version and its bases, nearest first; a circle is walked once."""
         walked: dict[str, None] = {}
         at: str | None = name
-        while at is not None and at not in walked and at not in self._lines:
+        while at is not None and at not in walked and at not in self._ancestries:
             walked[at] = None
             at = self._base(at)
         if at in walked:  # a circle: each of its versions has a line of its own
             return tuple(walked)
-        line = self._lines[at] if at is not None else ()
+        line = self._ancestries[at] if at is not None else ()
         for below in reversed(walked):
-            line = self._lines[below] = (below, *line)
+            line = self._ancestries[below] = (below, *line)
         return line
 
-    def circle(self, name: str) -> tuple[str, ...]:
+    def cycle(self, name: str) -> tuple[str, ...]:
         """The circle that `name` is a part of, from it to it; () where it is in none."""
-        line = self.line(name)
+        line = self.ancestry(name)
         return (*line, name) if self._base(line[-1]) == name else ()
 
     def fold(self, start: _T, join: Callable[[_T, str], _T]) -> dict[str, _T]:
@@ -286,38 +304,42 @@ class _Family:
         done: dict[str, _T] = {}
         for name in self.tables:
             value, ahead = start, []
-            for at in self.line(name):
-                if at in done and at in self._lines:
+            for at in self.ancestry(name):
+                if at in done and at in self._ancestries:
                     value = done[at]
                     break
                 ahead.append(at)
             for at in reversed(ahead):
                 value = join(value, at)
-                if at in self._lines:
+                if at in self._ancestries:
                     done[at] = value
             done[name] = value
         return {name: done[name] for name in self.tables}
 
-    def stating(self, name: str) -> Iterator[Mapping[str, Any]]:
+    def resource_tables(self, name: str) -> Iterator[Mapping[str, Any]]:
         """The tables of a version's line that say what a run needs, nearest first."""
-        return (self.tables[n] for n in self.line(name) if n in self._needy) if self._needy else iter(())
+        return (
+            (self.tables[n] for n in self.ancestry(name) if n in self._with_resource_keys)
+            if self._with_resource_keys
+            else iter(())
+        )
 
     def _base(self, name: str) -> str | None:
         base = self.tables[name].get("base")
         return base if isinstance(base, str) and base in self.tables else None
 
 
-def _lab_fault(key: str, value: object) -> str | None:
+def _lab_setting_error(key: str, value: object) -> str | None:
     if key == "slots":
-        return count_fault(value, 1, _MOST_SLOTS)
+        return count_error(value, 1, _MAX_SLOTS)
     if key == "findings_off":
-        return names_fault(value)
-    if key in ALERTS:
-        return alerts.fault(key, value)
-    return options_fault(value) if key == "slurm" else need_fault(key, value)
+        return finding_names_error(value)
+    if key in ALERT_KEYS:
+        return alerts.alert_setting_error(key, value)
+    return sbatch_options_error(value) if key == "slurm" else need_fault(key, value)
 
 
-def _free_fault(value: object) -> str | None:
+def _json_value_error(value: object) -> str | None:
     if isinstance(value, bool | str) or _is_number(value):
         return None
     return "takes a finite number, true, false or a text in quotes"

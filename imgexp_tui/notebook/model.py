@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.notebook.schema.resources import Needs
-from imgexp_tui.notebook.schema.settings import Value, defaults
+from imgexp_tui.notebook.schema.resources import Resources
+from imgexp_tui.notebook.schema.settings import SettingValue, default_settings
 from imgexp_tui.text import clean_line
 
 VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a version may be called; it is the name of a folder too."""
 TAG = re.compile(r"\w[\w.+/-]{0,31}")
 """A word by which versions are found: letters, digits and a few signs."""
-FIELDS = ("summary", "takeaways", "observed")
+NOTE_FIELDS = ("summary", "takeaways", "observed")
 """The notes of a version."""
 
 
@@ -47,10 +47,10 @@ class Version:
     """One version. A broken one is here too, with what could be read of it.
 
     Attributes:
-        own: its `[train]`, without what is wrong in it.
+        own_train: its `[train]`, without what is wrong in it.
         train: `[defaults]` ← bases ← own.
         command: argv with {placeholders} that runs in place of the shipped trainer, maybe inherited; None without.
-        needs: what its run needs of a machine, its own or inherited.
+        resources: what its run needs of a machine, its own or inherited.
         group: the banner under which it was imported; "" without.
         tags: words by which it is found; its own, never inherited.
         archived: out of the way: hidden in the table, and all there otherwise.
@@ -64,10 +64,10 @@ class Version:
     summary: str = ""
     takeaways: str = ""
     observed: str = ""
-    own: dict[str, Value] = field(default_factory=dict)
-    train: dict[str, Value] = field(default_factory=dict)
+    own_train: dict[str, SettingValue] = field(default_factory=dict)
+    train: dict[str, SettingValue] = field(default_factory=dict)
     command: tuple[str, ...] | None = None
-    needs: Needs = field(default_factory=Needs)
+    resources: Resources = field(default_factory=Resources)
     group: str = ""
     tags: tuple[str, ...] = ()
     archived: bool = False
@@ -76,12 +76,12 @@ class Version:
     runnable: bool = True
 
     @property
-    def config(self) -> dict[str, Value]:
+    def config(self) -> dict[str, SettingValue]:
         """Every setting, resolved; for a `command` its own values only."""
-        return dict(self.train) if self.command else {**defaults(), **self.train}
+        return dict(self.train) if self.command else {**default_settings(), **self.train}
 
 
-def tags_fault(value: object) -> str | None:
+def tags_error(value: object) -> str | None:
     """What is wrong with a version's tags; None where nothing is."""
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
         return 'must be an array of words, such as ["baseline", "seed"]'
@@ -99,7 +99,7 @@ class Notebook:
     Attributes:
         path: the file.
         lab: its folder.
-        settings: `[lab]` without the title.
+        lab_settings: `[lab]` without the title.
         defaults: `[defaults]` without `command`.
         versions: name → version, in the file's order.
         problems: every problem of the file, by line.
@@ -108,7 +108,7 @@ class Notebook:
     path: Path
     lab: Path
     title: str
-    settings: dict[str, Any]
-    defaults: dict[str, Value]
+    lab_settings: dict[str, Any]
+    defaults: dict[str, SettingValue]
     versions: dict[str, Version]
     problems: tuple[Problem, ...]

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from imgexp_tui.notebook.diff import shown
-from imgexp_tui.notebook.model import FIELDS, Notebook, Version
+from imgexp_tui.notebook.diff import format_value
+from imgexp_tui.notebook.model import NOTE_FIELDS, Notebook, Version
 from imgexp_tui.text import clean, clean_line
 
 NAME, TAGS, COMMAND = "name", "tags", "command"
@@ -29,31 +29,33 @@ class Hit:
     """A line that holds every word.
 
     Attributes:
-        where: one of `FIELDS`, `NAME`, `TAGS`, `COMMAND`, or the name of a setting.
+        field: one of `FIELDS`, `NAME`, `TAGS`, `COMMAND`, or the name of a setting.
         line: 1-based, in the note; 1 elsewhere.
         text: the line as it may be shown.
-        marks: where the words stand in it, in order, none within another.
+        match_spans: where the words stand in it, in order, none within another.
     """
 
     version: str
-    where: str
+    field: str
     line: int
     text: str
-    marks: tuple[tuple[int, int], ...]
+    match_spans: tuple[tuple[int, int], ...]
 
     @property
-    def in_note(self) -> bool:
-        return self.where in FIELDS
+    def is_in_note(self) -> bool:
+        return self.field in NOTE_FIELDS
 
 
 class Hits(Sequence[Hit]):
     """The hits of one search, in the notebook's order; each is made when it is asked for."""
 
-    def __init__(self, index: Index, lines: Sequence[int], words: Sequence[str], *, exact: bool) -> None:
-        self._index, self._lines, self._words, self._exact = index, lines, words, exact
+    def __init__(
+        self, index: SearchIndex, line_numbers: Sequence[int], words: Sequence[str], *, case_sensitive: bool
+    ) -> None:
+        self._index, self._line_numbers, self._words, self._case_sensitive = index, line_numbers, words, case_sensitive
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._line_numbers)
 
     @overload
     def __getitem__(self, at: int) -> Hit: ...
@@ -61,12 +63,18 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, at: slice) -> Hits: ...
     def __getitem__(self, at: int | slice) -> Hit | Hits:
         if isinstance(at, slice):
-            return Hits(self._index, self._lines[at], self._words, exact=self._exact)
-        version, where, line, text = self._index.lines[self._lines[at]]
-        return Hit(version, where, line, text, tuple(_marks(text if self._exact else folded(text), self._words)))
+            return Hits(self._index, self._line_numbers[at], self._words, case_sensitive=self._case_sensitive)
+        version, where, line, text = self._index.lines[self._line_numbers[at]]
+        return Hit(
+            version,
+            where,
+            line,
+            text,
+            tuple(_match_spans(text if self._case_sensitive else fold_case(text), self._words)),
+        )
 
 
-class Index:
+class SearchIndex:
     """A notebook made ready to be searched. Making it takes some milliseconds for each 100 KB of notes.
 
     Attributes:
@@ -74,9 +82,9 @@ class Index:
     """
 
     def __init__(self, notebook: Notebook) -> None:
-        self.lines = [line for version in notebook.versions.values() for line in _lines(version)]
+        self.lines = [line for version in notebook.versions.values() for line in _searchable_lines(version)]
         self._text = "\n".join(text for *_, text in self.lines)
-        self._folded = folded(self._text)
+        self._folded = fold_case(self._text)
         self._starts: list[int] = []
         at = 0
         for *_, text in self.lines:
@@ -85,15 +93,15 @@ class Index:
 
     def find(self, query: str) -> Hits:
         """The lines that hold every word of `query`; none where it has no word."""
-        words = words_of(query)
-        exact = any(word != folded(word) for word in words)
+        words = query_words(query)
+        exact = any(word != fold_case(word) for word in words)
         text = self._text if exact else self._folded
         # The longest word is likely the rarest: the others are looked for on its lines only.
         first, *others = sorted(words, key=len, reverse=True) or [""]
-        found = [at for at in self._of(text, first) if all(self._has(text, at, word) for word in others)]
-        return Hits(self, found, words, exact=exact)
+        found = [at for at in self._lines_with(text, first) if all(self._line_has(text, at, word) for word in others)]
+        return Hits(self, found, words, case_sensitive=exact)
 
-    def _of(self, text: str, word: str) -> Iterator[int]:
+    def _lines_with(self, text: str, word: str) -> Iterator[int]:
         """The numbers of the lines that hold `word`."""
         at = text.find(word) if word else -1
         while at >= 0:
@@ -103,17 +111,17 @@ class Index:
                 return
             at = text.find(word, self._starts[line + 1])
 
-    def _has(self, text: str, line: int, word: str) -> bool:
+    def _line_has(self, text: str, line: int, word: str) -> bool:
         start = self._starts[line]
         return text.find(word, start, start + len(self.lines[line][3])) >= 0
 
 
-def words_of(query: str) -> list[str]:
+def query_words(query: str) -> list[str]:
     """The words that are looked for: as they would be shown, each once."""
-    return list(dict.fromkeys(_composed(clean_line(query)).split()))
+    return list(dict.fromkeys(_normalize_unicode(clean_line(query)).split()))
 
 
-def folded(text: str) -> str:
+def fold_case(text: str) -> str:
     """`text` in lower case, each character in its place.
 
     The one sign that would become two is replaced before, and after it an s that its place in a word changes.
@@ -121,30 +129,30 @@ def folded(text: str) -> str:
     return text.lower() if text.isascii() else text.replace("İ", "i").lower().replace("ς", "σ")
 
 
-def _composed(text: str) -> str:
+def _normalize_unicode(text: str) -> str:
     """An é is one character, however it was typed."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _lines(version: Version) -> Iterator[tuple[str, str, int, str]]:
+def _searchable_lines(version: Version) -> Iterator[tuple[str, str, int, str]]:
     yield version.name, NAME, 1, clean_line(version.name)
     if version.tags:
         yield version.name, TAGS, 1, clean_line(" ".join(version.tags))
-    for where in FIELDS:
+    for where in NOTE_FIELDS:
         # Cleaned line by line: an escape sequence that is left open would swallow line ends.
         for number, line in enumerate(getattr(version, where).split("\n"), 1):
-            text = _composed(line if line.isprintable() else clean(line.rstrip()).expandtabs(4)).rstrip()
+            text = _normalize_unicode(line if line.isprintable() else clean(line.rstrip()).expandtabs(4)).rstrip()
             if text:
                 yield version.name, where, number, text
     if version.command:
-        yield version.name, COMMAND, 1, _composed(clean_line(shlex.join(version.command)))
-    for key, value in version.own.items():
-        yield version.name, clean_line(key), 1, _composed(clean_line(f"{key} = {shown(key, value)}"))
+        yield version.name, COMMAND, 1, _normalize_unicode(clean_line(shlex.join(version.command)))
+    for key, value in version.own_train.items():
+        yield version.name, clean_line(key), 1, _normalize_unicode(clean_line(f"{key} = {format_value(key, value)}"))
 
 
-def _marks(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _match_spans(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Where the words stand in a line; places that overlap are one."""
-    spans = sorted(span for word in words for span in _places(text, word))
+    spans = sorted(span for word in words for span in _occurrences(text, word))
     start = end = 0
     for a, b in spans:
         if a > end or not end:
@@ -156,7 +164,7 @@ def _marks(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _places(text: str, word: str) -> Iterator[tuple[int, int]]:
+def _occurrences(text: str, word: str) -> Iterator[tuple[int, int]]:
     at = text.find(word)
     while at >= 0:
         yield at, at + len(word)

@@ -14,11 +14,11 @@ from typing import Any
 
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State, Status
-from imgexp_tui.text import clean_line, number
+from imgexp_tui.text import clean_line, format_number
 
-_JUDGED = "valid/loss"
-_FRAME = ("step", "epoch", "time", "attempt")
-_FAILED = {State.FAILED: "failed", State.KILLED: "was killed", State.LOST: "is lost"}
+_JUDGED_METRIC = "valid/loss"
+_NON_METRIC_KEYS = ("step", "epoch", "time", "attempt")
+_FAILURE_WORDS = {State.FAILED: "failed", State.KILLED: "was killed", State.LOST: "is lost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,97 +44,101 @@ class Alert:
     epoch: int | None = None
 
 
-class News:
-    """The events of one run since `take` was last called."""
+class AlertDetector:
+    """The events of one run since `take_new` was last called."""
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
         self._pending: dict[str, Alert] = {}
         self._bests: list[dict[str, Any]] = []
-        self._nan_told = self._taken = False
-        self._told: tuple[State, int] | None = None
+        self._nan_reported = self._has_been_taken = False
+        self._last_state: tuple[State, int] | None = None
 
-    def line(self, record: dict[str, Any]) -> None:
+    def add_line(self, record: dict[str, Any]) -> None:
         """A line of metrics."""
-        self._judge(record)
-        if not self._nan_told:
+        self._note_best(record)
+        if not self._nan_reported:
             for name, value in record.items():
-                if name not in _FRAME and isinstance(value, float) and _is_wrong(name, value):
-                    self._nan_told = True
-                    where = _where(record)
-                    self._add("nan", f": {clean_line(name)} is {value}{f' in {where}' if where else ''}", record, name)
+                if name not in _NON_METRIC_KEYS and isinstance(value, float) and _is_broken_value(name, value):
+                    self._nan_reported = True
+                    where = _format_position(record)
+                    self._add_alert(
+                        "nan", f": {clean_line(name)} is {value}{f' in {where}' if where else ''}", record, name
+                    )
                     break
 
-    def restart(self) -> None:
+    def reset_metrics(self) -> None:
         """The file of metrics was replaced: what it told before is void."""
-        self._bests, self._nan_told = [], False
+        self._bests, self._nan_reported = [], False
         self._pending.pop("best", None)
         self._pending.pop("nan", None)
 
-    def recall(self, series: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> None:
+    def restore_bests(self, series: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> None:
         """What the overview of a long record holds, which is no news: a later best has to be better than these.
 
         Args:
             series: metric → steps and values, every extreme among them.
         """
-        for step, value in zip(*series.get(_JUDGED, ((), ())), strict=True):
-            if math.isfinite(value) and (not self._bests or value < self._bests[-1][_JUDGED]):
-                self._bests.append(dict.fromkeys(_FRAME) | {"step": int(step), _JUDGED: float(value)})
-        self._nan_told = any(_is_wrong(name, float(v)) for name, (_, values) in series.items() for v in values)
+        for step, value in zip(*series.get(_JUDGED_METRIC, ((), ())), strict=True):
+            if math.isfinite(value) and (not self._bests or value < self._bests[-1][_JUDGED_METRIC]):
+                self._bests.append(dict.fromkeys(_NON_METRIC_KEYS) | {"step": int(step), _JUDGED_METRIC: float(value)})
+        self._nan_reported = any(
+            _is_broken_value(name, float(v)) for name, (_, values) in series.items() for v in values
+        )
 
-    def state(self, status: Status) -> None:
+    def update_status(self, status: Status) -> None:
         """The run's state as of now."""
         now = (status.state, status.attempt)
-        if now == self._told:
+        if now == self._last_state:
             return
-        if self._told and self._told[1] != status.attempt:
-            self._nan_told = False
-        self._told = now
+        if self._last_state and self._last_state[1] != status.attempt:
+            self._nan_reported = False
+        self._last_state = now
         began = status.process.started if status.process else 0.0
         ended = status.exit.ended if status.exit else began
         if status.state is State.NO_HEARTBEAT:
             silent = status.evidence.rpartition("; ")[2]
-            self._add("stalled", f" has stalled: {silent}", {"time": began}, state=status.state)
+            self._add_alert("stalled", f" has stalled: {silent}", {"time": began}, state=status.state)
         elif status.state is State.FINISHED:
             best = self._bests[-1] if self._bests else {}
-            how = f" finished; best {_told(best)}" if best else " finished"
-            self._add("finished", how, {**best, "time": ended}, _JUDGED if best else "", status.state)
+            how = f" finished; best {_format_best(best)}" if best else " finished"
+            self._add_alert("finished", how, {**best, "time": ended}, _JUDGED_METRIC if best else "", status.state)
         elif status.state is State.LOST and not self._run.path.exists():
             return  # somebody moved or deleted it: its version has another name now
-        elif status.state in _FAILED:
-            how = f" {_FAILED[status.state]}: {status.evidence}"
-            self._add("failed", how, {"time": ended}, state=status.state)
+        elif status.state in _FAILURE_WORDS:
+            how = f" {_FAILURE_WORDS[status.state]}: {status.evidence}"
+            self._add_alert("failed", how, {"time": ended}, state=status.state)
 
-    def take(self, since: float = 0.0) -> list[Alert]:
+    def take_new(self, since: float = 0.0) -> list[Alert]:
         """What has happened since the last call; the end comes last.
 
         Args:
             since: the first call leaves out what was before this time. What comes later was seen to happen.
         """
         found, self._pending = self._pending, {}
-        since, self._taken = 0.0 if self._taken else since, True
+        since, self._has_been_taken = 0.0 if self._has_been_taken else since, True
         order = ("nan", "best", "stalled", "finished", "failed")
         return sorted((a for a in found.values() if a.time >= since), key=lambda a: order.index(a.kind))
 
-    def _judge(self, record: dict[str, Any]) -> None:
+    def _note_best(self, record: dict[str, Any]) -> None:
         """Note a new best. A resumed run goes back in steps: what it had found from there on is void."""
-        step, value = record.get("step"), record.get(_JUDGED)
+        step, value = record.get("step"), record.get(_JUDGED_METRIC)
         while self._bests and isinstance(step, int) and self._bests[-1]["step"] >= step:
             self._bests.pop()
         if not (isinstance(step, int) and isinstance(value, int | float) and math.isfinite(value)):
             return
-        if not self._bests or value < self._bests[-1][_JUDGED]:
-            self._bests.append({key: record.get(key) for key in (*_FRAME, _JUDGED)})
-            self._add("best", f" has a new best: {_told(record)}", record, _JUDGED)
+        if not self._bests or value < self._bests[-1][_JUDGED_METRIC]:
+            self._bests.append({key: record.get(key) for key in (*_NON_METRIC_KEYS, _JUDGED_METRIC)})
+            self._add_alert("best", f" has a new best: {_format_best(record)}", record, _JUDGED_METRIC)
 
-    def _add(self, kind: str, what: str, record: dict[str, Any], metric: str = "", state: str = "") -> None:
+    def _add_alert(self, kind: str, text: str, record: dict[str, Any], metric: str = "", state: str = "") -> None:
         moment, value = record.get("time"), record.get(metric)
         step, epoch = record.get("step"), record.get("epoch")
         self._pending[kind] = Alert(
             kind,
             self._run.version,
-            self._run.run,
-            clean_line(f"{self._run.version}{what}"),
+            self._run.run_id,
+            clean_line(f"{self._run.version}{text}"),
             float(moment) if isinstance(moment, int | float) else 0.0,
             state,
             metric,
@@ -144,17 +148,17 @@ class News:
         )
 
 
-def _is_wrong(name: str, value: float) -> bool:
+def _is_broken_value(name: str, value: float) -> bool:
     """Infinity may be a value of a metric of one's own, of a loss never."""
     return math.isnan(value) or (math.isinf(value) and "loss" in name)
 
 
-def _told(record: dict[str, Any]) -> str:
-    where = _where(record)
-    return f"{_JUDGED} {number(record[_JUDGED])}{f' in {where}' if where else ''}"
+def _format_best(record: dict[str, Any]) -> str:
+    where = _format_position(record)
+    return f"{_JUDGED_METRIC} {format_number(record[_JUDGED_METRIC])}{f' in {where}' if where else ''}"
 
 
-def _where(record: dict[str, Any]) -> str:
+def _format_position(record: dict[str, Any]) -> str:
     epoch, step = record.get("epoch"), record.get("step")
     if isinstance(epoch, int | float) and math.isfinite(epoch):
         return f"epoch {int(epoch)}"

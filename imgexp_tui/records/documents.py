@@ -11,10 +11,10 @@ import orjson
 
 from imgexp_tui import durable
 from imgexp_tui.records.json_bytes import dumps
-from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.process_identity import ProcessIdentity
 from imgexp_tui.records.rundir import RunDir
 
-GRACE, HEARTBEAT = 60.0, 120.0
+DEFAULT_GRACE, DEFAULT_HEARTBEAT = 60.0, 120.0
 """Seconds, where `[lab]` says nothing else."""
 
 
@@ -58,8 +58,8 @@ class Request:
     overrides: dict[str, Any] = field(default_factory=dict)
     git: dict[str, Any] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
-    grace: float = GRACE
-    heartbeat: float = HEARTBEAT
+    grace: float = DEFAULT_GRACE
+    heartbeat: float = DEFAULT_HEARTBEAT
     launcher: str = "local"
     gpus: int = 1
     gpu_memory: int = 0
@@ -92,8 +92,8 @@ class Process:
 
     uuid: str
     attempt: int
-    supervisor: Identity | None
-    trainer: Identity | None
+    supervisor: ProcessIdentity | None
+    trainer: ProcessIdentity | None
     started: float
     launcher: str = "local"
     waiting: str = ""
@@ -107,7 +107,7 @@ class Process:
         found = _load(cls, run.process)
         if found is None:
             return None
-        supervisor, trainer = (Identity.from_json(p) for p in (found.supervisor, found.trainer))
+        supervisor, trainer = (ProcessIdentity.from_json(p) for p in (found.supervisor, found.trainer))
         return replace(found, supervisor=supervisor, trainer=trainer)
 
 
@@ -143,7 +143,7 @@ def _dump(data: dict[str, Any]) -> bytes:
     return dumps(data, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
+_FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "str | None": (str, NoneType),
     "int": (int,),
@@ -162,7 +162,7 @@ def _load(cls: type[_T], path: Path) -> _T | None:
     try:
         data = orjson.loads(path.read_bytes())
         known = {f.name: f for f in fields(cls) if f.name in data}  # type: ignore[arg-type]
-        fits = all(isinstance(data[n], _KINDS.get(str(f.type), (object,))) for n, f in known.items())
+        fits = all(isinstance(data[n], _FIELD_TYPES.get(str(f.type), (object,))) for n, f in known.items())
         return cls(**{n: data[n] for n in known}) if fits else None
     except (OSError, ValueError, TypeError):
         return None

@@ -23,6 +23,6 @@ from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import RunDir
 
 
-def log(run: RunDir, kind: str, message: str = "", **more: Any) -> None:
+def append_event(run: RunDir, kind: str, message: str = "", **fields: Any) -> None:
     """Add one event, stamped now."""
-    jsonl.append(run.events, {"time": time.time(), "kind": kind, "message": message, **more})
+    jsonl.append_line(run.events, {"time": time.time(), "kind": kind, "message": message, **fields})

@@ -16,14 +16,14 @@ def dumps(data: Any, option: int) -> bytes:
     try:
         return orjson.dumps(data, option=option)
     except TypeError:
-        return orjson.dumps(_scrubbed(data), option=option)
+        return orjson.dumps(_replace_surrogates(data), option=option)
 
 
-def _scrubbed(data: Any) -> Any:
+def _replace_surrogates(data: Any) -> Any:
     if isinstance(data, str):
         return data.encode("utf-8", "replace").decode()
     if isinstance(data, dict):
-        return {_scrubbed(k): _scrubbed(v) for k, v in data.items()}
+        return {_replace_surrogates(k): _replace_surrogates(v) for k, v in data.items()}
     if isinstance(data, list | tuple):
-        return [_scrubbed(v) for v in data]
+        return [_replace_surrogates(v) for v in data]
     return data

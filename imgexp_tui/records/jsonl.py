@@ -18,12 +18,12 @@ from imgexp_tui.records.json_bytes import dumps
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-_BLANK = b"\0 \t\r"
-_SLICE = 4 << 20
+_BLANK_BYTES = b"\0 \t\r"
+_MAX_POLL_BYTES = 4 << 20
 """Bytes that one poll reads; no line of ours comes near it."""
 
 
-def encode(record: dict[str, Any]) -> bytes:
+def encode_line(record: dict[str, Any]) -> bytes:
     """One line of bytes with its newline. Text that is no UTF-8, such as a strange file name, loses what is not."""
     data = dumps(record, _OPTIONS)
     if b"null" in data:  # maybe a number that is not finite; looking at each beforehand would double the cost of a call
@@ -32,13 +32,13 @@ def encode(record: dict[str, Any]) -> bytes:
     return data
 
 
-def append(path: Path, record: dict[str, Any]) -> None:
+def append_line(path: Path, record: dict[str, Any]) -> None:
     """Add one record to a file that several processes write rarely, such as `events.jsonl`."""
     with contextlib.closing(LineWriter(path)) as writer:
         writer.write(record)
 
 
-def finite(value: Any) -> Any:
+def decode_number(value: Any) -> Any:
     """A number of a line, with the texts that stand for what is not finite turned back."""
     return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
@@ -54,7 +54,7 @@ class LineWriter:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         size = os.fstat(self._fd).st_size
-        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+        self._ends_torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
     def write(self, record: dict[str, Any]) -> None:
         """Add one record.
@@ -62,13 +62,13 @@ class LineWriter:
         Raises:
             OSError: the disk is full or failing; nothing, or a torn line that readers skip, was written.
         """
-        data = b"\n" + encode(record) if self._torn else encode(record)
-        self._torn = False
+        data = b"\n" + encode_line(record) if self._ends_torn else encode_line(record)
+        self._ends_torn = False
         done = os.write(self._fd, data)
         if done != len(data):  # the disk is full: the rest fails and says so
-            self._torn = True
+            self._ends_torn = True
             os.write(self._fd, data[done:])
-            self._torn = False
+            self._ends_torn = False
 
     def close(self) -> None:
         os.close(self._fd)
@@ -88,7 +88,7 @@ class LineTail:
         self.restarted = False
         self._offset = 0
         self._inode = 0
-        self._anew = False
+        self._restart_pending = False
 
     def poll(self) -> list[dict[str, Any]]:
         """The new complete records, at most about 4 MB of them a call; [] where there are none.
@@ -98,9 +98,9 @@ class LineTail:
         """
         self.restarted = False
         while (data := self._read()) is not None:
-            records = [r for line in data.splitlines() if (r := self._parse(line)) is not None]
+            records = [r for line in data.splitlines() if (r := self._parse_counting_skipped(line)) is not None]
             if records:
-                self.restarted, self._anew = self._anew, False
+                self.restarted, self._restart_pending = self._restart_pending, False
                 return records
         return []
 
@@ -113,7 +113,7 @@ class LineTail:
         """Go on from the beginning of a line; what stands before it is known already."""
         with contextlib.suppress(OSError):
             self._inode = self.path.stat().st_ino
-        self._offset, self._anew = offset, False
+        self._offset, self._restart_pending = offset, False
 
     def _read(self) -> bytes | None:
         """The next complete lines; None where there are none yet."""
@@ -124,35 +124,37 @@ class LineTail:
         try:
             status = os.fstat(fd)
             if status.st_ino != self._inode or status.st_size < self._offset:
-                self._anew = self._anew or self._offset > 0
+                self._restart_pending = self._restart_pending or self._offset > 0
                 self._offset, self._inode = 0, status.st_ino
             if status.st_size == self._offset:
                 return None
-            data = os.pread(fd, _SLICE, self._offset)
+            data = os.pread(fd, _MAX_POLL_BYTES, self._offset)
         finally:
             os.close(fd)
         end = data.rfind(b"\n") + 1
-        if not end and len(data) == _SLICE:  # no line is that long: a crash left a hole, or this is no file of ours
-            end = _SLICE
+        if (
+            not end and len(data) == _MAX_POLL_BYTES
+        ):  # no line is that long: a crash left a hole, or this is no file of ours
+            end = _MAX_POLL_BYTES
         self._offset += end
         return data[:end] if end else None
 
-    def _parse(self, line: bytes) -> dict[str, Any] | None:
-        record = parse(line)
-        self.skipped += record is None and bool(line.strip(_BLANK))
+    def _parse_counting_skipped(self, line: bytes) -> dict[str, Any] | None:
+        record = parse_line(line)
+        self.skipped += record is None and bool(line.strip(_BLANK_BYTES))
         return record
 
 
-def parse(line: bytes) -> dict[str, Any] | None:
+def parse_line(line: bytes) -> dict[str, Any] | None:
     """One line; None where it is no JSON object."""
     try:
-        record = orjson.loads(line.strip(_BLANK))
+        record = orjson.loads(line.strip(_BLANK_BYTES))
     except orjson.JSONDecodeError:
         return None
-    return {k: finite(v) for k, v in record.items()} if isinstance(record, dict) else None
+    return {k: decode_number(v) for k, v in record.items()} if isinstance(record, dict) else None
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read_records(path: Path) -> list[dict[str, Any]]:
     """Every complete record of a file; [] where the file is missing."""
     tail, found = LineTail(path), []
     while batch := tail.poll():

@@ -11,34 +11,34 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imgexp_tui.text import clean_line, memory
+from imgexp_tui.text import clean_line, format_memory
 
-MEMORY_SHARE, MEMORY_LEAST = 0.10, 200.0
+MEMORY_TOLERANCE_SHARE, MEMORY_TOLERANCE_MB = 0.10, 200.0
 """Memory disagrees by more than this share of what was measured, and by more than these MB: what the driver and its
 context take differs that much from tool to tool."""
-TOTAL_SHARE = 0.05
+TOTAL_TOLERANCE_SHARE = 0.05
 """Totals that differ by more are of different machines: GB and GiB differ by 7 %, what is reserved by less."""
-PERCENT_LEAST = 15.0
+UTILIZATION_TOLERANCE_POINTS = 15.0
 """Points by which the lowest or highest utilization has to differ: people read it off a gauge that moves."""
-TIME_SHARE = 0.25
+TIME_TOLERANCE_SHARE = 0.25
 """Share by which an epoch's time has to differ: people write about a minute."""
 
 IMPOSSIBLE, DIFFERS = "impossible", "differs"
-SIGNS = {IMPOSSIBLE: "✗", DIFFERS: "≠"}
+KIND_SIGNS = {IMPOSSIBLE: "✗", DIFFERS: "≠"}
 
 _NUMBER = r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_OF = re.compile(rf"({_NUMBER})\s*([KMGT]i?B)?\s*(?:/|\bof\b)\s*({_NUMBER})\s*([KMGT]i?B)?", re.IGNORECASE)
+_USED_OF_TOTAL = re.compile(rf"({_NUMBER})\s*([KMGT]i?B)?\s*(?:/|\bof\b)\s*({_NUMBER})\s*([KMGT]i?B)?", re.IGNORECASE)
 _SIZE = re.compile(rf"({_NUMBER})\s*([KMGT]i?B)\b", re.IGNORECASE)
 _RANGE = re.compile(rf"({_NUMBER})\s*%?\s*(?:-|–|—|to|or|and)\s*({_NUMBER})\s*%?")
 _PERCENT = re.compile(rf"({_NUMBER})\s*%")
 _ASIDE = re.compile(r",?\s*\b(?:above|below|over|under|never)\b.*", re.IGNORECASE)
 _TIME = re.compile(rf"({_NUMBER})\s*(hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)\b", re.IGNORECASE)
-_POWERS = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024}
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_UNIT_MB = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024}
+_UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Discrepancy:
     """What is to be said of one line of a note.
 
     Attributes:
@@ -52,26 +52,26 @@ class Remark:
     sentence: str
 
     def __str__(self) -> str:
-        return f"{SIGNS[self.kind]} {self.sentence}"
+        return f"{KIND_SIGNS[self.kind]} {self.sentence}"
 
 
-def remarks(observed: str, measured: Sequence[tuple[str, str]]) -> list[Remark]:
+def find_discrepancies(observed: str, measured: Sequence[tuple[str, str]]) -> list[Discrepancy]:
     """Where a note and the stats of its run disagree; at most one remark a line."""
     found = []
     for number, line in enumerate(observed.split("\n")):
         label, colon, claim = line.strip(" \t-*").partition(":")
         subject = _subject(label) if colon else ""
-        if subject and (remark := _remark(number, subject, clean_line(claim), _texts(subject, measured))):
+        if subject and (remark := _discrepancy(number, subject, clean_line(claim), _measured_texts(subject, measured))):
             found.append(remark)
     return found
 
 
-def _remark(number: int, subject: str, claim: str, texts: list[str]) -> Remark | None:
-    if why := _impossible(subject, claim):
-        told = f"; measured {texts[0]}" if texts else ""
-        return Remark(number, IMPOSSIBLE, f"cannot be: {why}{told}")
-    if texts and all(_differ(subject, claim, text) for text in texts):
-        return Remark(number, DIFFERS, f"measured {' and '.join(texts)}")
+def _discrepancy(number: int, subject: str, claim: str, measured_texts: list[str]) -> Discrepancy | None:
+    if why := _why_impossible(subject, claim):
+        told = f"; measured {measured_texts[0]}" if measured_texts else ""
+        return Discrepancy(number, IMPOSSIBLE, f"cannot be: {why}{told}")
+    if measured_texts and all(_is_different(subject, claim, text) for text in measured_texts):
+        return Discrepancy(number, DIFFERS, f"measured {' and '.join(measured_texts)}")
     return None
 
 
@@ -89,46 +89,52 @@ def _subject(label: str) -> str:
     return ""
 
 
-def _texts(subject: str, measured: Sequence[tuple[str, str]]) -> list[str]:
+def _measured_texts(subject: str, measured: Sequence[tuple[str, str]]) -> list[str]:
     """What was measured of a subject; several where there are several GPUs."""
     return [text for label, text in measured if _subject(label) == subject]
 
 
-def _impossible(subject: str, claim: str) -> str:
+def _why_impossible(subject: str, claim: str) -> str:
     """Why a claim cannot be true, whatever was measured."""
     if subject.endswith("memory"):
-        used, total = _memory(claim)
-        return f"{_mb(used)} of {_mb(total)}" if used is not None and total is not None and used > total else ""
+        used, total = _parse_memory(claim)
+        return (
+            f"{_format_mb(used)} of {_format_mb(total)}"
+            if used is not None and total is not None and used > total
+            else ""
+        )
     if subject == "gpu utilization":
         percents = [float(text.replace(",", "")) for text in _PERCENT.findall(claim)]
         return f"{max(percents):,g} %" if percents and max(percents) > 100 else ""
     return ""
 
 
-def _differ(subject: str, claim: str, text: str) -> bool:
+def _is_different(subject: str, claim: str, measured_text: str) -> bool:
     if subject.endswith("memory"):
-        (used, total), (peak, there) = _memory(claim), _memory(text)
+        (used, total), (peak, there) = _parse_memory(claim), _parse_memory(measured_text)
         if used is None or peak is None:
             return False
-        other = total is not None and there is not None and abs(total - there) > TOTAL_SHARE * there
-        return other or abs(used - peak) > max(MEMORY_LEAST, MEMORY_SHARE * peak)
+        other = total is not None and there is not None and abs(total - there) > TOTAL_TOLERANCE_SHARE * there
+        return other or abs(used - peak) > max(MEMORY_TOLERANCE_MB, MEMORY_TOLERANCE_SHARE * peak)
     if subject == "gpu utilization":
-        seen, was = _percents(claim), _percents(text)
-        return bool(seen and was) and any(abs(s - w) > PERCENT_LEAST for s, w in zip(seen, was, strict=True))
-    seconds, took = _seconds(claim), _seconds(text)
-    return seconds is not None and took is not None and abs(seconds - took) > TIME_SHARE * took
+        seen, was = _parse_percents(claim), _parse_percents(measured_text)
+        return bool(seen and was) and any(
+            abs(s - w) > UTILIZATION_TOLERANCE_POINTS for s, w in zip(seen, was, strict=True)
+        )
+    seconds, took = _parse_seconds(claim), _parse_seconds(measured_text)
+    return seconds is not None and took is not None and abs(seconds - took) > TIME_TOLERANCE_SHARE * took
 
 
-def _memory(text: str) -> tuple[float | None, float | None]:
+def _parse_memory(text: str) -> tuple[float | None, float | None]:
     """Used and total, MB; a bare "2,425/30,147" counts as MB."""
-    if of := _OF.search(text):
+    if of := _USED_OF_TOTAL.search(text):
         unit = of[4] or of[2] or "MB"
-        return _size(of[1], of[2] or unit), _size(of[3], unit)
+        return _to_mb(of[1], of[2] or unit), _to_mb(of[3], unit)
     one = _SIZE.search(text)
-    return (_size(one[1], one[2]), None) if one else (None, None)
+    return (_to_mb(one[1], one[2]), None) if one else (None, None)
 
 
-def _percents(text: str) -> tuple[float, float] | tuple[()]:
+def _parse_percents(text: str) -> tuple[float, float] | tuple[()]:
     """The lowest and the highest percent that a sentence names; what it says of time spent above one is an aside."""
     main = _ASIDE.sub("", text)
     found = [number for pair in _RANGE.findall(main) for number in pair] + _PERCENT.findall(main)
@@ -136,20 +142,20 @@ def _percents(text: str) -> tuple[float, float] | tuple[()]:
     return (min(percents), max(percents)) if percents else ()
 
 
-def _seconds(text: str) -> float | None:
+def _parse_seconds(text: str) -> float | None:
     """The first length of time in a text, such as "~70 s" or "11m 40s"."""
     total, end = None, None
     for found in _TIME.finditer(text):
         if end is not None and text[end : found.start()].strip(" ,"):
             break
-        total = (total or 0.0) + float(found[1].replace(",", "")) * _SECONDS[found[2][0].lower()]
+        total = (total or 0.0) + float(found[1].replace(",", "")) * _UNIT_SECONDS[found[2][0].lower()]
         end = found.end()
     return total
 
 
-def _size(number: str, unit: str) -> float:
-    return float(number.replace(",", "")) * _POWERS[unit[0].upper()]
+def _to_mb(number: str, unit: str) -> float:
+    return float(number.replace(",", "")) * _UNIT_MB[unit[0].upper()]
 
 
-def _mb(mega: float) -> str:
-    return memory(mega * 1024 * 1024)
+def _format_mb(megabytes: float) -> str:
+    return format_memory(megabytes * 1024 * 1024)

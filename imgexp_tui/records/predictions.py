@@ -15,29 +15,29 @@ import orjson
 from imgexp_tui import durable
 from imgexp_tui.records.rundir import RunDir
 
-_LIMIT = 64 << 20
+_MAX_BYTES = 64 << 20
 """Bytes of a file; a larger one was not written by us."""
-_MOST_CLASSES = 2_000
+_MAX_CLASSES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Prediction:
     """One image.
 
     Attributes:
-        truth, answer: indices of classes.
+        truth, predicted: indices of classes.
         confidence: the probability that the model gave its answer.
-        right: the probability that it gave the truth; the images are sorted by it.
+        truth_probability: the probability that it gave the truth; the images are sorted by it.
     """
 
     truth: int
-    answer: int
+    predicted: int
     confidence: float
-    right: float
+    truth_probability: float
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Predictions:
     """The answers of one validation.
 
     Attributes:
@@ -52,66 +52,66 @@ class Answers:
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     side: int
-    images: tuple[Answer, ...]
+    images: tuple[Prediction, ...]
     pixels: bytes
 
-    def picture(self, number: int) -> bytes:
+    def image_pixels(self, index: int) -> bytes:
         """The RGB bytes of one image."""
         size = self.side * self.side * 3
-        return self.pixels[number * size : (number + 1) * size]
+        return self.pixels[index * size : (index + 1) * size]
 
 
-def write(run: RunDir, name: str, answers: Answers) -> None:
+def write(run: RunDir, name: str, predictions: Predictions) -> None:
     """Write them as `name`, `last` or `best`, in place of those of an earlier epoch.
 
     Raises:
         OSError: it could not be written; what stood there is whole.
     """
     head = {
-        "epoch": answers.epoch,
-        "step": answers.step,
-        "classes": answers.classes,
-        "confusion": answers.confusion,
-        "side": answers.side,
-        "images": [[a.truth, a.answer, a.confidence, a.right] for a in answers.images],
+        "epoch": predictions.epoch,
+        "step": predictions.step,
+        "classes": predictions.classes,
+        "confusion": predictions.confusion,
+        "side": predictions.side,
+        "images": [[a.truth, a.predicted, a.confidence, a.truth_probability] for a in predictions.images],
     }
-    durable.make_folder(run.answers)
-    durable.replace(path_of(run, name), orjson.dumps(head) + b"\n" + answers.pixels)
+    durable.make_folder(run.predictions)
+    durable.replace(path_of(run, name), orjson.dumps(head) + b"\n" + predictions.pixels)
 
 
-def read(run: RunDir, name: str) -> Answers | None:
+def read(run: RunDir, name: str) -> Predictions | None:
     """What was written as `name`; None where that is nothing, or nothing that can be read."""
     try:
         path = path_of(run, name)
-        if path.stat().st_size > _LIMIT:
+        if path.stat().st_size > _MAX_BYTES:
             return None
         line, _, pixels = path.read_bytes().partition(b"\n")
-        return _answers(orjson.loads(line), pixels)
+        return _parse_predictions(orjson.loads(line), pixels)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def path_of(run: RunDir, name: str) -> Path:
-    return run.answers / f"{name}.bin"
+    return run.predictions / f"{name}.bin"
 
 
-def _answers(head: Any, pixels: bytes) -> Answers:
+def _parse_predictions(header: Any, pixels: bytes) -> Predictions:
     """Raises ValueError, KeyError or TypeError where the parts do not fit together."""
-    found = Answers(
-        epoch=int(head["epoch"]),
-        step=int(head["step"]),
-        classes=tuple(str(name) for name in head["classes"]),
-        confusion=tuple(tuple(int(n) for n in row) for row in head["confusion"]),
-        side=int(head["side"]),
-        images=tuple(Answer(int(t), int(a), float(c), float(r)) for t, a, c, r in head["images"]),
+    found = Predictions(
+        epoch=int(header["epoch"]),
+        step=int(header["step"]),
+        classes=tuple(str(name) for name in header["classes"]),
+        confusion=tuple(tuple(int(n) for n in row) for row in header["confusion"]),
+        side=int(header["side"]),
+        images=tuple(Prediction(int(t), int(a), float(c), float(r)) for t, a, c, r in header["images"]),
         pixels=pixels,
     )
     count, classes = len(found.images), range(len(found.classes))
     fits = (
-        len(classes) <= _MOST_CLASSES
+        len(classes) <= _MAX_CLASSES
         and len(found.confusion) in (0, len(classes))
         and all(len(row) == len(classes) for row in found.confusion)
-        and all(a.truth in classes and a.answer in classes and math.isfinite(a.confidence) for a in found.images)
+        and all(a.truth in classes and a.predicted in classes and math.isfinite(a.confidence) for a in found.images)
         and found.side > 0
         and len(pixels) == count * found.side * found.side * 3
     )

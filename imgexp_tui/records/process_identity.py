@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ProcessIdentity:
     """A process for as long as the machine lives.
 
     Attributes:
@@ -29,17 +29,17 @@ class Identity:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Any) -> Identity | None:
+    def from_json(cls, data: Any) -> ProcessIdentity | None:
         try:
             return cls(int(data["pid"]), int(data["start_ticks"]), str(data["boot_id"]), str(data["host"]))
         except (KeyError, TypeError, ValueError):
             return None
 
     @property
-    def here(self) -> bool:
+    def is_on_this_host(self) -> bool:
         return self.host == host()
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether this very process runs on this machine; a zombie does not run."""
         if self.boot_id != boot_id():
             return False
@@ -58,10 +58,10 @@ def host() -> str:
     return socket.gethostname()
 
 
-def identity(pid: int) -> Identity | None:
+def identity_of(pid: int) -> ProcessIdentity | None:
     """The identity of a process of this machine; None where it has ended."""
     found = stat_fields(pid)
-    return Identity(pid, int(found[19]), boot_id(), host()) if found else None
+    return ProcessIdentity(pid, int(found[19]), boot_id(), host()) if found else None
 
 
 def stat_fields(pid: int) -> list[bytes] | None:

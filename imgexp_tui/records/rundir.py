@@ -26,7 +26,7 @@ class RunDir:
     path: Path
 
     @property
-    def run(self) -> str:
+    def run_id(self) -> str:
         return self.path.name
 
     @property
@@ -62,7 +62,7 @@ class RunDir:
         return self.path / "checkpoints"
 
     @property
-    def answers(self) -> Path:
+    def predictions(self) -> Path:
         return self.path / "answers"
 
     @property
@@ -95,19 +95,24 @@ def create_run_dir(lab: Path, version: str) -> RunDir:
 
 def find_runs(lab: Path, version: str | None = None) -> list[RunDir]:
     """The runs of a lab or of one version, newest first. A folder without `request.json` is no run."""
-    found = [RunDir(Path(p)) for v in _versions(lab, version) for p in _folders(v) if RUN_ID.fullmatch(Path(p).name)]
-    return sorted((r for r in found if r.request.exists()), key=lambda r: (r.run, r.version), reverse=True)
+    found = [
+        RunDir(Path(p))
+        for v in _version_folders(lab, version)
+        for p in _subfolders(v)
+        if RUN_ID.fullmatch(Path(p).name)
+    ]
+    return sorted((r for r in found if r.request.exists()), key=lambda r: (r.run_id, r.version), reverse=True)
 
 
-def _versions(lab: Path, version: str | None) -> Iterator[str]:
+def _version_folders(lab: Path, version: str | None) -> Iterator[str]:
     root = lab / RUNS
     if version is not None:
         yield os.fspath(root / version)
     else:
-        yield from (p for p in _folders(os.fspath(root)) if VERSION_NAME.fullmatch(Path(p).name))
+        yield from (p for p in _subfolders(os.fspath(root)) if VERSION_NAME.fullmatch(Path(p).name))
 
 
-def _folders(path: str) -> list[str]:
+def _subfolders(path: str) -> list[str]:
     try:
         with os.scandir(path) as entries:
             return [e.path for e in entries if e.is_dir()]

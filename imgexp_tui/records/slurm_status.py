@@ -16,11 +16,11 @@ import orjson
 from imgexp_tui import durable
 from imgexp_tui.records.rundir import RunDir
 
-WAITING = frozenset(
+WAITING_STATES = frozenset(
     {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 )
 """Names that `squeue` has for a job that does not run yet, or not again (man 1 squeue, JOB STATE CODES)."""
-ENDED = frozenset(
+ENDED_STATES = frozenset(
     {
         *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
         *("REVOKED", "TIMEOUT"),
@@ -30,7 +30,7 @@ ENDED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SlurmStatus:
     """One answer, or one silence.
 
     Attributes:
@@ -50,9 +50,9 @@ class Told:
     silent: float = 0.0
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         """Whether the controller has answered, and the job does not wait or run (any more)."""
-        return self.asked > 0 and (not self.state or self.state in ENDED)
+        return self.asked > 0 and (not self.state or self.state in ENDED_STATES)
 
     def write(self, run: RunDir) -> None:
         """Put it into the run's cache; not done where that cannot be written."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from imgexp_tui.records.documents import HEARTBEAT, Exit, Process, Request
-from imgexp_tui.records.process_identity import Identity, boot_id
+from imgexp_tui.records.documents import DEFAULT_HEARTBEAT, Exit, Process, Request
+from imgexp_tui.records.process_identity import ProcessIdentity, boot_id
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.slurm_status import WAITING, Told
-from imgexp_tui.text import clean_line, duration
+from imgexp_tui.records.slurm_status import WAITING_STATES, SlurmStatus
+from imgexp_tui.text import clean_line, format_duration
 
-START_LIMIT = 30.0
+START_SECONDS = 30.0
 """Seconds that a supervisor may take between the request and `process.json`."""
-GONE_LIMIT = 30.0
+SLURM_GONE_SECONDS = 30.0
 """Seconds after which a Slurm job that its controller does not know, or calls ended, and whose run writes nothing, is
 lost: a job is not known before it is submitted, and a shared file system may show an end late."""
 
@@ -60,119 +60,123 @@ def status(run: RunDir, request: Request | None = None, now: float | None = None
     process, exit_ = Process.read(run), Exit.read(run)
     if exit_ is None or (process and exit_.attempt < process.attempt):
         request = request or Request.read(run)
-        found = _live(run, process, request, now) if process else _starting(run, request, now)
+        found = _live_status(run, process, request, now) if process else _starting_status(run, request, now)
         if found.state is not State.LOST:
             return found
         # Its end may have been written between the first look for it and the look at the processes.
         exit_ = Exit.read(run)
         if exit_ is None or exit_.attempt < found.attempt:
             return found
-    return _ended(exit_, process)
+    return _ended_status(exit_, process)
 
 
-def _starting(run: RunDir, request: Request | None, now: float) -> Status:
+def _starting_status(run: RunDir, request: Request | None, now: float) -> Status:
     if not run.path.exists():
         return Status(State.LOST, "its folder is gone: deleted or moved", 1)
-    if request is None or now - request.created < START_LIMIT:
+    if request is None or now - request.created < START_SECONDS:
         return Status(State.QUEUED, "its supervisor is starting", 1)
     return Status(State.LOST, "its supervisor never came up", 1)
 
 
-def _ended(exit_: Exit, process: Process | None) -> Status:
+def _ended_status(exit_: Exit, process: Process | None) -> Status:
     ends = {s.value for s in State if not s.live}
     if exit_.cause not in ends:
         return Status(State.LOST, f"exit.json names an unknown cause: {exit_.cause}", exit_.attempt, exit_, process)
     return Status(State(exit_.cause), exit_.detail, exit_.attempt, exit_, process)
 
 
-def _live(run: RunDir, process: Process, request: Request | None, now: float) -> Status:
+def _live_status(run: RunDir, process: Process, request: Request | None, now: float) -> Status:
     one = process.trainer or process.supervisor
-    if process.launcher.startswith("slurm") and not _carried_here(process):
-        state, evidence = _in_slurm(run, process, now)
+    if process.launcher.startswith("slurm") and not _has_process_here(process):
+        state, evidence = _slurm_state(run, process, now)
     elif one is None:
         state, evidence = State.LOST, "process.json names no process"
-    elif one.here and not one.alive():
-        return Status(*_without_trainer(process, one), process.attempt, process=process)
+    elif one.is_on_this_host and not one.is_alive():
+        return Status(*_state_without_process(process, one), process.attempt, process=process)
     else:
-        state, evidence = _with_process(process, one)
-    silent = now - _heartbeat(run, process)
-    if state is State.RUNNING and silent > (request.heartbeat if request else HEARTBEAT):
-        state, evidence = State.NO_HEARTBEAT, f"{evidence}; nothing written for {duration(silent)}"
+        state, evidence = _state_with_process(process, one)
+    silent = now - _last_write_time(run, process)
+    if state is State.RUNNING and silent > (request.heartbeat if request else DEFAULT_HEARTBEAT):
+        state, evidence = State.NO_HEARTBEAT, f"{evidence}; nothing written for {format_duration(silent)}"
     return Status(state, evidence, process.attempt, process=process)
 
 
-def _with_process(process: Process, one: Identity) -> tuple[State, str]:
-    """`one` is alive, or on another machine, where only its heartbeat tells."""
-    if not one.here:
-        return State.RUNNING, f"on {one.host}, pid {one.pid}"
+def _state_with_process(process: Process, identity: ProcessIdentity) -> tuple[State, str]:
+    """`identity` is alive, or on another machine, where only its heartbeat tells."""
+    if not identity.is_on_this_host:
+        return State.RUNNING, f"on {identity.host}, pid {identity.pid}"
     if process.trainer is None:
         return State.QUEUED, clean_line(process.waiting) or "its trainer is not started yet"
-    alone = process.supervisor is None or not process.supervisor.alive()
+    alone = process.supervisor is None or not process.supervisor.is_alive()
     job = process.launcher.removeprefix("slurm").strip()
-    return State.RUNNING, f"pid {one.pid}{f', Slurm job {clean_line(job)}' if job.isdecimal() else ''}" + (
+    return State.RUNNING, f"pid {identity.pid}{f', Slurm job {clean_line(job)}' if job.isdecimal() else ''}" + (
         "; its supervisor is gone, so that how it ends will not be known" if alone else ""
     )
 
 
-def _without_trainer(process: Process, one: Identity) -> tuple[State, str]:
-    """`one` was a process of this machine, and is gone."""
-    if process.supervisor and process.supervisor.alive():
+def _state_without_process(process: Process, identity: ProcessIdentity) -> tuple[State, str]:
+    """`identity` was a process of this machine, and is gone."""
+    if process.supervisor and process.supervisor.is_alive():
         return State.RUNNING, "its trainer has ended; its supervisor is writing how"
     if process.trainer is None and process.waiting:
-        why = "the machine was started anew since" if one.boot_id != boot_id() else "its supervisor is gone"
+        why = "the machine was started anew since" if identity.boot_id != boot_id() else "its supervisor is gone"
         return State.LOST, f"ended while it was queued: {why}"
-    if one.boot_id != boot_id():
+    if identity.boot_id != boot_id():
         return State.LOST, "ended, exit unknown: the machine was started anew since"
     return State.LOST, "ended, exit unknown: its supervisor is gone too"
 
 
-def _carried_here(process: Process) -> bool:
+def _has_process_here(process: Process) -> bool:
     """Whether a process of this machine carries the run: nobody need be asked then."""
-    return any(one is not None and one.here and one.alive() for one in (process.trainer, process.supervisor))
+    return any(
+        one is not None and one.is_on_this_host and one.is_alive() for one in (process.trainer, process.supervisor)
+    )
 
 
-def _in_slurm(run: RunDir, process: Process, now: float) -> tuple[State, str]:
+def _slurm_state(run: RunDir, process: Process, now: float) -> tuple[State, str]:
     """Of a run whose Slurm job waits, runs on another machine, or has ended.
 
     What the controller said counts only where it said so after the processes were written down: a job that it called
     pending may have started since.
     """
-    told = Told.read(run, process.uuid)
+    told = SlurmStatus.read(run, process.uuid)
     number = (told.job if told else "") or process.launcher.removeprefix("slurm").strip()
     current = told if told and told.asked >= process.started else None
-    state, evidence = _as_told(run, process, current, clean_line(number), now)
+    state, evidence = _state_from_slurm(run, process, current, clean_line(number), now)
     if told and told.silent:
         since = time.strftime("%H:%M:%S", time.localtime(told.silent))
         evidence += f" (Slurm does not answer since {since})"
     return state, evidence
 
 
-def _as_told(run: RunDir, process: Process, told: Told | None, number: str, now: float) -> tuple[State, str]:
-    job = f"Slurm job {number}" if number else "its Slurm job"
-    if told and told.state in WAITING:
-        word, reason = told.state.lower().replace("_", " "), clean_line(told.reason)
+def _state_from_slurm(
+    run: RunDir, process: Process, slurm_status: SlurmStatus | None, job_number: str, now: float
+) -> tuple[State, str]:
+    job = f"Slurm job {job_number}" if job_number else "its Slurm job"
+    if slurm_status and slurm_status.state in WAITING_STATES:
+        word, reason = slurm_status.state.lower().replace("_", " "), clean_line(slurm_status.reason)
         return State.QUEUED, f"{job} {word}" + (f": {reason}" if reason not in ("", "None") else "")
     gone = ""
-    if told and told.gone:
-        word = told.state.lower().replace("_", " ")
-        gone = f"Slurm calls job {number} {word}" if word else f"Slurm knows no job {number or 'of it'}"
-        if now - max(told.asked, _heartbeat(run, process, run.system)) > GONE_LIMIT:
+    if slurm_status and slurm_status.is_gone:
+        word = slurm_status.state.lower().replace("_", " ")
+        gone = f"Slurm calls job {job_number} {word}" if word else f"Slurm knows no job {job_number or 'of it'}"
+        if now - max(slurm_status.asked, _last_write_time(run, process, run.system)) > SLURM_GONE_SECONDS:
             when = "before it was started" if process.supervisor is None else "exit unknown"
             return State.LOST, f"ended, {when}: {gone}"
         gone = f"; {gone}"
     if process.supervisor is None:
-        return State.QUEUED, f"{job} is starting" if told and not gone else f"waits for {job}{gone}"
+        return State.QUEUED, f"{job} is starting" if slurm_status and not gone else f"waits for {job}{gone}"
     if process.trainer is None:
         return State.QUEUED, clean_line(process.waiting) or f"{job}: its trainer is not started yet"
-    if process.trainer.here:
+    if process.trainer.is_on_this_host:
         return State.NO_HEARTBEAT, f"its processes are gone; what became of {job} is not known yet"
     return State.RUNNING, f"{job} on {process.trainer.host}, pid {process.trainer.pid}{gone}"
 
 
-def _heartbeat(run: RunDir, process: Process, *more: Path) -> float:
+def _last_write_time(run: RunDir, process: Process, *more_files: Path) -> float:
     """When the run last wrote anything (modification times, seconds since the epoch)."""
     beats = [process.started]
-    for path in (run.metrics, run.events, run.log, *more):
+    for path in (run.metrics, run.events, run.log, *more_files):
         try:
             beats.append(path.stat().st_mtime)
         except OSError:

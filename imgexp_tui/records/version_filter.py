@@ -16,21 +16,21 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.notebook.schema.settings import nearest
-from imgexp_tui.notebook.search import folded
+from imgexp_tui.notebook.schema.settings import closest_name
+from imgexp_tui.notebook.search import fold_case
 from imgexp_tui.records.status import State
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.text import clean_line, join_names
 
 _NONE, _LIVE, _BROKEN = "none", "live", "broken"
-STATES = (*(state.value for state in State), _LIVE, _NONE, _BROKEN)
+FILTER_STATES = (*(state.value for state in State), _LIVE, _NONE, _BROKEN)
 """What `state:` takes: the states, "live" for any of a run under way, "none" without runs, "broken" for a version that
 cannot run."""
-_KEYS = ("state", "tag", "base")
-_KEYED = re.compile(r"(!?)([^\W\d_]\w*):(\"[^\"]*\"?|\S*)")
-_COMPARED = re.compile(r"([^\s\"<>=!:]*)\s*(<=|>=|<|>|=)\s*(\S*)")
-_WORD = re.compile(r"(!?)(\"[^\"]*\"?|\S+)")
+_FILTER_KEYS = ("state", "tag", "base")
+_KEY_TOKEN = re.compile(r"(!?)([^\W\d_]\w*):(\"[^\"]*\"?|\S*)")
+_COMPARISON_TOKEN = re.compile(r"([^\s\"<>=!:]*)\s*(<=|>=|<|>|=)\s*(\S*)")
+_WORD_TOKEN = re.compile(r"(!?)(\"[^\"]*\"?|\S+)")
 _SPACE = re.compile(r"\s*")
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -44,24 +44,24 @@ class FilterError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class VersionFacts:
     """What is known of a version.
 
     Attributes:
         states: of its shown run and of every live one; none without runs.
-        numbers: `Best.numbers` of the version's best run.
+        metric_values: `Best.numbers` of the version's best run.
     """
 
     version: Version
     states: Collection[str] = ()
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    metric_values: Mapping[str, float] = field(default_factory=dict)
 
 
-_Test = Callable[[Facts], bool]
+_Predicate = Callable[[VersionFacts], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class ParsedFilter:
     """A filter that was understood.
 
     Attributes:
@@ -69,14 +69,14 @@ class Filter:
     """
 
     text: str
-    tests: tuple[_Test, ...]
+    predicates: tuple[_Predicate, ...]
 
-    def holds(self, facts: Facts) -> bool:
+    def matches(self, facts: VersionFacts) -> bool:
         """Whether a version is shown."""
-        return all(test(facts) for test in self.tests)
+        return all(test(facts) for test in self.predicates)
 
 
-def parse(text: str, metrics: Collection[str] = ()) -> Filter | None:
+def parse_filter(text: str, metrics: Collection[str] = ()) -> ParsedFilter | None:
     """The filter that `text` says; None where it says nothing.
 
     Args:
@@ -85,23 +85,23 @@ def parse(text: str, metrics: Collection[str] = ()) -> Filter | None:
     Raises:
         FilterError: it cannot be understood.
     """
-    tests: list[_Test] = []
+    tests: list[_Predicate] = []
     at = 0
-    while (at := _end(_SPACE, text, at)) < len(text):
-        if found := _KEYED.match(text, at):
-            tests.append(_negated(found[1], _keyed(found[2].lower(), _unquoted(found[3]))))
-        elif found := _COMPARED.match(text, at):
-            tests.append(_compared(found[1], found[2], found[3], metrics))
-        elif found := _WORD.match(text, at):
-            tests.append(_negated(found[1], _says(_unquoted(found[2]))))
+    while (at := _match_end(_SPACE, text, at)) < len(text):
+        if found := _KEY_TOKEN.match(text, at):
+            tests.append(_negate_if(found[1], _key_predicate(found[2].lower(), _unquoted(found[3]))))
+        elif found := _COMPARISON_TOKEN.match(text, at):
+            tests.append(_metric_predicate(found[1], found[2], found[3], metrics))
+        elif found := _WORD_TOKEN.match(text, at):
+            tests.append(_negate_if(found[1], _text_predicate(_unquoted(found[2]))))
         assert found is not None
         at = found.end()
-    return Filter(text.strip(), tuple(tests)) if tests else None
+    return ParsedFilter(text.strip(), tuple(tests)) if tests else None
 
 
-def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found else at
+def _match_end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    found = pattern.match(text, start)
+    return found.end() if found else start
 
 
 def _unquoted(text: str) -> str:
@@ -112,82 +112,86 @@ def _unquoted(text: str) -> str:
     return text[1:-1]
 
 
-def _negated(sign: str, test: _Test) -> _Test:
-    return (lambda facts: not test(facts)) if sign else test
+def _negate_if(negation: str, predicate: _Predicate) -> _Predicate:
+    return (lambda facts: not predicate(facts)) if negation else predicate
 
 
-def _keyed(key: str, value: str) -> _Test:
-    if key not in _KEYS:
-        near = nearest(key, _KEYS)
+def _key_predicate(key: str, value: str) -> _Predicate:
+    if key not in _FILTER_KEYS:
+        near = closest_name(key, _FILTER_KEYS)
         mend = f"did you mean {near}:?" if near else "take state:, tag: or base:, or put the words in quotes"
         raise FilterError(f"there is no {clean_line(key)}:; {mend}")
     wanted = [part.strip().lower() for part in value.split(",") if part.strip()]
     if not wanted:
-        example = {"state": listed(list(STATES), "or"), "tag": "such as tag:seed", "base": "such as base:v0"}[key]
+        example = {
+            "state": join_names(list(FILTER_STATES), "or"),
+            "tag": "such as tag:seed",
+            "base": "such as base:v0",
+        }[key]
         raise FilterError(f"{key}: wants a word: {example}")
     if key == "state":
-        return _of_state(wanted)
+        return _state_predicate(wanted)
     if key == "tag":
         return lambda facts: any(tag.lower() in wanted for tag in facts.version.tags)
     return lambda facts: (facts.version.base or _NONE).lower() in wanted
 
 
-def _of_state(wanted: list[str]) -> _Test:
+def _state_predicate(wanted: list[str]) -> _Predicate:
     """The beginning of a state will do: what is being typed filters already."""
     states: set[str] = set()
     for word in wanted:
-        found = {state for state in STATES if state.startswith(word.replace("-", " ").replace("_", " "))}
+        found = {state for state in FILTER_STATES if state.startswith(word.replace("-", " ").replace("_", " "))}
         if not found:
-            near = nearest(word, STATES)
-            mend = f"did you mean {near}?" if near else f"take one of {', '.join(STATES)}"
+            near = closest_name(word, FILTER_STATES)
+            mend = f"did you mean {near}?" if near else f"take one of {', '.join(FILTER_STATES)}"
             raise FilterError(f"{clean_line(word)} is no state; {mend}")
         states |= found
     if _LIVE in states:
         states |= {state.value for state in State if state.live}
 
-    def test(facts: Facts) -> bool:
+    def test(facts: VersionFacts) -> bool:
         found = facts.states or {_NONE}
         return not states.isdisjoint(found) or (_BROKEN in states and not facts.version.runnable)
 
     return test
 
 
-def _compared(name: str, sign: str, value: str, metrics: Collection[str]) -> _Test:
+def _metric_predicate(name: str, operator_sign: str, value: str, metrics: Collection[str]) -> _Predicate:
     if not name:
-        raise FilterError(f"{sign} stands behind a metric, such as valid/loss<0.3")
+        raise FilterError(f"{operator_sign} stands behind a metric, such as valid/loss<0.3")
     try:
         limit = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
     except ValueError:
-        told = f"{clean_line(value)} is no number" if value else f"{sign} wants a number"
-        raise FilterError(f"{told}; write such as {clean_line(name)}{sign}0.3") from None
-    if metrics and not any(_fits(name, metric) for metric in metrics):
+        told = f"{clean_line(value)} is no number" if value else f"{operator_sign} wants a number"
+        raise FilterError(f"{told}; write such as {clean_line(name)}{operator_sign}0.3") from None
+    if metrics and not any(_is_name_of(name, metric) for metric in metrics):
         ends = {metric.rpartition("/")[2] for metric in metrics} | set(metrics)
-        near = nearest(name, ends)
+        near = closest_name(name, ends)
         mend = f"did you mean {near}?" if near else f"there are {', '.join(sorted(map(clean_line, metrics))[:8])}"
         raise FilterError(f"no run has a metric that ends in {clean_line(name)}; {mend}")
-    compare = _COMPARE[sign]
+    compare = _OPERATORS[operator_sign]
 
-    def test(facts: Facts) -> bool:
-        fitting = [metric for metric in facts.numbers if _fits(name, metric)]
+    def test(facts: VersionFacts) -> bool:
+        fitting = [metric for metric in facts.metric_values if _is_name_of(name, metric)]
         if not fitting:
             return False
-        judged = next(iter(facts.numbers))
+        judged = next(iter(facts.metric_values))
         order = {metric: 2 for metric in fitting if metric.startswith("valid/")} | {judged: 1, name: 0}
-        return compare(facts.numbers[min(fitting, key=lambda metric: order.get(metric, 3))], limit)
+        return compare(facts.metric_values[min(fitting, key=lambda metric: order.get(metric, 3))], limit)
 
     return test
 
 
-def _fits(name: str, metric: str) -> bool:
+def _is_name_of(name: str, metric: str) -> bool:
     return metric == name or metric.endswith(f"/{name}")
 
 
-def _says(words: str) -> _Test:
-    exact = words != folded(words)
+def _text_predicate(words: str) -> _Predicate:
+    exact = words != fold_case(words)
 
-    def test(facts: Facts) -> bool:
+    def test(facts: VersionFacts) -> bool:
         one = facts.version
         texts = (one.name, one.summary, one.takeaways, one.observed)
-        return any(words in (text if exact else folded(text)) for text in texts)
+        return any(words in (text if exact else fold_case(text)) for text in texts)
 
     return test

@@ -8,48 +8,48 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.text import clean
 
-_LIMIT = 1 << 20
+_MAX_BYTES = 1 << 20
 """Bytes of a file, and of what git says, beyond which no difference is made."""
-_PATIENCE = 20.0
+_GIT_TIMEOUT = 20.0
 
 
-def code_diff(a: RunView, b: RunView) -> list[str]:
+def code_diff(a: RunFollower, b: RunFollower) -> list[str]:
     """A unified diff in lines, cleaned, with a first line that says of what; a sentence where there is none."""
-    lines = [_said(a, b), *_copies(a, b)]
+    lines = [_title_line(a, b), *_diff_sources(a, b)]
     if len(lines) == 1:
-        lines += _commits(a, b)
+        lines += _diff_commits(a, b)
     if len(lines) == 1:
         lines.append("No difference is known.")
     return [clean(line.expandtabs(4)).rstrip() for line in lines]
 
 
-def _said(a: RunView, b: RunView) -> str:
-    return f"{a.version} ({a.run}, {_commit(a)}) → {b.version} ({b.run}, {_commit(b)})"
+def _title_line(a: RunFollower, b: RunFollower) -> str:
+    return f"{a.version} ({a.run_id}, {_describe_commit(a)}) → {b.version} ({b.run_id}, {_describe_commit(b)})"
 
 
-def _commit(view: RunView) -> str:
-    git = view.request.git if view.request else {}
+def _describe_commit(follower: RunFollower) -> str:
+    git = follower.request.git if follower.request else {}
     sha = str(git.get("sha", ""))[:9]
     return (f"commit {sha}" + (" and changes" if git.get("dirty") else "")) if sha else "no repository"
 
 
-def _copies(a: RunView, b: RunView) -> Iterator[str]:
+def _diff_sources(a: RunFollower, b: RunFollower) -> Iterator[str]:
     """The difference of the source that was copied into the runs when they were asked for."""
-    before, after = _sources(a), _sources(b)
+    before, after = _source_files(a), _source_files(b)
     if before is None or after is None:
         return
     for name in sorted({*before, *after}):
-        old, new = (_lines(files[name]) if name in files else [] for files in (before, after))
+        old, new = (_read_lines(files[name]) if name in files else [] for files in (before, after))
         yield from difflib.unified_diff(old, new, f"{a.version}/{name}", f"{b.version}/{name}", lineterm="")
 
 
-def _sources(view: RunView) -> dict[str, Path] | None:
+def _source_files(follower: RunFollower) -> dict[str, Path] | None:
     """The copied files of a run by their names; None where it has none. What is linked is data."""
-    name = view.request.source if view.request else ""
-    folder = view.dir.path / name
+    name = follower.request.source if follower.request else ""
+    folder = follower.run_dir.path / name
     if not name or not folder.is_dir():
         return None
     found = {}
@@ -61,16 +61,16 @@ def _sources(view: RunView) -> dict[str, Path] | None:
     return found
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     try:
-        if path.stat().st_size > _LIMIT:
+        if path.stat().st_size > _MAX_BYTES:
             return ["(too large to compare)"]
         return path.read_text("utf-8", errors="replace").splitlines()
     except OSError as error:
         return [f"(cannot be read: {error.strerror})"]
 
 
-def _commits(a: RunView, b: RunView) -> Iterator[str]:
+def _diff_commits(a: RunFollower, b: RunFollower) -> Iterator[str]:
     """The difference of the commits, and of what was not committed."""
     gits = [view.request.git if view.request else {} for view in (a, b)]
     before, after = (str(git.get("sha", "")) for git in gits)
@@ -85,13 +85,13 @@ def _commits(a: RunView, b: RunView) -> Iterator[str]:
 def _git_diff(lab: Path, before: str, after: str) -> Iterator[str]:
     words = ["git", "-C", os.fspath(lab), "diff", "--no-color", "--no-ext-diff", "--no-textconv", before, after, "--"]
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE)
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_GIT_TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as error:
         yield f"git could not compare {before[:9]} and {after[:9]}: {error}"
         return
     if done.returncode:
         yield f"git could not compare {before[:9]} and {after[:9]}: {done.stderr.decode('utf-8', 'replace').strip()}"
         return
-    yield from done.stdout[:_LIMIT].decode("utf-8", "replace").splitlines()
-    if len(done.stdout) > _LIMIT:
+    yield from done.stdout[:_MAX_BYTES].decode("utf-8", "replace").splitlines()
+    if len(done.stdout) > _MAX_BYTES:
         yield f"(cut: the difference has {len(done.stdout):,} bytes)"

@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from imgexp_tui.reports.note_outline import NoteLine, note_lines
+from imgexp_tui.reports.note_outline import NoteLine, parse_note_lines
 from imgexp_tui.reports.plot_data import Figure
 from imgexp_tui.reports.sections import (
-    Block,
+    BulletList,
     Heading,
-    Items,
+    InlineText,
     Link,
-    Note,
+    NoteBlock,
+    PageBlock,
     Paragraph,
     Plot,
-    Rule,
+    Separator,
     Strong,
     Table,
-    ToDo,
-    Words,
+    TodoList,
 )
 from imgexp_tui.text import clean_line
 
@@ -43,7 +43,7 @@ figure { margin: 1.5em 0; color: var(--quiet) }
 figure svg { width: 100%; height: auto }
 hr { border: 0; border-top: 4px double var(--line); margin: 3em 0 1em }
 """
-_HEAD = """\
+_PAGE_HEAD = """\
 <!doctype html>
 <!-- made by imgexp-tui export -->
 <html lang="en">
@@ -59,97 +59,97 @@ _HEAD = """\
 """
 
 
-def html(blocks: Iterable[Block]) -> str:
+def render_html(blocks: Iterable[PageBlock]) -> str:
     """The page."""
     blocks = list(blocks)
     title = next((block.text for block in blocks if isinstance(block, Heading)), "")
-    body = "\n".join(_block(block) for block in blocks)
-    return f"{_HEAD.format(title=_text(title), style=_STYLE)}{body}\n</body>\n</html>\n"
+    body = "\n".join(_render_block(block) for block in blocks)
+    return f"{_PAGE_HEAD.format(title=_escape_text(title), style=_STYLE)}{body}\n</body>\n</html>\n"
 
 
-def _block(block: Block) -> str:
+def _render_block(block: PageBlock) -> str:
     match block:
         case Heading():
-            anchor = f' id="{_text(block.anchor)}"' if block.anchor else ""
-            return f"<h{block.level}{anchor}>{_text(block.text)}</h{block.level}>"
-        case Rule():
+            anchor = f' id="{_escape_text(block.anchor)}"' if block.anchor else ""
+            return f"<h{block.level}{anchor}>{_escape_text(block.text)}</h{block.level}>"
+        case Separator():
             return "<hr>"
         case Paragraph():
-            return f"<p>{_words(block.words)}</p>"
-        case Note():
-            return "".join(_note(note_lines(block.text)))
-        case Items():
-            return "<ul>" + "".join(f"<li>{_text(item)}</li>" for item in block.items) + "</ul>"
-        case ToDo():
-            items = (f'<li><input type="checkbox" disabled> {_words(words)}</li>' for words in block.items)
+            return f"<p>{_render_words(block.words)}</p>"
+        case NoteBlock():
+            return "".join(_render_note(parse_note_lines(block.text)))
+        case BulletList():
+            return "<ul>" + "".join(f"<li>{_escape_text(item)}</li>" for item in block.items) + "</ul>"
+        case TodoList():
+            items = (f'<li><input type="checkbox" disabled> {_render_words(words)}</li>' for words in block.items)
             return "<ul>" + "".join(items) + "</ul>"
         case Table():
-            return _table(block)
+            return _render_table(block)
         case Plot():
-            return f"<figure>{_drawing(block.figure)}</figure>"
+            return f"<figure>{_render_figure(block.figure)}</figure>"
 
 
-def _text(text: str) -> str:
+def _escape_text(text: str) -> str:
     return escape(clean_line(text))
 
 
-def _words(words: Words) -> str:
+def _render_words(words: InlineText) -> str:
     out = []
     for word in words:
         match word:
             case Link():
-                out.append(f'<a href="#{_text(word.anchor)}">{_text(word.text)}</a>')
+                out.append(f'<a href="#{_escape_text(word.anchor)}">{_escape_text(word.text)}</a>')
             case Strong():
-                out.append(f"<strong>{_text(word.text)}</strong>" if word.text else "")
+                out.append(f"<strong>{_escape_text(word.text)}</strong>" if word.text else "")
             case _:
-                out.append(f"{' ' * word.startswith(' ')}{_text(word)}{' ' * word.endswith(' ')}")
+                out.append(f"{' ' * word.startswith(' ')}{_escape_text(word)}{' ' * word.endswith(' ')}")
     return "".join(out)
 
 
-def _table(table: Table) -> str:
+def _render_table(table: Table) -> str:
     def row(tag: str, cells: Iterable[str]) -> str:
         return "<tr>" + "".join(
-            f"<{tag}{' class=number' if i in table.figures else ''}>{cell}</{tag}>" for i, cell in enumerate(cells)
+            f"<{tag}{' class=number' if i in table.numeric_columns else ''}>{cell}</{tag}>" for i, cell in enumerate(cells)
         ) + "</tr>\n"  # fmt: skip
 
-    head = row("th", map(_text, table.head))
-    body = "".join(row("td", map(_words, cells)) for cells in table.rows)
+    head = row("th", map(_escape_text, table.head))
+    body = "".join(row("td", map(_render_words, cells)) for cells in table.rows)
     return f'<div class="wide"><table>\n<thead>{head}</thead>\n<tbody>{body}</tbody>\n</table></div>'
 
 
-def _note(lines: Iterable[NoteLine]) -> Iterator[str]:
+def _render_note(lines: Iterable[NoteLine]) -> Iterator[str]:
     """Lists and paragraphs; a line that goes on with the one above stands below it."""
     depth, inside, gap = 0, False, False
     for line in lines:
-        if line.blank:
+        if line.is_blank:
             gap = True
             continue
-        if inside and not depth and (line.bullet or gap or line.depth):
+        if inside and not depth and (line.is_bullet or gap or line.depth):
             yield "</p>"
             inside = False
         while depth > line.depth:
             yield "</li></ul>"
             depth -= 1
-        if line.bullet:
+        if line.is_bullet:
             yield "<ul>" * (line.depth - depth) or "</li>"
             box = line.checkbox
             ticked = f'<input type="checkbox" disabled{" checked" * box[0]}> ' if box else ""
-            yield f"<li>{ticked}{_text(box[1] if box else line.text)}"
+            yield f"<li>{ticked}{_escape_text(box[1] if box else line.text)}"
         elif line.depth:
-            yield f"{'<br>' * (1 + gap)}{_text(line.text)}"
+            yield f"{'<br>' * (1 + gap)}{_escape_text(line.text)}"
         else:
-            yield f"{'<br>' if inside else '<p>'}{_text(line.text)}"
+            yield f"{'<br>' if inside else '<p>'}{_escape_text(line.text)}"
             inside = True
         depth, gap = line.depth, False
     yield "</li></ul>" * depth + ("</p>" if inside and not depth else "")
 
 
-def _drawing(figure: Figure) -> str:
+def _render_figure(figure: Figure) -> str:
     """The SVG as a part of the page: its text in the page's colour, its names its own."""
-    from imgexp_tui.reports.plot_render import INK, draw
+    from imgexp_tui.reports.plot_render import FOREGROUND_COLOUR, draw
 
     svg = draw(figure).svg.decode()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', lambda m: f"{m[0]}{figure.name}-", svg)
-    svg = svg.replace(INK, "currentColor").strip()
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{_text(figure.alt)}" ', 1)
+    svg = svg.replace(FOREGROUND_COLOUR, "currentColor").strip()
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{_escape_text(figure.alt_text)}" ', 1)

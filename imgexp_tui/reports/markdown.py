@@ -5,80 +5,80 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from imgexp_tui.reports.markdown_escape import block as note
-from imgexp_tui.reports.markdown_escape import inline
+from imgexp_tui.reports.markdown_escape import escape_block as note
+from imgexp_tui.reports.markdown_escape import escape_inline
 from imgexp_tui.reports.sections import (
-    Block,
+    BulletList,
     Heading,
-    Items,
+    InlineText,
     Link,
-    Note,
+    NoteBlock,
+    PageBlock,
     Paragraph,
     Plot,
-    Rule,
+    Separator,
     Strong,
     Table,
-    ToDo,
-    Words,
+    TodoList,
 )
 
-MARK = "<!-- made by imgexp-tui export -->"
+EXPORT_MARK = "<!-- made by imgexp-tui export -->"
 """The first line of an exported page, by which an export knows that it may replace a file."""
 
 
-def markdown(blocks: Iterable[Block], *, plots: str | None = None) -> str:
+def render_markdown(blocks: Iterable[PageBlock], *, plots_folder: str | None = None) -> str:
     """The page.
 
     Args:
-        plots: the folder of its pictures, beside it; without one there are none.
+        plots_folder: the folder of its pictures, beside it; without one there are none.
     """
-    parts = [MARK, *(_block(block, plots) for block in blocks)]
+    parts = [EXPORT_MARK, *(_render_block(block, plots_folder) for block in blocks)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _block(block: Block, plots: str | None) -> str:
+def _render_block(block: PageBlock, plots_folder: str | None) -> str:
     match block:
         case Heading():
-            return f"{'#' * block.level} {inline(block.text)}"
-        case Rule():
+            return f"{'#' * block.level} {escape_inline(block.text)}"
+        case Separator():
             return "---"
         case Paragraph():
-            return _words(block.words)
-        case Note():
+            return _render_words(block.words)
+        case NoteBlock():
             return note(block.text)
-        case Items():
-            return "\n".join(f"- {inline(item)}" for item in block.items)
-        case ToDo():
-            return "\n".join(f"- [ ] {_words(words)}" for words in block.items)
+        case BulletList():
+            return "\n".join(f"- {escape_inline(item)}" for item in block.items)
+        case TodoList():
+            return "\n".join(f"- [ ] {_render_words(words)}" for words in block.items)
         case Table():
-            return _table(block)
+            return _render_table(block)
         case Plot():
-            return _picture(block, plots) if plots is not None else ""
+            return _render_plot(block, plots_folder) if plots_folder is not None else ""
 
 
-def _words(words: Words) -> str:
+def _render_words(words: InlineText) -> str:
     """Words as they stand; what blank they begin or end with is kept."""
     out = []
     for word in words:
         match word:
             case Link():
-                out.append(f"[{inline(word.text)}](#{word.anchor})")
+                out.append(f"[{escape_inline(word.text)}](#{word.anchor})")
             case Strong():
-                out.append(f"**{inline(word.text)}**" if word.text else "")
+                out.append(f"**{escape_inline(word.text)}**" if word.text else "")
             case _:
                 before, after = " " * word.startswith(" "), " " * (word.endswith(" ") and bool(word.strip()))
-                out.append(before + inline(word) + after)
+                out.append(before + escape_inline(word) + after)
     return "".join(out)
 
 
-def _table(table: Table) -> str:
-    rule = ["---:" if i in table.figures else "---" for i in range(len(table.head))]
-    rows: list[Sequence[str]] = [[inline(cell) for cell in table.head], rule]
-    rows += [[_words(cell).strip() for cell in row] for row in table.rows]
+def _render_table(table: Table) -> str:
+    rule = ["---:" if i in table.numeric_columns else "---" for i in range(len(table.head))]
+    rows: list[Sequence[str]] = [[escape_inline(cell) for cell in table.head], rule]
+    rows += [[_render_words(cell).strip() for cell in row] for row in table.rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def _picture(plot: Plot, folder: str) -> str:
+def _render_plot(plot: Plot, folder: str) -> str:
     """The PNG, which every viewer shows; it leads to the SVG, which is sharp at any size."""
     png, svg = (quote(f"{folder}/{plot.figure.name}.{kind}", errors="surrogateescape") for kind in ("png", "svg"))
-    return f"[![{inline(plot.figure.alt)}]({png})]({svg})"
+    return f"[![{escape_inline(plot.figure.alt_text)}]({png})]({svg})"

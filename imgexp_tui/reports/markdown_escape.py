@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from imgexp_tui.reports.note_outline import NoteLine, note_lines
+from imgexp_tui.reports.note_outline import NoteLine, parse_note_lines
 from imgexp_tui.text import clean_line
 
-_INLINE = re.compile(
+_INLINE_MARKS = re.compile(
     r"[\\`*<|$]"
     r"|\[(?![^\[\]\\]*\](?![(\[:]))"  # [words] alone mean nothing, for nothing defines what they stand for
     r"|~(?!\w)|(?<=\S)~"  # ~5 can begin what is struck through, but with all others plain nothing can end it
@@ -21,44 +21,44 @@ _INLINE = re.compile(
     r"|&(?=#?\w+;)"
     r"|:(?=//)|(?<=\b[wW]{3})\."
 )
-_BLOCK = re.compile(r"#{1,6}(?!\S)|[>=+-]|\d{1,9}[.)]")
+_BLOCK_MARKS = re.compile(r"#{1,6}(?!\S)|[>=+-]|\d{1,9}[.)]")
 
 
-def inline(text: str) -> str:
+def escape_inline(text: str) -> str:
     """One line of text, for a table's cell, a heading or the like."""
-    return _INLINE.sub(lambda m: "\\" + m[0], clean_line(text))
+    return _INLINE_MARKS.sub(lambda m: "\\" + m[0], clean_line(text))
 
 
-def block(text: str) -> str:
+def escape_block(text: str) -> str:
     """A note: its bullets, in whatever manner they are written, as a list with its nesting, other lines as they are."""
-    return "\n".join(_lines(list(note_lines(text)))).strip("\n")
+    return "\n".join(_escape_lines(list(parse_note_lines(text)))).strip("\n")
 
 
-def _lines(lines: list[NoteLine]) -> Iterator[str]:
+def _escape_lines(lines: list[NoteLine]) -> Iterator[str]:
     listed = False
     for i, line in enumerate(lines):
         following = lines[i + 1] if i + 1 < len(lines) else None
         # A backslash at the end of a line keeps the break, where another line of the same paragraph follows.
-        breaks = "\\" if line.text and following and following.text and not following.bullet else ""
-        if line.blank:
+        breaks = "\\" if line.text and following and following.text and not following.is_bullet else ""
+        if line.is_blank:
             yield ""
-        elif line.bullet:
-            begins = "\n" if not listed and i and not lines[i - 1].blank else ""  # a list after a paragraph at once
+        elif line.is_bullet:
+            begins = "\n" if not listed and i and not lines[i - 1].is_blank else ""  # a list after a paragraph at once
             listed = True
-            yield begins + "  " * (line.depth - 1) + f"- {_item(line)}".rstrip() + breaks
+            yield begins + "  " * (line.depth - 1) + f"- {_escape_item(line)}".rstrip() + breaks
         else:
-            yield "  " * line.depth + _paragraph(line.text) + breaks
+            yield "  " * line.depth + _escape_paragraph(line.text) + breaks
 
 
-def _item(line: NoteLine) -> str:
+def _escape_item(line: NoteLine) -> str:
     box = line.checkbox
-    return f"[{'x' if box[0] else ' '}] {inline(box[1])}" if box else _paragraph(line.text)
+    return f"[{'x' if box[0] else ' '}] {escape_inline(box[1])}" if box else _escape_paragraph(line.text)
 
 
-def _paragraph(line: str) -> str:
+def _escape_paragraph(line: str) -> str:
     """A line that must not begin a heading, a quotation or a list."""
-    text = inline(line)
-    if begins := _BLOCK.match(text):
+    text = escape_inline(line)
+    if begins := _BLOCK_MARKS.match(text):
         at = len(begins[0]) - 1 if text[0].isdigit() else 0
         return f"{text[:at]}\\{text[at:]}"
     return text

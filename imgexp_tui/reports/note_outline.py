@@ -18,37 +18,37 @@ class NoteLine:
 
     Attributes:
         depth: 1 for an outermost bullet and the lines that belong to it, 0 outside of all bullets.
-        bullet: whether it begins one.
+        is_bullet: whether it begins one.
         text: without indent and bullet, cleaned; "" for an empty line.
     """
 
     depth: int
-    bullet: bool
+    is_bullet: bool
     text: str
 
     @property
-    def blank(self) -> bool:
-        return not (self.bullet or self.text)
+    def is_blank(self) -> bool:
+        return not (self.is_bullet or self.text)
 
     @property
     def checkbox(self) -> tuple[bool, str] | None:
         """Whether it is ticked, and the text beside it; None for a line without one."""
-        found = _CHECKBOX.fullmatch(self.text) if self.bullet else None
+        found = _CHECKBOX.fullmatch(self.text) if self.is_bullet else None
         return (found[1] != " ", found[2]) if found else None
 
 
-def note_lines(note: str) -> Iterator[NoteLine]:
+def parse_note_lines(note: str) -> Iterator[NoteLine]:
     """The lines of a note."""
     indents: list[int] = []
     blank = False
     for line in clean(note).expandtabs(4).strip("\n").split("\n"):
         if not line.strip():
-            yield NoteLine(len(indents), bullet=False, text="")
+            yield NoteLine(len(indents), is_bullet=False, text="")
         elif found := _BULLET.fullmatch(line):
             indents = [n for n in indents if n < len(found[1])] + [len(found[1])]
-            yield NoteLine(len(indents), bullet=True, text=found[2].strip())
+            yield NoteLine(len(indents), is_bullet=True, text=found[2].strip())
         else:
             if blank and not line.startswith(" "):
                 indents = []
-            yield NoteLine(len(indents), bullet=False, text=line.strip())
+            yield NoteLine(len(indents), is_bullet=False, text=line.strip())
         blank = not line.strip()

@@ -11,23 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
-from imgexp_tui.records.metrics.follower import Best, RunView, Series, best_of
-from imgexp_tui.text import number
+from imgexp_tui.records.metrics.follower import Best, RunFollower, Series, best_run
+from imgexp_tui.text import format_number
 
-COLUMNS = 600
+MAX_COLUMNS = 600
 """Columns of pixels that a panel has at most; a line keeps the lowest and the highest value of each."""
-MOST = 8
+MAX_VERSIONS = 8
 """Most versions that one figure compares; more cannot be told apart by colour."""
-_FEW = 60
+_MAX_DOTS = 60
 """Up to so many points each gets a dot."""
-_WIDE = 100.0
+_LOG_SCALE_RATIO = 100.0
 """From this ratio of its highest to its lowest value on, loss is drawn on a log scale."""
 _METRICS = ("loss", "accuracy")
-Points = tuple[tuple[float, float], ...]
+PlotPoints = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PlotLine:
     """One line.
 
     Attributes:
@@ -37,31 +37,31 @@ class Line:
 
     label: str
     role: str
-    points: Points
+    points: PlotPoints
 
     @property
-    def dotted(self) -> bool:
+    def has_dots(self) -> bool:
         """Whether each point gets a dot."""
-        return len(self.points) <= _FEW
+        return len(self.points) <= _MAX_DOTS
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PlotPanel:
     """One pair of axes.
 
     Attributes:
         chance: what guessing reaches; None where nobody said.
-        best: where the best epoch lies; None without one.
-        said: about the best, in words.
-        log: whether the values are drawn on a log scale.
+        best_point: where the best epoch lies; None without one.
+        best_text: about the best, in words.
+        is_log_scale: whether the values are drawn on a log scale.
     """
 
     metric: str
-    lines: tuple[Line, ...]
+    lines: tuple[PlotLine, ...]
     chance: float | None = None
-    best: tuple[float, float] | None = None
-    said: str = ""
-    log: bool = False
+    best_point: tuple[float, float] | None = None
+    best_text: str = ""
+    is_log_scale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,61 +70,67 @@ class Figure:
 
     Attributes:
         name: of its files, without a suffix.
-        alt: what it shows, in words.
+        alt_text: what it shows, in words.
         axis: what x counts: `epoch` or `step`.
-        attempts: where each attempt after the first begins.
+        attempt_starts: where each attempt after the first begins.
     """
 
     name: str
-    alt: str
+    alt_text: str
     axis: str
-    panels: tuple[Panel, ...]
-    attempts: tuple[float, ...] = ()
+    panels: tuple[PlotPanel, ...]
+    attempt_starts: tuple[float, ...] = ()
 
 
-def run_figure(name: str, view: RunView) -> Figure | None:
+def run_figure(name: str, follower: RunFollower) -> Figure | None:
     """Loss and accuracy of a run, in training and validation; None where it has no value of either."""
-    axis, per_unit = _axis([view])
-    best = view.best()
-    panels = tuple(p for metric in _METRICS if (p := _run_panel(view, metric, per_unit, best)))
+    axis, per_unit = _x_axis([follower])
+    best = follower.best()
+    panels = tuple(p for metric in _METRICS if (p := _run_panel(follower, metric, per_unit, best)))
     if not panels:
         return None
-    attempts = tuple(step / per_unit for _, step in sorted(view.attempts.items()))
-    said = f": {panels[0].said}" if panels[0].said else ""
+    attempts = tuple(step / per_unit for _, step in sorted(follower.attempt_starts.items()))
+    said = f": {panels[0].best_text}" if panels[0].best_text else ""
     what = " and ".join(panel.metric for panel in panels)
-    return Figure(name, f"{what.capitalize()} of {name}, run {view.run}{said}", axis, panels, attempts)
+    return Figure(name, f"{what.capitalize()} of {name}, run {follower.run_id}{said}", axis, panels, attempts)
 
 
-def overview(name: str, views: Mapping[str, RunView]) -> Figure | None:
+def comparison_figure(name: str, followers_by_version: Mapping[str, RunFollower]) -> Figure | None:
     """The validation curves of several versions on the same axes; None where fewer than two have one.
 
     Args:
-        views: version → the run that is shown of it, in the notebook's order. Of many, the best are shown.
+        followers_by_version: version → the run that is shown of it, in the notebook's order. Of many, the best are shown.
     """
-    found = [(version, view) for version, view in views.items() if _finite(view, "valid/loss")]
+    found = [(version, view) for version, view in followers_by_version.items() if _finite_values(view, "valid/loss")]
     if len(found) < 2:
         return None
-    first = sorted(found, key=lambda f: min(_finite(f[1], "valid/loss")))[:MOST]
+    first = sorted(found, key=lambda f: min(_finite_values(f[1], "valid/loss")))[:MAX_VERSIONS]
     shown = [f for f in found if f in first]
-    axis, _ = _axis([view for _, view in shown])
+    axis, _ = _x_axis([view for _, view in shown])
     panels = []
     for metric in _METRICS:
         lines = tuple(
-            Line(version, str(i), _points(view.series[f"valid/{metric}"], _per_unit(view) if axis == "epoch" else 1))
+            PlotLine(
+                version,
+                str(i),
+                _plot_points(view.series[f"valid/{metric}"], _steps_per_epoch(view) if axis == "epoch" else 1),
+            )
             for i, (version, view) in enumerate(shown)
-            if _finite(view, f"valid/{metric}")
+            if _finite_values(view, f"valid/{metric}")
         )
-        chances = {_chance(view, metric) for _, view in shown}
+        chances = {_chance_value(view, metric) for _, view in shown}
         if lines:
             chance = chances.pop() if len(chances) == 1 else None
-            panels.append(Panel(f"valid {metric}", lines, chance, log=_log(metric, lines)))
+            panels.append(PlotPanel(f"valid {metric}", lines, chance, is_log_scale=_needs_log_scale(metric, lines)))
     of = (
-        f"the {MOST} best of {len(found)} versions" if len(found) > MOST else ", ".join(version for version, _ in shown)
+        f"the {MAX_VERSIONS} best of {len(found)} versions"
+        if len(found) > MAX_VERSIONS
+        else ", ".join(version for version, _ in shown)
     )
     return Figure(name, f"Validation curves of {of}", axis, tuple(panels))
 
 
-def thinned(steps: Sequence[int], values: Sequence[float], columns: int = COLUMNS) -> list[tuple[int, float]]:
+def thinned(steps: Sequence[int], values: Sequence[float], columns: int = MAX_COLUMNS) -> list[tuple[int, float]]:
     """At most three points for each column of pixels: its lowest and highest value, and a gap where there is one.
 
     What is not finite becomes a gap. A line that has no more points than can be seen keeps them all.
@@ -134,11 +140,11 @@ def thinned(steps: Sequence[int], values: Sequence[float], columns: int = COLUMN
     else:
         first, width = steps[0], (steps[-1] - steps[0] + 1) / columns
         ends = [bisect_left(steps, first + i * width) for i in range(1, columns)]
-        kept = chain.from_iterable(_extremes(values, *ends_) for ends_ in pairwise([0, *ends, len(steps)]))
+        kept = chain.from_iterable(_extreme_indices(values, *ends_) for ends_ in pairwise([0, *ends, len(steps)]))
     return [(steps[i], values[i] if math.isfinite(values[i]) else math.nan) for i in kept]
 
 
-def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
+def _extreme_indices(values: Sequence[float], start: int, end: int) -> list[int]:
     """Where the lowest, the highest and the first value that is not finite lie, in order."""
     part = values[start:end]
     if len(part) < 2:
@@ -151,66 +157,72 @@ def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
     return sorted({*ends, *broken})
 
 
-def _run_panel(view: RunView, metric: str, per_unit: float, best: Best | None) -> Panel | None:
-    lines = tuple(_run_lines(view, metric, per_unit))
+def _run_panel(follower: RunFollower, metric: str, steps_per_unit: float, best: Best | None) -> PlotPanel | None:
+    lines = tuple(_run_lines(follower, metric, steps_per_unit))
     if not lines:
         return None
     mark, said = None, ""
     if best:
         judged = best.metric.partition("/")[2]
         name = f"{best.metric.partition('/')[0]}/{metric}"
-        value = best.value if judged == metric else best.beside.get(name)
+        value = best.value if judged == metric else best.other_metrics.get(name)
         if value is not None and math.isfinite(value):
-            mark = (best.step / per_unit, value)
+            mark = (best.step / steps_per_unit, value)
             at = f"epoch {best.epoch:g}" if best.epoch is not None else f"step {best.step:,}"
-            said = f"best {number(value)} at {at}" if judged == metric else f"{number(value)} at that epoch"
-    return Panel(metric, lines, _chance(view, metric), mark, said, _log(metric, lines))
+            said = (
+                f"best {format_number(value)} at {at}" if judged == metric else f"{format_number(value)} at that epoch"
+            )
+    return PlotPanel(metric, lines, _chance_value(follower, metric), mark, said, _needs_log_scale(metric, lines))
 
 
-def _run_lines(view: RunView, metric: str, per_unit: float) -> Iterator[Line]:
-    means = bool(_finite(view, f"train/epoch_{metric}"))
+def _run_lines(follower: RunFollower, metric: str, steps_per_unit: float) -> Iterator[PlotLine]:
+    means = bool(_finite_values(follower, f"train/epoch_{metric}"))
     for name, label, role in (
         (f"train/{metric}", "train, each step" if means else "train", "steps" if means else "train"),
         (f"train/epoch_{metric}", "train, mean of the epoch", "train"),
         (f"valid/{metric}", "valid", "valid"),
     ):
-        if _finite(view, name):
-            yield Line(label, role, _points(view.series[name], per_unit))
+        if _finite_values(follower, name):
+            yield PlotLine(label, role, _plot_points(follower.series[name], steps_per_unit))
 
 
-def _points(series: Series, per_unit: float) -> Points:
-    return tuple((step / per_unit, value) for step, value in thinned(series.steps, series.values))
+def _plot_points(series: Series, steps_per_unit: float) -> PlotPoints:
+    return tuple((step / steps_per_unit, value) for step, value in thinned(series.steps, series.values))
 
 
-def _finite(view: RunView, name: str) -> list[float]:
-    series = view.series.get(name)
+def _finite_values(follower: RunFollower, name: str) -> list[float]:
+    series = follower.series.get(name)
     return [v for v in series.values if math.isfinite(v)] if series else []
 
 
-def _chance(view: RunView, metric: str) -> float | None:
-    found = view.chance.get(f"valid/{metric}")
+def _chance_value(follower: RunFollower, metric: str) -> float | None:
+    found = follower.chance.get(f"valid/{metric}")
     return found if found is not None and math.isfinite(found) else None
 
 
-def _axis(views: Sequence[RunView]) -> tuple[str, float]:
+def _x_axis(followers: Sequence[RunFollower]) -> tuple[str, float]:
     """What x counts, and steps in one of it (of the first run): epochs where every trainer said how long they are."""
-    return ("epoch", _per_unit(views[0])) if all(_per_unit(view) > 0 for view in views) else ("step", 1)
+    return (
+        ("epoch", _steps_per_epoch(followers[0]))
+        if all(_steps_per_epoch(view) > 0 for view in followers)
+        else ("step", 1)
+    )
 
 
-def _per_unit(view: RunView) -> float:
+def _steps_per_epoch(follower: RunFollower) -> float:
     """Steps in an epoch; 0 where nobody said."""
-    found = view.plan.get("steps_per_epoch")
+    found = follower.plan.get("steps_per_epoch")
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         return 0.0
     return max(0.0, float(found))
 
 
-def _log(metric: str, lines: Sequence[Line]) -> bool:
+def _needs_log_scale(metric: str, lines: Sequence[PlotLine]) -> bool:
     values = [y for line in lines for _, y in line.points if not math.isnan(y)]
-    return metric == "loss" and min(values) > 0 and max(values) / min(values) > _WIDE
+    return metric == "loss" and min(values) > 0 and max(values) / min(values) > _LOG_SCALE_RATIO
 
 
-def shown_run(views: Sequence[RunView]) -> RunView | None:
-    """The run that a report speaks of: the best, else the first of `views`, the newest."""
-    found = best_of(views)
-    return found[0] if found else views[0] if views else None
+def reported_run(followers: Sequence[RunFollower]) -> RunFollower | None:
+    """The run that a report speaks of: the best, else the first of `followers`, the newest."""
+    found = best_run(followers)
+    return found[0] if found else followers[0] if followers else None

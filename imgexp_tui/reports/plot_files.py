@@ -14,21 +14,21 @@ from pathlib import Path
 
 from imgexp_tui import durable
 
-LIST = "files.sha256"
-_HEAD = "# made by imgexp-tui export, which replaces the files below and nothing else here\n"
-_ENTRY = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._-]*\.(?:png|svg))")
+LIST_NAME = "files.sha256"
+_LIST_HEADER = "# made by imgexp-tui export, which replaces the files below and nothing else here\n"
+_LIST_ENTRY = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._-]*\.(?:png|svg))")
 
 
 class ExportError(Exception):
     """One sentence: why nothing was exported, and the mend."""
 
 
-def folder_of(page: Path) -> Path:
+def plots_folder_of(page: Path) -> Path:
     """The folder of a page's pictures: `notebook_files` beside `notebook.md`."""
     return page.with_name(f"{page.stem}_files")
 
 
-def put(folder: Path, files: Mapping[str, bytes], write_page: Callable[[], None]) -> None:
+def write_export(folder: Path, files: Mapping[str, bytes], write_page: Callable[[], None]) -> None:
     """Put the pictures into the folder, write the page, and take away what earlier exports left there.
 
     In that order, so that no page ever names a picture that is not there. Without pictures the folder goes too, if
@@ -38,15 +38,15 @@ def put(folder: Path, files: Mapping[str, bytes], write_page: Callable[[], None]
         ExportError: something else stands where a picture belongs; nothing was changed.
         OSError: the disk refused.
     """
-    ours = _listed(folder)
-    _check(folder, files, ours)
+    ours = _read_list(folder)
+    _check_conflicts(folder, files, ours)
     if files:
         folder.mkdir(exist_ok=True)
         hashes = {name: _hash(data) for name, data in files.items()}
         # Before the first picture the list knows old and new ones, so that a broken-off export leaves no stranger.
         _write_list(folder, {*ours, *((name, found) for name, found in hashes.items())})
         for name, data in files.items():
-            if _hash_of(folder / name) != hashes[name]:
+            if _hash_of_file(folder / name) != hashes[name]:
                 durable.replace(folder / name, data, mode=0o644)
         write_page()
         _remove_stale(folder, files, ours)
@@ -55,41 +55,41 @@ def put(folder: Path, files: Mapping[str, bytes], write_page: Callable[[], None]
     write_page()
     if ours:
         _remove_stale(folder, files, ours)
-        (folder / LIST).unlink(missing_ok=True)
+        (folder / LIST_NAME).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def _check(folder: Path, files: Mapping[str, bytes], ours: set[tuple[str, str]]) -> None:
+def _check_conflicts(folder: Path, files: Mapping[str, bytes], exported: set[tuple[str, str]]) -> None:
     if files and (folder.exists() or folder.is_symlink()) and not folder.is_dir():
         raise ExportError(f"{folder} is there already and is no folder; move it away, or name another output")
     for name, data in files.items():
         path = folder / name
-        if not (path.exists() or path.is_symlink()) or (found := _hash_of(path)) == _hash(data):
+        if not (path.exists() or path.is_symlink()) or (found := _hash_of_file(path)) == _hash(data):
             continue
-        if found is None or (name, found) not in ours:
+        if found is None or (name, found) not in exported:
             raise ExportError(f"{path} is not as an export left it; move it away, or name another output")
 
 
-def _remove_stale(folder: Path, files: Mapping[str, bytes], ours: set[tuple[str, str]]) -> None:
-    for name, found in ours:
-        if name not in files and _hash_of(folder / name) == found:
+def _remove_stale(folder: Path, files: Mapping[str, bytes], exported: set[tuple[str, str]]) -> None:
+    for name, found in exported:
+        if name not in files and _hash_of_file(folder / name) == found:
             (folder / name).unlink()
 
 
-def _listed(folder: Path) -> set[tuple[str, str]]:
+def _read_list(folder: Path) -> set[tuple[str, str]]:
     """Name and hash of the files that exports made here."""
     try:
-        text = (folder / LIST).read_text(encoding="utf-8", errors="replace")
+        text = (folder / LIST_NAME).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return set()
-    return {(found[2], found[1]) for line in text.splitlines() if (found := _ENTRY.fullmatch(line))}
+    return {(found[2], found[1]) for line in text.splitlines() if (found := _LIST_ENTRY.fullmatch(line))}
 
 
 def _write_list(folder: Path, entries: set[tuple[str, str]]) -> None:
-    path = folder / LIST
-    text = _HEAD + "".join(f"{found}  {name}\n" for name, found in sorted(entries))
-    if _hash_of(path) != _hash(text.encode()):
+    path = folder / LIST_NAME
+    text = _LIST_HEADER + "".join(f"{found}  {name}\n" for name, found in sorted(entries))
+    if _hash_of_file(path) != _hash(text.encode()):
         durable.replace(path, text.encode(), mode=0o644)
 
 
@@ -97,7 +97,7 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _hash_of(path: Path) -> str | None:
+def _hash_of_file(path: Path) -> str | None:
     """The hash of a plain file; None for anything else."""
     try:
         return None if path.is_symlink() or not path.is_file() else _hash(path.read_bytes())

@@ -6,13 +6,13 @@ import io
 from pathlib import Path
 
 from imgexp_tui import durable
-from imgexp_tui.records.predictions import Answers
+from imgexp_tui.records.predictions import Predictions
 from imgexp_tui.text import clean_line
 
 _COLUMNS, _SCALE, _CAPTION, _GAP = 8, 2, 26, 8
 
 
-def save_png(answers: Answers, path: Path) -> None:
+def save_png(predictions: Predictions, path: Path) -> None:
     """Write the pictures, most wrong first, in rows of 8. What stood at `path` is replaced.
 
     Raises:
@@ -21,17 +21,17 @@ def save_png(answers: Answers, path: Path) -> None:
     # Pillow comes with torchvision; nothing else of the app needs it.
     from PIL import Image, ImageDraw
 
-    side = answers.side * _SCALE
+    side = predictions.side * _SCALE
     wide, high = max(side, 96) + _GAP, side + _CAPTION + _GAP
-    rows = max(1, -(-len(answers.images) // _COLUMNS))
+    rows = max(1, -(-len(predictions.images) // _COLUMNS))
     sheet = Image.new("RGB", (_COLUMNS * wide + _GAP, rows * high + _GAP), "white")
     draw = ImageDraw.Draw(sheet)
-    for number, answer in enumerate(answers.images):
+    for number, answer in enumerate(predictions.images):
         x, y = _GAP + number % _COLUMNS * wide, _GAP + number // _COLUMNS * high
-        small = Image.frombytes("RGB", (answers.side, answers.side), answers.picture(number))
+        small = Image.frombytes("RGB", (predictions.side, predictions.side), predictions.image_pixels(number))
         sheet.paste(small.resize((side, side), Image.Resampling.NEAREST), (x, y))
-        truth, taken = (clean_line(answers.classes[i])[:16] for i in (answer.truth, answer.answer))
-        wrong = answer.truth != answer.answer
+        truth, taken = (clean_line(predictions.classes[i])[:16] for i in (answer.truth, answer.predicted))
+        wrong = answer.truth != answer.predicted
         draw.text((x, y + side + 1), truth, fill="black")
         draw.text(
             (x, y + side + 12), f"{100 * answer.confidence:.0f} % {taken}", fill="#b00020" if wrong else "#1b6e2c"

@@ -12,18 +12,18 @@ from typing import Any
 import orjson
 
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.records.metrics.follower import Best, RunView, best_of
-from imgexp_tui.records.system.stats import measured
+from imgexp_tui.records.metrics.follower import Best, RunFollower, best_run
+from imgexp_tui.records.system.stats import measured_stats
 
 Row = dict[str, Any]
-_ACTIVE = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 """What a spreadsheet takes for the start of a formula, or skips before one; some take wide signs for narrow ones."""
 
 
-def version_row(version: Version, views: Iterable[RunView]) -> Row:
+def version_row(version: Version, followers: Iterable[RunFollower]) -> Row:
     """A version with the state of its latest run and the best of all its runs, as `list --json` prints it."""
-    runs = newest_first(views)
-    best = best_of(runs)
+    runs = newest_first(followers)
+    best = best_run(runs)
     return {
         "name": version.name,
         "base": version.base,
@@ -34,65 +34,69 @@ def version_row(version: Version, views: Iterable[RunView]) -> Row:
         "archived": version.archived,
         "state": runs[0].status.state.value if runs else None,
         "best": _best_row(*best) if best else None,
-        "runs": [view.run for view in runs],
+        "runs": [view.run_id for view in runs],
         "problems": [str(problem) for problem in version.problems],
     }
 
 
-def run_row(view: RunView) -> Row:
+def run_row(follower: RunFollower) -> Row:
     """A run with its last metrics and its best line, as `runs --json` prints it."""
-    exit_, best = view.status.exit, view.best()
+    exit_, best = follower.status.exit, follower.best()
     return {
-        "run": view.run,
-        "version": view.version,
-        "state": view.status.state.value,
-        "evidence": view.status.evidence,
+        "run": follower.run_id,
+        "version": follower.version,
+        "state": follower.status.state.value,
+        "evidence": follower.status.evidence,
         "exit_code": exit_.exit_code if exit_ else None,
         "signal": exit_.signal if exit_ else None,
-        "attempt": view.status.attempt,
-        "seed": view.request.seed if view.request else None,
-        "group": (view.request.group or None) if view.request else None,
-        "gpus": view.status.process.gpus if view.status.process else [],
-        "epoch": _number(view.epoch),
-        "step": view.step,
-        "metrics": {name: _number(value) for name, value in sorted(view.metrics().items())},
-        "best": _best_row(view, best) if best else None,
-        "measured": dict(measured(view)),
-        "path": str(view.dir.path),
+        "attempt": follower.status.attempt,
+        "seed": follower.request.seed if follower.request else None,
+        "group": (follower.request.group or None) if follower.request else None,
+        "gpus": follower.status.process.gpus if follower.status.process else [],
+        "epoch": _json_number(follower.epoch),
+        "step": follower.step,
+        "metrics": {name: _json_number(value) for name, value in sorted(follower.last_metrics().items())},
+        "best": _best_row(follower, best) if best else None,
+        "measured": dict(measured_stats(follower)),
+        "path": str(follower.run_dir.path),
     }
 
 
-def json_text(notebook: Notebook, views: Mapping[str, Sequence[RunView]]) -> str:
+def json_text(notebook: Notebook, followers_by_version: Mapping[str, Sequence[RunFollower]]) -> str:
     """An array of the versions, each as `show V --json` prints it."""
     rows = []
     for version in notebook.versions.values():
-        runs = newest_first(views.get(version.name, ()))
+        runs = newest_first(followers_by_version.get(version.name, ()))
         rows.append(version_row(version, runs) | {"config": version.config, "run_details": [run_row(v) for v in runs]})
     return orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
-def csv_text(notebook: Notebook, views: Mapping[str, Sequence[RunView]]) -> str:
+def csv_text(notebook: Notebook, followers_by_version: Mapping[str, Sequence[RunFollower]]) -> str:
     """A line for each run, and one for each version without runs; the columns name what they hold.
 
     A text that a spreadsheet would take for a formula has an apostrophe before it.
     """
-    rows = [row for version in notebook.versions.values() for row in _csv_rows(version, views.get(version.name, ()))]
+    rows = [
+        row
+        for version in notebook.versions.values()
+        for row in _csv_rows(version, followers_by_version.get(version.name, ()))
+    ]
     metrics = sorted({key for row in rows for key in row if key.startswith("metric ")})
     named = (dict.fromkeys(k for row in rows for k in row if k.startswith(kind)) for kind in ("measured ", "setting "))
-    columns = [*_FIRST, *metrics, *itertools.chain.from_iterable(named), *_LAST]
+    columns = [*_FIRST_COLUMNS, *metrics, *itertools.chain.from_iterable(named), *_LAST_COLUMNS]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    writer.writerows([_csv_cell(row.get(column)) for column in columns] for row in rows)
     return out.getvalue()
 
 
-def newest_first(views: Iterable[RunView]) -> list[RunView]:
+def newest_first(followers: Iterable[RunFollower]) -> list[RunFollower]:
     """Runs in the order of the reports: run ids sort by time."""
-    return sorted(views, key=lambda view: view.run, reverse=True)
+    return sorted(followers, key=lambda view: view.run_id, reverse=True)
 
 
-_FIRST = (
+_FIRST_COLUMNS = (
     "version",
     "base",
     "run",
@@ -106,52 +110,52 @@ _FIRST = (
     "best value",
     "best epoch",
 )
-_NOTES = ("summary", "takeaways", "observed")
-_LAST = ("tags", *_NOTES)
+_NOTE_FIELDS = ("summary", "takeaways", "observed")
+_LAST_COLUMNS = ("tags", *_NOTE_FIELDS)
 
 
-def _csv_rows(version: Version, views: Iterable[RunView]) -> list[Row]:
-    notes = {name: getattr(version, name) for name in ("base", *_NOTES)} | {"tags": " ".join(version.tags)}
-    runs = newest_first(views)
+def _csv_rows(version: Version, followers: Iterable[RunFollower]) -> list[Row]:
+    notes = {name: getattr(version, name) for name in ("base", *_NOTE_FIELDS)} | {"tags": " ".join(version.tags)}
+    runs = newest_first(followers)
     if not runs:
-        return [{"version": version.name, **notes, **_named("setting", version.config)}]
-    return [{**notes, **_csv_run(view)} for view in runs]
+        return [{"version": version.name, **notes, **_prefixed("setting", version.config)}]
+    return [{**notes, **_csv_run_row(view)} for view in runs]
 
 
-def _csv_run(view: RunView) -> Row:
-    row, request = run_row(view), view.request
+def _csv_run_row(follower: RunFollower) -> Row:
+    row, request = run_row(follower), follower.request
     best = row["best"] or {}
     return {
         **{key: row[key] for key in ("version", "run", "state", "attempt", "epoch", "step", "seed", "group")},
         **{f"best {key}": best.get(key) for key in ("metric", "value", "epoch")},
-        **_named("metric", row["metrics"]),
-        **_named("measured", row["measured"]),
-        **_named("setting", request.config if request else {}),
+        **_prefixed("metric", row["metrics"]),
+        **_prefixed("measured", row["measured"]),
+        **_prefixed("setting", request.config if request else {}),
     }
 
 
-def _named(kind: str, values: Mapping[str, Any]) -> Row:
-    return {f"{kind} {key}": value for key, value in values.items()}
+def _prefixed(prefix: str, values: Mapping[str, Any]) -> Row:
+    return {f"{prefix} {key}": value for key, value in values.items()}
 
 
-def _cell(value: object) -> object:
+def _csv_cell(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}" if isinstance(value, str) and value.startswith(_ACTIVE) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
-def _best_row(view: RunView, best: Best) -> Row:
+def _best_row(follower: RunFollower, best: Best) -> Row:
     return {
         "metric": best.metric,
-        "value": _number(best.value),
-        "epoch": _number(best.epoch),
+        "value": _json_number(best.value),
+        "epoch": _json_number(best.epoch),
         "step": best.step,
-        "run": view.run,
-        "beside": {name: _number(value) for name, value in sorted(best.beside.items())},
+        "run": follower.run_id,
+        "beside": {name: _json_number(value) for name, value in sorted(best.other_metrics.items())},
     }
 
 
-def _number(value: float | None) -> float | int | None:
+def _json_number(value: float | None) -> float | int | None:
     """A number as JSON has it: whole ones as such, None for what is not finite."""
     if value is None or not math.isfinite(value):
         return None

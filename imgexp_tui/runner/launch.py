@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.notebook.schema.command import RUN_DIR, fill
-from imgexp_tui.notebook.schema.resources import Needs, fault, needs_of
-from imgexp_tui.notebook.schema.settings import SETTINGS, Value, nearest
-from imgexp_tui.records.documents import GRACE, HEARTBEAT, Request
+from imgexp_tui.notebook.schema.command import RUN_DIR_PLACEHOLDER, fill_placeholders
+from imgexp_tui.notebook.schema.resources import Resources, resolve_resources, resource_error
+from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_name
+from imgexp_tui.records.documents import DEFAULT_GRACE, DEFAULT_HEARTBEAT, Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import provenance, source_copy
 from imgexp_tui.runner.launchers import local
 from imgexp_tui.runner.launchers.slurm.api import SlurmError
 from imgexp_tui.runner.launchers.slurm.submit import submit
-from imgexp_tui.runner.supervisor.process_cleanup import of_run, sweep
+from imgexp_tui.runner.supervisor.process_cleanup import end_processes, processes_of_run
 
-_TRAINER, _SEVERAL = "imgexp_tui.training", "imgexp_tui.training.ranks"
+_TRAINER_MODULE, _MULTI_GPU_TRAINER_MODULE = "imgexp_tui.training", "imgexp_tui.training.ranks"
 """The shipped trainer: one process, and several, one for each GPU."""
-_PATHS = ("data", "weights")
+_PATH_SETTINGS = ("data", "weights")
 """Settings that may name a file or folder, relative to the lab."""
 
 
@@ -42,9 +42,9 @@ def launch(
     notebook: Notebook,
     version: str,
     *,
-    overrides: Mapping[str, Value] | None = None,
+    overrides: Mapping[str, SettingValue] | None = None,
     seed: int | None = None,
-    needs: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
     group: str = "",
 ) -> RunDir:
     """Start a run of `version`, or put it into the queue; it goes on when this process ends.
@@ -55,39 +55,39 @@ def launch(
     Args:
         overrides: settings in place of the notebook's.
         seed: in place of the notebook's.
-        needs: some of `NEEDS`, as the notebook spells them, in place of the notebook's.
+        resources: some of `NEEDS`, as the notebook spells them, in place of the notebook's.
         group: id that it shares with the runs that differ in their seed only.
 
     Raises:
         LaunchError: nothing was started, and no run is left behind.
     """
-    wanted = _version(notebook, version)
+    wanted = _runnable_version(notebook, version)
     given = dict(overrides or {}) | ({"seed": seed} if seed is not None else {})
-    _check(wanted, given)
-    config = _with_paths(wanted.config | given, notebook.lab)
-    asked = _needs(wanted, needs or {}, config)
+    _check_overrides(wanted, given)
+    config = _with_absolute_paths(wanted.config | given, notebook.lab)
+    asked = _requested_resources(wanted, resources or {}, config)
     try:
         run = create_run_dir(notebook.lab.absolute(), wanted.name)
     except OSError as error:
-        raise LaunchError(f"cannot make a folder for the run: {_reason(error)}") from None
+        raise LaunchError(f"cannot make a folder for the run: {_describe_error(error)}") from None
     try:
-        request = _request(notebook, wanted, run, config, given, asked.gpus)
-        request = replace(request, **asdict(asked), group=group, source=_freeze(notebook.lab, wanted, run, config))
+        request = _build_request(notebook, wanted, run, config, given, asked.gpus)
+        request = replace(request, **asdict(asked), group=group, source=_copy_source(notebook.lab, wanted, run, config))
         request.write(run)
         if request.launcher == "slurm":
             submit(run, request)
         else:
-            local.supervise(run)
+            local.start_supervisor(run)
     except (OSError, local.NotStarted, SlurmError) as error:
-        _remove(run)
-        raise LaunchError(f"cannot start {wanted.name}: {_reason(error)}") from None
+        _remove_run(run)
+        raise LaunchError(f"cannot start {wanted.name}: {_describe_error(error)}") from None
     return run
 
 
-def _remove(run: RunDir) -> None:
+def _remove_run(run: RunDir) -> None:
     """Leave nothing of a run that could not be started, also where its supervisor was killed over it."""
     if request := Request.read(run):
-        sweep(lambda: of_run(request.uuid, None), gently=False)
+        end_processes(lambda: processes_of_run(request.uuid, None), graceful=False)
     shutil.rmtree(run.path, ignore_errors=True)
 
 
@@ -96,28 +96,30 @@ def launch_seeds(
     version: str,
     count: int,
     *,
-    overrides: Mapping[str, Value] | None = None,
+    overrides: Mapping[str, SettingValue] | None = None,
     seed: int | None = None,
-    needs: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
 ) -> Iterator[RunDir]:
     """Start `count` runs that differ in their seed only, counted up from the notebook's (or `seed`).
 
     Raises:
         LaunchError: this one and those after it were not started.
     """
-    first = seed if seed is not None else _version(notebook, version).config.get("seed", 0)
+    first = seed if seed is not None else _runnable_version(notebook, version).config.get("seed", 0)
     group = secrets.token_hex(4)
     for number in range(int(first), int(first) + count):
-        yield launch(notebook, version, overrides=overrides, seed=number, needs=needs, group=group)
+        yield launch(notebook, version, overrides=overrides, seed=number, resources=resources, group=group)
 
 
-def _needs(version: Version, given: Mapping[str, Any], config: Mapping[str, Value]) -> Needs:
+def _requested_resources(
+    version: Version, overrides: Mapping[str, Any], config: Mapping[str, SettingValue]
+) -> Resources:
     """What the run needs. The shipped trainer on the CPU needs no GPU, whatever the notebook says."""
-    for key, value in given.items():
-        if wrong := fault(key, value):
+    for key, value in overrides.items():
+        if wrong := resource_error(key, value):
             raise LaunchError(f"{key}: {wrong}")
-    ours = asdict(needs_of(given))
-    found = replace(version.needs, **{key: ours[key] for key in given})
+    ours = asdict(resolve_resources(overrides))
+    found = replace(version.resources, **{key: ours[key] for key in overrides})
     device = str(config.get("device", "")) if version.command is None else ""
     if device == "cpu" and found.gpus == 1:
         return replace(found, gpus=0)
@@ -128,16 +130,16 @@ def _needs(version: Version, given: Mapping[str, Any], config: Mapping[str, Valu
     return found
 
 
-def _freeze(lab: Path, version: Version, run: RunDir, config: Mapping[str, Value]) -> str:
+def _copy_source(lab: Path, version: Version, run: RunDir, config: Mapping[str, SettingValue]) -> str:
     """Copy the lab's source where any of it is run; the name of its folder, "" without."""
     if version.command is None and ":" not in str(config.get("encoder", "")):
         return ""
-    return source_copy.FOLDER if source_copy.freeze(lab.absolute(), run) else ""
+    return source_copy.SOURCE_FOLDER if source_copy.copy_source(lab.absolute(), run) else ""
 
 
-def _version(notebook: Notebook, name: str) -> Version:
+def _runnable_version(notebook: Notebook, name: str) -> Version:
     if name not in notebook.versions:
-        near = nearest(name, notebook.versions)
+        near = closest_name(name, notebook.versions)
         hint = f"did you mean {near}?" if near else f"it has {', '.join(notebook.versions) or 'none yet'}"
         raise LaunchError(f"{notebook.path.name} has no version {name}; {hint}")
     found = notebook.versions[name]
@@ -148,22 +150,22 @@ def _version(notebook: Notebook, name: str) -> Version:
     return found
 
 
-def _check(version: Version, given: Mapping[str, Value]) -> None:
+def _check_overrides(version: Version, overrides: Mapping[str, SettingValue]) -> None:
     known = SETTINGS if version.command is None else [*version.train, "seed"]
-    for name, value in given.items():
+    for name, value in overrides.items():
         if name not in known:
-            near = nearest(name, known)
+            near = closest_name(name, known)
             hint = f"did you mean {near}?" if near else f"take one of {', '.join(known)}"
             raise LaunchError(f"{version.name} has no setting {name}; {hint}")
         checked = name in SETTINGS and (version.command is None or name == "seed")
-        if checked and (fault := SETTINGS[name].fault(value)):
+        if checked and (fault := SETTINGS[name].validation_error(value)):
             raise LaunchError(f"{name}: {fault}")
 
 
-def _with_paths(config: dict[str, Value], lab: Path) -> dict[str, Value]:
+def _with_absolute_paths(config: dict[str, SettingValue], lab: Path) -> dict[str, SettingValue]:
     """`config` with the files and folders that it names made absolute, so that the record says which were meant."""
     found = dict(config)
-    for name in _PATHS:
+    for name in _PATH_SETTINGS:
         setting, value = SETTINGS[name], config.get(name)
         if isinstance(value, str) and value and value != setting.default and value not in setting.choices:
             path = lab.absolute() / Path(value).expanduser()
@@ -172,59 +174,65 @@ def _with_paths(config: dict[str, Value], lab: Path) -> dict[str, Value]:
     return found
 
 
-def _request(
+def _build_request(
     notebook: Notebook,
     version: Version,
     run: RunDir,
-    config: dict[str, Value],
-    given: dict[str, Value],
+    config: dict[str, SettingValue],
+    overrides: dict[str, SettingValue],
     gpus: int,
 ) -> Request:
     seed = config.get("seed", 0)
     return Request(
         uuid=str(uuid.uuid4()),
-        run=run.run,
+        run=run.run_id,
         version=version.name,
         base=version.base,
         config=dict(config),
-        argv=_argv(version, run, config, gpus),
+        argv=_trainer_argv(version, run, config, gpus),
         trainer="shipped" if version.command is None else "command",
         seed=seed if isinstance(seed, int) else 0,
         lab=os.fspath(notebook.lab.absolute()),
         host=socket.gethostname(),
-        user=_user(),
+        user=_user_name(),
         created=time.time(),
-        overrides=dict(given),
+        overrides=dict(overrides),
         git=provenance.git_state(notebook.lab),
-        packages=provenance.packages(),
-        slots=notebook.settings.get("slots", 1),
-        slurm=dict(notebook.settings.get("slurm", {})),
-        on_event=list(notebook.settings.get("on_event", ())),
-        grace=_seconds(notebook, "grace", GRACE),
-        heartbeat=_seconds(notebook, "heartbeat", HEARTBEAT),
+        packages=provenance.package_versions(),
+        slots=notebook.lab_settings.get("slots", 1),
+        slurm=dict(notebook.lab_settings.get("slurm", {})),
+        on_event=list(notebook.lab_settings.get("on_event", ())),
+        grace=_lab_seconds(notebook, "grace", DEFAULT_GRACE),
+        heartbeat=_lab_seconds(notebook, "heartbeat", DEFAULT_HEARTBEAT),
     )
 
 
-def _argv(version: Version, run: RunDir, config: Mapping[str, Value], gpus: int) -> list[str]:
+def _trainer_argv(version: Version, run: RunDir, config: Mapping[str, SettingValue], gpus: int) -> list[str]:
     if version.command is None:
-        return [sys.executable, "-P", "-m", _SEVERAL if gpus > 1 else _TRAINER, os.fspath(run.path)]
-    return fill(version.command, {RUN_DIR: os.fspath(run.path)} | dict(config))
+        return [
+            sys.executable,
+            "-P",
+            "-m",
+            _MULTI_GPU_TRAINER_MODULE if gpus > 1 else _TRAINER_MODULE,
+            os.fspath(run.path),
+        ]
+    return fill_placeholders(version.command, {RUN_DIR_PLACEHOLDER: os.fspath(run.path)} | dict(config))
 
 
-def _seconds(notebook: Notebook, name: str, default: float) -> float:
+def _lab_seconds(notebook: Notebook, name: str, default: float) -> float:
     """What `[lab]` says of one of the run's times."""
-    value = notebook.settings.get(name)
+    value = notebook.lab_settings.get(name)
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else default
 
 
-def _user() -> str:
+def _user_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return str(os.getuid())
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)

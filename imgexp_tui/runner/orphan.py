@@ -18,44 +18,44 @@ from pathlib import Path
 
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.process_identity import Identity, identity
+from imgexp_tui.records.process_identity import ProcessIdentity, identity_of
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.launchers.local import STARTED
-from imgexp_tui.runner.run_lock import Taken, take
-from imgexp_tui.runner.signals import send
-from imgexp_tui.runner.supervisor.cleanup import clear
-from imgexp_tui.runner.supervisor.process_cleanup import of_run, sweep
-from imgexp_tui.text import duration
+from imgexp_tui.runner.run_lock import LockHeld, acquire_lock
+from imgexp_tui.runner.signals import send_signals
+from imgexp_tui.runner.supervisor.cleanup import remove_leftovers
+from imgexp_tui.runner.supervisor.process_cleanup import end_processes, processes_of_run
+from imgexp_tui.text import format_duration
 
-_PACE = 0.1
+_POLL_INTERVAL = 0.1
 
 
-def end(run: RunDir, request: Request, attempt: int, trainer: Identity) -> None:
+def end_run(run: RunDir, request: Request, attempt: int, trainer: ProcessIdentity) -> None:
     """SIGTERM to the trainer, its grace period, SIGKILL to all that is left of the run; then `exit.json`.
 
     Raises:
         OSError: the end cannot be written down.
     """
     with contextlib.suppress(OSError):
-        events.log(run, "stopping", f"asked to stop; {request.grace:g} s to do so", grace=request.grace)
-    send(trainer, signal.SIGTERM, signal.SIGCONT)
-    in_time = _ended(trainer, request.grace)
-    sweep(lambda: of_run(request.uuid, trainer), gently=in_time)
-    how = "it ended" if in_time else f"it had not ended within {duration(request.grace)} and was killed"
+        events.append_event(run, "stopping", f"asked to stop; {request.grace:g} s to do so", grace=request.grace)
+    send_signals(trainer, signal.SIGTERM, signal.SIGCONT)
+    in_time = _wait_for_end(trainer, request.grace)
+    end_processes(lambda: processes_of_run(request.uuid, trainer), graceful=in_time)
+    how = "it ended" if in_time else f"it had not ended within {format_duration(request.grace)} and was killed"
     detail = f"as asked; {how}; its supervisor was gone, so that its exit code is not known"
     with contextlib.suppress(OSError):
-        events.log(run, "ended", f"stopped: {detail}", cause="stopped")
+        events.append_event(run, "ended", f"stopped: {detail}", cause="stopped")
     code, by = None, None if in_time else "SIGKILL"
-    clear(run, attempt + 1)
+    remove_leftovers(run, attempt + 1)
     Exit(request.uuid, attempt, code, by, "stopped", detail, time.time()).write(run)
 
 
-def _ended(process: Identity, patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while process.alive():
+def _wait_for_end(process: ProcessIdentity, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while process.is_alive():
         if time.monotonic() >= deadline:
             return False
-        time.sleep(_PACE)
+        time.sleep(_POLL_INTERVAL)
     return True
 
 
@@ -66,26 +66,26 @@ def main() -> int:
     for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):  # asked again, it is at it already
         signal.signal(signum, signal.SIG_IGN)
     run = RunDir(Path(sys.argv[1]).absolute())
-    request, process, me = Request.read(run), Process.read(run), identity(os.getpid())
-    alone = process and me and _alone(run, process.attempt, me)
+    request, process, me = Request.read(run), Process.read(run), identity_of(os.getpid())
+    alone = process and me and _acquire_stop_lock(run, process.attempt, me)
     if process and alone:
         # From here on it stands in for the supervisor: the run is not lost while its end is being written down.
         replace(process, supervisor=me).write(run)
     os.write(1, STARTED.encode())
     os.dup2(2, 1)
     if request and process and process.trainer and alone:
-        end(run, request, process.attempt, process.trainer)
+        end_run(run, request, process.attempt, process.trainer)
     return 0
 
 
-def _alone(run: RunDir, attempt: int, me: Identity) -> bool:
+def _acquire_stop_lock(run: RunDir, attempt: int, owner: ProcessIdentity) -> bool:
     """False where another process is doing this already: a second SIGTERM could break off the checkpoint."""
     claim = run.path / f".stop-{attempt}"
     try:
-        if not take(claim, me):  # its holder died over it
+        if not acquire_lock(claim, owner):  # its holder died over it
             claim.unlink()
-            return take(claim, me)
-    except Taken:
+            return acquire_lock(claim, owner)
+    except LockHeld:
         return False
     return True
 

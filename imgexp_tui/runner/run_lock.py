@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgexp_tui import durable
-from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.process_identity import ProcessIdentity
 
 
-class Taken(Exception):
+class LockHeld(Exception):
     """A living process, or one of another machine, holds the claim."""
 
 
-def take(claim: Path, me: Identity) -> bool:
+def acquire_lock(lock: Path, owner: ProcessIdentity) -> bool:
     """Whether the claim is ours now; False where its holder died over it.
 
     Raises:
@@ -20,18 +20,18 @@ def take(claim: Path, me: Identity) -> bool:
         OSError: the file cannot be written.
     """
     try:
-        durable.create(claim, f"{me.pid} {me.start_ticks} {me.boot_id} {me.host}".encode())
+        durable.create(lock, f"{owner.pid} {owner.start_ticks} {owner.boot_id} {owner.host}".encode())
     except FileExistsError:
-        holder = _holder(claim)
-        if holder and (holder.alive() or not holder.here):
-            raise Taken from None
+        holder = _read_holder(lock)
+        if holder and (holder.is_alive() or not holder.is_on_this_host):
+            raise LockHeld from None
         return False
     return True
 
 
-def _holder(claim: Path) -> Identity | None:
+def _read_holder(lock: Path) -> ProcessIdentity | None:
     try:
-        pid, ticks, boot, host = claim.read_text().split(maxsplit=3)
-        return Identity(int(pid), int(ticks), boot, host)
+        pid, ticks, boot, host = lock.read_text().split(maxsplit=3)
+        return ProcessIdentity(int(pid), int(ticks), boot, host)
     except (OSError, ValueError):
         return None

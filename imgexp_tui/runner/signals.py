@@ -7,18 +7,18 @@ import errno
 import os
 import signal
 
-from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.process_identity import ProcessIdentity
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
-def send(target: Identity, *signals: signal.Signals) -> bool:
+def send_signals(target: ProcessIdentity, *signals: signal.Signals) -> bool:
     """Send `signals` in this order; False where the process has ended (nothing is sent then).
 
     A pidfd is opened first and the identity checked after: from then on it cannot come to mean another process
     (man 2 pidfd_open).
     """
-    if not target.here or not target.alive():
+    if not target.is_on_this_host or not target.is_alive():
         return False
     try:
         fd = os.pidfd_open(target.pid)
@@ -29,7 +29,7 @@ def send(target: Identity, *signals: signal.Signals) -> bool:
             raise
         return _send_by_pid(target, *signals)
     try:
-        if not target.alive():
+        if not target.is_alive():
             return False
         for signum in signals:
             signal.pidfd_send_signal(fd, signum)
@@ -40,11 +40,11 @@ def send(target: Identity, *signals: signal.Signals) -> bool:
     return True
 
 
-def _send_by_pid(target: Identity, *signals: signal.Signals) -> bool:
+def _send_by_pid(target: ProcessIdentity, *signals: signal.Signals) -> bool:
     """For kernels older than 5.3, and sandboxes that have no pidfd."""
     try:
         for signum in signals:
-            if not target.alive():
+            if not target.is_alive():
                 return False
             os.kill(target.pid, signum)
     except ProcessLookupError:
@@ -52,7 +52,7 @@ def _send_by_pid(target: Identity, *signals: signal.Signals) -> bool:
     return True
 
 
-def name(signum: int) -> str:
+def signal_name(signum: int) -> str:
     """Such as "SIGKILL"."""
     try:
         return signal.Signals(signum).name

@@ -15,27 +15,27 @@ from pathlib import Path
 from imgexp_tui.paths import NOTEBOOK, RUNS
 from imgexp_tui.records.rundir import RunDir
 
-FOLDER = "source"
-_CODE = (".py", ".pyi", ".sh")
-_SETTINGS = (".toml", ".yaml", ".yml", ".json", ".cfg", ".ini")
-_SETTINGS_LIMIT = 256 << 10
+SOURCE_FOLDER = "source"
+_CODE_SUFFIXES = (".py", ".pyi", ".sh")
+_CONFIG_SUFFIXES = (".toml", ".yaml", ".yml", ".json", ".cfg", ".ini")
+_CONFIG_SIZE_LIMIT = 256 << 10
 """Bytes up to which a configuration file is copied; more is data."""
-_FOLDER_LIMIT, _LOOK_LIMIT = 2_000, 20_000
+_FOLDER_LIMIT, _SCAN_LIMIT = 2_000, 20_000
 """Entries of one folder, and in all, that are looked at; what is beyond is data and is linked."""
-_SKIPPED = (RUNS, "__pycache__", "node_modules", "site-packages", "build", "dist")
+_SKIPPED_NAMES = (RUNS, "__pycache__", "node_modules", "site-packages", "build", "dist")
 
 
-def freeze(lab: Path, run: RunDir) -> int:
+def copy_source(lab: Path, run: RunDir) -> int:
     """Copy the lab's source into `run`. How many files were copied; without any, nothing is made.
 
     Raises:
         OSError: a file cannot be read or written.
     """
-    plan = _Plan(lab)
-    found = plan.of(lab)
+    plan = _CopyPlan(lab)
+    found = plan.plan_folder(lab)
     if found is None:
         return 0
-    target = run.path / FOLDER
+    target = run.path / SOURCE_FOLDER
     for folder, files, links in found:
         at = target / folder.relative_to(lab)
         at.mkdir(parents=True, mode=0o700, exist_ok=True)
@@ -46,28 +46,28 @@ def freeze(lab: Path, run: RunDir) -> int:
     return sum(len(files) for _, files, _ in found)
 
 
-_Folder = tuple[Path, list[Path], list[Path]]
+_FolderPlan = tuple[Path, list[Path], list[Path]]
 
 
-class _Plan:
+class _CopyPlan:
     """Which folders hold source, and what of them is copied or linked."""
 
     def __init__(self, lab: Path) -> None:
         self._lab = lab
-        self._left = _LOOK_LIMIT
+        self._entries_left = _SCAN_LIMIT
 
-    def of(self, folder: Path) -> list[_Folder] | None:
+    def plan_folder(self, folder: Path) -> list[_FolderPlan] | None:
         """`folder` and those below it that hold source, with the files to copy and to link; None where none does."""
-        entries = self._entries(folder)
+        entries = self._list_entries(folder)
         if entries is None:
             return None
-        files, links, below = [], [], list[_Folder]()
+        files, links, below = [], [], list[_FolderPlan]()
         for entry in entries:
             path = Path(entry.path)
             if path == self._lab / NOTEBOOK:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                inner = self.of(path)
+                inner = self.plan_folder(path)
                 if inner is None:
                     links.append(path)
                 else:
@@ -76,19 +76,19 @@ class _Plan:
                 files.append(path)
             else:
                 links.append(path)
-        if not any(f.suffix in _CODE for f in files) and not below:
+        if not any(f.suffix in _CODE_SUFFIXES for f in files) and not below:
             return None
         return [(folder, files, links), *below]
 
-    def _entries(self, folder: Path) -> list[os.DirEntry[str]] | None:
+    def _list_entries(self, folder: Path) -> list[os.DirEntry[str]] | None:
         """What is in a folder, hidden and made things left out; None where that is too much to be source."""
         found: list[os.DirEntry[str]] = []
         with os.scandir(folder) as entries:
             for entry in entries:
-                self._left -= 1
-                if self._left < 0 or len(found) >= _FOLDER_LIMIT or entry.name == "pyvenv.cfg":
+                self._entries_left -= 1
+                if self._entries_left < 0 or len(found) >= _FOLDER_LIMIT or entry.name == "pyvenv.cfg":
                     return None
-                if not entry.name.startswith(".") and entry.name not in _SKIPPED:
+                if not entry.name.startswith(".") and entry.name not in _SKIPPED_NAMES:
                     found.append(entry)
         return sorted(found, key=lambda e: e.name)
 
@@ -97,38 +97,40 @@ def _is_source(entry: os.DirEntry[str]) -> bool:
     suffix = Path(entry.name).suffix
     if not entry.is_file():
         return False
-    return suffix in _CODE or (suffix in _SETTINGS and entry.stat().st_size <= _SETTINGS_LIMIT)
+    return suffix in _CODE_SUFFIXES or (suffix in _CONFIG_SUFFIXES and entry.stat().st_size <= _CONFIG_SIZE_LIMIT)
 
 
-def frozen_words(words: Sequence[str], lab: Path, source: Path) -> list[str]:
+def command_with_copies(command: Sequence[str], lab: Path, source: Path) -> list[str]:
     """A command line with the copies in place of the lab's files that it names."""
-    return [os.fspath(copy) if (copy := _copy_of(word, lab, source)) and copy.is_file() else word for word in words]
+    return [os.fspath(copy) if (copy := _copy_of(word, lab, source)) and copy.is_file() else word for word in command]
 
 
-def frozen_environment(words: Sequence[str], environ: Mapping[str, str], lab: Path, source: Path) -> dict[str, str]:
+def source_environment(command: Sequence[str], environ: Mapping[str, str], lab: Path, source: Path) -> dict[str, str]:
     """Variables that make Python import the copies: of the script's folder, the lab's, and what PYTHONPATH names.
 
     PYTHONSAFEPATH keeps Python from looking in the working directory first (`python -m module`).
     """
     theirs = [p for p in environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    path = dict.fromkeys([*_script_folders(words, source), os.fspath(source), *_with_copies(theirs, lab, source)])
+    path = dict.fromkeys(
+        [*_script_folders(command, source), os.fspath(source), *_with_copied_folders(theirs, lab, source)]
+    )
     return {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
 
 
-def _script_folders(words: Sequence[str], source: Path) -> Iterator[str]:
-    for word in words:
+def _script_folders(command: Sequence[str], source: Path) -> Iterator[str]:
+    for word in command:
         if word.endswith(".py") and Path(word).is_relative_to(source):
             yield os.fspath(Path(word).parent)
 
 
-def _with_copies(theirs: Sequence[str], lab: Path, source: Path) -> Iterator[str]:
-    for word in theirs:
+def _with_copied_folders(python_path: Sequence[str], lab: Path, source: Path) -> Iterator[str]:
+    for word in python_path:
         if (copy := _copy_of(word, lab, source)) and copy.is_dir() and not copy.is_symlink():
             yield os.fspath(copy)
         yield word
 
 
-def _copy_of(word: str, lab: Path, source: Path) -> Path | None:
+def _copy_of(path_text: str, lab: Path, source: Path) -> Path | None:
     """Where the copy of a file or folder of the lab would lie; None for what lies elsewhere."""
-    path = Path(os.path.normpath(lab / word))
-    return source / path.relative_to(lab) if word and path.is_relative_to(lab) else None
+    path = Path(os.path.normpath(lab / path_text))
+    return source / path.relative_to(lab) if path_text and path.is_relative_to(lab) else None

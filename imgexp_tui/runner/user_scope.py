@@ -13,54 +13,54 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_SYSTEMD = Path("/run/systemd/system")
-_LINGER = Path("/var/lib/systemd/linger")
-_PATIENCE = 5.0
-MEND = "mend: loginctl enable-linger (an administrator may have to do it), then start the run again"
+_SYSTEMD_FOLDER = Path("/run/systemd/system")
+_LINGER_FOLDER = Path("/var/lib/systemd/linger")
+_COMMAND_TIMEOUT = 5.0
+FIX_HINT = "mend: loginctl enable-linger (an administrator may have to do it), then start the run again"
 
 
-def ends_processes() -> bool:
+def logout_ends_processes() -> bool:
     """Whether this user's processes end at logout, unless they live in a scope of the user's manager."""
-    if not _SYSTEMD.is_dir() or _property("KillUserProcesses") != ["b", "true"]:
+    if not _SYSTEMD_FOLDER.is_dir() or _logind_property("KillUserProcesses") != ["b", "true"]:
         return False
-    me, only = getpass.getuser(), _property("KillOnlyUsers")[2:]
-    return me not in _property("KillExcludeUsers")[2:] and (not only or me in only)
+    me, only = getpass.getuser(), _logind_property("KillOnlyUsers")[2:]
+    return me not in _logind_property("KillExcludeUsers")[2:] and (not only or me in only)
 
 
-def lingers() -> bool:
+def has_linger() -> bool:
     """Whether this user's manager goes on without a login."""
-    return (_LINGER / getpass.getuser()).exists()
+    return (_LINGER_FOLDER / getpass.getuser()).exists()
 
 
-def scope() -> list[str]:
+def scope_command() -> list[str]:
     """The words before a command that has to outlive the login; [] where it does anyway or where that is not allowed.
 
     Lingering is switched on where it is off and the machine lets its users do so.
     """
-    if not ends_processes() or not shutil.which("systemd-run"):
+    if not logout_ends_processes() or not shutil.which("systemd-run"):
         return []
-    if not lingers():
-        _said("loginctl", "--no-ask-password", "enable-linger")
-    if not lingers():
+    if not has_linger():
+        _output_of("loginctl", "--no-ask-password", "enable-linger")
+    if not has_linger():
         return []
     unit = f"--unit=imgexp-tui-{secrets.token_hex(4)}"
     return ["systemd-run", "--user", "--scope", "--quiet", "--collect", unit, "--"]
 
 
-def threat() -> str:
+def logout_warning() -> str:
     """A sentence where this very process will not outlive the login; "" where it will."""
-    if not ends_processes() or (_in_users_manager() and lingers()):
+    if not logout_ends_processes() or (_is_in_user_manager() and has_linger()):
         return ""
-    return f"systemd ends your processes at logout here, this run among them; {MEND}"
+    return f"systemd ends your processes at logout here, this run among them; {FIX_HINT}"
 
 
-def _property(name: str) -> list[str]:
+def _logind_property(name: str) -> list[str]:
     """A property of logind in the words that busctl prints: its type, the count of an array, its values."""
     where = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
-    return [word.strip('"') for word in _said("busctl", "get-property", *where, name).split()]
+    return [word.strip('"') for word in _output_of("busctl", "get-property", *where, name).split()]
 
 
-def _in_users_manager() -> bool:
+def _is_in_user_manager() -> bool:
     """Whether this process lives below `user@UID.service` rather than in the login's own scope."""
     try:
         return f"/user@{os.getuid()}.service/" in Path("/proc/self/cgroup").read_text()
@@ -68,11 +68,11 @@ def _in_users_manager() -> bool:
         return False
 
 
-def _said(*words: str) -> str:
+def _output_of(*command: str) -> str:
     """What a command printed; "" where it failed, is not there or does not answer in time."""
     try:
         done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE, check=True
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return ""

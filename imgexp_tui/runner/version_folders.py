@@ -2,7 +2,7 @@
 
 A rename is written down first (`.imgexp/renaming.json`), then done in the notebook, then the folder `runs/OLD` becomes
 `runs/NEW`, and at last the mark is taken away. The notebook comes before the folder because it is what can be refused,
-by another writer or a mistake in it. Whatever ends the program in between, nothing is lost, and `finish`, which the app
+by another writer or a mistake in it. Whatever ends the program in between, nothing is lost, and `finish_rename`, which the app
 calls when it opens and every rename and deletion before it begins, does the rest; so does repeating the rename. Without
 the mark nobody could tell the runs of a version that was renamed from those of one that was deleted by hand.
 
@@ -22,67 +22,67 @@ import orjson
 
 from imgexp_tui import durable
 from imgexp_tui.notebook.history import drafts, log
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.model import NotebookError, Version
 from imgexp_tui.notebook.saving import atomic_swap
-from imgexp_tui.notebook.saving.save import rewrite
+from imgexp_tui.notebook.saving.save import rewrite_notebook
 from imgexp_tui.notebook.toml import edit, versions
-from imgexp_tui.notebook.toml.tolerant import parse
-from imgexp_tui.paths import NOTEBOOK, RUNS, renaming
+from imgexp_tui.notebook.toml.tolerant import parse_tolerant
+from imgexp_tui.paths import NOTEBOOK, RUNS, rename_mark
 from imgexp_tui.records.rundir import RUN_ID, find_runs
-from imgexp_tui.records.status import START_LIMIT, status
-from imgexp_tui.runner.launchers.slurm.poll import SHORT, SlurmWatch
+from imgexp_tui.records.status import START_SECONDS, status
+from imgexp_tui.runner.launchers.slurm.poll import ANSWER_TIMEOUT, SlurmPoller
 
 
-def rename(lab: Path, old: str, new: str) -> None:
+def rename_version(lab: Path, old: str, new: str) -> None:
     """Call a version `new`, in the notebook and in `runs`; its drafts and the history of its notes follow.
 
     Raises:
         NotebookError: it was not renamed, or its runs have not followed yet, and why.
     """
-    with _alone(lab) as alone:
-        if _finish(lab, alone=alone) == (old, new):
+    with _rename_lock(lab) as alone:
+        if _finish_rename(lab, exclusive=alone) == (old, new):
             return
-        versions.rename(_text(lab), old, new)  # what is refused here is refused before anything is touched
-        if busy := _busy(lab, old):
+        versions.rename(_read_notebook(lab), old, new)  # what is refused here is refused before anything is touched
+        if busy := _describe_live_run(lab, old):
             raise NotebookError(f"{busy}; its folder can be renamed when that has ended")
-        if _entries(lab / RUNS / new):
+        if _entry_names(lab / RUNS / new):
             there = f"{RUNS}/{new} is there already, with runs of a version that is gone"
             raise NotebookError(f"{there}; take another name, or move it away")
-        with _said(lab, "the rename cannot be written down"):
-            log.make_folder(lab)
-            durable.replace(renaming(lab), orjson.dumps({"old": old, "new": new}))
-            log.carry(lab, old, new)
+        with _disk_errors_as(lab, "the rename cannot be written down"):
+            log.make_metadata_folder(lab)
+            durable.replace(rename_mark(lab), orjson.dumps({"old": old, "new": new}))
+            log.copy_history(lab, old, new)
         try:
-            rewrite(lab, lambda source: versions.rename(source, old, new))
+            rewrite_notebook(lab, lambda source: versions.rename(source, old, new))
         except NotebookError:
-            renaming(lab).unlink(missing_ok=True)
+            rename_mark(lab).unlink(missing_ok=True)
             raise
-        _follow(lab, old, new)
+        _move_runs(lab, old, new)
 
 
-def finish(lab: Path) -> None:
+def finish_rename(lab: Path) -> None:
     """Do what is left of a rename that was cut off; nothing, where none was."""
-    if renaming(lab).exists():
-        with _alone(lab) as alone, contextlib.suppress(NotebookError, OSError):
-            _finish(lab, alone=alone)
+    if rename_mark(lab).exists():
+        with _rename_lock(lab) as alone, contextlib.suppress(NotebookError, OSError):
+            _finish_rename(lab, exclusive=alone)
 
 
-def delete(lab: Path, name: str) -> None:
+def delete_version(lab: Path, name: str) -> None:
     """Take a version out of the notebook that has no runs and that no other builds on. The history keeps its notes.
 
     Raises:
         NotebookError: it stays, and why.
     """
-    finish(lab)
-    if ran := kept_by_runs(lab, name):
+    finish_rename(lab)
+    if ran := reason_not_deletable(lab, name):
         raise NotebookError(ran)
-    rewrite(lab, lambda source: versions.remove(source, name))
+    rewrite_notebook(lab, lambda source: versions.remove(source, name))
 
 
-def kept_by_runs(lab: Path, name: str) -> str:
+def reason_not_deletable(lab: Path, name: str) -> str:
     """Why a version cannot be deleted: it has run. "" where it has not."""
-    count = sum(bool(RUN_ID.fullmatch(entry)) for entry in _entries(lab / RUNS / name))
+    count = sum(bool(RUN_ID.fullmatch(entry)) for entry in _entry_names(lab / RUNS / name))
     if not count:
         return ""
     return f"{name} has {count} run{'s' if count > 1 else ''}, and what has run is never deleted; it can be archived"
@@ -94,7 +94,7 @@ def set_archived(lab: Path, name: str, *, archived: bool) -> None:
     Raises:
         NotebookError: nothing was written, and why.
     """
-    rewrite(lab, lambda source: edit.set_archived(source, name, archived=archived))
+    rewrite_notebook(lab, lambda source: edit.set_archived(source, name, archived=archived))
 
 
 def set_tags(lab: Path, version: Version, tags: list[str]) -> None:
@@ -105,7 +105,7 @@ def set_tags(lab: Path, version: Version, tags: list[str]) -> None:
     """
 
     def change(source: str) -> str:
-        table = parse(source)[0].get("versions", {}).get(version.name, {})
+        table = parse_tolerant(source)[0].get("versions", {}).get(version.name, {})
         standing = table.get("tags") if isinstance(table, dict) else None
         theirs = [tag for tag in standing if isinstance(tag, str)] if isinstance(standing, list) else []
         added = [tag for tag in theirs if tag not in version.tags]
@@ -113,68 +113,68 @@ def set_tags(lab: Path, version: Version, tags: list[str]) -> None:
         wanted = [tag for tag in tags if tag not in gone] + [tag for tag in added if tag not in tags]
         return source if wanted == standing else edit.set_tags(source, version.name, wanted)
 
-    rewrite(lab, change)
+    rewrite_notebook(lab, change)
 
 
-def move(lab: Path, name: str, place: str) -> None:
+def move_version(lab: Path, name: str, target: str) -> None:
     """Put a version in the place of another one in the file.
 
     Raises:
         NotebookError: nothing was written, and why.
     """
-    rewrite(lab, lambda source: versions.move(source, name, place))
+    rewrite_notebook(lab, lambda source: versions.move(source, name, target))
 
 
 @contextlib.contextmanager
-def _alone(lab: Path) -> Iterator[bool]:
+def _rename_lock(lab: Path) -> Iterator[bool]:
     """One rename at a time; whether it is known that nobody else is at one."""
-    if not log.folder(lab).is_dir():
+    if not log.metadata_folder(lab).is_dir():
         with contextlib.suppress(OSError):
-            log.make_folder(lab)
-    with atomic_swap.turn(log.folder(lab) / "renaming") as alone:
+            log.make_metadata_folder(lab)
+    with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "renaming") as alone:
         yield alone
 
 
-def _finish(lab: Path, *, alone: bool) -> tuple[str, str] | None:
+def _finish_rename(lab: Path, *, exclusive: bool) -> tuple[str, str] | None:
     """Do what is left; which rename was finished.
 
     Raises:
         NotebookError: it cannot be finished now.
     """
     try:
-        said = orjson.loads(renaming(lab).read_bytes())
+        said = orjson.loads(rename_mark(lab).read_bytes())
         old, new = str(said["old"]), str(said["new"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    names = load(lab).versions
+    names = load_notebook(lab).versions
     if new in names and old not in names:
-        _follow(lab, old, new)
+        _move_runs(lab, old, new)
         return old, new
     # It had not begun, or somebody has gone on by hand: nothing of it is to be done.
-    if alone:
-        renaming(lab).unlink(missing_ok=True)
+    if exclusive:
+        rename_mark(lab).unlink(missing_ok=True)
     return None
 
 
-def _follow(lab: Path, old: str, new: str) -> None:
+def _move_runs(lab: Path, old: str, new: str) -> None:
     """After the notebook: the folder, the drafts, and the mark."""
     source, target = lab / RUNS / old, lab / RUNS / new
     done = f"{old} is {new} in {NOTEBOOK} now, but its runs have not followed"
-    if busy := _busy(lab, old):
+    if busy := _describe_live_run(lab, old):
         raise NotebookError(f"{done}: {busy}; they will when that has ended and the app is opened again")
-    with _said(lab, f"{done}: {RUNS}/{old} cannot be moved"):
-        _move(source, target)
+    with _disk_errors_as(lab, f"{done}: {RUNS}/{old} cannot be moved"):
+        _move_or_merge_folder(source, target)
     with contextlib.suppress(OSError):
-        for draft in drafts.drafts(lab):
+        for draft in drafts.read_drafts(lab):
             if draft.version == old:
                 drafts.write_draft(lab, replace(draft, version=new))
-                drafts.drop_draft(lab, old, draft.field)
-    with _said(lab, f"{old} is {new} now, but"):
-        renaming(lab).unlink(missing_ok=True)
-        durable.sync_folder(log.folder(lab))
+                drafts.delete_draft(lab, old, draft.field)
+    with _disk_errors_as(lab, f"{old} is {new} now, but"):
+        rename_mark(lab).unlink(missing_ok=True)
+        durable.sync_folder(log.metadata_folder(lab))
 
 
-def _move(source: Path, target: Path) -> None:
+def _move_or_merge_folder(source: Path, target: Path) -> None:
     """Give a folder of runs another name; where one of that name has runs by now, they go together."""
     try:
         source.rename(target)
@@ -183,7 +183,7 @@ def _move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-        for entry in _entries(source):
+        for entry in _entry_names(source):
             if not (target / entry).exists():
                 (source / entry).rename(target / entry)
         durable.sync_folder(target)
@@ -192,36 +192,40 @@ def _move(source: Path, target: Path) -> None:
     durable.sync_folder(source.parent)
 
 
-def _busy(lab: Path, name: str) -> str:
+def _describe_live_run(lab: Path, name: str) -> str:
     """Which run of a version has, or may have, living processes, as the beginning of a sentence; "" without one."""
     runs = find_runs(lab, name)
-    SlurmWatch().look(runs, SHORT)
+    SlurmPoller().poll(runs, ANSWER_TIMEOUT)
     for run in runs:
         found = status(run)
         if found.state.live:
-            return f"{name}/{run.run} is {found.state}"
-    known = {run.run for run in runs}
-    for entry in _entries(lab / RUNS / name):
-        if RUN_ID.fullmatch(entry) and entry not in known and _age(lab / RUNS / name / entry) < START_LIMIT:
+            return f"{name}/{run.run_id} is {found.state}"
+    known = {run.run_id for run in runs}
+    for entry in _entry_names(lab / RUNS / name):
+        if (
+            RUN_ID.fullmatch(entry)
+            and entry not in known
+            and _seconds_since_change(lab / RUNS / name / entry) < START_SECONDS
+        ):
             return f"{name}/{entry} is being started"
     return ""
 
 
-def _age(path: Path) -> float:
+def _seconds_since_change(path: Path) -> float:
     try:
         return time.time() - path.stat().st_mtime
     except OSError:
         return 0.0
 
 
-def _entries(folder: Path) -> list[str]:
+def _entry_names(folder: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in folder.iterdir())
     except OSError:
         return []
 
 
-def _text(lab: Path) -> str:
+def _read_notebook(lab: Path) -> str:
     try:
         return (lab / NOTEBOOK).read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -229,7 +233,7 @@ def _text(lab: Path) -> str:
 
 
 @contextlib.contextmanager
-def _said(lab: Path, sentence: str) -> Iterator[None]:
+def _disk_errors_as(lab: Path, sentence: str) -> Iterator[None]:
     """An error of the disk as a sentence."""
     try:
         yield

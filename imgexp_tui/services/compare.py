@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.records.metrics.follower import RunView, best_of
+from imgexp_tui.records.metrics.follower import RunFollower, best_run
 from imgexp_tui.records.rundir import find_runs
-from imgexp_tui.reports.side_by_side import Part, Side, beside
+from imgexp_tui.reports.side_by_side import ComparedVersion, ComparisonSection, compare_versions
 
 
-class BesideLook:
+class ComparisonReader:
     """Looks at the runs of some versions.
 
     Args:
@@ -23,25 +23,25 @@ class BesideLook:
     def __init__(self, lab: Path, versions: Sequence[Version]) -> None:
         self._lab = lab
         self._versions = versions
-        self._views: dict[Path, RunView] = {}
-        self._turn = threading.Lock()
+        self._followers: dict[Path, RunFollower] = {}
+        self._lock = threading.Lock()
 
-    def look(self) -> tuple[list[Part], tuple[RunView | None, ...]]:
+    def read(self) -> tuple[list[ComparisonSection], tuple[RunFollower | None, ...]]:
         """The comparison as it stands, and the run that speaks for each version: its best, else its newest."""
-        with self._turn:
-            sides = [self._side(version) for version in self._versions]
-            return beside(sides), tuple(side.runs[0] if side.runs else None for side in sides)
+        with self._lock:
+            sides = [self._read_side(version) for version in self._versions]
+            return compare_versions(sides), tuple(side.runs[0] if side.runs else None for side in sides)
 
-    def _side(self, version: Version) -> Side:
+    def _read_side(self, version: Version) -> ComparedVersion:
         views = []
         for run in find_runs(self._lab, version.name):
-            view = self._views.setdefault(run.path, RunView(run))
+            view = self._followers.setdefault(run.path, RunFollower(run))
             view.poll()
             views.append(view)
-        best = best_of(views)
+        best = best_run(views)
         shown = best[0] if best else views[0] if views else None
         if shown is None:
-            return Side(version)
+            return ComparedVersion(version)
         group = shown.request.group if shown.request else ""
         seeds = [v for v in views if v is not shown and group and v.request and v.request.group == group]
-        return Side(version, (shown, *seeds))
+        return ComparedVersion(version, (shown, *seeds))

@@ -14,72 +14,72 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.paths import renaming
-from imgexp_tui.services.notebook_reader import Opened, opened, stamp_of
-from imgexp_tui.views.lab import Log, Look, Row
+from imgexp_tui.paths import rename_mark
+from imgexp_tui.services.notebook_reader import LoadedNotebook, notebook_stamp, read_notebook
+from imgexp_tui.views.lab import LabSnapshot, LogLines, VersionRow
 
 if TYPE_CHECKING:
     from imgexp_tui.records.alerts import Alert
-    from imgexp_tui.services.findings.worker import FindingWatch
-    from imgexp_tui.services.row_cache import KeptRows
-    from imgexp_tui.services.run_index import LabRuns
+    from imgexp_tui.services.findings.worker import FindingWorker
+    from imgexp_tui.services.row_cache import RowCache
+    from imgexp_tui.services.run_index import RunIndex
     from imgexp_tui.views.machine.model import Machine
-    from imgexp_tui.views.runs.model import Run
+    from imgexp_tui.views.runs.model import RunSummary
 
-LIVE_PACE = 0.75
+LIVE_INTERVAL = 0.75
 """Seconds between two looks while a run is live."""
-STILL_PACE = 1.9
+IDLE_INTERVAL = 1.9
 """Seconds while none is: no gauge's past, of two seconds a column, has a gap."""
-_SILENT = 4
+_MAX_UNCHANGED_POLLS = 4
 """Looks that bring nothing of a live run, after which the next waits until its files change, but not for ever."""
-_SIGNS, _SIGN_PACE = 3, 0.8
-_READING_PACE = 0.03
+_STAMP_CHECKS, _STAMP_INTERVAL = 3, 0.8
+_READING_INTERVAL = 0.03
 """While another process reads a long record: what it finds is to be seen at once."""
-_MACHINE_PACE = 1.0
-_DRAWN = 0.08
+_MACHINE_INTERVAL = 1.0
+_DRAW_SECONDS = 0.08
 """Seconds after which what was told is on the screen: until then the interpreter is the screen's alone."""
 
 
-class Watcher:
+class LabWatcher:
     """Looks at one lab until it is stopped.
 
     Args:
-        read: the notebook as it was read already.
-        told: called from the thread when `take` has something new; not again before `take` was called.
-        heard: called from the thread with what has happened to runs, and with `[lab]`.
-        kept: rows that were read earlier; the thread's own from now on.
+        loaded: the notebook as it was read already.
+        on_update: called from the thread when `latest` has something new; not again before `latest` was called.
+        on_alerts: called from the thread with what has happened to runs, and with `[lab]`.
+        row_cache: rows that were read earlier; the thread's own from now on.
     """
 
     def __init__(
         self,
         lab: Path,
-        read: Opened,
-        told: Callable[[], object],
-        heard: Callable[[list[Alert], Mapping[str, Any]], object] | None = None,
-        kept: KeptRows | None = None,
+        loaded: LoadedNotebook,
+        on_update: Callable[[], object],
+        on_alerts: Callable[[list[Alert], Mapping[str, Any]], object] | None = None,
+        row_cache: RowCache | None = None,
     ) -> None:
-        self._kept = kept
+        self._row_cache = row_cache
         self._lab = lab
-        self._heard = heard
-        self._told = told
-        self._look = Look(read.notebook, read.trouble)
-        self._read = read
-        self._taken = True
-        self._version = ""
-        self._news = threading.Condition()
-        self._hurry = True
-        self._all = True
-        self._all_due = 0.0
-        self._rows: dict[str, tuple[Row, Row]] = {}
-        self._ahead: dict[str, tuple[Run | None, Log]] = {}
-        self._near: dict[str, Row | None] = {}
-        self._at, self._way = 0, 1
-        self._silent = 0
-        self._ending = False
+        self._on_alerts = on_alerts
+        self._on_update = on_update
+        self._snapshot = LabSnapshot(loaded.notebook, loaded.problem)
+        self._loaded = loaded
+        self._is_taken = True
+        self._displayed_version = ""
+        self._condition = threading.Condition()
+        self._refresh_requested = True
+        self._full_poll_requested = True
+        self._next_full_poll = 0.0
+        self._dated_rows: dict[str, tuple[VersionRow, VersionRow]] = {}
+        self._prefetched: dict[str, tuple[RunSummary | None, LogLines]] = {}
+        self._prefetched_rows: dict[str, VersionRow | None] = {}
+        self._cursor_index, self._cursor_direction = 0, 1
+        self._unchanged_polls = 0
+        self._is_stopping = False
         self._machine: Machine | None = None
-        self._machine_due = 0.0
-        self._machine_watch: Callable[[], Machine] | None = None
-        self._findings: FindingWatch | None = None
+        self._next_machine_sample = 0.0
+        self._sample_machine: Callable[[], Machine] | None = None
+        self._findings: FindingWorker | None = None
 
     # For the screen
 
@@ -87,209 +87,220 @@ class Watcher:
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def stop(self) -> None:
-        with self._news:
-            self._ending = True
-            self._news.notify()
+        with self._condition:
+            self._is_stopping = True
+            self._condition.notify()
             findings = self._findings
         if findings:
             findings.stop()
 
-    def show(self, version: str) -> None:
+    def select_version(self, version: str) -> None:
         """Look at this version's run from now on."""
-        with self._news:
-            if version != self._version:
-                self._version = version
-                self._hurry = True
-                self._news.notify()
+        with self._condition:
+            if version != self._displayed_version:
+                self._displayed_version = version
+                self._refresh_requested = True
+                self._condition.notify()
 
-    def hurry(self) -> None:
+    def refresh_now(self) -> None:
         """Look now: something was done that will show."""
-        with self._news:
-            self._hurry = self._all = True
-            self._news.notify()
+        with self._condition:
+            self._refresh_requested = self._full_poll_requested = True
+            self._condition.notify()
 
-    def take(self) -> Look:
+    def latest(self) -> LabSnapshot:
         """The newest look."""
-        with self._news:
-            self._taken = True
-            return self._look
+        with self._condition:
+            self._is_taken = True
+            return self._snapshot
 
-    def ahead(self, version: str) -> Look | None:
+    def prefetched(self, version: str) -> LabSnapshot | None:
         """The newest look as of another version, where that was looked at ahead; its own follows."""
-        with self._news:
-            if version == self._look.shown or version not in self._ahead:
+        with self._condition:
+            if version == self._snapshot.displayed_version or version not in self._prefetched:
                 return None
-            run, log = self._ahead[version]
-            return replace(self._look, shown=version, run=run, log=log)
+            run, log = self._prefetched[version]
+            return replace(self._snapshot, displayed_version=version, run=run, log=log)
 
     def machine(self) -> Machine | None:
         """The gauges as of the newest look, for who looks at nothing else."""
-        with self._news:
-            return self._look.machine
+        with self._condition:
+            return self._snapshot.machine
 
     # The thread
 
     def _run(self) -> None:
-        from imgexp_tui.services.run_index import LabRuns
+        from imgexp_tui.services.run_index import RunIndex
 
-        if renaming(self._lab).exists():
-            from imgexp_tui.runner.version_folders import finish
+        if rename_mark(self._lab).exists():
+            from imgexp_tui.runner.version_folders import finish_rename
 
-            finish(self._lab)
-        runs = LabRuns(self._lab, self._kept)
-        while self._goes_on():
+            finish_rename(self._lab)
+        runs = RunIndex(self._lab, self._row_cache)
+        while self._should_continue():
             try:
-                self._turn(runs)
+                self._poll_cycle(runs)
             except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave a screen that lies
-                self._tell(replace(self._look, trouble=f"Cannot look at the runs: {error}"))
-                self._rests(STILL_PACE)
+                self._publish(replace(self._snapshot, problem=f"Cannot look at the runs: {error}"))
+                self._wait_undisturbed(IDLE_INTERVAL)
 
-    def _turn(self, runs: LabRuns) -> None:
+    def _poll_cycle(self, runs: RunIndex) -> None:
         """One look, and what there is to do until the next."""
-        look, settled = self._next(runs)
-        new = replace(look, machine=None) != replace(self._look, machine=None)
-        self._silent = 0 if new else self._silent + 1
-        self._tell(look)
-        pace = _READING_PACE if runs.reading else LIVE_PACE if look.live else STILL_PACE
-        if settled and pace > _DRAWN and self._rests(_DRAWN):
-            self._watch_machine()
-            self._prepare(runs, look)
-            pace -= _DRAWN
-        if settled and self._rests(pace) and look.live and self._silent > _SILENT:
-            self._wait_for_a_sign(runs)
+        look, settled = self._poll(runs)
+        new = replace(look, machine=None) != replace(self._snapshot, machine=None)
+        self._unchanged_polls = 0 if new else self._unchanged_polls + 1
+        self._publish(look)
+        pace = _READING_INTERVAL if runs.is_reading else LIVE_INTERVAL if look.live_versions else IDLE_INTERVAL
+        if settled and pace > _DRAW_SECONDS and self._wait_undisturbed(_DRAW_SECONDS):
+            self._start_machine_sampler()
+            self._prefetch(runs, look)
+            pace -= _DRAW_SECONDS
+        if (
+            settled
+            and self._wait_undisturbed(pace)
+            and look.live_versions
+            and self._unchanged_polls > _MAX_UNCHANGED_POLLS
+        ):
+            self._wait_for_output(runs)
 
-    def _wait_for_a_sign(self, runs: LabRuns) -> None:
+    def _wait_for_output(self, runs: RunIndex) -> None:
         """Of a silent run look at the sizes of its files alone for a while; the gauges go on."""
-        for turn in range(_SIGNS):
-            if runs.stirs() or not self._rests(_SIGN_PACE):
+        for turn in range(_STAMP_CHECKS):
+            if runs.has_new_output() or not self._wait_undisturbed(_STAMP_INTERVAL):
                 return
             if turn == 0:
-                self._tell(replace(self._look, machine=self._gauges()))
+                self._publish(replace(self._snapshot, machine=self._current_machine()))
 
-    def _goes_on(self) -> bool:
+    def _should_continue(self) -> bool:
         """Whether to look once more; who is in a hurry from now on interrupts that look."""
-        with self._news:
-            self._hurry = False
-            return not self._ending
+        with self._condition:
+            self._refresh_requested = False
+            return not self._is_stopping
 
-    def _rests(self, seconds: float) -> bool:
+    def _wait_undisturbed(self, seconds: float) -> bool:
         """Whether nobody is in a hurry for so long."""
-        with self._news:
-            return not self._news.wait_for(lambda: self._hurry or self._ending, max(0.0, seconds))
+        with self._condition:
+            return not self._condition.wait_for(lambda: self._refresh_requested or self._is_stopping, max(0.0, seconds))
 
-    def _prepare(self, runs: LabRuns, look: Look) -> None:
+    def _prefetch(self, runs: RunIndex, snapshot: LabSnapshot) -> None:
         """Read the runs of the versions that the cursor comes to next, those in the way it went first."""
-        names = list(look.notebook.versions) if look.notebook else []
-        if look.shown not in names or runs.reading:
+        names = list(snapshot.notebook.versions) if snapshot.notebook else []
+        if snapshot.displayed_version not in names or runs.is_reading:
             return
-        at = names.index(look.shown)
-        self._way = self._way if at == self._at else 1 if at > self._at else -1
-        self._at = at
-        near = (at + self._way, at + 2 * self._way, at - self._way)
+        at = names.index(snapshot.displayed_version)
+        self._cursor_direction = (
+            self._cursor_direction if at == self._cursor_index else 1 if at > self._cursor_index else -1
+        )
+        self._cursor_index = at
+        near = (at + self._cursor_direction, at + 2 * self._cursor_direction, at - self._cursor_direction)
         rows = {names[i]: runs.rows.get(names[i]) for i in near if 0 <= i < len(names)}
-        if rows == self._near:
+        if rows == self._prefetched_rows:
             return  # a run that has happened to change would have changed its row
         ahead = {}
         for name in rows:
-            if self._in_hurry():
+            if self._is_interrupted():
                 return
-            if runs.prepare(name):
-                ahead[name] = runs.shown(name), runs.log(name)
-        with self._news:
-            self._ahead = ahead
-        self._near = rows
+            if runs.prefetch(name):
+                ahead[name] = runs.displayed_run(name), runs.log(name)
+        with self._condition:
+            self._prefetched = ahead
+        self._prefetched_rows = rows
 
-    def _in_hurry(self) -> bool:
-        with self._news:
-            return self._hurry or self._ending
+    def _is_interrupted(self) -> bool:
+        with self._condition:
+            return self._refresh_requested or self._is_stopping
 
-    def _next(self, runs: LabRuns) -> tuple[Look, bool]:
-        notebook, trouble = self._notebook()
+    def _poll(self, runs: RunIndex) -> tuple[LabSnapshot, bool]:
+        notebook, trouble = self._current_notebook()
         names = list(notebook.versions) if notebook else []
-        version = self._version
-        settled = self._look_at_runs(runs, names, version)
-        if (news := runs.news()) and self._heard:
-            self._heard(news, notebook.settings if notebook else {})
-        written = runs.written(notebook)
-        rows = self._dated(runs.rows, written)
-        run = self._with_findings(runs.shown(version), notebook, reading=runs.reading)
-        look = Look(
+        version = self._displayed_version
+        settled = self._poll_runs(runs, names, version)
+        if (news := runs.take_alerts()) and self._on_alerts:
+            self._on_alerts(news, notebook.lab_settings if notebook else {})
+        written = runs.note_times(notebook)
+        rows = self._with_note_times(runs.rows, written)
+        run = self._with_findings(runs.displayed_run(version), notebook, reading=runs.is_reading)
+        look = LabSnapshot(
             notebook=notebook,
-            trouble=trouble,
-            rows=rows | {n: Row(written=written.get(n)) for n in names if n not in rows and settled},
-            live=tuple(name for name, row in rows.items() if row.live),
-            shown=version,
+            problem=trouble,
+            rows=rows | {n: VersionRow(notes_changed=written.get(n)) for n in names if n not in rows and settled},
+            live_versions=tuple(name for name, row in rows.items() if row.live),
+            displayed_version=version,
             run=run,
-            log=runs.log(version) if run else Log(),
-            machine=self._gauges() if settled else self._machine,
-            drafts=runs.drafts(),
+            log=runs.log(version) if run else LogLines(),
+            machine=self._current_machine() if settled else self._machine,
+            drafts=runs.versions_with_drafts(),
         )
         return look, settled
 
-    def _look_at_runs(self, runs: LabRuns, names: list[str], version: str) -> bool:
+    def _poll_runs(self, runs: RunIndex, names: list[str], version: str) -> bool:
         """Look at all versions at a steady pace; in between, where the cursor has moved, at the shown one alone."""
         now = time.monotonic()
-        with self._news:
-            every, self._all = self._all, False
-        moved = version != self._look.shown
-        if not every and (moved or now < self._all_due) and runs.look_at(version):
-            return now < self._all_due  # else it is told, and then the others are looked at
-        settled = runs.look(names, version, self._in_hurry, every=every)
-        self._all_due = now + (LIVE_PACE if self._look.live else STILL_PACE) - 0.05 if settled else 0.0
+        with self._condition:
+            every, self._full_poll_requested = self._full_poll_requested, False
+        moved = version != self._snapshot.displayed_version
+        if not every and (moved or now < self._next_full_poll) and runs.poll_version(version):
+            return now < self._next_full_poll  # else it is told, and then the others are looked at
+        settled = runs.poll(names, version, self._is_interrupted, all_versions=every)
+        self._next_full_poll = (
+            now + (LIVE_INTERVAL if self._snapshot.live_versions else IDLE_INTERVAL) - 0.05 if settled else 0.0
+        )
         return settled
 
-    def _dated(self, rows: Mapping[str, Row], written: Mapping[str, float]) -> dict[str, Row]:
+    def _with_note_times(
+        self, rows: Mapping[str, VersionRow], note_times: Mapping[str, float]
+    ) -> dict[str, VersionRow]:
         """The rows with when their notes were written; the same objects as before where nothing is new, so that a
         thousand of them compare at once."""
         dated = {}
         for name, row in rows.items():
-            known = self._rows.get(name)
-            if not known or known[0] is not row or known[1].written != written.get(name):
-                known = row, replace(row, written=written.get(name))
+            known = self._dated_rows.get(name)
+            if not known or known[0] is not row or known[1].notes_changed != note_times.get(name):
+                known = row, replace(row, notes_changed=note_times.get(name))
             dated[name] = known
-        self._rows = dated
+        self._dated_rows = dated
         return {name: dated[name][1] for name in dated}
 
-    def _notebook(self) -> tuple[Notebook | None, str]:
+    def _current_notebook(self) -> tuple[Notebook | None, str]:
         """The notebook, read again only when the file has changed."""
-        if stamp_of(self._lab) != self._read.stamp:
-            self._read = opened(self._lab)
-        return self._read.notebook, self._read.trouble
+        if notebook_stamp(self._lab) != self._loaded.stamp:
+            self._loaded = read_notebook(self._lab)
+        return self._loaded.notebook, self._loaded.problem
 
-    def _with_findings(self, run: Run | None, notebook: Notebook | None, *, reading: bool) -> Run | None:
-        if run is None or reading or self._look.run is None:  # curves come first
+    def _with_findings(self, run: RunSummary | None, notebook: Notebook | None, *, reading: bool) -> RunSummary | None:
+        if run is None or reading or self._snapshot.run is None:  # curves come first
             return run
-        from imgexp_tui.findings.evaluate import off_in
-        from imgexp_tui.services.findings.worker import FindingWatch
+        from imgexp_tui.findings.evaluate import disabled_rules_of
+        from imgexp_tui.services.findings.worker import FindingWorker
 
-        with self._news:
-            if self._ending:
+        with self._condition:
+            if self._is_stopping:
                 return run
             if self._findings is None:
-                self._findings = FindingWatch(self._lab, self.hurry)
-        return replace(run, found=self._findings.found(run.version, run.run, off_in(notebook)))
+                self._findings = FindingWorker(self._lab, self.refresh_now)
+        return replace(run, findings=self._findings.findings_for(run.version, run.run, disabled_rules_of(notebook)))
 
-    def _watch_machine(self) -> None:
+    def _start_machine_sampler(self) -> None:
         """Reach the gauges' libraries, which takes as long as to read the first curves: those come before."""
-        if self._machine_watch is None:
-            from imgexp_tui.services.machine import MachineWatch
+        if self._sample_machine is None:
+            from imgexp_tui.services.machine import MachineSampler
 
-            self._machine_watch = MachineWatch(self._lab).look
+            self._sample_machine = MachineSampler(self._lab).sample
             # Loads are taken between two looks; the first would say 0 %, whatever the machine does.
-            self._machine_due = time.monotonic() + _MACHINE_PACE
+            self._next_machine_sample = time.monotonic() + _MACHINE_INTERVAL
 
-    def _gauges(self) -> Machine | None:
+    def _current_machine(self) -> Machine | None:
         now = time.monotonic()
-        if self._machine_watch and now >= self._machine_due:
-            self._machine_due = now + _MACHINE_PACE - 0.05
-            self._machine = self._machine_watch()
+        if self._sample_machine and now >= self._next_machine_sample:
+            self._next_machine_sample = now + _MACHINE_INTERVAL - 0.05
+            self._machine = self._sample_machine()
         return self._machine
 
-    def _tell(self, look: Look) -> None:
-        with self._news:
-            if look == self._look:
+    def _publish(self, snapshot: LabSnapshot) -> None:
+        with self._condition:
+            if snapshot == self._snapshot:
                 return
-            self._look = look
-            tell, self._taken = self._taken, False
+            self._snapshot = snapshot
+            tell, self._is_taken = self._is_taken, False
         if tell:
-            self._told()
+            self._on_update()

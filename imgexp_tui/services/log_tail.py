@@ -7,36 +7,36 @@ from pathlib import Path
 
 from imgexp_tui.text import clean_log
 
-_PIECE = 64 << 10
+_TAIL_BYTES = 64 << 10
 
 
 class LogTail:
     """The last lines of one file.
 
     Args:
-        piece: bytes from the end that are looked at.
+        max_bytes: bytes from the end that are looked at.
     """
 
-    def __init__(self, path: Path, piece: int = _PIECE) -> None:
+    def __init__(self, path: Path, max_bytes: int = _TAIL_BYTES) -> None:
         self.path = path
-        self._piece = piece
-        self._seen = (-1, -1)
+        self._max_bytes = max_bytes
+        self._file_stamp = (-1, -1)
         self._lines: tuple[str, ...] = ()
 
-    def look(self) -> tuple[str, ...]:
+    def poll(self) -> tuple[str, ...]:
         """The lines now, cleaned; the same object where the file has not changed."""
         try:
             found = self.path.stat()
-            if (found.st_size, found.st_mtime_ns) == self._seen:
+            if (found.st_size, found.st_mtime_ns) == self._file_stamp:
                 return self._lines
             with self.path.open("rb") as file:
-                start = max(0, found.st_size - self._piece)
+                start = max(0, found.st_size - self._max_bytes)
                 file.seek(start)
-                data = file.read(self._piece)
+                data = file.read(self._max_bytes)
         except OSError:
-            self._seen, self._lines = (-1, -1), ()
+            self._file_stamp, self._lines = (-1, -1), ()
             return self._lines
-        self._seen = (found.st_size, found.st_mtime_ns)
+        self._file_stamp = (found.st_size, found.st_mtime_ns)
         lines = data.decode("utf-8", "replace").split("\n")
         if start and len(lines) > 1:  # the first is a torn one
             del lines[0]
@@ -46,12 +46,12 @@ class LogTail:
         return self._lines
 
 
-def whole_lines(path: Path, most: int) -> tuple[str, ...]:
-    """The last `most` bytes of a file as lines; () where it is missing."""
-    return LogTail(path, min(most, _size(path) or 1)).look()
+def whole_lines(path: Path, max_bytes: int) -> tuple[str, ...]:
+    """The last `max_bytes` bytes of a file as lines; () where it is missing."""
+    return LogTail(path, min(max_bytes, _file_size(path) or 1)).poll()
 
 
-def _size(path: Path) -> int:
+def _file_size(path: Path) -> int:
     try:
         return os.stat(path).st_size  # noqa: PTH116 - one call
     except OSError:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgexp_tui.views.machine.history import History
-from imgexp_tui.views.machine.model import Card, Machine, Part
+from imgexp_tui.views.machine.history import GaugeRecorder
+from imgexp_tui.views.machine.model import GpuGauges, Machine, MigInstance
 
 if TYPE_CHECKING:
     from imgexp_tui.monitor.samples import GpuSample, HostSample
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 _MEGA = 1e6
 
 
-class Held:
+class GaugeHysteresis:
     """Remembers what is shown of each gauge."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, float] = {}
+        self._displayed: dict[str, float] = {}
 
-    def __call__(self, name: str, value: float | None, least: float) -> float | None:
-        """The value to show: the one shown before unless `value` is at least `least` away; rounded to whole ones."""
+    def __call__(self, name: str, value: float | None, min_change: float) -> float | None:
+        """The value to show: the one shown before unless `value` is at least `min_change` away; rounded to whole ones."""
         if value is None:
-            self._shown.pop(name, None)
+            self._displayed.pop(name, None)
             return None
-        before = self._shown.get(name)
-        if before is None or abs(value - before) >= least:
-            self._shown[name] = before = float(round(value))
+        before = self._displayed.get(name)
+        if before is None or abs(value - before) >= min_change:
+            self._displayed[name] = before = float(round(value))
         return before
 
 
-class MachineWatch:
+class MachineSampler:
     """Samples this machine; for one thread. The samplers are imported with the first sample."""
 
     def __init__(self, lab: Path) -> None:
@@ -43,41 +43,41 @@ class MachineWatch:
 
         self._host = HostSampler(lab)
         self._gpu = GpuSampler()
-        self._held = Held()
-        self._history = History()
+        self._hysteresis = GaugeHysteresis()
+        self._recorder = GaugeRecorder()
 
-    def look(self) -> Machine:
+    def sample(self) -> Machine:
         """The gauges now."""
-        host, found, held = self._host.sample(), self._gpu.sample(), self._held
-        self._history.add(_gauges(host, found))
+        host, found, held = self._host.sample(), self._gpu.sample(), self._hysteresis
+        self._recorder.add(_recorded_gauges(host, found))
         return Machine(
             held("cpu", host.cpu_percent, 5) or 0.0,
             max(1, len(host.per_core)),
             held("memory", host.memory, host.memory_total / 100) or 0.0,
             host.memory_total,
-            tuple(self._card(gpu) for gpu in found),
+            tuple(self._gpu_gauges(gpu) for gpu in found),
             per_core=tuple(held(f"core{i}", percent, 10) or 0.0 for i, percent in enumerate(host.per_core)),
-            load=_load(tuple(held(f"load{i}", 10 * load, 1 + load) for i, load in enumerate(host.load))),
+            load=_load_averages(tuple(held(f"load{i}", 10 * load, 1 + load) for i, load in enumerate(host.load))),
             swap=held("swap", host.swap, host.swap_total / 100) or 0.0,
             swap_total=host.swap_total,
             disk_free=held("disk", host.disk_free, (host.disk_total or 0) / 1000),
             disk_total=host.disk_total,
-            disk_read=self._rate("read", host.disk_read),
-            disk_write=self._rate("write", host.disk_write),
-            net_in=self._rate("in", host.net_in),
-            net_out=self._rate("out", host.net_out),
-            trouble=self._gpu.trouble,
-            past=self._history.past(),
+            disk_read=self._steady_rate("read", host.disk_read),
+            disk_write=self._steady_rate("write", host.disk_write),
+            net_in=self._steady_rate("in", host.net_in),
+            net_out=self._steady_rate("out", host.net_out),
+            problem=self._gpu.problem,
+            histories=self._recorder.histories(),
         )
 
-    def _rate(self, name: str, value: float | None) -> float | None:
+    def _steady_rate(self, name: str, value: float | None) -> float | None:
         """Bytes a second; a tenth more or less, or less than a tenth of a megabyte, is nothing new."""
-        return self._held(name, value, max(_MEGA / 10, (value or 0.0) / 10))
+        return self._hysteresis(name, value, max(_MEGA / 10, (value or 0.0) / 10))
 
-    def _card(self, gpu: GpuSample) -> Card:
-        at, held = f"gpu{gpu.index}/", self._held
+    def _gpu_gauges(self, gpu: GpuSample) -> GpuGauges:
+        at, held = f"gpu{gpu.index}/", self._hysteresis
         width = "" if gpu.pcie_width is None else f" ×{gpu.pcie_width}"
-        return Card(
+        return GpuGauges(
             gpu.index,
             gpu.name,
             held(f"{at}utilization", gpu.utilization, 5),
@@ -88,27 +88,29 @@ class MachineWatch:
             gpu.power_limit,
             clock=held(f"{at}clock", gpu.clock, 50),
             clock_max=gpu.clock_max,
-            throttle=None if gpu.throttle is None else ", ".join(gpu.throttle),
-            link=None if gpu.pcie_generation is None else f"gen {gpu.pcie_generation}{width}",
-            ecc=gpu.ecc_errors,
-            parts=tuple(
-                Part(p.index, p.name, held(f"{at}{p.index}", p.memory, (p.memory_total or 0) / 100), p.memory_total)
+            throttle_reasons=None if gpu.throttle is None else ", ".join(gpu.throttle),
+            pcie_link=None if gpu.pcie_generation is None else f"gen {gpu.pcie_generation}{width}",
+            ecc_errors=gpu.ecc_errors,
+            mig_instances=tuple(
+                MigInstance(
+                    p.index, p.name, held(f"{at}{p.index}", p.memory, (p.memory_total or 0) / 100), p.memory_total
+                )
                 for p in gpu.mig
             ),
-            lost=gpu.lost,
+            is_lost=gpu.lost,
         )
 
 
-def _gauges(host: HostSample, cards: list[GpuSample]) -> dict[str, float | None]:
+def _recorded_gauges(host: HostSample, gpus: list[GpuSample]) -> dict[str, float | None]:
     """What has a past."""
     disk = None if host.disk_read is None or host.disk_write is None else host.disk_read + host.disk_write
     net = None if host.net_in is None or host.net_out is None else host.net_in + host.net_out
     found: dict[str, float | None] = {"cpu": host.cpu_percent, "memory": host.memory, "disk": disk, "net": net}
-    for card in cards:
+    for card in gpus:
         found |= {f"gpu{card.index}/utilization": card.utilization, f"gpu{card.index}/memory": card.memory}
     return found
 
 
-def _load(tenths: tuple[float | None, ...]) -> tuple[float, float, float]:
+def _load_averages(tenths: tuple[float | None, ...]) -> tuple[float, float, float]:
     one, five, fifteen = ((value or 0.0) / 10 for value in tenths)
     return one, five, fifteen

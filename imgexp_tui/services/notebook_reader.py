@@ -5,35 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.model import Notebook, NotebookError
 from imgexp_tui.paths import NOTEBOOK
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class LoadedNotebook:
     """A notebook as it was read.
 
     Attributes:
-        notebook: None where it cannot be read, for the reason `trouble`.
+        notebook: None where it cannot be read, for the reason `problem`.
         stamp: of the file, from before it was read, so that a change in between shows as one.
     """
 
     notebook: Notebook | None
-    trouble: str
+    problem: str
     stamp: tuple[int, int, int]
 
 
-def opened(lab: Path) -> Opened:
+def read_notebook(lab: Path) -> LoadedNotebook:
     """The notebook of a lab as it stands now."""
-    stamp = stamp_of(lab)
+    stamp = notebook_stamp(lab)
     try:
-        return Opened(load(lab), "", stamp)
+        return LoadedNotebook(load_notebook(lab), "", stamp)
     except NotebookError as error:
-        return Opened(None, str(error), stamp)
+        return LoadedNotebook(None, str(error), stamp)
 
 
-def stamp_of(lab: Path) -> tuple[int, int, int]:
+def notebook_stamp(lab: Path) -> tuple[int, int, int]:
     """Changes when the notebook's file is edited, replaced or gone."""
     try:
         found = (lab / NOTEBOOK).stat()

@@ -10,24 +10,24 @@ from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import status
 from imgexp_tui.runner.queue.queue import Queue
-from imgexp_tui.runner.supervisor.trainer_process import lab_of
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.runner.supervisor.trainer_process import lab_of_run
+from imgexp_tui.text import clean_line, join_names
 from imgexp_tui.views.runs.version_table import state_span
-from imgexp_tui.views.styled import Line, fitting, line, pad
+from imgexp_tui.views.styled import Line, join_fitting, line, pad
 
-_WIDTHS = (4, 14, 14, 6)
-_RUN, _WIDE = 24, 110
+_COLUMN_WIDTHS = (4, 14, 14, 6)
+_RUN_WIDTH, _WIDE_FROM = 24, 110
 """The run's id, and from which width on it has a column."""
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
+class QueueEntry:
     """A run that has a place on this machine, or waits for one.
 
     Attributes:
-        here: whether it belongs to the lab that is open.
-        waiting: it has no place yet.
-        ahead: how many that wait stand before it.
+        is_in_open_lab: whether it belongs to the lab that is open.
+        is_waiting: it has no place yet.
+        runs_ahead: how many that wait stand before it.
         gpus: indices of the GPUs that it has.
     """
 
@@ -36,39 +36,39 @@ class Queued:
     run: str
     path: str
     lab: str
-    here: bool
+    is_in_open_lab: bool
     state: str
     evidence: str
-    waiting: bool
-    ahead: int
+    is_waiting: bool
+    runs_ahead: int
     seed: int | None
     gpus: tuple[int, ...]
 
 
-def look(lab: Path) -> tuple[Queued, ...]:
+def read_queue(lab: Path) -> tuple[QueueEntry, ...]:
     """Those that run, then those that wait, in the order in which they will start. Blocks on files.
 
     Raises:
         QueueError: the queue cannot be read.
     """
-    found: list[Queued] = []
+    found: list[QueueEntry] = []
     ahead, here = 0, lab.resolve()
     for ticket in sorted(Queue().tickets(), key=lambda t: t.held is None):
         run = RunDir(Path(ticket.path))
-        how, request, its_lab = status(run), Request.read(run), lab_of(run).resolve()
+        how, request, its_lab = status(run), Request.read(run), lab_of_run(run).resolve()
         waiting = ticket.held is None
         found.append(
-            Queued(
+            QueueEntry(
                 uuid=ticket.uuid,
                 version=clean_line(ticket.version),
                 run=clean_line(ticket.run),
                 path=ticket.path,
                 lab=clean_line(its_lab.name),
-                here=its_lab == here,
+                is_in_open_lab=its_lab == here,
                 state=how.state.value,
                 evidence=clean_line(how.evidence),
-                waiting=waiting,
-                ahead=ahead,
+                is_waiting=waiting,
+                runs_ahead=ahead,
                 seed=request.seed if request else None,
                 gpus=ticket.held or (),
             )
@@ -77,37 +77,37 @@ def look(lab: Path) -> tuple[Queued, ...]:
     return tuple(found)
 
 
-def head(room: int) -> Line:
+def header_row(room: int) -> Line:
     """The line above the rows."""
     names = ("", "state", "version", "seed", "run", "what it has, or waits for")
-    return _laid_out([line((name, "quiet")) for name in names], room)
+    return _layout_columns([line((name, "quiet")) for name in names], room)
 
 
-def row(one: Queued, room: int) -> Line:
+def format_entry(entry: QueueEntry, room: int) -> Line:
     """One run's line."""
-    place = f"{one.ahead + 1}." if one.waiting else ""
+    place = f"{entry.runs_ahead + 1}." if entry.is_waiting else ""
     parts = [
         line((f"{place:>3}", "quiet")),
-        line(state_span(one.state)),
-        line((one.version, "strong" if one.here else "")),
-        line((str(one.seed) if one.seed is not None else "", "quiet")),
-        line((one.run, "quiet")),
-        what(one),
+        line(state_span(entry.state)),
+        line((entry.version, "strong" if entry.is_in_open_lab else "")),
+        line((str(entry.seed) if entry.seed is not None else "", "quiet")),
+        line((entry.run, "quiet")),
+        format_allocation(entry),
     ]
-    return _laid_out(parts, room)
+    return _layout_columns(parts, room)
 
 
-def what(one: Queued) -> Line:
+def format_allocation(entry: QueueEntry) -> Line:
     """Where it runs, or what it waits for; of another lab, which."""
-    lab = line() if one.here else line((f"lab {one.lab}", "quiet"))
-    if one.waiting:
-        return fitting([line(one.evidence), lab], ("  ", ""), 1000)
-    numbers = [str(index) for index in one.gpus]
-    gpus = line(f"GPU{'s' if len(numbers) > 1 else ''} {listed(numbers)}") if numbers else line("this machine")
-    return fitting([gpus, lab], ("  ", ""), 1000)
+    lab = line() if entry.is_in_open_lab else line((f"lab {entry.lab}", "quiet"))
+    if entry.is_waiting:
+        return join_fitting([line(entry.evidence), lab], ("  ", ""), 1000)
+    numbers = [str(index) for index in entry.gpus]
+    gpus = line(f"GPU{'s' if len(numbers) > 1 else ''} {join_names(numbers)}") if numbers else line("this machine")
+    return join_fitting([gpus, lab], ("  ", ""), 1000)
 
 
-def _laid_out(parts: Sequence[Line], room: int) -> Line:
+def _layout_columns(parts: Sequence[Line], room: int) -> Line:
     *first, run, last = parts
-    out = [span for part, width in zip(first, _WIDTHS, strict=True) for span in pad(part, width)]
-    return pad(line(*out, *(pad(run, _RUN) if room >= _WIDE else ()), *last), room)
+    out = [span for part, width in zip(first, _COLUMN_WIDTHS, strict=True) for span in pad(part, width)]
+    return pad(line(*out, *(pad(run, _RUN_WIDTH) if room >= _WIDE_FROM else ()), *last), room)

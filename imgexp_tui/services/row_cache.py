@@ -19,73 +19,75 @@ from typing import Any
 import orjson
 
 from imgexp_tui.paths import RUNS, lab_cache
-from imgexp_tui.views.lab import Row
+from imgexp_tui.views.lab import VersionRow
 
 _FORMAT = 1
-_NAME = "rows.json"
-_MOST = 8
+_FILE_NAME = "rows.json"
+_MAX_RUNS = 8
 """Runs of a version whose row is kept; of more, asking each would cost what reading does."""
-_FIELDS = tuple(one.name for one in fields(Row) if one.name != "written")
-_TUPLES = ("group", "seeds", "spark")
+_FIELDS = tuple(one.name for one in fields(VersionRow) if one.name != "notes_changed")
+_TUPLE_FIELDS = ("seed_progress", "seed_stats", "sparkline")
 
 Stamp = list[int | str]
 
 
-class KeptRows:
+class RowCache:
     """Those of one lab. Not for several threads at a time."""
 
     def __init__(self, lab: Path) -> None:
         self._runs = lab / RUNS
-        self._path = lab_cache(lab) / _NAME
-        self._packed = _read(self._path)
-        self._known: dict[str, tuple[Stamp, Row]] = {}
-        self._saved = True
+        self._path = lab_cache(lab) / _FILE_NAME
+        self._packed_rows = _read_file(self._path)
+        self._unpacked_rows: dict[str, tuple[Stamp, VersionRow]] = {}
+        self._is_saved = True
 
     def __len__(self) -> int:
-        return len(self._packed) + len(self._known)
+        return len(self._packed_rows) + len(self._unpacked_rows)
 
-    def row(self, version: str) -> Row | None:
+    def get(self, version: str) -> VersionRow | None:
         """A version's row, if nothing has happened to its runs since."""
-        known = self._known.get(version) or self._unpacked(version)
+        known = self._unpacked_rows.get(version) or self._unpack(version)
         if known is None:
             return None
         if self._stamp(version, known[0][1::3]) == known[0]:
             return known[1]
-        del self._known[version]
+        del self._unpacked_rows[version]
         return None
 
-    def rows(self, versions: Iterable[str]) -> dict[str, Row]:
+    def get_many(self, versions: Iterable[str]) -> dict[str, VersionRow]:
         """Those of them that are known."""
-        return {version: row for version in versions if (row := self.row(version))}
+        return {version: row for version in versions if (row := self.get(version))}
 
-    def put(self, version: str, runs: Iterable[str], row: Row) -> None:
+    def put(self, version: str, runs: Iterable[str], row: VersionRow) -> None:
         """Keep a row; one that may still change, or that JSON cannot carry, is not kept."""
         names = list(runs)
         stamp = self._stamp(version, names)
         # Without an end that is written down, a run may turn out to live on another machine.
-        if row.live or len(names) > _MOST or not all(stamp[3::3]) or not _is_finite(row):
+        if row.live or len(names) > _MAX_RUNS or not all(stamp[3::3]) or not _is_finite(row):
             return
-        self._known[version] = stamp, row
-        self._packed.pop(version, None)
-        self._saved = False
+        self._unpacked_rows[version] = stamp, row
+        self._packed_rows.pop(version, None)
+        self._is_saved = False
 
-    def drop(self, versions: Mapping[str, object]) -> None:
+    def retain_only(self, versions: Mapping[str, object]) -> None:
         """Forget all versions but these."""
-        for known in (self._known, self._packed):
+        for known in (self._unpacked_rows, self._packed_rows):
             for version in [one for one in known if one not in versions]:
                 del known[version]
-                self._saved = False
+                self._is_saved = False
 
     def save(self) -> None:
         """Write them down, if there are new ones. A folder that takes nothing is left alone."""
-        if self._saved:
+        if self._is_saved:
             return
-        self._saved = True
-        rows = self._packed | {version: [stamp, _packed(row)] for version, (stamp, row) in self._known.items()}
+        self._is_saved = True
+        rows = self._packed_rows | {
+            version: [stamp, _pack_row(row)] for version, (stamp, row) in self._unpacked_rows.items()
+        }
         with contextlib.suppress(OSError, TypeError):
             data = orjson.dumps({"format": _FORMAT, "rows": rows})
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd, name = tempfile.mkstemp(prefix=f".{_NAME}.", suffix=".tmp", dir=self._path.parent)
+            fd, name = tempfile.mkstemp(prefix=f".{_FILE_NAME}.", suffix=".tmp", dir=self._path.parent)
             try:
                 with os.fdopen(fd, "wb") as file:
                     file.write(data)
@@ -94,42 +96,42 @@ class KeptRows:
                 Path(name).unlink()
                 raise
 
-    def _unpacked(self, version: str) -> tuple[Stamp, Row] | None:
+    def _unpack(self, version: str) -> tuple[Stamp, VersionRow] | None:
         """A row that was read from the file: of a thousand, those that are asked for are made."""
-        packed = self._packed.pop(version, None)
+        packed = self._packed_rows.pop(version, None)
         try:
             if packed is not None:
-                self._known[version] = packed[0], _row(packed[1])
+                self._unpacked_rows[version] = packed[0], _unpack_row(packed[1])
         except (ValueError, TypeError, KeyError, IndexError):
             return None
-        return self._known.get(version)
+        return self._unpacked_rows.get(version)
 
     def _stamp(self, version: str, runs: Iterable[int | str]) -> Stamp:
         folder = os.path.join(self._runs, version)  # noqa: PTH118 - a thousand paths are made at each look
-        found: Stamp = [_modified(folder)]
+        found: Stamp = [_modified_ns(folder)]
         for run in runs:
-            found += [run, _modified(f"{folder}/{run}/process.json"), _modified(f"{folder}/{run}/exit.json")]
+            found += [run, _modified_ns(f"{folder}/{run}/process.json"), _modified_ns(f"{folder}/{run}/exit.json")]
         return found
 
 
-def _modified(path: str) -> int:
+def _modified_ns(path: str) -> int:
     try:
         return os.stat(path).st_mtime_ns  # noqa: PTH116
     except OSError:
         return 0
 
 
-def _is_finite(row: Row) -> bool:
-    numbers = [*row.spark, *(value for _, value in row.numbers), *(row.seeds or ())]
+def _is_finite(row: VersionRow) -> bool:
+    numbers = [*row.sparkline, *(value for _, value in row.best_metrics), *(row.seed_stats or ())]
     numbers += [one for one in (row.best, row.accuracy) if one is not None]
     return all(map(math.isfinite, numbers))
 
 
-def _packed(row: Row) -> list[Any]:
+def _pack_row(row: VersionRow) -> list[Any]:
     return [getattr(row, name) for name in _FIELDS]
 
 
-def _read(path: Path) -> dict[str, list[Any]]:
+def _read_file(path: Path) -> dict[str, list[Any]]:
     """Version → stamp and packed row, as they were kept."""
     try:
         found = orjson.loads(path.read_bytes())
@@ -139,9 +141,9 @@ def _read(path: Path) -> dict[str, list[Any]]:
         return {}
 
 
-def _row(packed: list[Any]) -> Row:
+def _unpack_row(packed: list[Any]) -> VersionRow:
     told = dict(zip(_FIELDS, packed, strict=True))
-    for name in _TUPLES:
+    for name in _TUPLE_FIELDS:
         told[name] = None if told[name] is None else tuple(told[name])
-    told["numbers"] = tuple((str(name), float(value)) for name, value in told["numbers"])
-    return Row(**told)
+    told["best_metrics"] = tuple((str(name), float(value)) for name, value in told["best_metrics"])
+    return VersionRow(**told)

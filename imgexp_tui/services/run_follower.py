@@ -6,57 +6,57 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from imgexp_tui.records.metrics.fast_follower import QuickView
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.fast_follower import FastFollower
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.views.charts.curve import CurveBuilder
-from imgexp_tui.views.notes.quotable_figures import Figure, figures
-from imgexp_tui.views.runs.builder import CURVES, run_look
-from imgexp_tui.views.runs.model import Run
+from imgexp_tui.views.notes.quotable_figures import Figure, quotable_figures
+from imgexp_tui.views.runs.builder import DRAWN_METRICS, summarize_run
+from imgexp_tui.views.runs.model import RunSummary
 
 
-class RunGlancer:
+class VersionRunFollower:
     """Follows one run of a version: `run` while it is live, the newest otherwise. Blocks on files; for any thread."""
 
     def __init__(self, lab: Path, version: str, run: str = "") -> None:
         self._lab = lab
         self._version = version
-        self._first = run
-        self._newest: RunView | None = None
-        self._view: RunView | None = None
-        self._drawn: RunView | None = None
+        self._preferred_run = run
+        self._newest: RunFollower | None = None
+        self._follower: RunFollower | None = None
+        self._curves_source: RunFollower | None = None
         self._curves: dict[str, CurveBuilder] = {}
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
-    def look(self) -> Run | None:
+    def poll(self) -> RunSummary | None:
         """The run now, equal where nothing of it changed; None where the version has no run."""
-        with self._turn:
-            view = self._follow()
+        with self._lock:
+            view = self._current_follower()
             if view is None:
                 return None
-            if self._drawn is not view:
-                self._drawn, self._curves = view, {name: CurveBuilder(name) for name in CURVES}
+            if self._curves_source is not view:
+                self._curves_source, self._curves = view, {name: CurveBuilder(name) for name in DRAWN_METRICS}
             series = ((builder, view.series.get(name)) for name, builder in self._curves.items())
-            curves = tuple(curve for builder, found in series if found and (curve := builder.follow(found)))
-            return run_look(view, curves)
+            curves = tuple(curve for builder, found in series if found and (curve := builder.update(found)))
+            return summarize_run(view, curves)
 
-    def figures(self, base: str = "", changes: Sequence[str] = ()) -> list[Figure]:
+    def quotable_figures(self, base: str = "", changes: Sequence[str] = ()) -> list[Figure]:
         """What can be put into a note about the run now."""
-        with self._turn:
-            return figures(self._follow(), base, changes)
+        with self._lock:
+            return quotable_figures(self._current_follower(), base, changes)
 
-    def _follow(self) -> RunView | None:
+    def _current_follower(self) -> RunFollower | None:
         found = find_runs(self._lab, self._version)
         if not found:
             return None
-        if self._newest is None or self._newest.dir != found[0]:
-            self._newest = QuickView(found[0])
+        if self._newest is None or self._newest.run_dir != found[0]:
+            self._newest = FastFollower(found[0])
         newest = self._newest
         newest.poll()
-        if self._view is None:
-            self._view = next((QuickView(run) for run in found[1:] if run.run == self._first), newest)
-        if self._view is not newest:
-            self._view.poll()
-            if newest.status.state.live or not self._view.status.state.live:
-                self._view = newest
-        return self._view
+        if self._follower is None:
+            self._follower = next((FastFollower(run) for run in found[1:] if run.run_id == self._preferred_run), newest)
+        if self._follower is not newest:
+            self._follower.poll()
+            if newest.status.state.live or not self._follower.status.state.live:
+                self._follower = newest
+        return self._follower

@@ -5,71 +5,71 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.views.lab import Look, Row
+from imgexp_tui.views.lab import LabSnapshot, VersionRow
 
 if TYPE_CHECKING:
-    from imgexp_tui.records.version_filter import Filter
+    from imgexp_tui.records.version_filter import ParsedFilter
 
 
-class Sieve:
+class VersionFilter:
     """What was asked to be shown.
 
     Attributes:
-        archived: whether archived versions are shown.
-        mistake: what is wrong with the filter that was typed, as a sentence; "" where nothing is.
+        show_archived: whether archived versions are shown.
+        error: what is wrong with the filter that was typed, as a sentence; "" where nothing is.
     """
 
     def __init__(self) -> None:
-        self.archived = False
-        self.mistake = ""
+        self.show_archived = False
+        self.error = ""
         self._text = ""
-        self._filter: Filter | None = None
-        self._made: tuple[Look, str, bool, dict[str, Version]] | None = None
+        self._filter: ParsedFilter | None = None
+        self._cached: tuple[LabSnapshot, str, bool, dict[str, Version]] | None = None
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         """Whether a filter is in force."""
         return self._filter is not None
 
-    def set(self, text: str, look: Look) -> None:
+    def set_text(self, text: str, snapshot: LabSnapshot) -> None:
         """Filter by `text`; with a mistake in it nothing is filtered."""
         self._text = text
-        self._understand(look)
+        self._parse_text(snapshot)
 
-    def versions(self, look: Look) -> dict[str, Version]:
+    def versions(self, snapshot: LabSnapshot) -> dict[str, Version]:
         """The versions to show, in the notebook's order."""
-        if self._made and self._made[0] is look and self._made[1:3] == (self._text, self.archived):
-            return self._made[3]  # a drawing asks more than once
-        found = self._sifted(look)
-        self._made = look, self._text, self.archived, found
+        if self._cached and self._cached[0] is snapshot and self._cached[1:3] == (self._text, self.show_archived):
+            return self._cached[3]  # a drawing asks more than once
+        found = self._filtered_versions(snapshot)
+        self._cached = snapshot, self._text, self.show_archived, found
         return found
 
-    def _sifted(self, look: Look) -> dict[str, Version]:
-        found = look.notebook.versions if look.notebook else {}
+    def _filtered_versions(self, snapshot: LabSnapshot) -> dict[str, Version]:
+        found = snapshot.notebook.versions if snapshot.notebook else {}
         if self._text:
-            self._understand(look)  # which metrics there are may have become known
-        if self._filter is None and (self.archived or not any(version.archived for version in found.values())):
+            self._parse_text(snapshot)  # which metrics there are may have become known
+        if self._filter is None and (self.show_archived or not any(version.archived for version in found.values())):
             return found
-        return {name: version for name, version in found.items() if self._shows(version, look.rows.get(name))}
+        return {name: version for name, version in found.items() if self._matches(version, snapshot.rows.get(name))}
 
-    def _understand(self, look: Look) -> None:
+    def _parse_text(self, snapshot: LabSnapshot) -> None:
         if not self._text.strip():
-            self._filter, self.mistake = None, ""
+            self._filter, self.error = None, ""
             return
-        from imgexp_tui.records.version_filter import FilterError, parse
+        from imgexp_tui.records.version_filter import FilterError, parse_filter
 
-        metrics = {metric for row in look.rows.values() for metric, _ in row.numbers}
+        metrics = {metric for row in snapshot.rows.values() for metric, _ in row.best_metrics}
         try:
-            self._filter, self.mistake = parse(self._text, metrics), ""
+            self._filter, self.error = parse_filter(self._text, metrics), ""
         except FilterError as error:
-            self._filter, self.mistake = None, str(error)
+            self._filter, self.error = None, str(error)
 
-    def _shows(self, version: Version, row: Row | None) -> bool:
-        if version.archived and not self.archived:
+    def _matches(self, version: Version, row: VersionRow | None) -> bool:
+        if version.archived and not self.show_archived:
             return False
         if self._filter is None:
             return True
-        from imgexp_tui.records.version_filter import Facts
+        from imgexp_tui.records.version_filter import VersionFacts
 
         states = {row.state} if row and row.state else set()
-        return self._filter.holds(Facts(version, states, dict(row.numbers) if row else {}))
+        return self._filter.matches(VersionFacts(version, states, dict(row.best_metrics) if row else {}))

@@ -19,12 +19,12 @@ from pathlib import Path
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.config import read_config
 from imgexp_tui.training.distributed import exit_report
-from imgexp_tui.training.errors import PeerLost, Stopped, TrainingError
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.errors import PeerLost, StopRequested, TrainingError
+from imgexp_tui.training.run_logger import RunLogger
 from imgexp_tui.training.shutdown import StopSignal
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_END_PATIENCE = 0.5
+_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+_WORKER_EXIT_TIMEOUT = 0.5
 """Seconds in which a worker that was killed is seen to have ended: its pipes close a moment before."""
 
 
@@ -36,32 +36,32 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m imgexp_tui.training RUN_DIR", file=sys.stderr)
         return 2
     run = RunDir(Path(arguments[0]).absolute())
-    if exit_report.has_parent():
-        exit_report.end_with_parent(signal.SIGTERM)
+    if exit_report.is_torchrun_child():
+        exit_report.signal_on_parent_exit(signal.SIGTERM)
     try:
-        return _look_after_workers(run, stop)
-    except Stopped as stopped:
-        if not exit_report.has_parent():
+        return _train_checking_workers(run, stop)
+    except StopRequested as stopped:
+        if not exit_report.is_torchrun_child():
             print("stopped as asked", flush=True)
         return 128 + stopped.signum
     except PeerLost as lost:
-        exit_report.tell(str(lost), lost=True)
+        exit_report.write_exit_report(str(lost), peer_lost=True)
         return 1
     # Whatever it is, the parent of several processes wants to hear it.
     except Exception as error:
-        sentence = _sentence(error, run)
+        sentence = _format_error(error, run)
         text = f"error: {sentence}" if sentence else traceback.format_exc().rstrip()
-        if not exit_report.tell(text):
+        if not exit_report.write_exit_report(text):
             if not sentence:
                 raise
             sys.unraisablehook = lambda _: None  # what is torn down from here on has nothing to add
             print(text, file=sys.stderr, flush=True)
         return 1
     finally:
-        _end_workers()
+        _kill_workers()
 
 
-def _sentence(error: Exception, run: RunDir) -> str | None:
+def _format_error(error: Exception, run: RunDir) -> str | None:
     """What went wrong and the mend; None for a fault in the code."""
     if isinstance(error, TrainingError):
         return str(error)
@@ -69,32 +69,32 @@ def _sentence(error: Exception, run: RunDir) -> str | None:
         return f"out of memory ({error}). Mend: a smaller batch_size, or cache_images = false"
     if isinstance(error, OSError):
         where = error.filename or run.path
-        if error.errno in _FULL:
+        if error.errno in _DISK_FULL_ERRNOS:
             return f"the disk is full ({where}): {error.strerror}. Free some space, then resume this run"
         if error.errno == errno.EIO:
             return f"the disk is failing ({where}): {error.strerror}. See dmesg, then resume this run elsewhere"
     return None
 
 
-def _look_after_workers(run: RunDir, stop: StopSignal) -> int:
+def _train_checking_workers(run: RunDir, stop: StopSignal) -> int:
     try:
         return _train(run, stop)
-    except (Stopped, PeerLost, TrainingError, MemoryError):
+    except (StopRequested, PeerLost, TrainingError, MemoryError):
         raise
     except Exception as error:
-        if killed := _killed_worker(error):
+        if killed := _describe_killed_worker(error):
             raise TrainingError(f"{killed}. Resume this run, with fewer num_workers if memory ran out") from None
         raise
 
 
-def _killed_worker(error: Exception) -> str:
+def _describe_killed_worker(error: Exception) -> str:
     """What killed a data loader worker, where `error` came of that; "" where none was killed.
 
     torch's own words tell it, but only where it was not talking to the worker or making it at that moment.
     """
     if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
         return str(error).partition("\n")[0].strip().rstrip(".")
-    deadline = time.monotonic() + _END_PATIENCE
+    deadline = time.monotonic() + _WORKER_EXIT_TIMEOUT
     while time.monotonic() < deadline:
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -112,30 +112,30 @@ def _train(run: RunDir, stop: StopSignal) -> int:
     # Late, because torch takes seconds: a signal or a wrong setting is answered before.
     import torch
 
-    from imgexp_tui.training.distributed.group import Group, lost_a_peer
-    from imgexp_tui.training.loop import Training
+    from imgexp_tui.training.distributed.group import RankGroup, is_peer_lost
+    from imgexp_tui.training.loop import Trainer
 
-    group = Group.join(stop)
-    report = Report(run, stop, group)
+    group = RankGroup.join(stop)
+    report = RunLogger(run, stop, group)
     try:
-        Training(run, config, report, stop, group).fit()
+        Trainer(run, config, report, stop, group).fit()
     except TrainingError as error:
-        report.error(str(error))
+        report.log_error(str(error))
         raise
     except torch.OutOfMemoryError as error:
         raise MemoryError(str(error).partition(". ")[0]) from None
     except RuntimeError as error:
-        if group.size > 1 and lost_a_peer(error):
+        if group.size > 1 and is_peer_lost(error):
             raise PeerLost(str(error)) from None
         if "can't allocate memory" not in str(error):
             raise
         raise MemoryError(str(error).partition("] ")[2]) from None
-    report.line("finished")
+    report.log_line("finished")
     group.leave()
     return 0
 
 
-def _end_workers() -> None:
+def _kill_workers() -> None:
     """Leave no data loader worker. Python would send them SIGTERM, which they do not mind, and wait for ever."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would take their end for a fault
     for worker in multiprocessing.active_children():

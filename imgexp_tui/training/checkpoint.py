@@ -17,7 +17,7 @@ from imgexp_tui.training.errors import TrainingError
 _FORMAT = 2
 
 
-def save(run: RunDir, names: list[str], state: dict[str, Any], random_states: list[dict[str, Any]]) -> None:
+def save_checkpoint(run: RunDir, names: list[str], state: dict[str, Any], random_states: list[dict[str, Any]]) -> None:
     """Write `state`, with the random number generators' of every process, under each of `names`.
 
     torch writes to memory first: its own writer turns a full disk into an error that does not say so.
@@ -32,7 +32,7 @@ def save(run: RunDir, names: list[str], state: dict[str, Any], random_states: li
         durable.replace(run.checkpoints / name, buffer.getvalue())
 
 
-def load_last(run: RunDir) -> dict[str, Any] | None:
+def load_last_checkpoint(run: RunDir) -> dict[str, Any] | None:
     """The state in `last`; None where there is none. Code that a file may carry is not run.
 
     Raises:
@@ -53,18 +53,18 @@ def load_last(run: RunDir) -> dict[str, Any] | None:
     return state
 
 
-def restore_random_state(found: dict[str, Any], device: torch.device) -> None:
-    """Set every generator of this process as it was when `random_state` looked."""
-    torch.set_rng_state(found["torch"])
-    if device.type == "cuda" and found["cuda"] is not None:
-        torch.cuda.set_rng_state(found["cuda"], device)
-    version, numbers, gauss = found["python"]
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Set every generator of this process as it was when `capture_random_state` looked."""
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda" and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)
+    version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
-    name, keys, *rest = found["numpy"]
+    name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
 
 
-def random_state(device: torch.device) -> dict[str, Any]:
+def capture_random_state(device: torch.device) -> dict[str, Any]:
     """The state of every generator that this process draws from."""
     name, keys, *rest = np.random.get_state(legacy=True)
     return {

@@ -5,14 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from imgexp_tui.notebook.schema.settings import SETTINGS, defaults
+from imgexp_tui.notebook.schema.settings import SETTINGS, default_settings
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.errors import TrainingError
 
 
 class Config(SimpleNamespace):
-    """Every name of `notebook.settings` is an attribute of its kind; `unread` tells which nothing has asked for yet."""
+    """Every name of `notebook.settings` is an attribute of its kind; `unread_settings` tells which nothing has asked for yet."""
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
@@ -21,7 +21,7 @@ class Config(SimpleNamespace):
         return value
 
 
-def unread(config: Config) -> list[str]:
+def unread_settings(config: Config) -> list[str]:
     """The settings that were never looked at, by name."""
     held = config.__dict__
     return sorted(name for name in held if not name.startswith("_") and name not in held.get("_read", ()))
@@ -37,7 +37,7 @@ def read_config(run: RunDir) -> Config:
     if request is None:
         raise TrainingError(f"{run.request} is missing or not whole; start runs with: imgexp-tui run VERSION")
     for name, value in request.config.items():
-        fault = SETTINGS[name].fault(value) if name in SETTINGS else "is no setting of the shipped trainer"
+        fault = SETTINGS[name].validation_error(value) if name in SETTINGS else "is no setting of the shipped trainer"
         if fault:
             raise TrainingError(f"{run.request}: {name}: {fault}")
-    return Config(**(defaults() | request.config))
+    return Config(**(default_settings() | request.config))

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 
-_GROUPS = Path("/sys/fs/cgroup")
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
-def cpus() -> int:
+def available_cpus() -> int:
     """CPUs that this process may use, at least 1."""
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for words in _limits("cpu.max"):
+    for words in _cgroup_limits("cpu.max"):
         if len(words) == 2 and words[0].isdigit():
             found = min(found, max(1, int(words[0]) // int(words[1])))
     return found
@@ -27,24 +27,24 @@ def cpus() -> int:
 def free_memory() -> int:
     """Bytes that may still be allocated without pushing anything out."""
     found: int = psutil.virtual_memory().available
-    limits = [int(words[0]) for words in _limits("memory.max") if words[0].isdigit()]
+    limits = [int(words[0]) for words in _cgroup_limits("memory.max") if words[0].isdigit()]
     if limits:
         found = min(found, max(0, min(limits) - psutil.Process().memory_info().rss))
     return found
 
 
-def _limits(name: str) -> Iterator[list[str]]:
+def _cgroup_limits(name: str) -> Iterator[list[str]]:
     """The words of `name` in this process's control group and each one above it."""
     try:
         own = Path("/proc/self/cgroup").read_text().rsplit("0::/", 1)[-1].strip()
     except OSError:
         return
-    for folder in (_GROUPS / own, *(_GROUPS / own).parents):
+    for folder in (_CGROUP_ROOT / own, *(_CGROUP_ROOT / own).parents):
         try:
             words = (folder / name).read_text().split()
         except OSError:
             continue
         if words:
             yield words
-        if folder == _GROUPS:
+        if folder == _CGROUP_ROOT:
             return

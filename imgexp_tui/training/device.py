@@ -15,7 +15,7 @@ def set_threads(config: Config, ranks: int = 1) -> None:
     """CPU threads: as many as asked; else torch's choice, but no more than this process has CPUs. Ranks share them."""
     wanted = config.threads
     if not wanted and "OMP_NUM_THREADS" not in os.environ:
-        wanted = min(torch.get_num_threads(), cpu_limits.cpus())
+        wanted = min(torch.get_num_threads(), cpu_limits.available_cpus())
     if wanted:
         torch.set_num_threads(max(1, wanted // ranks))
 
@@ -28,7 +28,7 @@ def choose_device(config: Config, rank: int = 0, ranks: int = 1) -> torch.device
     """
     name = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(_as_given(name))
+        device = torch.device(_visible_device_name(name))
     except RuntimeError:
         raise TrainingError(f"device: {name!r} is unknown; take auto, cpu, cuda or cuda:N") from None
     if device.type == "cuda" and ranks > 1:
@@ -42,7 +42,7 @@ def choose_device(config: Config, rank: int = 0, ranks: int = 1) -> torch.device
     return device
 
 
-def _as_given(name: str) -> str:
+def _visible_device_name(name: str) -> str:
     """`cuda:N` in the numbers of this process, which sees only the GPUs that the run was given."""
     given = os.environ.get("IMGEXP_GPUS", "").split(",")
     kind, _, index = name.partition(":")

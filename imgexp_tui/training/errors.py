@@ -11,7 +11,7 @@ class PeerLost(Exception):
     """Another process of this run has ended; what it had to say is said by itself."""
 
 
-class Stopped(BaseException):
+class StopRequested(BaseException):
     """Somebody asked the trainer to end.
 
     It comes in the middle of anything, and is no `Exception`: libraries that pass over every one must not swallow it.

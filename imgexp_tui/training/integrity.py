@@ -16,33 +16,33 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from imgexp_tui.training.distributed.group import ALONE, Group
+from imgexp_tui.training.distributed.group import SINGLE_PROCESS, RankGroup
 
-_STRIDE = 4
+_PIXEL_STRIDE = 4
 """Every so many pixels in each direction count for a fingerprint: a changed patch shows, at a 16th of the work."""
-_SIZE = 1 << 32
+_MODULUS = 1 << 32
 
 
-class Fingerprint:
+class InputFingerprint:
     """One number for the pixels of a whole epoch, whatever the order of its images: the same images give the same."""
 
-    def __init__(self, group: Group = ALONE) -> None:
+    def __init__(self, group: RankGroup = SINGLE_PROCESS) -> None:
         self._sum, self._group = 0, group
 
     def update(self, inputs: Tensor) -> None:
         """Take in a batch, uint8 [n, c, height, width], on the CPU."""
-        few = inputs[..., ::_STRIDE, ::_STRIDE].contiguous().numpy()
-        self._sum = (self._sum + sum(map(zlib.crc32, few))) % _SIZE
+        few = inputs[..., ::_PIXEL_STRIDE, ::_PIXEL_STRIDE].contiguous().numpy()
+        self._sum = (self._sum + sum(map(zlib.crc32, few))) % _MODULUS
 
     def compute(self) -> int:
         """Below 2 to the power of 32."""
-        return int(sum(row[0] for row in self._group.exchange([self._sum]))) % _SIZE
+        return int(sum(row[0] for row in self._group.exchange([self._sum]))) % _MODULUS
 
 
-class Answers:
+class AnswerCounts:
     """How many images got the answer that most got: 1.0 says that the model answers the same to every image."""
 
-    def __init__(self, group: Group = ALONE) -> None:
+    def __init__(self, group: RankGroup = SINGLE_PROCESS) -> None:
         self._counts: Counter[int] = Counter()
         self._group = group
 
@@ -58,7 +58,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
+class RngFingerprint:
     """Fingerprints of what a data loader worker's generators will give next."""
 
     worker: int
@@ -67,12 +67,12 @@ class Draws:
     torch: int
 
 
-def draws() -> Draws | None:
+def worker_rng_fingerprint() -> RngFingerprint | None:
     """Of this process, where it is a worker; the generators stay as they are."""
     worker = get_worker_info()
     if worker is None:
         return None
-    return Draws(
+    return RngFingerprint(
         worker.id,
         zlib.crc32(repr(random.getstate()).encode()),
         zlib.crc32(repr(np.random.get_state()).encode()),

@@ -23,24 +23,24 @@ from torch.nn.utils import clip_grad_norm_
 from imgexp_tui.records import predictions
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training import checkpoint
-from imgexp_tui.training.config import Config, unread
-from imgexp_tui.training.data.datasets import Data, open_data
-from imgexp_tui.training.data.loader import Batch, Examples, Loader
+from imgexp_tui.training.config import Config, unread_settings
+from imgexp_tui.training.data.datasets import TrainValidImages, open_data
+from imgexp_tui.training.data.loader import Batch, BatchLoader, Examples
 from imgexp_tui.training.device import choose_device, choose_precision, set_threads
-from imgexp_tui.training.distributed.group import Group
-from imgexp_tui.training.errors import Stopped, TrainingError
+from imgexp_tui.training.distributed.group import RankGroup
+from imgexp_tui.training.errors import StopRequested, TrainingError
 from imgexp_tui.training.gradient_norms import gradient_norms, layer_groups
-from imgexp_tui.training.integrity import Answers, Fingerprint
-from imgexp_tui.training.metrics import Counted, EpochMetrics, Spread
+from imgexp_tui.training.integrity import AnswerCounts, InputFingerprint
+from imgexp_tui.training.metrics import BatchCounts, EpochMetrics, PredictionSpread
 from imgexp_tui.training.model import encoders
-from imgexp_tui.training.model.model import ImageModel, assemble
+from imgexp_tui.training.model.model import ImageModel, build_model
 from imgexp_tui.training.optim import make_optimizer, make_schedule
-from imgexp_tui.training.predictions import Given
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.predictions import PredictionCollector
+from imgexp_tui.training.run_logger import RunLogger
 from imgexp_tui.training.shutdown import StopSignal
 from imgexp_tui.training.tasks import make_task
 
-_LINE_INTERVAL = 10.0
+_LOG_LINE_INTERVAL = 10.0
 """Seconds between two lines of the log within an epoch."""
 
 
@@ -65,37 +65,37 @@ class Position:
     seconds: float = 0.0
 
 
-class Training:
+class Trainer:
     """One run from its settings to its last epoch."""
 
-    def __init__(self, run: RunDir, config: Config, report: Report, stop: StopSignal, group: Group) -> None:
-        self.run, self.config, self.report, self.stop, self.group = run, config, report, stop, group
+    def __init__(self, run: RunDir, config: Config, logger: RunLogger, stop: StopSignal, group: RankGroup) -> None:
+        self.run, self.config, self.logger, self.stop, self.group = run, config, logger, stop, group
         set_threads(config, group.size)
         torch.manual_seed(config.seed)
         np.random.seed(config.seed)  # for encoders of the user's
         self.device = choose_device(config, group.rank, group.size)
         self.precision = choose_precision(config, self.device)
-        saved = checkpoint.load_last(run)
-        self.encoder = self._encoder(saved)
-        data = open_data(config, report, group)
+        saved = checkpoint.load_last_checkpoint(run)
+        self.encoder = self._make_encoder(saved)
+        data = open_data(config, logger, group)
         self.task = make_task(config, data)
         self.train_examples = self.task.examples(data.train, training=True)
         self.valid_examples = self.task.examples(data.valid, training=False)
-        self.train_loader = self._loader(self.train_examples, shuffle=True)
-        self.valid_loader = self._loader(self.valid_examples, shuffle=False)
-        self.model = self._on_device(assemble(self.encoder, config, self.task.outputs))
+        self.train_loader = self._make_loader(self.train_examples, shuffle=True)
+        self.valid_loader = self._make_loader(self.valid_examples, shuffle=False)
+        self.model = self._model_to_device(build_model(self.encoder, config, self.task.outputs))
         self.groups = layer_groups(self.model)
         self.optimizer = make_optimizer(self.model, config)
         self.schedule = make_schedule(self.optimizer, config, config.epochs * self.train_loader.steps)
-        self.at = Position()
+        self.position = Position()
         self.train_metrics = EpochMetrics(self.task, self.device, group)
-        self.given = Given(self.task, group)
-        self._shared: nn.Module | None = None
-        group.seed_apart(config.seed)
-        self._tell_plan(data)
+        self.predictions = PredictionCollector(self.task, group)
+        self._parallel_model: nn.Module | None = None
+        group.seed_per_rank(config.seed)
+        self._report_plan(data)
         if saved:
             self._resume(saved)
-        self._last_line = time.monotonic()
+        self._last_line_time = time.monotonic()
 
     def fit(self) -> None:
         """Train until the last epoch, or until the validation loss has not got better for `patience` epochs.
@@ -106,58 +106,58 @@ class Training:
         """
         self.stop.defer()
         try:
-            while self.at.epoch < self.config.epochs and not self._out_of_patience():
+            while self.position.epoch < self.config.epochs and not self._is_out_of_patience():
                 self._train_epoch()
                 self._end_epoch(self._validate())
-        except Stopped:
-            self._save(["last"])
+        except StopRequested:
+            self._save_checkpoint(["last"])
             raise
 
     def _train_epoch(self) -> None:
-        frozen = self.at.epoch < self.config.freeze_epochs
-        model = self._share(frozen)
+        frozen = self.position.epoch < self.config.freeze_epochs
+        model = self._model_for_epoch(frozen)
         self.model.train()
         self.model.encoder.train(not frozen)  # a frozen encoder keeps its BatchNorm statistics too
-        batches = self.train_loader.epoch(self.at.epoch, self.at.batch)
-        for _ in range(self.at.batch, self.train_loader.steps):
-            self.group.check()
+        batches = self.train_loader.epoch_batches(self.position.epoch, self.position.batch)
+        for _ in range(self.position.batch, self.train_loader.steps):
+            self.group.raise_if_stopped()
             start = time.perf_counter()
             batch = next(batches)
             waited = time.perf_counter() - start
-            self._warn_of(batch)
-            self._tell_draws(batch, "train")
+            self._warn_of_read_errors(batch)
+            self._report_rng_fingerprint(batch, "train")
             counted, measured = self._step(model, batch, waited)
             took = time.perf_counter() - start
-            self.at.batch += 1
-            self.at.seconds += took
+            self.position.batch += 1
+            self.position.seconds += took
             self._record_step(measured, counted, took)
 
-    def _share(self, frozen: bool) -> nn.Module:
+    def _model_for_epoch(self, frozen: bool) -> nn.Module:
         """The model as it is trained in this epoch: with or without its encoder, together with the other processes."""
         parameters = list(self.model.encoder.parameters())
         changed = any(p.requires_grad == frozen for p in parameters)
-        if self._shared is None or changed:
+        if self._parallel_model is None or changed:
             self.model.encoder.requires_grad_(not frozen)
             side = self.config.image_size
-            image, _ = self._moved(torch.zeros(1, 3, side, side, dtype=torch.uint8), torch.zeros(1))
-            self._shared = None  # the former one lets go of the parameters
-            self._shared = self.group.parallel(self.model, image)
-        return self._shared
+            image, _ = self._to_device(torch.zeros(1, 3, side, side, dtype=torch.uint8), torch.zeros(1))
+            self._parallel_model = None  # the former one lets go of the parameters
+            self._parallel_model = self.group.wrap_data_parallel(self.model, image)
+        return self._parallel_model
 
-    def _step(self, model: nn.Module, batch: Batch, waited: float) -> tuple[Counted, dict[str, float]]:
+    def _step(self, model: nn.Module, batch: Batch, data_wait: float) -> tuple[BatchCounts, dict[str, float]]:
         """One step of the optimizer. Returns what was counted of the whole batch, and measured on the way."""
-        inputs, targets = self._moved(batch.inputs, batch.targets)
+        inputs, targets = self._to_device(batch.inputs, batch.targets)
         rates = {f"learning_rate/{g['name']}": float(g["lr"]) for g in self.optimizer.param_groups}
-        with _statistics_kept(self.model, when=len(targets) == 1):
+        with _FrozenBatchNorm(self.model, enabled=len(targets) == 1):
             outputs, loss = self._forward(model, inputs, targets)
         self.optimizer.zero_grad(set_to_none=True)
         # The mean over processes of what is weighted so is the mean over the images of the whole batch.
-        weight = batch.images * self.group.size / self.train_loader.images(self.at.batch)
+        weight = batch.image_count * self.group.size / self.train_loader.images_in_batch(self.position.batch)
         (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
-        self.at.step += 1
+        self.position.step += 1
         probabilities = self.task.probabilities(outputs.detach())
-        counted = self.train_metrics.measure(
-            loss.detach(), probabilities, targets, counts=not batch.stands_in, waited=waited
+        counted = self.train_metrics.measure_batch(
+            loss.detach(), probabilities, targets, count_own=not batch.is_padding, data_wait=data_wait
         )
         measured = {"train/loss": counted.mean_loss, **rates, **gradient_norms(self.groups)}
         self._check_finite(measured)
@@ -172,24 +172,24 @@ class Training:
     def _validate(self) -> dict[str, float]:
         start = time.perf_counter()
         self.model.eval()
-        self.group.share_buffers(self.model)
-        metrics, spread = EpochMetrics(self.task, self.device, self.group), Spread(self.group)
-        self.given = Given(self.task, self.group)
-        alike, fingerprint = Answers(self.group), Fingerprint(self.group)
-        for batch in self.valid_loader.epoch(self.at.epoch):
-            self.group.check()
-            self._warn_of(batch)
-            if batch.stands_in:
-                metrics.add(metrics.together(Counted()))
+        self.group.broadcast_buffers(self.model)
+        metrics, spread = EpochMetrics(self.task, self.device, self.group), PredictionSpread(self.group)
+        self.predictions = PredictionCollector(self.task, self.group)
+        alike, fingerprint = AnswerCounts(self.group), InputFingerprint(self.group)
+        for batch in self.valid_loader.epoch_batches(self.position.epoch):
+            self.group.raise_if_stopped()
+            self._warn_of_read_errors(batch)
+            if batch.is_padding:
+                metrics.add(metrics.sum_over_ranks(BatchCounts()))
                 continue
             fingerprint.update(batch.inputs)
-            inputs, targets = self._moved(batch.inputs, batch.targets)
+            inputs, targets = self._to_device(batch.inputs, batch.targets)
             outputs, loss = self._forward(self.model, inputs, targets)
             probabilities = self.task.probabilities(outputs)
-            metrics.add(metrics.measure(loss, probabilities, targets))
+            metrics.add(metrics.measure_batch(loss, probabilities, targets))
             spread.update(probabilities)
             alike.update(probabilities)
-            self.given.update(batch.inputs, probabilities, targets)
+            self.predictions.update(batch.inputs, probabilities, targets)
         mean_loss, accuracy = metrics.compute()
         mean, std = spread.compute()
         return {
@@ -204,28 +204,28 @@ class Training:
         }
 
     def _end_epoch(self, valid: dict[str, float]) -> None:
-        at, epoch = self.at, self.at.epoch + 1
+        at, epoch = self.position, self.position.epoch + 1
         loss, accuracy = self.train_metrics.compute()
         means = {"train/epoch_loss": loss, "train/epoch_accuracy": accuracy, "time/epoch_train": at.seconds}
-        self.report.metrics({"step": at.step, "epoch": epoch, **means, **valid, **self._gpu_memory()})
+        self.logger.log_metrics({"step": at.step, "epoch": epoch, **means, **valid, **self._gpu_memory()})
         self._check_finite(valid)
         better = valid["valid/loss"] < at.best
         if better:
             at.best, at.best_epoch = valid["valid/loss"], epoch
-        self._keep_answers(["last", "best"] if better else ["last"])
-        self._tell_epoch(means, valid, better)
+        self._save_predictions(["last", "best"] if better else ["last"])
+        self._report_epoch(means, valid, better)
         if at.epoch == 0:
-            self._tell_unread()
-        self.at = Position(epoch, 0, at.step, at.best, at.best_epoch)
+            self._report_unread_settings()
+        self.position = Position(epoch, 0, at.step, at.best, at.best_epoch)
         self.train_metrics = EpochMetrics(self.task, self.device, self.group)
-        self._save(["last", "best"] if better else ["last"])
+        self._save_checkpoint(["last", "best"] if better else ["last"])
 
     def _forward(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             outputs = model(inputs).float()
         return outputs, self.task.loss(outputs, targets)
 
-    def _moved(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _to_device(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
         inputs = inputs.to(self.device, non_blocking=True).to(memory_format=layout)
         return inputs, targets.to(self.device, non_blocking=True)
@@ -234,64 +234,68 @@ class Training:
         """Raises TrainingError before weights of nan are saved; the last checkpoint stays good."""
         for name, value in measured.items():
             if not math.isfinite(value):
-                self.report.metrics({"step": self.at.step, "epoch": self.at.epoch + 1, **measured})
+                self.logger.log_metrics({"step": self.position.step, "epoch": self.position.epoch + 1, **measured})
                 raise TrainingError(
-                    f"{name} is {value} at step {self.at.step} (epoch {self.at.epoch + 1}); training cannot go on. "
+                    f"{name} is {value} at step {self.position.step} (epoch {self.position.epoch + 1}); training cannot go on. "
                     "Mend: a lower learning_rate, or gradient_clip = 1.0"
                 )
 
-    def _record_step(self, measured: dict[str, float], counted: Counted, took: float) -> None:
-        at, steps, pace = self.at, self.train_loader.steps, counted.images / took
+    def _record_step(self, measured: dict[str, float], counted: BatchCounts, duration: float) -> None:
+        at, steps, pace = self.position, self.train_loader.steps, counted.images / duration
         if at.step % self.config.log_every == 0 or at.batch == steps:
-            computed = max(0.0, took - counted.waited)
-            times = {"time/data": counted.waited, "time/compute": computed, "images_per_second": pace}
-            self.report.metrics({"step": at.step, "epoch": at.epoch + 1, **measured, **times})
-        if time.monotonic() - self._last_line >= _LINE_INTERVAL:
-            self._last_line = time.monotonic()
+            computed = max(0.0, duration - counted.data_wait)
+            times = {"time/data": counted.data_wait, "time/compute": computed, "images_per_second": pace}
+            self.logger.log_metrics({"step": at.step, "epoch": at.epoch + 1, **measured, **times})
+        if time.monotonic() - self._last_line_time >= _LOG_LINE_INTERVAL:
+            self._last_line_time = time.monotonic()
             loss, accuracy = self.train_metrics.compute()
-            self.report.line(
+            self.logger.log_line(
                 f"epoch {at.epoch + 1}/{self.config.epochs}, batch {at.batch}/{steps}: train loss {loss:.4f}, "
                 f"accuracy {accuracy:.3f}, {pace:,.0f} images/s"
             )
 
-    def _out_of_patience(self) -> bool:
-        at, patience = self.at, int(self.config.patience)
+    def _is_out_of_patience(self) -> bool:
+        at, patience = self.position, int(self.config.patience)
         over = patience > 0 and at.epoch - at.best_epoch >= patience
         if over:
             message = (
                 f"stopped early after epoch {at.epoch}: the best valid/loss is {at.best:.4f} of epoch {at.best_epoch}"
             )
-            self.report.line(message)
-            self.report.event("stopped_early", message)
+            self.logger.log_line(message)
+            self.logger.log_event("stopped_early", message)
         return over
 
-    def _save(self, names: list[str]) -> None:
+    def _save_checkpoint(self, names: list[str]) -> None:
         state = {
             "encoder": {"name": self.encoder.name, "origin": self.encoder.origin},
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "position": asdict(self.at),
+            "position": asdict(self.position),
             "train_metrics": self.train_metrics.state_dict(),
         }
-        random_states = self.group.gather(checkpoint.random_state(self.device))
-        if self.group.leads:
-            checkpoint.save(self.run, names, state, random_states)
+        random_states = self.group.gather(checkpoint.capture_random_state(self.device))
+        if self.group.is_main_process:
+            checkpoint.save_checkpoint(self.run, names, state, random_states)
         self.group.exchange()  # none goes on, or ends, before it is on the disk
-        self.report.event(
-            "checkpoint", f"saved {' and '.join(names)}", epoch=self.at.epoch, step=self.at.step, best="best" in names
+        self.logger.log_event(
+            "checkpoint",
+            f"saved {' and '.join(names)}",
+            epoch=self.position.epoch,
+            step=self.position.step,
+            best="best" in names,
         )
 
-    def _keep_answers(self, names: list[str]) -> None:
+    def _save_predictions(self, names: list[str]) -> None:
         """Write down what the model answered. It can be made again, so that a full disk does not end the run."""
-        found = self.given.compute(self.at.epoch + 1, self.at.step)
-        if not self.group.leads:
+        found = self.predictions.compute(self.position.epoch + 1, self.position.step)
+        if not self.group.is_main_process:
             return
         try:
             for name in names:
                 predictions.write(self.run, name, found)
         except OSError as error:
-            self.report.warn(f"what the model answered could not be written: {error.strerror}")
+            self.logger.log_warning(f"what the model answered could not be written: {error.strerror}")
 
     def _resume(self, saved: dict[str, Any]) -> None:
         try:
@@ -301,63 +305,67 @@ class Training:
             raise TrainingError(f"the checkpoint of this run does not fit its model: {error}") from None
         self.schedule.load_state_dict(saved["schedule"])
         self.train_metrics.load_state_dict(saved["train_metrics"])
-        self.at = Position(**saved["position"])
-        self.report.line(f"going on from the checkpoint at epoch {self.at.epoch + 1}, step {self.at.step}")
-        self._resume_random(saved["random"])
+        self.position = Position(**saved["position"])
+        self.logger.log_line(
+            f"going on from the checkpoint at epoch {self.position.epoch + 1}, step {self.position.step}"
+        )
+        self._resume_random_state(saved["random"])
 
-    def _resume_random(self, states: list[dict[str, Any]]) -> None:
+    def _resume_random_state(self, states: list[dict[str, Any]]) -> None:
         rank, now, before = self.group.rank, self.group.size, len(states)
         if rank < before:
             checkpoint.restore_random_state(states[rank], self.device)
         else:
-            self.group.seed_apart(self.config.seed, self.at.step)
+            self.group.seed_per_rank(self.config.seed, self.position.step)
         if now != before:
             new = f"; the random numbers of {now - before} of them are seeded anew" if now > before else ""
-            self.report.line(f"this run was done in {_processes(before)} and goes on in {_processes(now)}{new}")
+            self.logger.log_line(
+                f"this run was done in {_format_processes(before)} and goes on in {_format_processes(now)}{new}"
+            )
 
-    def _encoder(self, saved: dict[str, Any] | None) -> encoders.Encoder:
+    def _make_encoder(self, saved: dict[str, Any] | None) -> encoders.Encoder:
         """A resumed run keeps its encoder, also where a hub is reached by now that was not at its start.
 
         Of several processes the first one loads the weights; `Group.parallel` gives them to the others.
         """
         if saved:
-            return encoders.again(saved["encoder"], self.config)
-        built = encoders.build(self.config, self.report) if self.group.leads else None
-        told = self.group.from_first(lambda: {"name": built.name, "origin": built.origin} if built else {})
-        return built or encoders.again(told, self.config)
+            return encoders.rebuild_saved_encoder(saved["encoder"], self.config)
+        built = encoders.build_encoder(self.config, self.logger) if self.group.is_main_process else None
+        told = self.group.broadcast_from_first(lambda: {"name": built.name, "origin": built.origin} if built else {})
+        return built or encoders.rebuild_saved_encoder(told, self.config)
 
-    def _loader(self, examples: Examples, *, shuffle: bool) -> Loader:
+    def _make_loader(self, examples: Examples, *, shuffle: bool) -> BatchLoader:
         c = self.config
-        return Loader(
+        return BatchLoader(
             examples,
             c.batch_size,
             seed=c.seed,
             shuffle=shuffle,
             workers=c.num_workers,
             pin_memory=self.device.type == "cuda",
-            part=(self.group.rank, self.group.size),
+            rank_and_size=(self.group.rank, self.group.size),
         )
 
-    def _on_device(self, model: ImageModel) -> ImageModel:
+    def _model_to_device(self, model: ImageModel) -> ImageModel:
         layout = torch.channels_last if self.config.channels_last else torch.contiguous_format
         model = model.to(self.device).to(memory_format=layout)
         if self.config.compile:
             model.compile()
         return model
 
-    def _warn_of(self, batch: Batch) -> None:
-        for fault in batch.faults:
-            self.report.warn(fault)
+    def _warn_of_read_errors(self, batch: Batch) -> None:
+        for fault in batch.read_errors:
+            self.logger.log_warning(fault)
 
-    def _tell_draws(self, batch: Batch, side: str) -> None:
+    def _report_rng_fingerprint(self, batch: Batch, side: str) -> None:
         """What a worker's random numbers begin with; two that begin alike go on alike."""
-        if batch.drawn:
-            self.report.event("worker", side=side, epoch=self.at.epoch + 1, **asdict(batch.drawn))
+        if batch.rng_fingerprint:
+            self.logger.log_event("worker", side=side, epoch=self.position.epoch + 1, **asdict(batch.rng_fingerprint))
 
-    def _tell_unread(self) -> None:
+    def _report_unread_settings(self) -> None:
         """The settings that a whole epoch did not ask for."""
         _ = self.config.patience  # asked for between epochs
-        self.report.event("settings", unread=unread(self.config))
+        self.logger.log_event("settings", unread=unread_settings(self.config))
 
     def _gpu_memory(self) -> dict[str, float]:
         """torch's own peak: in a container NVML may not tell which process is ours."""
@@ -366,25 +374,25 @@ class Training:
         peaks = self.group.exchange([torch.cuda.max_memory_allocated(self.device)])
         return {"memory/gpu_peak": int(max(peak for (peak,) in peaks))}
 
-    def _tell_plan(self, data: Data) -> None:
+    def _report_plan(self, data: TrainValidImages) -> None:
         c, parameters = self.config, sum(p.numel() for p in self.model.parameters())
-        self.report.line(
+        self.logger.log_line(
             f"{c.task} on {c.data}: {len(data.train):,} training and {len(data.valid):,} validation images "
             f"of {c.image_size} px, {self.train_loader.steps:,} batches an epoch"
         )
-        self.report.line(
+        self.logger.log_line(
             f"encoder {self.encoder.name} ({self.encoder.origin}), {c.head} head: {parameters:,} parameters "
             f"on {self.device}, {str(self.precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
         )
         if self.group.size > 1:
-            self.report.line(f"{self.group.size} processes share each batch of {c.batch_size} images")
-        self.report.event(
+            self.logger.log_line(f"{self.group.size} processes share each batch of {c.batch_size} images")
+        self.logger.log_event(
             "plan",
             epochs=c.epochs,
             steps_per_epoch=self.train_loader.steps,
             train_samples=len(data.train),
             valid_samples=len(data.valid),
-            chance={f"{side}/{name}": v for side in ("train", "valid") for name, v in self.task.chance().items()},
+            chance={f"{side}/{name}": v for side in ("train", "valid") for name, v in self.task.chance_level().items()},
             encoder=self.encoder.name,
             weights=self.encoder.origin,
             parameters=parameters,
@@ -394,26 +402,26 @@ class Training:
             transforms={"train": self.train_examples.transforms, "valid": self.valid_examples.transforms},
         )
 
-    def _tell_epoch(self, means: dict[str, float], valid: dict[str, float], better: bool) -> None:
-        self._last_line = time.monotonic()
+    def _report_epoch(self, means: dict[str, float], valid: dict[str, float], is_best: bool) -> None:
+        self._last_line_time = time.monotonic()
         seconds = means["time/epoch_train"] + valid["time/epoch_valid"]
-        self.report.line(
-            f"epoch {self.at.epoch + 1}/{self.config.epochs}: train loss {means['train/epoch_loss']:.4f}, "
+        self.logger.log_line(
+            f"epoch {self.position.epoch + 1}/{self.config.epochs}: train loss {means['train/epoch_loss']:.4f}, "
             f"accuracy {means['train/epoch_accuracy']:.3f}; valid loss {valid['valid/loss']:.4f}, "
-            f"accuracy {valid['valid/accuracy']:.3f}; {seconds:.1f} s{' (best so far)' if better else ''}"
+            f"accuracy {valid['valid/accuracy']:.3f}; {seconds:.1f} s{' (best so far)' if is_best else ''}"
         )
 
 
-def _processes(count: int) -> str:
+def _format_processes(count: int) -> str:
     return "one process" if count == 1 else f"{count} processes"
 
 
-class _statistics_kept:
+class _FrozenBatchNorm:
     """While this lasts, BatchNorm uses its running statistics: one image alone has no spread to normalise by."""
 
-    def __init__(self, model: nn.Module, *, when: bool) -> None:
+    def __init__(self, model: nn.Module, *, enabled: bool) -> None:
         norms = (m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training)
-        self._norms = list(norms) if when else []
+        self._norms = list(norms) if enabled else []
 
     def __enter__(self) -> None:
         for norm in self._norms:

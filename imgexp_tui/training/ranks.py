@@ -27,15 +27,15 @@ import psutil
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.config import Config, read_config
-from imgexp_tui.training.errors import Stopped, TrainingError
+from imgexp_tui.training.errors import StopRequested, TrainingError
 from imgexp_tui.training.shutdown import StopSignal
 
-_TRAINER = ("-P", "-m", "imgexp_tui.training")
-_PACE = 0.1
-_STOPS = (signal.SIGTERM, signal.SIGINT)
+_TRAINER_ARGUMENTS = ("-P", "-m", "imgexp_tui.training")
+_POLL_INTERVAL = 0.1
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Failure(Protocol):
+class RankFailure(Protocol):
     """As torch's `ProcessFailure` has it: how a process ended, and what it left in its file."""
 
     exitcode: int
@@ -52,11 +52,11 @@ def main(arguments: list[str]) -> int:
     run = RunDir(Path(arguments[0]).absolute())
     try:
         config = read_config(run)
-        count = _processes(run, config)
+        count = _process_count(run, config)
         if count < 2:
-            os.execv(sys.executable, [sys.executable, *_TRAINER, os.fspath(run.path)])
+            os.execv(sys.executable, [sys.executable, *_TRAINER_ARGUMENTS, os.fspath(run.path)])
         code, text = _train(run, count, stop)
-    except Stopped as stopped:
+    except StopRequested as stopped:
         code, text = 128 + stopped.signum, ""
     except TrainingError as error:
         code, text = 1, f"error: {error}"
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def _processes(run: RunDir, config: Config) -> int:
+def _process_count(run: RunDir, config: Config) -> int:
     """One for each GPU that is visible, and no more than were asked for; on the CPU as many as GPUs were asked for."""
     request = Request.read(run)
     asked = request.gpus if request else 1
@@ -86,28 +86,28 @@ def _train(run: RunDir, count: int, stop: StopSignal) -> tuple[int, str]:
 
     stop.defer()
     with tempfile.TemporaryDirectory(prefix="imgexp-ranks-") as folder:
-        agent = _Torchrun(run, count, Path(folder))
+        agent = _TorchrunThread(run, count, Path(folder))
         agent.start()
         told: set[int] = set()
         while agent.is_alive():
-            agent.join(_PACE)
+            agent.join(_POLL_INTERVAL)
             if stop.signum is not None:
-                _pass_on(signal.Signals(stop.signum), told)
+                _forward_signal(signal.Signals(stop.signum), told)
     if agent.error:
         return 1, f"error: torchrun cannot run the {count} processes: {agent.error}"
-    return verdict(agent.failures, count, stop.signum)
+    return exit_status(agent.failures, count, stop.signum)
 
 
-def _pass_on(signum: signal.Signals, told: set[int]) -> None:
+def _forward_signal(signum: signal.Signals, signalled: set[int]) -> None:
     """Send `signum` to the processes below this one that have not had it. One may appear late."""
     for child in psutil.Process().children():
-        if child.pid not in told:
-            told.add(child.pid)
+        if child.pid not in signalled:
+            signalled.add(child.pid)
             with contextlib.suppress(psutil.Error):
                 child.send_signal(signum)
 
 
-class _Torchrun(threading.Thread):
+class _TorchrunThread(threading.Thread):
     """torchrun's agent on this machine, without restarts.
 
     Attributes:
@@ -117,9 +117,9 @@ class _Torchrun(threading.Thread):
 
     def __init__(self, run: RunDir, count: int, folder: Path) -> None:
         super().__init__(daemon=True)
-        self._words = (*_TRAINER, os.fspath(run.path))
-        self._count, self._folder = count, folder
-        self.failures: Mapping[int, Failure] = {}
+        self._arguments = (*_TRAINER_ARGUMENTS, os.fspath(run.path))
+        self._process_count, self._folder = count, folder
+        self.failures: Mapping[int, RankFailure] = {}
         self.error = ""
 
     def run(self) -> None:
@@ -135,17 +135,17 @@ class _Torchrun(threading.Thread):
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
-            nproc_per_node=self._count,
+            nproc_per_node=self._process_count,
             run_id=str(uuid.uuid4()),
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
             local_addr="localhost",
             max_restarts=0,
-            monitor_interval=_PACE,
+            monitor_interval=_POLL_INTERVAL,
             logs_specs=DefaultLogsSpecs(log_dir=os.fspath(self._folder)),
         )
         try:
-            elastic_launch(config, sys.executable)(*self._words)
+            elastic_launch(config, sys.executable)(*self._arguments)
         except ChildFailedError as error:
             self.failures = error.failures
         # A port that cannot be had, no memory for a process: torch has many kinds of exceptions for it.
@@ -153,7 +153,7 @@ class _Torchrun(threading.Thread):
             self.error = str(error) or type(error).__name__
 
 
-def verdict(failures: Mapping[int, Failure], count: int, asked: int | None) -> tuple[int, str]:
+def exit_status(failures: Mapping[int, RankFailure], count: int, stop_signum: int | None) -> tuple[int, str]:
     """The exit code of the whole, and what there is to say of it.
 
     A failure has its own words, and others that follow from it: processes that lost it, and those that torchrun ended.
@@ -161,7 +161,7 @@ def verdict(failures: Mapping[int, Failure], count: int, asked: int | None) -> t
     Args:
         failures: the processes that did not end with 0, by rank.
         count: how many there were.
-        asked: the signal by which this run was asked to stop.
+        stop_signum: the signal by which this run was asked to stop.
     """
     if not failures:
         return 0, ""
@@ -169,19 +169,19 @@ def verdict(failures: Mapping[int, Failure], count: int, asked: int | None) -> t
     own = [data for data in told.values() if not data["lost"]]
     if own:
         return 1, str(min(own, key=lambda data: float(data["time"]))["message"]["message"])
-    stopped = [s for s in _STOPS if any(f.exitcode in (128 + s, -s) for f in failures.values())]
-    killed = {rank: -f.exitcode for rank, f in failures.items() if f.exitcode < 0 and -f.exitcode not in _STOPS}
-    if stopped and (asked is not None or not killed):
+    stopped = [s for s in _STOP_SIGNALS if any(f.exitcode in (128 + s, -s) for f in failures.values())]
+    killed = {rank: -f.exitcode for rank, f in failures.items() if f.exitcode < 0 and -f.exitcode not in _STOP_SIGNALS}
+    if stopped and (stop_signum is not None or not killed):
         return 128 + stopped[0], ""
     for rank, signum in killed.items():
-        return 1, f"error: process {rank} of {count} was killed ({_name(signum)}); the others were ended"
+        return 1, f"error: process {rank} of {count} was killed ({_signal_name(signum)}); the others were ended"
     for data in told.values():
         return 1, f"error: the {count} processes of this run lost each other: {data['message']['message']}"
     rank, failure = next(iter(failures.items()))
     return 1, f"error: process {rank} of {count} ended with exit code {failure.exitcode}"
 
 
-def _name(signum: int) -> str:
+def _signal_name(signum: int) -> str:
     try:
         return signal.Signals(signum).name
     except ValueError:

@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 
-class Purpose(IntEnum):
+class RngPurpose(IntEnum):
     """What the numbers are for: one independent stream each."""
 
     ORDER = 1
@@ -20,6 +20,6 @@ class Purpose(IntEnum):
     SUBSET = 4
 
 
-def stream(seed: int, purpose: Purpose, epoch: int = 0) -> np.random.Generator:
+def make_generator(seed: int, purpose: RngPurpose, epoch: int = 0) -> np.random.Generator:
     """A fresh generator; the same arguments give the same numbers."""
     return np.random.default_rng([seed, int(purpose), epoch])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
-from imgexp_tui.training.errors import Stopped
+from imgexp_tui.training.errors import StopRequested
 
 
 class StopSignal:
@@ -25,22 +25,22 @@ class StopSignal:
 
     def install(self) -> None:
         """Take the two signals over. Call it early: importing torch alone takes seconds."""
-        signal.signal(signal.SIGTERM, self._came)
-        signal.signal(signal.SIGINT, self._came)
+        signal.signal(signal.SIGTERM, self._handle_signal)
+        signal.signal(signal.SIGINT, self._handle_signal)
 
     def defer(self) -> None:
-        """From now on a signal waits for `check`."""
+        """From now on a signal waits for `raise_if_stopped`."""
         self._deferred = True
-        self.check()
+        self.raise_if_stopped()
 
-    def check(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Raises Stopped where a signal has come."""
         if self.signum is not None:
-            raise Stopped(self.signum)
+            raise StopRequested(self.signum)
 
-    def _came(self, signum: int, _frame: FrameType | None) -> None:
+    def _handle_signal(self, signum: int, _frame: FrameType | None) -> None:
         if self.signum is not None:  # a second one would tear what the first has begun
             return
         self.signum = signum
         if not self._deferred:
-            raise Stopped(signum)
+            raise StopRequested(signum)

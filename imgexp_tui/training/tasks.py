@@ -12,10 +12,10 @@ from torch import Tensor
 from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
 
 from imgexp_tui.training.config import Config
-from imgexp_tui.training.data.datasets import Data, Side
-from imgexp_tui.training.data.image_store import Images
+from imgexp_tui.training.data.datasets import LabelledImages, TrainValidImages
+from imgexp_tui.training.data.image_store import ImageSet
 from imgexp_tui.training.data.loader import Batch, Examples
-from imgexp_tui.training.data.patchwork import Chances, PatchworkExamples
+from imgexp_tui.training.data.patchwork import PatchworkExamples, TransformProbabilities
 from imgexp_tui.training.errors import TrainingError
 
 
@@ -30,7 +30,7 @@ class Task(Protocol):
     outputs: int
     classes: list[str]
 
-    def examples(self, side: Side, training: bool) -> Examples: ...
+    def examples(self, labelled: LabelledImages, training: bool) -> Examples: ...
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of a batch."""
@@ -40,24 +40,24 @@ class Task(Protocol):
         """The soft predictions [n, k]."""
         ...
 
-    def shares(self, probabilities: Tensor) -> Tensor:
+    def class_probabilities(self, probabilities: Tensor) -> Tensor:
         """The probability of each of `classes`, [n, classes]."""
         ...
 
-    def truth(self, targets: Tensor) -> Tensor:
+    def true_classes(self, targets: Tensor) -> Tensor:
         """The index of the class that would be right, int64 [n]."""
         ...
 
-    def accuracy(self) -> Any:
+    def new_accuracy_metric(self) -> Any:
         """A new torchmetrics accuracy of this process's own images, to be updated with probabilities and targets."""
         ...
 
-    def chance(self) -> dict[str, float]:
-        """The `loss` and `accuracy` on the validation images of the best answer that does not look at them."""
+    def chance_level(self) -> dict[str, float]:
+        """The `loss` and `new_accuracy_metric` on the validation images of the best answer that does not look at them."""
         ...
 
 
-class Patchwork:
+class PatchworkTask:
     """Binary: does the pasted patch come from the same image?"""
 
     outputs = 1
@@ -66,10 +66,12 @@ class Patchwork:
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def examples(self, side: Side, training: bool) -> Examples:
+    def examples(self, labelled: LabelledImages, training: bool) -> Examples:
         c = self._config
-        chances = Chances(c.patch_flip_horizontal, c.patch_flip_vertical, c.patch_noise, c.patch_noise_std)
-        return PatchworkExamples(side.images, c.patch_size, chances, c.seed, training)
+        chances = TransformProbabilities(
+            c.patch_flip_horizontal, c.patch_flip_vertical, c.patch_noise, c.patch_noise_std
+        )
+        return PatchworkExamples(labelled.images, c.patch_size, chances, c.seed, training)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(outputs, targets)
@@ -77,23 +79,23 @@ class Patchwork:
     def probabilities(self, outputs: Tensor) -> Tensor:
         return outputs.sigmoid()
 
-    def shares(self, probabilities: Tensor) -> Tensor:
+    def class_probabilities(self, probabilities: Tensor) -> Tensor:
         return torch.cat([1 - probabilities, probabilities], 1)
 
-    def truth(self, targets: Tensor) -> Tensor:
+    def true_classes(self, targets: Tensor) -> Tensor:
         return targets[:, 0].long()
 
-    def accuracy(self) -> Any:
+    def new_accuracy_metric(self) -> Any:
         return BinaryAccuracy(sync_on_compute=False)
 
-    def chance(self) -> dict[str, float]:
+    def chance_level(self) -> dict[str, float]:
         return {"loss": math.log(2), "accuracy": 0.5}
 
 
-class Classification:
+class ClassificationTask:
     """Which class does the image belong to?"""
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, data: TrainValidImages) -> None:
         if len(data.classes) < 2:
             raise TrainingError(
                 "task: classification needs images in a sub-folder for each of at least 2 classes; "
@@ -102,8 +104,8 @@ class Classification:
         self.outputs, self.classes = len(data.classes), list(data.classes)
         self._valid_labels = data.valid.labels
 
-    def examples(self, side: Side, training: bool) -> Examples:
-        return _Labelled(side.images, side.labels)
+    def examples(self, labelled: LabelledImages, training: bool) -> Examples:
+        return _ClassificationExamples(labelled.images, labelled.labels)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(outputs, targets)
@@ -111,26 +113,26 @@ class Classification:
     def probabilities(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(1)
 
-    def shares(self, probabilities: Tensor) -> Tensor:
+    def class_probabilities(self, probabilities: Tensor) -> Tensor:
         return probabilities
 
-    def truth(self, targets: Tensor) -> Tensor:
+    def true_classes(self, targets: Tensor) -> Tensor:
         return targets
 
-    def accuracy(self) -> Any:
+    def new_accuracy_metric(self) -> Any:
         return MulticlassAccuracy(self.outputs, average="micro", sync_on_compute=False)
 
-    def chance(self) -> dict[str, float]:
+    def chance_level(self) -> dict[str, float]:
         shares = torch.bincount(self._valid_labels, minlength=self.outputs).double() / len(self._valid_labels)
         return {"loss": torch.special.entr(shares).sum().item(), "accuracy": shares.max().item()}
 
 
-class _Labelled:
+class _ClassificationExamples:
     """Images with their classes, int64 [n]; nothing is done to them at random."""
 
     transforms = ()
 
-    def __init__(self, images: Images, labels: Tensor) -> None:
+    def __init__(self, images: ImageSet, labels: Tensor) -> None:
         self._images, self._labels = images, labels
 
     def __len__(self) -> int:
@@ -141,10 +143,10 @@ class _Labelled:
         return Batch(inputs, self._labels[torch.as_tensor(indices)], faults)
 
 
-def make_task(config: Config, data: Data) -> Task:
+def make_task(config: Config, data: TrainValidImages) -> Task:
     """The task that `config.task` names.
 
     Raises:
         TrainingError: the data have no labels and the task needs them.
     """
-    return Classification(data) if config.task == "classification" else Patchwork(config)
+    return ClassificationTask(data) if config.task == "classification" else PatchworkTask(config)

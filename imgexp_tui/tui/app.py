@@ -13,17 +13,17 @@ from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
 
-from imgexp_tui.services.notes.draft_writer import flushed_on_signals
+from imgexp_tui.services.notes.draft_writer import flush_on_signals
 from imgexp_tui.tui import theme
 from imgexp_tui.tui.screens.main.screen import MainScreen
-from imgexp_tui.tui.terminal.cell_diff import CellOutput, Ready
+from imgexp_tui.tui.terminal.cell_diff import CellDiffer, PreparedUpdate
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual import events
     from textual.app import SystemCommand
 
-_TURN = 0.0005
+_SWITCH_INTERVAL = 0.0005
 """Seconds for which a thread may hold the interpreter while another wants it."""
 
 
@@ -48,7 +48,7 @@ class LabApp(App[None]):
     ]
 
     def __init__(self, lab: Path, *, ascii_only: bool = False) -> None:
-        few = theme.few_colours()
+        few = theme.has_few_colours()
         # Known before the app is made, because that decides whether the terminal's own colours are translated.
         super().__init__(ansi_color=few or None)
         if ascii_only:
@@ -56,11 +56,11 @@ class LabApp(App[None]):
 
             self._filters.append(AsciiFilter())
         self._lab = lab
-        self._output = CellOutput()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._output = CellDiffer()
+        self._event_loop: asyncio.AbstractEventLoop | None = None
         self.register_theme(theme.DARK)
         self.register_theme(theme.LIGHT)
-        self.set_reactive(App.theme, theme.first(few=few))
+        self.set_reactive(App.theme, theme.initial_theme(few_colours=few))
         # The style sheet took its colours from the default theme before ours was chosen.
         self.stylesheet.set_variables(self.get_css_variables())
 
@@ -68,7 +68,7 @@ class LabApp(App[None]):
         return MainScreen(self._lab)
 
     def on_mount(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._event_loop = asyncio.get_running_loop()
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         # Textual has no public place for this. What it would not send (a batch, no terminal) is not taken for sent.
@@ -76,25 +76,25 @@ class LabApp(App[None]):
             self._driver is not None and self._running and not (self._batch_count or self._closed or self.is_headless)
         )
         if sent and isinstance(renderable, CompositorUpdate):
-            changes = self._output.changes(renderable, self.console, (self.size.width, self.size.height))
+            changes = self._output.encode_changes(renderable, self.console, (self.size.width, self.size.height))
             if changes is not None:
                 moved = self.screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position
-                renderable = Ready(changes) if changes or moved else None
+                renderable = PreparedUpdate(changes) if changes or moved else None
         super()._display(screen, renderable)
 
     async def _on_resize(self, event: events.Resize) -> None:
-        self._output.forget()
+        self._output.invalidate()
         await super()._on_resize(event)
 
     def action_redraw(self) -> None:
         """Send the whole screen again."""
-        self._output.forget()
+        self._output.invalidate()
         self.screen.refresh()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
-        from imgexp_tui.tui.command_palette import commands_of
+        from imgexp_tui.tui.command_palette import palette_commands
 
-        yield from commands_of(screen)
+        yield from palette_commands(screen)
 
     def action_help(self) -> None:
         from imgexp_tui.tui.screens.help import HelpScreen
@@ -103,20 +103,20 @@ class LabApp(App[None]):
 
     def action_toggle_theme(self) -> None:
         """Dark to light or back, remembered for the next start."""
-        self.theme = theme.other(self.theme, dark=self.current_theme.dark)
-        theme.leave(dark=self.current_theme.dark)
+        self.theme = theme.opposite_theme(self.theme, dark=self.current_theme.dark)
+        theme.save_theme(dark=self.current_theme.dark)
 
-    def leave(self) -> None:
+    def exit_from_signal(self) -> None:
         """End the app from a signal handler, giving the terminal back."""
-        if self._loop:
-            self._loop.call_soon_threadsafe(self.exit, None, 143)
+        if self._event_loop:
+            self._event_loop.call_soon_threadsafe(self.exit, None, 143)
 
 
 def run(lab: Path, *, ascii_only: bool = False) -> int:
     """Open the app on a lab; the exit code."""
     app = LabApp(lab, ascii_only=ascii_only)
     # A key waits for the watching thread at each turn of the event loop; five milliseconds each, if Python has its way.
-    sys.setswitchinterval(_TURN)
-    with flushed_on_signals(app.leave):
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    with flush_on_signals(app.exit_from_signal):
         app.run()
     return app.return_code or 0

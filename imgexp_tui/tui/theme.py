@@ -44,48 +44,48 @@ LIGHT = Theme(
     dark=False,
     variables={"block-cursor-foreground": "#fbfaf7", "footer-background": "#f2f0eb", "border-blurred": "#c9c5bb"},
 )
-_TWINS = {"lab-dark": "lab-light", "lab-light": "lab-dark", "ansi-dark": "ansi-light", "ansi-light": "ansi-dark"}
+_OPPOSITES = {"lab-dark": "lab-light", "lab-light": "lab-dark", "ansi-dark": "ansi-light", "ansi-light": "ansi-dark"}
 
 
-def other(theme: str, *, dark: bool) -> str:
+def opposite_theme(theme: str, *, dark: bool) -> str:
     """The light theme for a dark one and the other way round."""
-    return _TWINS.get(theme, "lab-light" if dark else "lab-dark")
+    return _OPPOSITES.get(theme, "lab-light" if dark else "lab-dark")
 
 
-def few_colours() -> bool:
+def has_few_colours() -> bool:
     """Whether the terminal has its own 16 colours at most, or none are wanted (https://no-color.org)."""
     environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
     system = Console(force_terminal=True, _environ=environment).color_system
     return "NO_COLOR" in os.environ or system in (None, "standard")
 
 
-def first(*, few: bool) -> str:
+def initial_theme(*, few_colours: bool) -> str:
     """The theme to begin with: as it was left, else as the terminal says that its background is."""
-    left = _left()
-    dark = left != "light" if left else not _says_light(os.environ.get("COLORFGBG", ""))
-    return ("ansi-" if few else "lab-") + ("dark" if dark else "light")
+    left = _saved_theme()
+    dark = left != "light" if left else not _is_light_background(os.environ.get("COLORFGBG", ""))
+    return ("ansi-" if few_colours else "lab-") + ("dark" if dark else "light")
 
 
-def leave(*, dark: bool) -> None:
+def save_theme(*, dark: bool) -> None:
     """Remember for the next start. What cannot be remembered is let go."""
     try:
-        _file().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _file().write_text("dark\n" if dark else "light\n")
+        _theme_file().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _theme_file().write_text("dark\n" if dark else "light\n")
     except OSError:
         return
 
 
-def _left() -> str:
+def _saved_theme() -> str:
     try:
-        return _file().read_text().strip()
+        return _theme_file().read_text().strip()
     except (OSError, UnicodeDecodeError):
         return ""
 
 
-def _file() -> Path:
+def _theme_file() -> Path:
     return state_home() / "theme"
 
 
-def _says_light(colours: str) -> bool:
+def _is_light_background(colours: str) -> bool:
     """`COLORFGBG` is `foreground;background` (rxvt, Konsole and others set it); 7 and 15 are white."""
     return colours.rpartition(";")[2] in ("7", "15")

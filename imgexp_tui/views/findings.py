@@ -4,41 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imgexp_tui.findings.format import MARKS, counted, evidence
+from imgexp_tui.findings.format import SEVERITY_MARKS, format_count, format_evidence
 from imgexp_tui.findings.model import Finding, Severity
-from imgexp_tui.views.item_layout import Laid
+from imgexp_tui.views.item_layout import ItemLayout
 from imgexp_tui.views.styled import Line, line
 from imgexp_tui.views.wrap import wrap
 
 _ROLES = {Severity.SERIOUS: "bad", Severity.WARNING: "warn", Severity.INFO: "quiet"}
 _INDENT = 4
-_WIDEST = 110
+_MAX_TEXT_WIDTH = 110
 """Cells of text in a line: longer ones are hard to read."""
 
 
-def laid_out(found: Sequence[Finding], room: int) -> Laid:
+def layout_findings(findings: Sequence[Finding], room: int) -> ItemLayout:
     """The findings as lines of `room` cells; the first cell of each is left to the cursor."""
-    laid = Laid()
-    size = min(_WIDEST, room - _INDENT - 1)
-    for one in found:
+    laid = ItemLayout()
+    size = min(_MAX_TEXT_WIDTH, room - _INDENT - 1)
+    for one in findings:
         if laid.lines:
             laid.lines.append(())
         start = len(laid.lines)
         pieces = wrap(one.sentence, size)
-        mark = (f" {MARKS[one.severity]:<{_INDENT - 1}}", _ROLES[one.severity])
+        mark = (f" {SEVERITY_MARKS[one.severity]:<{_INDENT - 1}}", _ROLES[one.severity])
         for i, piece in enumerate(pieces):
             laid.lines.append(line(mark if i == 0 else " " * _INDENT, (piece, "strong")))
         for i, piece in enumerate(wrap(one.suggestion, size - 2) if one.suggestion else ()):
             laid.lines.append(line(" " * _INDENT, "→ " if i == 0 else "  ", piece))
-        told = " · ".join(part for part in (one.name, evidence(one.evidence)) if part)
+        told = " · ".join(part for part in (one.name, format_evidence(one.evidence)) if part)
         laid.lines.extend(line(" " * _INDENT, (piece, "quiet")) for piece in wrap(told, size))
-        laid.spans.append((start, start, len(laid.lines)))
+        laid.item_spans.append((start, start, len(laid.lines)))
     return laid
 
 
-def in_short(found: Sequence[Finding] | None) -> Line:
+def summary_line(findings: Sequence[Finding] | None) -> Line:
     """The number of findings and how bad the worst is, with the key that shows them."""
-    told = counted(found or ())
+    told = format_count(findings or ())
     return line((told[0], _ROLES[told[1]]), (" F", "key")) if told else ()
 
 
@@ -47,5 +47,5 @@ def reason_lines(text: str, room: int) -> list[Line]:
     out: list[Line] = []
     for paragraph in text.split("\n\n"):
         out += [()] if out else []
-        out += [line(" ", (piece, "")) for piece in wrap(" ".join(paragraph.split()), min(_WIDEST, room - 2))]
+        out += [line(" ", (piece, "")) for piece in wrap(" ".join(paragraph.split()), min(_MAX_TEXT_WIDTH, room - 2))]
     return out

@@ -11,91 +11,97 @@ from functools import lru_cache
 
 from imgexp_tui.notebook.ideas.model import Idea, ideas_of
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.text import clean_line, first_line, width
-from imgexp_tui.views.item_layout import Laid
-from imgexp_tui.views.styled import Line, cut, line
+from imgexp_tui.text import cell_width, clean_line, first_line
+from imgexp_tui.views.item_layout import ItemLayout
+from imgexp_tui.views.styled import Line, line, truncate_line
 from imgexp_tui.views.wrap import wrap
 
 _INDENT = 2
-_KEPT = 8192
+_CACHE_SIZE = 8192
 """Wrapped texts that are kept: a list is laid out again at every letter of a filter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class IdeaGroup:
     """The ideas of one version under its name and the first line of its summary; without a name, just ideas."""
 
     ideas: tuple[Idea, ...]
     name: str = ""
-    about: str = ""
+    summary: str = ""
 
 
-def groups(
-    notebook: Notebook, *, done: bool = False, kept: Collection[tuple[str, str, str]] = (), words: str = ""
-) -> list[Group]:
+def group_ideas(
+    notebook: Notebook,
+    *,
+    include_done: bool = False,
+    always_visible: Collection[tuple[str, str, str]] = (),
+    query: str = "",
+) -> list[IdeaGroup]:
     """The ideas to show, those of the newest version first.
 
     Args:
-        done: show the done ones too.
-        kept: keys of ideas that are shown though they are done.
-        words: every one of them must stand in the idea or in its version's name.
+        include_done: show the done ones too.
+        always_visible: keys of ideas that are shown though they are done.
+        query: every one of them must stand in the idea or in its version's name.
     """
-    wanted = words.casefold().split()
+    wanted = query.casefold().split()
     found = []
     for version in reversed(notebook.versions.values()):
         ideas = tuple(
-            idea for idea in ideas_of(version) if (done or not idea.done or idea.key in kept) and _holds(idea, wanted)
+            idea
+            for idea in ideas_of(version)
+            if (include_done or not idea.done or idea.key in always_visible) and _matches(idea, wanted)
         )
         if ideas:
-            found.append(Group(ideas, clean_line(version.name), first_line(version.summary)))
+            found.append(IdeaGroup(ideas, clean_line(version.name), first_line(version.summary)))
     return found
 
 
-def _holds(idea: Idea, words: Iterable[str]) -> bool:
+def _matches(idea: Idea, words: Iterable[str]) -> bool:
     text = f"{idea.version} {idea.text} {idea.tried_in}".casefold()
     return all(word in text for word in words)
 
 
-def laid_out(found: Sequence[Group], room: int) -> Laid:
+def layout_groups(groups: Sequence[IdeaGroup], room: int) -> ItemLayout:
     """The groups as lines of `room` cells; the first cell of each is left to the cursor."""
-    laid = Laid()
-    for group in found:
+    laid = ItemLayout()
+    for group in groups:
         top = len(laid.lines)
         if group.name:
-            laid.lines.append(cut(line(" ", (group.name, "title"), ("  " + group.about, "quiet")), room))
+            laid.lines.append(truncate_line(line(" ", (group.name, "title"), ("  " + group.summary, "quiet")), room))
         for idea in group.ideas:
             start = len(laid.lines)
-            laid.lines.extend(_idea(_text(idea), " " * _INDENT, idea.done, room))
-            laid.spans.append((top, start, len(laid.lines)))
+            laid.lines.extend(_idea_lines(_idea_text(idea), " " * _INDENT, idea.done, room))
+            laid.item_spans.append((top, start, len(laid.lines)))
             top = len(laid.lines)
-        if group.name and group is not found[-1]:
+        if group.name and group is not groups[-1]:
             laid.lines.append(())
     return laid
 
 
-def offer(ideas: Sequence[Idea], picked: Collection[tuple[str, str, str]], room: int) -> Laid:
+def layout_choices(ideas: Sequence[Idea], selected: Collection[tuple[str, str, str]], room: int) -> ItemLayout:
     """Ideas to pick from, each behind the name of its version, as lines of `room` cells."""
-    laid = Laid()
+    laid = ItemLayout()
     for idea in ideas:
         start = len(laid.lines)
-        text = f"{clean_line(idea.version)}: {_text(idea)}"
-        laid.lines.extend(_idea(text, " ", idea.key in picked, room, quiet=False))
-        laid.spans.append((start, start, len(laid.lines)))
+        text = f"{clean_line(idea.version)}: {_idea_text(idea)}"
+        laid.lines.extend(_idea_lines(text, " ", idea.key in selected, room, dim_ticked=False))
+        laid.item_spans.append((start, start, len(laid.lines)))
     return laid
 
 
-def _text(idea: Idea) -> str:
+def _idea_text(idea: Idea) -> str:
     tried = f" (tried in {clean_line(idea.tried_in)})" if idea.tried_in else ""
     return clean_line(idea.text) + tried
 
 
-def _idea(text: str, indent: str, ticked: bool, room: int, *, quiet: bool = True) -> list[Line]:
-    box = f"{indent}[{'x' if ticked else ' '}] "
-    role = "quiet" if ticked and quiet else ""
-    pieces = _wrapped(text, room - width(box))
-    return [line(box if i == 0 else " " * width(box), (piece, role)) for i, piece in enumerate(pieces)]
+def _idea_lines(text: str, indent: str, is_ticked: bool, room: int, *, dim_ticked: bool = True) -> list[Line]:
+    box = f"{indent}[{'x' if is_ticked else ' '}] "
+    role = "quiet" if is_ticked and dim_ticked else ""
+    pieces = _wrapped(text, room - cell_width(box))
+    return [line(box if i == 0 else " " * cell_width(box), (piece, role)) for i, piece in enumerate(pieces)]
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _wrapped(text: str, room: int) -> tuple[str, ...]:
     return tuple(wrap(text, room)) or ("",)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from imgexp_tui.text import fit, width
+from imgexp_tui.text import cell_width, truncate
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]
@@ -25,66 +25,66 @@ def line(*parts: Span | str) -> Line:
     return tuple(span for span in spans if span[0])
 
 
-def cells(what: Line) -> int:
+def line_width(content: Line) -> int:
     """The cells that a line takes."""
-    return sum(width(text) for text, _ in what)
+    return sum(cell_width(text) for text, _ in content)
 
 
-def cut(what: Line, room: int) -> Line:
+def truncate_line(content: Line, room: int) -> Line:
     """The line, cut to at most `room` cells, with … where something was cut off."""
-    if cells(what) <= room:
-        return what
+    if line_width(content) <= room:
+        return content
     out: list[Span] = []
-    for text, role in what:
-        size = width(text)
+    for text, role in content:
+        size = cell_width(text)
         if size < room:
             out.append((text, role))
             room -= size
             continue
         # What follows does not fit either, so that this span carries the … even where it would just fit.
-        out.append((fit(text + "…", room) if size == room else fit(text, room), role))
+        out.append((truncate(text + "…", room) if size == room else truncate(text, room), role))
         break
     return line(*out)
 
 
-def pad(what: Line, room: int) -> Line:
+def pad(content: Line, room: int) -> Line:
     """The line with blanks up to `room` cells; longer ones are cut."""
-    short = cut(what, room)
-    return line(*short, " " * (room - cells(short)))
+    short = truncate_line(content, room)
+    return line(*short, " " * (room - line_width(short)))
 
 
-def spread(left: Line, right: Line, room: int) -> Line:
+def justify(left: Line, right: Line, room: int) -> Line:
     """`left` at the left edge and `right` at the right one; where both do not fit, `left` is cut."""
-    right = cut(right, room)
+    right = truncate_line(right, room)
     gap = 2 if right and left else 0
-    left = pad(left, max(0, room - cells(right) - gap))
-    return line(*left, " " * gap, *right) if cells(left) else right
+    left = pad(left, max(0, room - line_width(right) - gap))
+    return line(*left, " " * gap, *right) if line_width(left) else right
 
 
-def join(parts: Iterable[Line], between: Span) -> Line:
+def join_lines(parts: Iterable[Line], separator: Span) -> Line:
     """The lines that say something, as one."""
     out: list[Span] = []
     for part in parts:
         if part:
-            out += [between, *part] if out else part
+            out += [separator, *part] if out else part
     return tuple(out)
 
 
-def fitting(parts: Iterable[Line], between: Span, room: int) -> Line:
+def join_fitting(parts: Iterable[Line], separator: Span, room: int) -> Line:
     """As many of the lines as fit, in order of importance, as one; what does not fit is left out whole."""
     out: Line = ()
     for part in parts:
-        longer = join((out, part), between)
-        if cells(longer) <= room:
+        longer = join_lines((out, part), separator)
+        if line_width(longer) <= room:
             out = longer
     return out
 
 
-def changed(old: Line, new: Line) -> tuple[int, int] | None:
+def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
     """The first cell that differs and the one after the last that does; None where nothing does."""
     if old == new:
         return None
-    a, b = list(_cells(old)), list(_cells(new))
+    a, b = list(_iterate_cells(old)), list(_iterate_cells(new))
     same = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
     end = max(len(a), len(b))
     if len(a) == len(b):
@@ -93,19 +93,19 @@ def changed(old: Line, new: Line) -> tuple[int, int] | None:
     return (same, end) if end > same else None
 
 
-def plain(what: Line) -> str:
+def plain_text(content: Line) -> str:
     """The text of a line, without trailing blanks."""
-    return "".join(text for text, _ in what).rstrip()
+    return "".join(text for text, _ in content).rstrip()
 
 
-def _cells(what: Line) -> Iterator[tuple[str, str]]:
+def _iterate_cells(content: Line) -> Iterator[tuple[str, str]]:
     """Character and role of every cell; a wide character's second cell is empty."""
-    for text, role in what:
+    for text, role in content:
         if text.isascii():
             yield from ((c, role) for c in text)
             continue
         for c in text:
-            size = width(c)
+            size = cell_width(c)
             yield c, role
             if size != 1:
                 yield from [("", role)] * (size - 1)

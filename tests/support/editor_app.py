@@ -11,8 +11,8 @@ from textual.widgets import Static
 from imgexp_tui import paths
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.widgets.notes.area import NoteArea
-from imgexp_tui.tui.widgets.run_sidebar import RunGlance
-from imgexp_tui.views.styled import plain
+from imgexp_tui.tui.widgets.run_sidebar import RunSidebar
+from imgexp_tui.views.styled import plain_text
 from tests.helpers import until
 
 TRIAL = """\
@@ -77,7 +77,7 @@ class EditorApp(App[None]):
         return str(self.editor.query_one(id, Static).render())
 
     def shown(self, id: str) -> str:
-        return "\n".join(plain(line) for line in self.editor.query_one(id, RunGlance).lines)
+        return "\n".join(plain_text(line) for line in self.editor.query_one(id, RunSidebar).lines)
 
 
 async def opened(pilot: Pilot[None], app: EditorApp) -> None:

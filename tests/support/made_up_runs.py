@@ -9,10 +9,10 @@ from typing import Any
 
 from imgexp_tui.findings.engine import Engine
 from imgexp_tui.findings.model import Finding
-from imgexp_tui.findings.run_data import Relatives
+from imgexp_tui.findings.run_data import ComparisonRuns
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.process_identity import identity_of
 from imgexp_tui.records.rundir import RunDir
 from tests.helpers import write_lines
 
@@ -40,7 +40,7 @@ def made_up(
     trainer: str = "shipped",
     argv: Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None,
-) -> RunView:
+) -> RunFollower:
     """A run, polled.
 
     Args:
@@ -56,9 +56,9 @@ def made_up(
     epochs, steps = epochs or {}, steps or {}
     count = max((len(values) for values in epochs.values()), default=0)
     settings = {"epochs": count or 1, "batch_size": 64, **(config or {})}
-    uuid = f"{version}/{run.run}"
+    uuid = f"{version}/{run.run_id}"
     Request(
-        uuid, run.run, version, base, settings, list(argv), trainer, seed, str(lab), "here", "me", 1.0,
+        uuid, run.run_id, version, base, settings, list(argv), trainer, seed, str(lab), "here", "me", 1.0,
         dict(overrides or {}), heartbeat=heartbeat, group=group,
     ).write(run)  # fmt: skip
     told = {"kind": "plan", "time": 0.0, "epochs": settings["epochs"], "steps_per_epoch": per_epoch, "chance": CHANCE}
@@ -69,10 +69,10 @@ def made_up(
     write_lines(
         run.system, [{"time": float(i), **{n: v[i] for n, v in samples.items() if i < len(v)}} for i in range(length)]
     )
-    Process(uuid, 1, None, identity(os.getpid()), 1.0).write(run)
+    Process(uuid, 1, None, identity_of(os.getpid()), 1.0).write(run)
     if cause:
         Exit(uuid, 1, 0 if cause == "finished" else 1, None, cause, "made up", 9.0).write(run)
-    view = RunView(run)
+    view = RunFollower(run)
     view.poll()
     return view
 
@@ -94,7 +94,7 @@ def _metrics(
     return lines
 
 
-def found_in(view: RunView, name: str, relatives: Relatives | None = None) -> Finding | None:
+def found_in(view: RunFollower, name: str, relatives: ComparisonRuns | None = None) -> Finding | None:
     """What the rule of that name finds."""
-    engine = Engine(view, relatives=lambda: relatives or Relatives())
-    return next((one for one in engine.look(now=True) if one.name == name), None)
+    engine = Engine(view, load_comparison_runs=lambda: relatives or ComparisonRuns())
+    return next((one for one in engine.evaluate(force=True) if one.name == name), None)

@@ -15,7 +15,7 @@ from pathlib import Path
 import preload
 
 from imgexp_tui import durable
-from imgexp_tui.notebook.history.drafts import Draft, drop_draft, write_draft
+from imgexp_tui.notebook.history.drafts import Draft, delete_draft, write_draft
 from imgexp_tui.notebook.saving import atomic_swap
 from imgexp_tui.notebook.saving.save import save_note
 
@@ -33,7 +33,7 @@ def notebook_of(base: Path) -> Path:
 
 
 def save(base: Path) -> None:
-    save_note(lab_of(base), "v0", "summary", "new", seen="old")
+    save_note(lab_of(base), "v0", "summary", "new", original="old")
 
 
 def save_without_an_exchange(base: Path) -> None:
@@ -51,11 +51,11 @@ def displace_a_file_of_others(base: Path) -> None:
         return exchange_(a, b)
 
     atomic_swap._exchange = late
-    assert not atomic_swap.put(notebook_of(base), NEW.encode(), OLD.encode())
+    assert not atomic_swap.compare_and_swap(notebook_of(base), NEW.encode(), OLD.encode())
 
 
 def mend(base: Path) -> None:
-    atomic_swap.mend(notebook_of(base))
+    atomic_swap.recover_interrupted_swaps(notebook_of(base))
 
 
 def keep_a_draft(base: Path) -> None:
@@ -63,7 +63,7 @@ def keep_a_draft(base: Path) -> None:
 
 
 def drop_a_draft(base: Path) -> None:
-    drop_draft(lab_of(base), "v0", "summary")
+    delete_draft(lab_of(base), "v0", "summary")
 
 
 CASES: dict[str, Callable[[Path], None]] = {

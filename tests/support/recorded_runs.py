@@ -8,7 +8,7 @@ from typing import Any
 
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.jsonl import LineWriter
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir
 from tests.helpers import write_lines
 
@@ -25,7 +25,7 @@ def a_run(
     group: str = "",
     seed: int = 7,
     events: Sequence[dict[str, Any]] = (),
-) -> RunView:
+) -> RunFollower:
     """A run of two steps an epoch: one line a step and one an epoch, with the validation losses that are given."""
     path = RunDir(lab / "runs" / version / run)
     path.path.mkdir(parents=True)
@@ -43,7 +43,7 @@ def a_run(
     if ended:
         Process("u", 1, None, None, 1.0).write(path)
         Exit("u", 1, None, "SIGKILL", "killed", "killed by SIGKILL", 9.0).write(path)
-    view = RunView(path)
+    view = RunFollower(path)
     view.poll()
     return view
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from imgexp_tui.monitor.proc import environment, pids
+from imgexp_tui.monitor.proc import list_pids, read_environment
 from tests.helpers import wait_until
 
 CONF = """
@@ -140,8 +140,8 @@ class Cluster:
                 daemon.wait()
         # What the daemons left behind is known by the path of their configuration, which is nobody else's.
         mark = f"SLURM_CONF={self.conf}".encode()
-        for pid in pids():
-            if pid != os.getpid() and mark in environment(pid):
+        for pid in list_pids():
+            if pid != os.getpid() and mark in read_environment(pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.base, ignore_errors=True)

@@ -23,7 +23,7 @@ import torch
 
 from imgexp_tui.records.documents import Exit, Process
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner.supervisor.cleanup import clear
+from imgexp_tui.runner.supervisor.cleanup import remove_leftovers
 from imgexp_tui.training import checkpoint
 from imgexp_tui.training import loop as _imported_once  # noqa: F401
 from imgexp_tui.training.__main__ import main as train
@@ -65,7 +65,7 @@ def _document(kind: type[Process] | type[Exit], path: Callable[[RunDir], Path]) 
 
 
 def _checkpoint(run: RunDir, n: int) -> None:
-    checkpoint.save(run, ["last", "best"], {"n": n, "model": {"weight": torch.full((1000,), float(n))}}, [])
+    checkpoint.save_checkpoint(run, ["last", "best"], {"n": n, "model": {"weight": torch.full((1000,), float(n))}}, [])
 
 
 def _checkpoints(run: RunDir) -> list[int | None]:
@@ -164,7 +164,7 @@ def cases(faults: Faults, writer: Writer, base: Path, first: int) -> Iterator[di
             row |= {"content": writer.read(run), "temporaries": temporaries(run)}
             writer.write(run, 3)
             row["next"] = writer.read(run)
-            clear(run, 1)
+            remove_leftovers(run, 1)
             yield row | {"left": temporaries(run), "kept": writer.read(run)}
 
 

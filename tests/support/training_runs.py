@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.notebook.schema.settings import defaults
+from imgexp_tui.notebook.schema.settings import default_settings
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from tests.data.make_images import picture
 from tests.helpers import wait_until
@@ -59,10 +59,10 @@ def folder_of_pictures(folder: Path, count: int, classes: Sequence[str] = ()) ->
 def new_run(lab: Path, *, gpus: int = 1, **config: Any) -> RunDir:
     """A run that was asked for and not started."""
     run = create_run_dir(lab, "v0")
-    settings = defaults() | SMALL | config
+    settings = default_settings() | SMALL | config
     Request(
         uuid=str(uuid.uuid4()),
-        run=run.run,
+        run=run.run_id,
         version="v0",
         base=None,
         config=settings,
@@ -101,7 +101,8 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 def wait_for_step(run: RunDir, step: int, process: subprocess.Popen[str]) -> None:
     """Return when the record has that step."""
     wait_until(
-        lambda: process.poll() is not None or any(m["step"] >= step for m in jsonl.read(run.metrics)), seconds=60
+        lambda: process.poll() is not None or any(m["step"] >= step for m in jsonl.read_records(run.metrics)),
+        seconds=60,
     )
     assert process.poll() is None, finish(process)
 
@@ -122,15 +123,15 @@ def train(lab: Path, code: int = 0, **config: Any) -> tuple[RunDir, str, str]:
 
 def metrics(run: RunDir) -> list[dict[str, Any]]:
     """The record without what the clock says."""
-    return [{k: v for k, v in line.items() if not k.startswith(TIMES)} for line in jsonl.read(run.metrics)]
+    return [{k: v for k, v in line.items() if not k.startswith(TIMES)} for line in jsonl.read_records(run.metrics)]
 
 
 def event(run: RunDir, kind: str) -> dict[str, Any]:
-    return next(e for e in jsonl.read(run.events) if e["kind"] == kind)
+    return next(e for e in jsonl.read_records(run.events) if e["kind"] == kind)
 
 
 def after_step(run: RunDir, step: int) -> None:
-    view, deadline = RunView(run), time.monotonic() + 120
+    view, deadline = RunFollower(run), time.monotonic() + 120
     while (view.step or 0) < step:
         view.poll()
         assert view.status.state.live and time.monotonic() < deadline, run.log.read_text()

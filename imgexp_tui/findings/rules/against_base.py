@@ -7,36 +7,40 @@ notebook's by now. A difference is beyond noise where Welch's interval over seed
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.rules.no_effect import _changed, _shown
-from imgexp_tui.findings.rules.seed_noise import compared
-from imgexp_tui.findings.run_data import Record
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.text import listed
+from imgexp_tui.findings.rules.no_effect import _changed_settings, _format_value
+from imgexp_tui.findings.rules.seed_noise import welch_interval
+from imgexp_tui.findings.run_data import RunData
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.text import join_names
 
 NAME = "against_base"
-_MOST = 4
+_MAX_CHANGES = 4
 """Changes that are named; of more the number is told."""
-_LIKE = 0.01
+_SAME_SHARE = 0.01
 """Share of the loss below which two values are called the same."""
 
 
-def find(run: Record) -> Finding | None:
-    base = next((v for v in run.relatives.base if v.request and v.best()), None)
-    best, request = run.view.best(), run.view.request
-    if base is None or best is None or request is None or not run.ended:
+def find(run: RunData) -> Finding | None:
+    base = next((v for v in run.comparison_runs.base_runs if v.request and v.best()), None)
+    best, request = run.follower.best(), run.follower.request
+    if base is None or best is None or request is None or not run.has_ended:
         return None
     before = base.best()
     if before is None or before.metric != best.metric:
         return None
-    changed = _changed(request, base)
-    names = [f"{n} {_shown(a)} → {_shown(b)}" for n, (a, b) in changed.items()]
-    if len(names) > _MOST:
-        names = [*names[: _MOST - 1], f"{len(names) - _MOST + 1} more"]
-    what = f"With {listed(names)}" if names else "With the same settings"
+    changed = _changed_settings(request, base)
+    names = [f"{n} {_format_value(a)} → {_format_value(b)}" for n, (a, b) in changed.items()]
+    if len(names) > _MAX_CHANGES:
+        names = [*names[: _MAX_CHANGES - 1], f"{len(names) - _MAX_CHANGES + 1} more"]
+    what = f"With {join_names(names)}" if names else "With the same settings"
     ratio = best.value / before.value - 1 if before.value else 0.0
-    did = "stayed the same" if abs(ratio) < _LIKE else f"got {'worse' if ratio > 0 else 'better'} by {abs(ratio):.0%}"
-    noise = _noise(run, base, best.metric)
-    accuracy = _accuracy(before.beside, best.beside)
+    did = (
+        "stayed the same"
+        if abs(ratio) < _SAME_SHARE
+        else f"got {'worse' if ratio > 0 else 'better'} by {abs(ratio):.0%}"
+    )
+    noise = _describe_noise(run, base, best.metric)
+    accuracy = _describe_accuracy(before.other_metrics, best.other_metrics)
     return Finding(
         NAME,
         Severity.INFO,
@@ -46,13 +50,15 @@ def find(run: Record) -> Finding | None:
     )
 
 
-def _accuracy(before: dict[str, float], now: dict[str, float]) -> str:
+def _describe_accuracy(before: dict[str, float], now: dict[str, float]) -> str:
     pair = before.get("valid/accuracy"), now.get("valid/accuracy")
     return f", accuracy {pair[0]:.1%} → {pair[1]:.1%}" if pair[0] is not None and pair[1] is not None else ""
 
 
-def _noise(run: Record, base: RunView, metric: str) -> str:
-    told = compared(run.relatives.group or (run.view,), run.relatives.base_group or (base,), metric)
+def _describe_noise(run: RunData, base: RunFollower, metric: str) -> str:
+    told = welch_interval(
+        run.comparison_runs.seed_group or (run.follower,), run.comparison_runs.base_seed_group or (base,), metric
+    )
     if told is None:
         return "one seed cannot tell whether that is more than noise"
     _, low, high, counts = told

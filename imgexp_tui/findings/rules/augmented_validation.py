@@ -7,21 +7,23 @@ no thresholds. A resumed run is compared with itself too: its images must not ha
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.findings.run_data import RunData
+from imgexp_tui.text import clean_line, join_names
 
 NAME = "augmented_validation"
 
 
-def find(run: Record) -> Finding | None:
-    transforms = run.view.plan.get("transforms")
+def find(run: RunData) -> Finding | None:
+    transforms = run.follower.plan.get("transforms")
     named = transforms.get("valid") if isinstance(transforms, dict) else None
     names = [clean_line(str(name)) for name in named] if isinstance(named, list) else []
-    prints = run.epochs("valid/fingerprint")
+    prints = run.epoch_values("valid/fingerprint")
     kinds = len({p.value for p in prints})
     if not names and kinds < 2:
         return None
-    told = f"validation images go through {listed(names)}" if names else "validation images are not the same each time"
+    told = (
+        f"validation images go through {join_names(names)}" if names else "validation images are not the same each time"
+    )
     counted = f" ({kinds} different sets of pixels in {len(prints)} epochs)" if kinds > 1 else ""
     return Finding(
         NAME,

@@ -11,53 +11,53 @@ from __future__ import annotations
 import math
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
-from imgexp_tui.text import memory
+from imgexp_tui.findings.run_data import RunData
+from imgexp_tui.text import format_memory
 
 NAME = "batch_headroom"
-_FULL = 0.9
+_MAX_FILLED_SHARE = 0.9
 """Share of a card that may be filled; the rest is for fragmentation and the driver."""
-_TIMES = 2
+_MIN_GROWTH = 2
 """A batch must have room to grow at least so many times."""
-_SETTLED = 20
+_SETTLED_STEPS = 20
 """Steps after which the peak is known."""
-_STEPS = 8
+_MIN_STEPS_PER_EPOCH = 8
 """Steps that an epoch keeps at least."""
 
 
-def find(run: Record) -> Finding | None:
-    batch = run.number("batch_size")
-    if not batch or (run.view.step or 0) < _SETTLED:
+def find(run: RunData) -> Finding | None:
+    batch = run.numeric_setting("batch_size")
+    if not batch or (run.follower.step or 0) < _SETTLED_STEPS:
         return None
-    card, used, total = _tightest(run)
+    card, used, total = _fullest_gpu(run)
     if not total or not used:
         return None
-    room = _FULL * total / used
-    images = run.view.plan.get("train_samples")
+    room = _MAX_FILLED_SHARE * total / used
+    images = run.follower.plan.get("train_samples")
     if isinstance(images, int):
-        room = min(room, images / _STEPS / batch)
-    if room < _TIMES:
+        room = min(room, images / _MIN_STEPS_PER_EPOCH / batch)
+    if room < _MIN_GROWTH:
         return None
     times = 1 << int(math.log2(room))
     larger = int(batch) * times
     return Finding(
         NAME,
         Severity.INFO,
-        f"The batch of {batch:g} takes {memory(used, total)} of GPU memory: one of {larger} would fit.",
+        f"The batch of {batch:g} takes {format_memory(used, total)} of GPU memory: one of {larger} would fit.",
         Evidence((f"{card}/tree_memory", "memory/gpu_peak")),
         f"batch_size = {larger}; raise the learning rate with it (by {math.sqrt(times):.2g} for Adam).",
         {"batch_size": larger},
     )
 
 
-def _tightest(run: Record) -> tuple[str, float, float]:
+def _fullest_gpu(run: RunData) -> tuple[str, float, float]:
     """The card of the run that has the least room: its name, the most that the run held, and its size."""
     found = []
-    for name, used in run.view.peaks.items():
+    for name, used in run.follower.peaks.items():
         card, _, what = name.partition("/")
-        total = run.view.peaks.get(f"{card}/memory_total")
+        total = run.follower.peaks.get(f"{card}/memory_total")
         if card.startswith("gpu") and what == "tree_memory" and total:
             # torch's own figure is known where the driver does not tell processes apart.
-            torch = max(run.latest("memory/gpu_peak", 100), default=0.0)
+            torch = max(run.latest_values("memory/gpu_peak", 100), default=0.0)
             found.append((card, max(used, torch), total))
     return max(found, key=lambda f: f[1] / f[2], default=("gpu0", 0.0, 0.0))

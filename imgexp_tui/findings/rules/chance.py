@@ -7,26 +7,26 @@ guesses looks good too. Guessing is what the trainer says it is: for unequal cla
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.findings.statistics import binomial_tail
 
 NAME = "chance"
-_SURE = 0.01
+_SIGNIFICANCE = 0.01
 """Probability below which guessing is ruled out: the stricter of the two customary levels, as runs are many."""
-_LITTLE = 0.15
+_SMALL_GAIN = 0.15
 """Accuracy above guessing up to which it is "by little": three in ten of what there is to gain with two classes."""
-_WAIT, _EPOCHS = 0.5, 2
+_MIN_COMPLETED_SHARE, _MIN_EPOCHS = 0.5, 2
 """A run is not judged before this share of its epochs, nor before so many validations."""
 
 
-def by_chance(run: Record) -> tuple[float, int, int, int] | None:
+def chance_test(run: RunData) -> tuple[float, int, int, int] | None:
     """Probability that guessing would reach the best accuracy of so many epochs, right answers, images, and the step.
 
     None where it was not validated, or it is not known what guessing reaches.
     """
-    found = run.epochs("valid/accuracy")
-    chance = run.view.chance.get("valid/accuracy")
-    counts = run.latest("valid/samples", 1)
+    found = run.epoch_values("valid/accuracy")
+    chance = run.follower.chance.get("valid/accuracy")
+    counts = run.latest_values("valid/samples", 1)
     images = int(counts[0]) if counts else run.valid_samples
     if not found or chance is None or not 0 < chance < 1 or not images:
         return None
@@ -35,24 +35,24 @@ def by_chance(run: Record) -> tuple[float, int, int, int] | None:
     return min(1.0, binomial_tail(right, images, chance) * len(found)), right, images, best.step
 
 
-def find(run: Record) -> Finding | None:
-    judged = by_chance(run)
-    chance = run.view.chance.get("valid/accuracy", 0.0)
-    accuracies = run.epochs("valid/accuracy")
-    if judged is None or len(accuracies) < _EPOCHS or run.done < _WAIT:
+def find(run: RunData) -> Finding | None:
+    judged = chance_test(run)
+    chance = run.follower.chance.get("valid/accuracy", 0.0)
+    accuracies = run.epoch_values("valid/accuracy")
+    if judged is None or len(accuracies) < _MIN_EPOCHS or run.completed_share < _MIN_COMPLETED_SHARE:
         return None
     p, right, images, step = judged
     evidence = Evidence(("valid/accuracy", "valid/loss"), step, step)
     told = f"{right:,} of {images:,} right at its best ({right / images:.1%}, guessing: {chance:.1%})"
-    if p >= _SURE:
+    if p >= _SIGNIFICANCE:
         return Finding(
             NAME,
             Severity.WARNING,
-            f"Not better than chance: {told}; guessing does as well in {_share(p)} of such runs.",
+            f"Not better than chance: {told}; guessing does as well in {_format_share(p)} of such runs.",
             evidence,
             "See whether it learns a few images by heart; if not, look at labels, learning rate and model.",
         )
-    if right / images - chance < _LITTLE:
+    if right / images - chance < _SMALL_GAIN:
         return Finding(
             NAME,
             Severity.INFO,
@@ -62,5 +62,5 @@ def find(run: Record) -> Finding | None:
     return None
 
 
-def _share(p: float) -> str:
+def _format_share(p: float) -> str:
     return "nearly all" if p > 0.99 else f"{p:.0%}" if p >= 0.1 else f"{p:.1%}"

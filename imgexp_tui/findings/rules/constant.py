@@ -8,31 +8,32 @@ start behind, a sound network may answer the same to everything.
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.run_data import RunData
 
 NAME = "constant"
-_FLAT = 0.02
+_MAX_SPREAD = 0.02
 """Standard deviation of the soft predictions, as a share of the probability that guessing gives: 0.01 for two classes.
 A sigmoid's output moves so little when its input moves by 0.04, while weights as they are drawn move it several times
 as far (the six versions that the app ships with: 0.03 to 0.09 after their first epoch, where BatchNorm has settled)."""
-_ALL = 0.995
+_MIN_LARGEST_SHARE = 0.995
 """Share of the images that get the same answer."""
-_FEWEST = 20
+_MIN_IMAGES = 20
 """Images: of fewer, all may well get the same answer."""
-_SETTLED = 50
+_SETTLED_STEPS = 50
 """Steps: with torch's momentum of 0.1, half a percent of the running statistics is their start then (0.9 ** 50)."""
 
 
-def find(run: Record) -> Finding | None:
+def find(run: RunData) -> Finding | None:
     spread, share = (
-        [p for p in run.epochs(name)[-2:] if p.step >= _SETTLED] for name in ("valid/soft_std", "valid/largest_share")
+        [p for p in run.epoch_values(name)[-2:] if p.step >= _SETTLED_STEPS]
+        for name in ("valid/soft_std", "valid/largest_share")
     )
-    images = run.latest("valid/samples", 1)
-    if images and images[0] < _FEWEST:
+    images = run.latest_values("valid/samples", 1)
+    if images and images[0] < _MIN_IMAGES:
         return None
-    chance = run.view.chance.get("valid/accuracy", 0.5)
-    flat = len(spread) == 2 and all(p.value < _FLAT * chance for p in spread)
-    one = len(share) == 2 and all(p.value >= _ALL for p in share)
+    chance = run.follower.chance.get("valid/accuracy", 0.5)
+    flat = len(spread) == 2 and all(p.value < _MAX_SPREAD * chance for p in spread)
+    one = len(share) == 2 and all(p.value >= _MIN_LARGEST_SHARE for p in share)
     if not (flat or one):
         return None
     told = []

@@ -12,43 +12,45 @@ import math
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.run_data import RunData
 
 NAME = "gradients"
-_VANISHED = 1e-4
+_VANISHING_RATIO = 1e-4
 """The first group's norm as a share of the last one's of the encoder."""
-_NOTHING = 1e-7
+_ZERO_NORM = 1e-7
 """A norm below which nothing is learned: single precision has seven digits."""
-_EXPLODED = 100.0
+_EXPLODING_FACTOR = 100.0
 """Times its median that the norm of all together reaches; Pascanu et al. (2013, "On the difficulty of training
 recurrent neural networks") clip at a few times the mean."""
-_EARLY = 4.0
+_EARLY_FACTOR = 4.0
 """Times the median of the later groups' norms that the first group's reaches to be called the largest."""
-_STEPS, _RECENT = 20, 500
-_OUTSIDE = ("pool", "head")
+_MIN_STEPS, _RECENT_STEPS = 20, 500
+_NON_ENCODER_GROUPS = ("pool", "head")
 
 
-def find(run: Record) -> Finding | None:
-    names = sorted(n for n, s in run.view.series.items() if n.startswith("gradient_norm/") and len(s.values) >= _STEPS)
+def find(run: RunData) -> Finding | None:
+    names = sorted(
+        n for n, s in run.follower.series.items() if n.startswith("gradient_norm/") and len(s.values) >= _MIN_STEPS
+    )
     if not names:
         return None
-    norms = {name: run.latest(name, _RECENT) for name in names}
-    if min(map(len, norms.values())) < _STEPS:
+    norms = {name: run.latest_values(name, _RECENT_STEPS) for name in names}
+    if min(map(len, norms.values())) < _MIN_STEPS:
         return None
-    steps = run.steps(names[0]).steps
-    first, last = steps[max(0, len(steps) - _RECENT)], steps[-1]
-    return _exploded(run, norms, last) or _by_depth(norms, first, last)
+    steps = run.series(names[0]).steps
+    first, last = steps[max(0, len(steps) - _RECENT_STEPS)], steps[-1]
+    return _find_exploding(run, norms, last) or _find_by_depth(norms, first, last)
 
 
-def _exploded(run: Record, norms: dict[str, list[float]], last: int) -> Finding | None:
+def _find_exploding(run: RunData, norms: dict[str, list[float]], last: int) -> Finding | None:
     length = min(map(len, norms.values()))
     totals = [math.sqrt(sum(values[i - length] ** 2 for values in norms.values())) for i in range(length)]
     middle, top = median(totals), max(totals)
-    if top < _EXPLODED * middle or top < 1:
+    if top < _EXPLODING_FACTOR * middle or top < 1:
         return None
-    steps = run.steps(next(iter(norms))).steps
+    steps = run.series(next(iter(norms))).steps
     at = steps[len(steps) - length + totals.index(top)]
-    clip = run.number("gradient_clip")
+    clip = run.numeric_setting("gradient_clip")
     return Finding(
         NAME,
         Severity.WARNING,
@@ -56,16 +58,16 @@ def _exploded(run: Record, norms: dict[str, list[float]], last: int) -> Finding 
         f"{top / middle:,.0f} times its median of {middle:.3g}.",
         Evidence(tuple(norms), max(0, at - 10), min(last, at + 10)),
         "Clip gradients (gradient_clip = 1), or lower the learning rate.",
-        {"gradient_clip": 1.0} if run.shipped and not clip else None,
+        {"gradient_clip": 1.0} if run.uses_shipped_trainer and not clip else None,
     )
 
 
-def _by_depth(norms: dict[str, list[float]], first: int, last: int) -> Finding | None:
+def _find_by_depth(norms: dict[str, list[float]], first: int, last: int) -> Finding | None:
     middles = {name: median(values) for name, values in norms.items()}
-    encoder = [n for n in middles if n.partition(".")[2] not in _OUTSIDE]
+    encoder = [n for n in middles if n.partition(".")[2] not in _NON_ENCODER_GROUPS]
     evidence = Evidence(tuple(norms), first, last)
-    dead = [name for name in encoder if middles[name] < _NOTHING]
-    if dead or (len(encoder) > 1 and middles[encoder[0]] < _VANISHED * middles[encoder[-1]]):
+    dead = [name for name in encoder if middles[name] < _ZERO_NORM]
+    if dead or (len(encoder) > 1 and middles[encoder[0]] < _VANISHING_RATIO * middles[encoder[-1]]):
         which = dead[0] if dead else encoder[0]
         beside = f"{encoder[-1].partition('/')[2]} has {middles[encoder[-1]]:.2g}"
         if which == encoder[-1]:
@@ -80,7 +82,7 @@ def _by_depth(norms: dict[str, list[float]], first: int, last: int) -> Finding |
     if len(encoder) < 3:
         return None
     rest = median(middles[name] for name in encoder[1:])
-    if rest > 0 and middles[encoder[0]] >= _EARLY * rest:
+    if rest > 0 and middles[encoder[0]] >= _EARLY_FACTOR * rest:
         return Finding(
             NAME,
             Severity.INFO,

@@ -14,88 +14,105 @@ from itertools import pairwise
 from statistics import fmean
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Point, Record, best, last_mean
-from imgexp_tui.findings.statistics import falls
-from imgexp_tui.notebook.schema.settings import Value
+from imgexp_tui.findings.run_data import EpochValue, RunData, best_index, last_mean
+from imgexp_tui.findings.statistics import decrease_p_value
+from imgexp_tui.notebook.schema.settings import SettingValue
 
 NAME = "learning_rate"
-_DIVERGED = 1.5
+_DIVERGENCE_FACTOR = 1.5
 """Times its lowest that the training loss must have reached, above guessing's too, to have diverged."""
-_ABOVE = 1.1
+_ABOVE_CHANCE_FACTOR = 1.1
 """Times guessing's loss that training stays above in its second half; shuffled labels with dropout come to about
 1.03."""
-_LEAP, _LEAPS = 2.0, 2
+_LEAP_FACTOR, _MIN_LEAPS = 2.0, 2
 """The validation loss goes up by this factor from one epoch to the next and down again, so many times in the second
 half."""
-_STEPS, _EPOCHS = 50, 4
-_LITTLE = 0.15
+_MIN_STEPS, _MIN_EPOCHS = 50, 4
+_MAX_DECREASE = 0.15
 """All that the loss fell by, as a share of guessing's, for a rate that is too low."""
-_STRAIGHT = 0.5
+_MIN_LATE_RATIO = 0.5
 """The second half falls by so many times the first half's at least."""
-_STEADY = 0.05
-_RATES = ("learning_rate", "learning_rate_encoder", "learning_rate_pool", "learning_rate_head")
+_STEADY_P_VALUE = 0.05
+_RATE_SETTINGS = ("learning_rate", "learning_rate_encoder", "learning_rate_pool", "learning_rate_head")
 
 
-def find(run: Record) -> Finding | None:
-    losses = run.losses
+def find(run: RunData) -> Finding | None:
+    losses = run.train_losses
     if len(losses) < 2:
         return None
-    chance = run.view.chance.get("train/loss") or run.view.chance.get("valid/loss")
+    chance = run.follower.chance.get("train/loss") or run.follower.chance.get("valid/loss")
     # A line that crawls down from above what guessing has is too slow, not too fast.
-    return _diverges(run, losses, chance) or _too_low(run, losses, chance) or _too_high(run, losses, chance)
+    return (
+        _find_divergence(run, losses, chance)
+        or _find_too_low(run, losses, chance)
+        or _find_too_high(run, losses, chance)
+    )
 
 
-def _diverges(run: Record, losses: list[Point], chance: float | None) -> Finding | None:
-    lowest, last = losses[best(losses)], losses[-1]
+def _find_divergence(run: RunData, losses: list[EpochValue], chance: float | None) -> Finding | None:
+    lowest, last = losses[best_index(losses)], losses[-1]
     floor = chance or losses[0].value
-    if last.value > _DIVERGED * lowest.value and last.value > floor:
+    if last.value > _DIVERGENCE_FACTOR * lowest.value and last.value > floor:
         told = f"the training loss rose from {lowest.value:.3g} in epoch {lowest.epoch} to {last.value:.3g}"
-        return _high(run, f"Training diverges: {told}.", ("train/loss",), lowest.step, last.step)
+        return _too_high_finding(run, f"Training diverges: {told}.", ("train/loss",), lowest.step, last.step)
     return None
 
 
-def _too_high(run: Record, losses: list[Point], chance: float | None) -> Finding | None:
+def _find_too_high(run: RunData, losses: list[EpochValue], chance: float | None) -> Finding | None:
     last = losses[-1]
     late = losses[len(losses) // 2 :]
-    if chance and last.step >= _STEPS and len(losses) >= _EPOCHS and min(p.value for p in late) > _ABOVE * chance:
+    if (
+        chance
+        and last.step >= _MIN_STEPS
+        and len(losses) >= _MIN_EPOCHS
+        and min(p.value for p in late) > _ABOVE_CHANCE_FACTOR * chance
+    ):
         told = f"after {last.step:,} steps the training loss is {last_mean(losses):.3g}, and guessing has {chance:.3g}"
-        return _high(run, f"The learning rate looks too high: {told}.", ("train/loss",), losses[0].step, last.step)
-    valid = run.epochs("valid/loss")
+        return _too_high_finding(
+            run, f"The learning rate looks too high: {told}.", ("train/loss",), losses[0].step, last.step
+        )
+    valid = run.epoch_values("valid/loss")
     late = valid[max(0, len(valid) // 2 - 1) :]
     leaps = [
         b
         for a, b, c in zip(late, late[1:], late[2:], strict=False)
-        if b.value > _LEAP * a.value and b.value > _LEAP * c.value and (not chance or b.value > chance)
+        if b.value > _LEAP_FACTOR * a.value and b.value > _LEAP_FACTOR * c.value and (not chance or b.value > chance)
     ]
-    if len(leaps) >= _LEAPS:
+    if len(leaps) >= _MIN_LEAPS:
         worst = max(leaps, key=lambda p: p.value)
         told = f"the validation loss leaps, as to {worst.value:.3g} in epoch {worst.epoch}, and back"
-        return _high(run, f"The learning rate looks too high: {told}.", ("valid/loss",), late[0].step, late[-1].step)
+        return _too_high_finding(
+            run, f"The learning rate looks too high: {told}.", ("valid/loss",), late[0].step, late[-1].step
+        )
     return None
 
 
-def _high(run: Record, sentence: str, series: tuple[str, ...], first: int, last: int) -> Finding:
-    change = _scaled(run, 0.1)
-    told = f" ({_listed(change)})" if change else ""
+def _too_high_finding(run: RunData, sentence: str, series: tuple[str, ...], first: int, last: int) -> Finding:
+    change = _scaled_rates(run, 0.1)
+    told = f" ({_format_change(change)})" if change else ""
     suggestion = f"A tenth of the learning rate{told}, a warm-up (schedule = one-cycle), or clipped gradients."
     return Finding(NAME, Severity.WARNING, sentence, Evidence(series, first, last), suggestion, change)
 
 
-def _too_low(run: Record, losses: list[Point], chance: float | None) -> Finding | None:
+def _find_too_low(run: RunData, losses: list[EpochValue], chance: float | None) -> Finding | None:
     values = [p.value for p in losses]
-    if len(losses) < _EPOCHS or not chance or run.done < 0.5 or values[-1] < 0.6 * chance:
+    if len(losses) < _MIN_EPOCHS or not chance or run.completed_share < 0.5 or values[-1] < 0.6 * chance:
         return None
     fell, half = values[0] - values[-1], len(values) // 2
     early, late = values[0] - values[half], values[half] - values[-1]
-    if not 0 < fell < _LITTLE * chance or falls(values) > _STEADY or late < _STRAIGHT * early:
+    if (
+        not 0 < fell < _MAX_DECREASE * chance
+        or decrease_p_value(values) > _STEADY_P_VALUE
+        or late < _MIN_LATE_RATIO * early
+    ):
         return None
     # As steady as a line: what it shakes by is small against what it fell by.
     drop = fell / (len(values) - 1)
     shakes = fmean(abs((a - b) - drop) for a, b in pairwise(values))
     if shakes > drop:
         return None
-    change = _scaled(run, 10)
-    told = f" ({_listed(change)})" if change else ""
+    change = _scaled_rates(run, 10)
+    told = f" ({_format_change(change)})" if change else ""
     return Finding(
         NAME,
         Severity.WARNING,
@@ -107,13 +124,13 @@ def _too_low(run: Record, losses: list[Point], chance: float | None) -> Finding 
     )
 
 
-def _scaled(run: Record, factor: float) -> dict[str, Value] | None:
+def _scaled_rates(run: RunData, factor: float) -> dict[str, SettingValue] | None:
     """The rates that are set, times `factor`."""
-    if not run.shipped:
+    if not run.uses_shipped_trainer:
         return None
-    found = {name: rate for name in _RATES if (rate := run.number(name))}
+    found = {name: rate for name in _RATE_SETTINGS if (rate := run.numeric_setting(name))}
     return {name: float(f"{rate * factor:.3g}") for name, rate in found.items()}
 
 
-def _listed(change: dict[str, Value] | None) -> str:
+def _format_change(change: dict[str, SettingValue] | None) -> str:
     return ", ".join(f"{name} = {value:g}" for name, value in (change or {}).items())

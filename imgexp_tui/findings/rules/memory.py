@@ -10,78 +10,85 @@ from __future__ import annotations
 import math
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
-from imgexp_tui.findings.statistics import slope
-from imgexp_tui.text import duration, memory
+from imgexp_tui.findings.run_data import RunData
+from imgexp_tui.findings.statistics import slope_with_interval
+from imgexp_tui.text import format_duration, format_memory
 
 NAME = "memory"
 _SERIES = "tree/memory"
-_SAMPLES = 8
+_MIN_SAMPLES = 8
 """In each half; with fewer the interval of a slope says nothing."""
-_SHARE, _BYTES = 0.02, 32 << 20
+_MIN_GROWTH_SHARE, _MIN_GROWTH_BYTES = 0.02, 32 << 20
 """What it grew by in the second half, as a share of what it has and in bytes, at least: a page cache or a log buffer
 does not come to that."""
-_SLOWED = 0.5
+_SLOWDOWN_RATIO = 0.5
 """A second half that grows by less than this share of the first half's pace is a warm-up that ends."""
 
 
-def find(run: Record) -> Finding | None:
-    samples = run.system.get(_SERIES)
-    start = _warm(run)
+def find(run: RunData) -> Finding | None:
+    samples = run.system_samples.get(_SERIES)
+    start = _warm_up_end(run)
     if samples is None or start is None:
         return None
     times, values = samples.since(start)
     half = len(times) // 2
-    if half < _SAMPLES:
+    if half < _MIN_SAMPLES:
         return None
-    course = run.view.growth.course()
+    course = run.follower.memory_trend.summary()
     level = course is not None and course.level_since is not None
-    early = slope(times[:half], values[:half])
-    late = slope(times[half:], values[half:])
+    early = slope_with_interval(times[:half], values[:half])
+    late = slope_with_interval(times[half:], values[half:])
     grew = late[0] * (times[-1] - times[half])
-    if not level and late[1] > 0 and grew >= max(_BYTES, _SHARE * values[half]) and late[0] > _SLOWED * early[0]:
-        return _grows(run, late, values[-1], int(times[half]), int(times[-1]))
-    return _warmed_up(run, samples.values[0] if samples.values else 0.0, list(values[half:]), start)
+    if (
+        not level
+        and late[1] > 0
+        and grew >= max(_MIN_GROWTH_BYTES, _MIN_GROWTH_SHARE * values[half])
+        and late[0] > _SLOWDOWN_RATIO * early[0]
+    ):
+        return _growth_finding(run, late, values[-1], int(times[half]), int(times[-1]))
+    return _find_warm_up(run, samples.values[0] if samples.values else 0.0, list(values[half:]), start)
 
 
-def _warm(run: Record) -> float | None:
+def _warm_up_end(run: RunData) -> float | None:
     """Seconds after the first sample; without epochs, the first fifth of the time is taken for the warm-up."""
-    samples = run.system.get(_SERIES)
-    if run.began is None or samples is None:
+    samples = run.system_samples.get(_SERIES)
+    if run.first_sample_time is None or samples is None:
         return None
-    if run.first_epoch_ended is not None:
-        return max(0.0, run.first_epoch_ended - run.began)
-    begun = max(0.0, run.planned - run.began) if run.planned is not None else 0.0
+    if run.first_epoch_end_time is not None:
+        return max(0.0, run.first_epoch_end_time - run.first_sample_time)
+    begun = max(0.0, run.training_start_time - run.first_sample_time) if run.training_start_time is not None else 0.0
     return begun + (samples.times[-1] - begun) / 5
 
 
-def _grows(run: Record, late: tuple[float, float, float], now: float, first: int, last: int) -> Finding:
+def _growth_finding(run: RunData, late: tuple[float, float, float], now: float, first: int, last: int) -> Finding:
     middle, low, high = (60 * s for s in late)
-    total = run.view.peaks.get("host/memory_total")
-    host = run.system.get("host/memory")
+    total = run.follower.peaks.get("host/memory_total")
+    host = run.system_samples.get("host/memory")
     free = total - host.values[-1] if total and host and host.values else None
-    left = f"; in {duration(free / late[0])} nothing is left of the machine's memory" if free and free > 0 else ""
+    left = (
+        f"; in {format_duration(free / late[0])} nothing is left of the machine's memory" if free and free > 0 else ""
+    )
     return Finding(
         NAME,
         Severity.WARNING,
-        f"Memory grows by {memory(middle)} a minute ({low / 2**20:,.0f} to {high / 2**20:,.0f} MB), is at {memory(now)}"
-        f"{left if math.isfinite(late[0]) and not run.ended else ''}.",
+        f"Memory grows by {format_memory(middle)} a minute ({low / 2**20:,.0f} to {high / 2**20:,.0f} MB), is at {format_memory(now)}"
+        f"{left if math.isfinite(late[0]) and not run.has_ended else ''}.",
         Evidence((_SERIES, "host/memory"), first, last),
         "Something is kept from step to step: a loss with its graph (use .item()), outputs, a cache without limit.",
     )
 
 
-def _warmed_up(run: Record, first: float, late: list[float], start: float) -> Finding | None:
+def _find_warm_up(run: RunData, first: float, late: list[float], start: float) -> Finding | None:
     """A word where it looked like a leak at first."""
     level = sorted(late)[len(late) // 2]
-    samples = run.system[_SERIES]
+    samples = run.system_samples[_SERIES]
     before = [v for t, v in zip(samples.times, samples.values, strict=True) if t <= start]
     rose = level - (before[-1] if before else first)
-    if not run.ended or rose < max(_BYTES, 0.05 * level):
+    if not run.has_ended or rose < max(_MIN_GROWTH_BYTES, 0.05 * level):
         return None
     return Finding(
         NAME,
         Severity.INFO,
-        f"Memory rose by {memory(rose)} after the first epoch and is level since, at {memory(level)}: no leak.",
+        f"Memory rose by {format_memory(rose)} after the first epoch and is level since, at {format_memory(level)}: no leak.",
         Evidence((_SERIES,), int(start), int(samples.times[-1])),
     )

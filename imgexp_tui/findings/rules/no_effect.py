@@ -12,37 +12,37 @@ from collections.abc import Iterator
 from itertools import islice
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.notebook.schema.settings import SETTINGS
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.text import clean_line, join_names
 
 NAME = "no_effect"
-_SPEED = frozenset(
+_SPEED_SETTINGS = frozenset(
     ("num_workers", "cache_images", "threads", "device", "log_every", "epochs", "patience", "compile", "channels_last")
 )
-_STEPS = 10
+_MIN_STEPS = 10
 """Steps whose losses must agree; two runs that differ in anything random differ in the first."""
-_MOST = 200
+_MAX_COMPARED_STEPS = 200
 
 
-def find(run: Record) -> Finding | None:
-    request = run.view.request
+def find(run: RunData) -> Finding | None:
+    request = run.follower.request
     if request is None:
         return None
-    base = next((v for v in run.relatives.base if v.request), None)
-    changed = _changed(request, base)
+    base = next((v for v in run.comparison_runs.base_runs if v.request), None)
+    changed = _changed_settings(request, base)
     if not changed:
         return None
     return (
-        _unread(run, changed)
-        or (_nothing_passed(run, request, base, changed) if base else None)
-        or (_the_same(run, base, changed) if base else None)
+        _find_unread(run, changed)
+        or (_find_unpassed(run, request, base, changed) if base else None)
+        or (_find_identical_losses(run, base, changed) if base else None)
     )
 
 
-def _changed(request: Request, base: RunView | None) -> dict[str, tuple[object, object]]:
+def _changed_settings(request: Request, base: RunFollower | None) -> dict[str, tuple[object, object]]:
     """Setting → before and now: against the base's run, else what was given for this run against the defaults."""
     if base and base.request:
         before = base.request.config
@@ -58,72 +58,76 @@ def _default(name: str) -> object:
     return SETTINGS[name].default if name in SETTINGS else None
 
 
-def _unread(run: Record, changed: dict[str, tuple[object, object]]) -> Finding | None:
-    told = next((e.get("unread") for e in reversed(run.told) if e.get("kind") == "settings"), None)
+def _find_unread(run: RunData, changed: dict[str, tuple[object, object]]) -> Finding | None:
+    told = next((e.get("unread") for e in reversed(run.events) if e.get("kind") == "settings"), None)
     names = [n for n in changed if isinstance(told, list) and n in told]
     if not names:
         return None
     return Finding(
         NAME,
         Severity.WARNING,
-        f"{_told(changed, names)} had no effect: nothing read {'it' if len(names) == 1 else 'them'}.",
+        f"{_describe_changes(changed, names)} had no effect: nothing read {'it' if len(names) == 1 else 'them'}.",
         Evidence(),
         "Another setting decides whether it counts, or it is misspelt for what reads it.",
     )
 
 
-def _nothing_passed(
-    run: Record, request: Request, base: RunView, changed: dict[str, tuple[object, object]]
+def _find_unpassed(
+    run: RunData, request: Request, base: RunFollower, changed: dict[str, tuple[object, object]]
 ) -> Finding | None:
     """Of a command that is called with the same words."""
     other = base.request
-    if run.shipped or other is None or other.trainer != "command":
+    if run.uses_shipped_trainer or other is None or other.trainer != "command":
         return None
-    own = [word.replace(str(run.view.dir.path), "") for word in request.argv]
-    if own != [word.replace(str(base.dir.path), "") for word in other.argv]:
+    own = [word.replace(str(run.follower.run_dir.path), "") for word in request.argv]
+    if own != [word.replace(str(base.run_dir.path), "") for word in other.argv]:
         return None
     return Finding(
         NAME,
         Severity.WARNING,
-        f"{_told(changed, list(changed))} does not reach the command: "
+        f"{_describe_changes(changed, list(changed))} does not reach the command: "
         f"it is called with the same words as {base.version}'s.",
         Evidence(),
         "Put {" + next(iter(changed)) + "} into the command where the script takes it.",
     )
 
 
-def _the_same(run: Record, base: RunView, changed: dict[str, tuple[object, object]]) -> Finding | None:
-    names = [n for n in changed if n not in _SPEED]
-    if not names or not base.request or not run.view.request or base.request.seed != run.view.request.seed:
+def _find_identical_losses(
+    run: RunData, base: RunFollower, changed: dict[str, tuple[object, object]]
+) -> Finding | None:
+    names = [n for n in changed if n not in _SPEED_SETTINGS]
+    if not names or not base.request or not run.follower.request or base.request.seed != run.follower.request.seed:
         return None
     for metric in ("train/loss", "valid/loss"):
-        own, other = run.steps(metric), base.series.get(metric)
-        mine = list(_pairs(own.steps, own.values))
-        if other is None or (metric == "train/loss" and len(mine) < _STEPS) or not mine:
+        own, other = run.series(metric), base.series.get(metric)
+        mine = list(_finite_pairs(own.steps, own.values))
+        if other is None or (metric == "train/loss" and len(mine) < _MIN_STEPS) or not mine:
             return None
-        theirs = dict(_pairs(other.steps, other.values))
+        theirs = dict(_finite_pairs(other.steps, other.values))
         if any(theirs.get(step) != value for step, value in mine if step <= max(theirs, default=0)):
             return None
     return Finding(
         NAME,
         Severity.WARNING,
-        f"{_told(changed, names)} had no effect: "
+        f"{_describe_changes(changed, names)} had no effect: "
         f"with the same seed every loss is that of {base.version}, to the last digit.",
-        Evidence(("train/loss", "valid/loss"), run.steps("train/loss").steps[0], run.steps("train/loss").steps[-1]),
+        Evidence(("train/loss", "valid/loss"), run.series("train/loss").steps[0], run.series("train/loss").steps[-1]),
         "Another setting decides whether it counts.",
     )
 
 
-def _pairs(steps: object, values: object) -> Iterator[tuple[int, float]]:
+def _finite_pairs(steps: object, values: object) -> Iterator[tuple[int, float]]:
     both = zip(steps, values, strict=True)  # type: ignore[call-overload]
-    return ((s, v) for s, v in islice(both, _MOST) if math.isfinite(v))
+    return ((s, v) for s, v in islice(both, _MAX_COMPARED_STEPS) if math.isfinite(v))
 
 
-def _told(changed: dict[str, tuple[object, object]], names: list[str]) -> str:
-    return "The change of " + listed([f"{n} {_shown(changed[n][0])} → {_shown(changed[n][1])}" for n in names])
+def _describe_changes(changed: dict[str, tuple[object, object]], names: list[str]) -> str:
+    return "The change of " + join_names(
+        [f"{n} {_format_value(changed[n][0])} → {_format_value(changed[n][1])}" for n in names]
+    )
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else "unset" if value is None else clean_line(str(value)) or '""'

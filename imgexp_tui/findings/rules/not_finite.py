@@ -9,18 +9,18 @@ import math
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.run_data import RunData
 
 NAME = "not_finite"
-_BEFORE = 10
+_STEPS_BEFORE = 10
 """Steps before, for what had grown."""
-_GROWN = 10.0
+_GROWTH_FACTOR = 10.0
 """Times its median that a norm must have reached to be named."""
 
 
-def find(run: Record) -> Finding | None:
+def find(run: RunData) -> Finding | None:
     first: dict[int, list[str]] = {}
-    for name, series in run.view.series.items():
+    for name, series in run.follower.series.items():
         if math.isfinite(sum(series.values)):  # quick; a sum may pass the largest number without any value doing so
             continue
         pairs = zip(series.steps, series.values, strict=True)
@@ -33,31 +33,31 @@ def find(run: Record) -> Finding | None:
     groups = [n.partition("/")[2] for n in names if n.startswith("gradient_norm/")]
     others = [n for n in names if not n.startswith("gradient_norm/")]
     told = others[0] if others else f"the gradient of {groups[0]}"
-    value = run.steps(names[0] if not others else others[0])
+    value = run.series(names[0] if not others else others[0])
     what = next(v for s, v in zip(value.steps, value.values, strict=True) if s == step)
-    grown = _grown(run, step)
+    grown = _most_grown_group(run, step)
     more = f"; the gradient of {grown[0]} had grown to {grown[1]:.3g} before" if grown else ""
     if others and groups:
         more = f", and so are the gradients of {len(groups)} layer groups" + more
-    change = {"gradient_clip": 1.0} if run.shipped and not run.number("gradient_clip") else None
+    change = {"gradient_clip": 1.0} if run.uses_shipped_trainer and not run.numeric_setting("gradient_clip") else None
     return Finding(
         NAME,
         Severity.SERIOUS,
         f"{told[0].upper() + told[1:] if not others else told} is {what} at step {step:,}{more}.",
-        Evidence(tuple(names), max(0, step - _BEFORE), step),
+        Evidence(tuple(names), max(0, step - _STEPS_BEFORE), step),
         "A lower learning rate, clipped gradients (gradient_clip = 1), or a look at the images of that step.",
         change,
     )
 
 
-def _grown(run: Record, step: int) -> tuple[str, float] | None:
+def _most_grown_group(run: RunData, step: int) -> tuple[str, float] | None:
     """The layer group whose norm had grown most in the steps before, and how large it was."""
     found = []
-    for name, series in run.view.series.items():
+    for name, series in run.follower.series.items():
         if not name.startswith("gradient_norm/"):
             continue
         finite = [v for s, v in zip(series.steps, series.values, strict=True) if s < step and math.isfinite(v)]
-        if len(finite) > _BEFORE and (middle := median(finite[:-_BEFORE])) > 0:
-            found.append((max(finite[-_BEFORE:]) / middle, name.partition("/")[2], max(finite[-_BEFORE:])))
+        if len(finite) > _STEPS_BEFORE and (middle := median(finite[:-_STEPS_BEFORE])) > 0:
+            found.append((max(finite[-_STEPS_BEFORE:]) / middle, name.partition("/")[2], max(finite[-_STEPS_BEFORE:])))
     top = max(found, default=None)
-    return (top[1], top[2]) if top and top[0] >= _GROWN else None
+    return (top[1], top[2]) if top and top[0] >= _GROWTH_FACTOR else None

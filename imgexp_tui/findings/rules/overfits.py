@@ -11,37 +11,39 @@ from itertools import pairwise
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Point, Record, best, last_mean
+from imgexp_tui.findings.run_data import EpochValue, RunData, best_index, last_mean
 
 NAME = "overfits"
-_RISE = 0.05
+_MIN_RISE = 0.05
 """Prechelt's GL 5."""
-_SHAKE = 2.0
+_NOISE_FACTOR = 2.0
 """The rise must be so many times the median change from one epoch to the next since the best."""
-_LEARNS = 0.02
+_MIN_TRAIN_DECREASE = 0.02
 """Share of the training loss that it must have fallen by since."""
-_AFTER, _EPOCHS = 3, 5
+_MIN_EPOCHS_AFTER_BEST, _MIN_EPOCHS = 3, 5
 """Epochs since the best, and in all, before it is said."""
-_GAP = 0.25
+_MIN_GAP = 0.25
 """Validation loss above the training loss, as a share of guessing's, that is worth a word without a rise."""
-_FITS = 0.2
+_MIN_FIT = 0.2
 """Share of guessing's loss that training must have taken away for that, as for `underfits`."""
 
 
-def find(run: Record) -> Finding | None:
-    valid, losses = run.epochs("valid/loss"), run.losses
-    if len(valid) < _EPOCHS or not losses:
+def find(run: RunData) -> Finding | None:
+    valid, losses = run.epoch_values("valid/loss"), run.train_losses
+    if len(valid) < _MIN_EPOCHS or not losses:
         return None
-    at = best(valid)
+    at = best_index(valid)
     after, rise = valid[at + 1 :], last_mean(valid) - valid[at].value
     before = next((p.value for p in losses if p.epoch == valid[at].epoch), None)
     fits = last_mean(losses)
-    learns_on = before is not None and fits < (1 - _LEARNS) * before and fits < (1 - _RISE) * valid[at].value
+    learns_on = (
+        before is not None and fits < (1 - _MIN_TRAIN_DECREASE) * before and fits < (1 - _MIN_RISE) * valid[at].value
+    )
     if (
-        len(after) >= _AFTER
-        and rise > _RISE * abs(valid[at].value)
+        len(after) >= _MIN_EPOCHS_AFTER_BEST
+        and rise > _MIN_RISE * abs(valid[at].value)
         and learns_on
-        and rise > _SHAKE * _shakes(valid[at:])
+        and rise > _NOISE_FACTOR * _curve_noise(valid[at:])
     ):
         return Finding(
             NAME,
@@ -50,20 +52,20 @@ def find(run: Record) -> Finding | None:
             f"{last_mean(valid):.4g}, while the training loss fell from {before:.4g} to {last_mean(losses):.4g}.",
             Evidence(("valid/loss", "train/loss"), valid[at].step, valid[-1].step),
             "Keep the best checkpoint and stop there (patience), or turn up dropout, augmentation or weight decay.",
-            {"patience": 5} if run.shipped else None,
+            {"patience": 5} if run.uses_shipped_trainer else None,
         )
-    return _gap(run, valid, losses)
+    return _find_gap(run, valid, losses)
 
 
-def _shakes(points: list[Point]) -> float:
+def _curve_noise(points: list[EpochValue]) -> float:
     steps = [abs(b.value - a.value) for a, b in pairwise(points)]
     # Half of what the curve moves by is the shaking of each of two ends; a mean of three shakes less.
     return median(steps) / 2 if steps else 0.0
 
 
-def _gap(run: Record, valid: list[Point], losses: list[Point]) -> Finding | None:
-    chance, gap = run.view.chance.get("valid/loss"), last_mean(valid) - last_mean(losses)
-    if not chance or run.done < 1 or gap < _GAP * chance or last_mean(losses) > (1 - _FITS) * chance:
+def _find_gap(run: RunData, valid: list[EpochValue], losses: list[EpochValue]) -> Finding | None:
+    chance, gap = run.follower.chance.get("valid/loss"), last_mean(valid) - last_mean(losses)
+    if not chance or run.completed_share < 1 or gap < _MIN_GAP * chance or last_mean(losses) > (1 - _MIN_FIT) * chance:
         return None
     return Finding(
         NAME,

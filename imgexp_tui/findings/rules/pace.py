@@ -10,35 +10,35 @@ from __future__ import annotations
 from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Point, Record
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.findings.run_data import EpochValue, RunData
+from imgexp_tui.records.metrics.follower import RunFollower
 
 NAME = "pace"
-_CLEAR = 0.02
+_MIN_DIFFERENCE = 0.02
 """Difference as a share of the loss, at least."""
-_EPOCHS = 3
-_OTHER = 1.2
+_MIN_EPOCHS = 3
+_MIN_STEPS_RATIO = 1.2
 """Steps in an epoch must differ by this factor; else epochs and steps are one and the same."""
 
 
-def find(run: Record) -> Finding | None:
-    base = next(iter(run.relatives.base), None)
-    if base is None or base.dir == run.view.dir:
+def find(run: RunData) -> Finding | None:
+    base = next(iter(run.comparison_runs.base_runs), None)
+    if base is None or base.run_dir == run.follower.run_dir:
         return None
-    own, other = run.epochs("valid/loss"), _epochs(base)
-    if min(len(own), len(other)) < _EPOCHS:
+    own, other = run.epoch_values("valid/loss"), _valid_losses(base)
+    if min(len(own), len(other)) < _MIN_EPOCHS:
         return None
     mine, theirs = (p[-1].step / p[-1].epoch for p in (own, other))
-    if max(mine, theirs) < _OTHER * min(mine, theirs):
+    if max(mine, theirs) < _MIN_STEPS_RATIO * min(mine, theirs):
         return None
     epoch, step = min(own[-1].epoch, other[-1].epoch), min(own[-1].step, other[-1].step)
-    by_epoch = _at(own, epoch, "epoch"), _at(other, epoch, "epoch")
-    by_step = _at(own, step, "step"), _at(other, step, "step")
+    by_epoch = _interpolate(own, epoch, "epoch"), _interpolate(other, epoch, "epoch")
+    by_step = _interpolate(own, step, "step"), _interpolate(other, step, "step")
     if None in (*by_epoch, *by_step):
         return None
     (a, b), (c, d) = by_epoch, by_step
     assert a is not None and b is not None and c is not None and d is not None
-    shakes = _CLEAR * min(a, b, c, d) + max(_shakes(own), _shakes(other))
+    shakes = _MIN_DIFFERENCE * min(a, b, c, d) + max(_curve_noise(own), _curve_noise(other))
     if abs(a - b) < shakes or abs(c - d) < shakes or (a > b) == (c > d):
         return None
     behind = a > b
@@ -50,22 +50,22 @@ def find(run: Record) -> Finding | None:
     return Finding(NAME, Severity.INFO, sentence, Evidence(("valid/loss",), own[0].step, own[-1].step), what)
 
 
-def _epochs(view: RunView) -> list[Point]:
-    return Record(view).epochs("valid/loss")
+def _valid_losses(follower: RunFollower) -> list[EpochValue]:
+    return RunData(follower).epoch_values("valid/loss")
 
 
-def _shakes(points: list[Point]) -> float:
+def _curve_noise(points: list[EpochValue]) -> float:
     """By how much a value lies beside the line between its neighbours: a steady way down is no noise."""
     last = [p.value for p in points[-7:]]
     return median(abs(b - (a + c) / 2) for a, b, c in zip(last, last[1:], last[2:], strict=False))
 
 
-def _at(points: list[Point], place: int, by: str) -> float | None:
+def _interpolate(points: list[EpochValue], position: int, by: str) -> float | None:
     """The value there, between the two points around it; None before the first."""
-    before = [p for p in points if getattr(p, by) <= place]
-    after = [p for p in points if getattr(p, by) >= place]
+    before = [p for p in points if getattr(p, by) <= position]
+    after = [p for p in points if getattr(p, by) >= position]
     if not before or not after:
         return None
     a, b = before[-1], after[0]
     x, y = getattr(a, by), getattr(b, by)
-    return a.value if x == y else a.value + (b.value - a.value) * (place - x) / (y - x)
+    return a.value if x == y else a.value + (b.value - a.value) * (position - x) / (y - x)

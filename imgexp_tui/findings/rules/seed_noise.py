@@ -11,25 +11,33 @@ from collections.abc import Sequence
 from statistics import fmean, variance
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
-from imgexp_tui.findings.statistics import student
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.findings.run_data import RunData
+from imgexp_tui.findings.statistics import student_t
+from imgexp_tui.records.metrics.follower import RunFollower
 
 NAME = "seed_noise"
-_SMALL = 0.1
+_SMALL_DIFFERENCE = 0.1
 """Difference, as a share of the loss, up to which seeds are asked for: as far apart as seeds often are."""
 
 
-def find(run: Record) -> Finding | None:
-    relatives = run.relatives
-    base = next(iter(relatives.base), None)
-    own_best, base_best = run.view.best(), base.best() if base else None
-    if base is None or own_best is None or base_best is None or not run.ended or own_best.metric != base_best.metric:
+def find(run: RunData) -> Finding | None:
+    relatives = run.comparison_runs
+    base = next(iter(relatives.base_runs), None)
+    own_best, base_best = run.follower.best(), base.best() if base else None
+    if (
+        base is None
+        or own_best is None
+        or base_best is None
+        or not run.has_ended
+        or own_best.metric != base_best.metric
+    ):
         return None
-    told = compared(relatives.group or (run.view,), relatives.base_group or (base,), own_best.metric)
+    told = welch_interval(
+        relatives.seed_group or (run.follower,), relatives.base_seed_group or (base,), own_best.metric
+    )
     evidence = Evidence((own_best.metric,), own_best.step, own_best.step)
     if told is None:
-        if abs(own_best.value - base_best.value) > _SMALL * abs(base_best.value):
+        if abs(own_best.value - base_best.value) > _SMALL_DIFFERENCE * abs(base_best.value):
             return None
         return Finding(
             NAME,
@@ -37,7 +45,7 @@ def find(run: Record) -> Finding | None:
             f"Whether {own_best.metric} {own_best.value:.4g} against {base_best.value:.4g} of {base.version} is more "
             "than the noise of seeds cannot be told: it needs at least two seeds of both.",
             evidence,
-            f"imgexp-tui run {base.version} {run.view.version} --seeds 3",
+            f"imgexp-tui run {base.version} {run.follower.version} --seeds 3",
         )
     difference, low, high, counts = told
     if low <= 0 <= high:
@@ -51,11 +59,11 @@ def find(run: Record) -> Finding | None:
     return None
 
 
-def compared(
-    own: Sequence[RunView], base: Sequence[RunView], metric: str
+def welch_interval(
+    own: Sequence[RunFollower], base: Sequence[RunFollower], metric: str
 ) -> tuple[float, float, float, tuple[int, int]] | None:
     """Difference of the mean best values, its 95 % interval, and the numbers of runs; None with fewer than two each."""
-    mine, theirs = (_bests(views, metric) for views in (own, base))
+    mine, theirs = (_best_values(views, metric) for views in (own, base))
     if min(len(mine), len(theirs)) < 2:
         return None
     parts = variance(mine) / len(mine), variance(theirs) / len(theirs)
@@ -63,10 +71,10 @@ def compared(
     if not error:
         return difference, difference, difference, (len(mine), len(theirs))
     freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(mine) - 1) + parts[1] ** 2 / (len(theirs) - 1))
-    reach = student(freedom) * error
+    reach = student_t(freedom) * error
     return difference, difference - reach, difference + reach, (len(mine), len(theirs))
 
 
-def _bests(views: Sequence[RunView], metric: str) -> list[float]:
-    found = [best for view in views if not view.status.state.live and (best := view.best())]
+def _best_values(followers: Sequence[RunFollower], metric: str) -> list[float]:
+    found = [best for view in followers if not view.status.state.live and (best := view.best())]
     return [best.value for best in found if best.metric == metric]

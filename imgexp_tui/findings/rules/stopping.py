@@ -8,30 +8,30 @@ Either is advice about the next run, never more than information.
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record, best, last_mean
-from imgexp_tui.findings.statistics import falls
-from imgexp_tui.text import duration
+from imgexp_tui.findings.run_data import RunData, best_index, last_mean
+from imgexp_tui.findings.statistics import decrease_p_value
+from imgexp_tui.text import format_duration
 
 NAME = "stopping"
-_EPOCHS = 4
-_GAIN = 0.02
+_MIN_EPOCHS = 4
+_MIN_GAIN = 0.02
 """What the last quarter of the epochs gained, as a share of the loss; less is no reason to go on."""
-_WASTED, _FEWEST = 0.4, 4
+_WASTED_SHARE, _MIN_WASTED_EPOCHS = 0.4, 4
 """Share of the epochs, and number of them, after the best: Prechelt's (1998) patience rules stop within a few
 epochs."""
 
 
-def find(run: Record) -> Finding | None:
-    valid = run.epochs("valid/loss")
-    if not run.ended or len(valid) < _EPOCHS:
+def find(run: RunData) -> Finding | None:
+    valid = run.epoch_values("valid/loss")
+    if not run.has_ended or len(valid) < _MIN_EPOCHS:
         return None
-    at, count = best(valid), len(valid)
+    at, count = best_index(valid), len(valid)
     after, quarter = count - 1 - at, max(2, count // 4)
     before = last_mean(valid[:-quarter], quarter)
     gain = (before - last_mean(valid, quarter)) / abs(before) if before else 0.0
-    epochs = run.number("epochs")
-    recent = falls([p.value for p in valid[-max(4, count // 2) :]])
-    if after <= 1 and gain > _GAIN and recent < 0.1:
+    epochs = run.numeric_setting("epochs")
+    recent = decrease_p_value([p.value for p in valid[-max(4, count // 2) :]])
+    if after <= 1 and gain > _MIN_GAIN and recent < 0.1:
         longer = int(epochs * 2) if epochs else None
         return Finding(
             NAME,
@@ -40,23 +40,23 @@ def find(run: Record) -> Finding | None:
             f"{quarter} epochs, to {valid[at].value:.4g} in epoch {valid[at].epoch}.",
             Evidence(("valid/loss",), valid[-quarter].step, valid[-1].step),
             f"Train longer (epochs = {longer})." if longer else "Train longer.",
-            {"epochs": longer} if longer and run.shipped else None,
+            {"epochs": longer} if longer and run.uses_shipped_trainer else None,
         )
-    if after >= max(_FEWEST, _WASTED * count):
-        spent = _seconds(run, valid[at].epoch)
+    if after >= max(_MIN_WASTED_EPOCHS, _WASTED_SHARE * count):
+        spent = _seconds_after(run, valid[at].epoch)
         return Finding(
             NAME,
             Severity.INFO,
             f"The last {after} of {count} epochs brought nothing: the best was epoch {valid[at].epoch} "
-            f"({valid[at].value:.4g})" + (f"; they took {duration(spent)}." if spent >= 1 else "."),
+            f"({valid[at].value:.4g})" + (f"; they took {format_duration(spent)}." if spent >= 1 else "."),
             Evidence(("valid/loss",), valid[at].step, valid[-1].step),
             "Stop after a few epochs without a better one (patience = 5).",
-            {"patience": 5} if run.shipped and not run.number("patience") else None,
+            {"patience": 5} if run.uses_shipped_trainer and not run.numeric_setting("patience") else None,
         )
     return None
 
 
-def _seconds(run: Record, epoch: int) -> float:
+def _seconds_after(run: RunData, epoch: int) -> float:
     """What the epochs after this one took."""
     series = ("time/epoch_train", "time/epoch_valid")
-    return sum(p.value for name in series for p in run.epochs(name) if p.epoch > epoch)
+    return sum(p.value for name in series for p in run.epoch_values(name) if p.epoch > epoch)

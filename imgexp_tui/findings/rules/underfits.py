@@ -8,37 +8,37 @@ better than chance does not underfit, it does not learn; `chance` tells that."""
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.rules.chance import _SURE, by_chance
-from imgexp_tui.findings.run_data import Record, last_mean
-from imgexp_tui.findings.statistics import falls
-from imgexp_tui.notebook.schema.settings import Value
+from imgexp_tui.findings.rules.chance import _SIGNIFICANCE, chance_test
+from imgexp_tui.findings.run_data import RunData, last_mean
+from imgexp_tui.findings.statistics import decrease_p_value
+from imgexp_tui.notebook.schema.settings import SettingValue
 
 NAME = "underfits"
-_POOR, _FAIR = 0.2, 0.4
+_POOR_FIT, _FAIR_FIT = 0.2, 0.4
 """Shares of guessing's loss that training took away: below the first a warning, below the second worth a word."""
-_GAP = 0.1
+_MAX_GAP = 0.1
 """Validation loss above the training loss, as a share of guessing's, up to which it is "about as good"."""
-_WAIT, _EPOCHS = 0.75, 4
+_MIN_COMPLETED_SHARE, _MIN_EPOCHS = 0.75, 4
 
 
-def find(run: Record) -> Finding | None:
-    losses, valid = run.losses, run.epochs("valid/loss")
-    chance = run.view.chance.get("valid/loss") or run.view.chance.get("train/loss")
-    if not chance or len(losses) < _EPOCHS or run.done < _WAIT:
+def find(run: RunData) -> Finding | None:
+    losses, valid = run.train_losses, run.epoch_values("valid/loss")
+    chance = run.follower.chance.get("valid/loss") or run.follower.chance.get("train/loss")
+    if not chance or len(losses) < _MIN_EPOCHS or run.completed_share < _MIN_COMPLETED_SHARE:
         return None
-    judged = by_chance(run)
-    if judged and judged[0] >= _SURE:
+    judged = chance_test(run)
+    if judged and judged[0] >= _SIGNIFICANCE:
         return None
     loss = last_mean(losses)
     took = 1 - loss / chance
-    if took >= _FAIR or (valid and last_mean(valid) - loss > _GAP * chance):
+    if took >= _FAIR_FIT or (valid and last_mean(valid) - loss > _MAX_GAP * chance):
         return None
-    still = falls([p.value for p in losses[-max(4, len(losses) // 2) :]]) < 0.05
-    suggestion, change = _mend(run, still)
+    still = decrease_p_value([p.value for p in losses[-max(4, len(losses) // 2) :]]) < 0.05
+    suggestion, change = _suggest(run, still)
     beside = f", validation {last_mean(valid):.3g}" if valid else ""
     return Finding(
         NAME,
-        Severity.WARNING if took < _POOR else Severity.INFO,
+        Severity.WARNING if took < _POOR_FIT else Severity.INFO,
         f"It underfits: the training loss is {loss:.3g} at the end (guessing: {chance:.3g}{beside})"
         + (", and still falls." if still else "."),
         Evidence(("train/loss", "valid/loss"), losses[max(0, len(losses) - 3)].step, losses[-1].step),
@@ -47,9 +47,9 @@ def find(run: Record) -> Finding | None:
     )
 
 
-def _mend(run: Record, still: bool) -> tuple[str, dict[str, Value] | None]:
-    dropout, epochs = run.number("dropout") or 0.0, run.number("epochs")
-    if still and epochs:
+def _suggest(run: RunData, still_falls: bool) -> tuple[str, dict[str, SettingValue] | None]:
+    dropout, epochs = run.numeric_setting("dropout") or 0.0, run.numeric_setting("epochs")
+    if still_falls and epochs:
         longer = 2 * int(epochs)
         return f"Train longer (epochs = {longer}), or with a higher learning rate.", {"epochs": longer}
     if dropout > 0:

@@ -6,13 +6,13 @@ with different batch sizes are then of different images. Counting is exact, so t
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
+from imgexp_tui.findings.run_data import RunData
 
 NAME = "validation"
 
 
-def find(run: Record) -> Finding | None:
-    counts = run.epochs("valid/samples")
+def find(run: RunData) -> Finding | None:
+    counts = run.epoch_values("valid/samples")
     if not counts:
         return None
     evidence = Evidence(("valid/samples",), counts[0].step, counts[-1].step)
@@ -28,7 +28,7 @@ def find(run: Record) -> Finding | None:
         )
     planned = run.valid_samples
     if planned and most.value < planned:
-        batch = run.number("batch_size")
+        batch = run.numeric_setting("batch_size")
         dropped = bool(batch) and planned - most.value == planned % int(batch or 1)
         return Finding(
             NAME,

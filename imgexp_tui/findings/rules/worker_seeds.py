@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.run_data import Record
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.findings.run_data import RunData
+from imgexp_tui.text import clean_line, join_names
 
 NAME = "worker_seeds"
 _GENERATORS = ("python", "numpy", "torch")
 
 
-def find(run: Record) -> Finding | None:
+def find(run: RunData) -> Finding | None:
     told: dict[tuple[object, object], list[dict[str, object]]] = defaultdict(list)
-    for event in run.told:
+    for event in run.events:
         if event.get("kind") == "worker":
             told[event.get("side"), event.get("epoch")].append(event)
     for (side, _), workers in told.items():
@@ -30,7 +30,7 @@ def find(run: Record) -> Finding | None:
                     of[worker[generator]].add(worker.get("worker"))
             alike = max(of.values(), key=len, default=set())
             if len(alike) > 1:
-                names = listed([clean_line(str(n)) for n in sorted(alike, key=str)])
+                names = join_names([clean_line(str(n)) for n in sorted(alike, key=str)])
                 return Finding(
                     NAME,
                     Severity.WARNING,

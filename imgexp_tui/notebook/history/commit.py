@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.notebook.history.git import Done, GitError, Repository, reason, repository
-from imgexp_tui.notebook.model import FIELDS
+from imgexp_tui.notebook.history.git import GitError, GitRepository, GitResult, find_repository, format_git_message
+from imgexp_tui.notebook.model import NOTE_FIELDS
 from imgexp_tui.paths import NOTEBOOK
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.text import clean_line, join_names
 
-_LONGEST = 72
+_MAX_MESSAGE_LENGTH = 72
 """Characters of a message that is made up; git's own tools cut longer ones."""
-_HOOKS = 300.0
+_HOOK_TIMEOUT = 300.0
 """Seconds that the user's own hooks may take."""
-_UNDER_WAY = {
+_OPERATIONS_IN_PROGRESS = {
     "MERGE_HEAD": "a merge",
     "rebase-merge": "a rebase",
     "rebase-apply": "a rebase",
@@ -30,27 +30,27 @@ _UNDER_WAY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CommitPlan:
     """What a commit would be.
 
     Attributes:
         message: made up of what changed.
         branch: that it goes to; "" where HEAD is on none.
-        new: whether git does not know the file yet.
+        is_untracked: whether git does not know the file yet.
     """
 
     message: str
     branch: str
-    new: bool
+    is_untracked: bool
 
 
-def plan(lab: Path) -> Plan:
+def plan_commit(lab: Path) -> CommitPlan:
     """What committing the notebook would do now.
 
     Raises:
         GitError: why it would not.
     """
-    return _plan(repository(lab))
+    return _plan_commit(find_repository(lab))
 
 
 def commit(lab: Path, message: str = "") -> str:
@@ -59,89 +59,89 @@ def commit(lab: Path, message: str = "") -> str:
     Raises:
         GitError: nothing was committed, and why.
     """
-    where = repository(lab)
-    found = _plan(where)
+    where = find_repository(lab)
+    found = _plan_commit(where)
     subject = clean_line(message) or found.message
-    if found.new:
+    if found.is_untracked:
         # A file that git does not know is no path to commit. The intent alone leaves the rest of the index as it is.
-        where.ask("add", "--intent-to-add", "--", where.name)
+        where.check_output("add", "--intent-to-add", "--", where.file_name)
     try:
         done = where.run(
-            "commit", "--quiet", "--only", "--cleanup=whitespace", f"--message={subject}", "--", where.name,
-            timeout=_HOOKS,
+            "commit", "--quiet", "--only", "--cleanup=whitespace", f"--message={subject}", "--", where.file_name,
+            timeout=_HOOK_TIMEOUT,
         )  # fmt: skip
-        if done.code:
-            raise GitError(_refused(where, done))
+        if done.exit_code:
+            raise GitError(_format_refusal(where, done))
     except GitError:
-        if found.new:
-            where.run("rm", "--cached", "--quiet", "--force", "--", where.name)
+        if found.is_untracked:
+            where.run("rm", "--cached", "--quiet", "--force", "--", where.file_name)
         raise
-    sha = where.ask("rev-parse", "--short", "HEAD").decode().strip()
+    sha = where.check_output("rev-parse", "--short", "HEAD").decode().strip()
     place = "" if found.branch else "; HEAD is on no branch: name one, or the commit is lost when you leave it"
     return f"Committed {sha}: {subject}{place}"
 
 
-def _plan(where: Repository) -> Plan:
-    for name, what in _UNDER_WAY.items():
-        if (where.private / name).exists():
-            raise GitError(f"{what} is under way in {where.folder}; finish it, or give it up, then commit")
-    status = os.fsdecode(where.ask("status", "--porcelain=v1", "-z", "--ignored", "--", where.name))[:2]
+def _plan_commit(repo: GitRepository) -> CommitPlan:
+    for name, what in _OPERATIONS_IN_PROGRESS.items():
+        if (repo.git_dir / name).exists():
+            raise GitError(f"{what} is under way in {repo.folder}; finish it, or give it up, then commit")
+    status = os.fsdecode(repo.check_output("status", "--porcelain=v1", "-z", "--ignored", "--", repo.file_name))[:2]
     if not status:
         raise GitError(f"nothing to commit: {NOTEBOOK} is as it was committed")
     if status == "!!":
-        raise GitError(f"git ignores {where.name} (.gitignore); mend: git add -f {where.folder / where.name}")
+        raise GitError(f"git ignores {repo.file_name} (.gitignore); mend: git add -f {repo.folder / repo.file_name}")
     if "U" in status or status in ("AA", "DD"):
-        raise GitError(f"{where.name} has conflicts that git marked; mend them, then: git add {where.name}")
-    if where.run("var", "GIT_AUTHOR_IDENT").code or where.run("var", "GIT_COMMITTER_IDENT").code:
+        raise GitError(f"{repo.file_name} has conflicts that git marked; mend them, then: git add {repo.file_name}")
+    if repo.run("var", "GIT_AUTHOR_IDENT").exit_code or repo.run("var", "GIT_COMMITTER_IDENT").exit_code:
         mend = 'git config --global user.name "Your Name", and the same with user.email'
         raise GitError(f"git does not know who you are; mend: {mend}")
-    branch = where.run("symbolic-ref", "--quiet", "--short", "HEAD")
-    return Plan(_message(where), clean_line(branch.said), status == "??")
+    branch = repo.run("symbolic-ref", "--quiet", "--short", "HEAD")
+    return CommitPlan(_message_for_working_copy(repo), clean_line(branch.message), status == "??")
 
 
-def _refused(where: Repository, done: Done) -> str:
+def _format_refusal(repo: GitRepository, result: GitResult) -> str:
     """What kept git from committing; a hook speaks for itself, git with a word in front."""
-    hooks = [h for h in ("pre-commit", "prepare-commit-msg", "commit-msg") if os.access(_hook(where, h), os.X_OK)]
-    if hooks and not done.said.lstrip().startswith(("fatal: ", "error: ")):
-        return f"not committed; the hook {listed(hooks, 'or')} refused it: {reason(done.said)}"
-    return f"not committed; git says: {reason(done.said)}"
+    hooks = [h for h in ("pre-commit", "prepare-commit-msg", "commit-msg") if os.access(_hook_path(repo, h), os.X_OK)]
+    if hooks and not result.message.lstrip().startswith(("fatal: ", "error: ")):
+        return f"not committed; the hook {join_names(hooks, 'or')} refused it: {format_git_message(result.message)}"
+    return f"not committed; git says: {format_git_message(result.message)}"
 
 
-def _hook(where: Repository, name: str) -> Path:
-    return where.folder / os.fsdecode(where.ask("rev-parse", "--git-path", f"hooks/{name}")).strip()
+def _hook_path(repo: GitRepository, name: str) -> Path:
+    return repo.folder / os.fsdecode(repo.check_output("rev-parse", "--git-path", f"hooks/{name}")).strip()
 
 
 # The message
 
 
-def _message(where: Repository) -> str:
-    old = where.run("cat-file", "blob", f"HEAD:{where.prefix}{where.name}")
-    if old.code:
-        return f"Add {where.name}"
+def _message_for_working_copy(repo: GitRepository) -> str:
+    old = repo.run("cat-file", "blob", f"HEAD:{repo.prefix}{repo.file_name}")
+    if old.exit_code:
+        return f"Add {repo.file_name}"
     try:
-        new = (where.folder / where.name).read_bytes()
+        new = (repo.folder / repo.file_name).read_bytes()
     except OSError as error:
-        raise GitError(f"cannot read {where.folder / where.name}: {error.strerror}") from None
-    return message(*(raw.decode("utf-8", "replace") for raw in (old.out, new)))
+        raise GitError(f"cannot read {repo.folder / repo.file_name}: {error.strerror}") from None
+    return commit_message(*(raw.decode("utf-8", "replace") for raw in (old.stdout, new)))
 
 
-def message(old: str, new: str) -> str:
+def commit_message(old: str, new: str) -> str:
     """What changed in the notebook, in one line: `v3: takeaways; new v6`."""
-    from imgexp_tui.notebook.toml.tolerant import parse
+    from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 
-    parts = list(_changes(parse(old)[0], parse(new)[0])) or ["layout and comments"]
+    parts = list(_describe_changes(parse_tolerant(old)[0], parse_tolerant(new)[0])) or ["layout and comments"]
     for shown in range(len(parts), 0, -1):
         rest = f"; {len(parts) - shown} more" if shown < len(parts) else ""
         line = "; ".join(parts[:shown]) + rest
-        if len(line) <= _LONGEST:
+        if len(line) <= _MAX_MESSAGE_LENGTH:
             return line
-    return f"{NOTEBOOK}: {len(parts)} changes" if len(parts) > 1 else parts[0][: _LONGEST - 1] + "…"
+    return f"{NOTEBOOK}: {len(parts)} changes" if len(parts) > 1 else parts[0][: _MAX_MESSAGE_LENGTH - 1] + "…"
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    before, after = _versions(old), _versions(new)
+def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    before, after = _version_tables(old), _version_tables(new)
     for name, table in after.items():
-        if name in before and (changed := list(_keys(before[name], table))):
+        if name in before and (changed := list(_changed_keys(before[name], table))):
             yield f"{clean_line(name)}: {', '.join(changed)}"
     if added := [clean_line(name) for name in after if name not in before]:
         yield f"new {', '.join(added)}"
@@ -150,15 +150,15 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     yield from (key for key in ("lab", "defaults") if old.get(key) != new.get(key))
 
 
-def _keys(old: object, new: object) -> Iterator[str]:
+def _changed_keys(old: object, new: object) -> Iterator[str]:
     """What changed of one version: its notes by name, everything else as settings."""
     a, b = (table if isinstance(table, dict) else {} for table in (old, new))
     yield from (name for name in ("takeaways", "summary", "observed") if a.get(name, "") != b.get(name, ""))
-    rest = [{key: value for key, value in table.items() if key not in FIELDS} for table in (a, b)]
+    rest = [{key: value for key, value in table.items() if key not in NOTE_FIELDS} for table in (a, b)]
     if rest[0] != rest[1]:
         yield "settings"
 
 
-def _versions(data: Mapping[str, Any]) -> dict[str, Any]:
+def _version_tables(data: Mapping[str, Any]) -> dict[str, Any]:
     found = data.get("versions")
     return found if isinstance(found, dict) else {}

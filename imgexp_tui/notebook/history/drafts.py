@@ -37,24 +37,24 @@ def write_draft(lab: Path, draft: Draft) -> None:
     Raises:
         OSError: it could not be written; the older one is untouched.
     """
-    path = _path(lab, draft.version, draft.field)
+    path = _draft_path(lab, draft.version, draft.field)
     durable.make_folder(path.parent)
     # The standard library's encoder, because it alone keeps lone surrogates, which a paste can bring.
     durable.replace(path, json.dumps(asdict(draft)).encode())
 
 
-def drop_draft(lab: Path, version: str, field: str) -> None:
+def delete_draft(lab: Path, version: str, field: str) -> None:
     """Forget the draft of a note, if there is one."""
-    path = _path(lab, version, field)
+    path = _draft_path(lab, version, field)
     path.unlink(missing_ok=True)
     if path.parent.is_dir():
         durable.sync_folder(path.parent)
 
 
-def drafts(lab: Path) -> list[Draft]:
+def read_drafts(lab: Path) -> list[Draft]:
     """Every draft of a lab, oldest first; a file that is no draft is passed over."""
     found = []
-    for path in _folder(lab).glob("*.json"):
+    for path in _drafts_folder(lab).glob("*.json"):
         try:
             found.append(Draft(**json.loads(path.read_bytes())))
         except (OSError, ValueError, TypeError):
@@ -62,10 +62,10 @@ def drafts(lab: Path) -> list[Draft]:
     return sorted(found, key=lambda d: d.time)
 
 
-def _folder(lab: Path) -> Path:
+def _drafts_folder(lab: Path) -> Path:
     return paths.lab_state(lab) / "drafts"
 
 
-def _path(lab: Path, version: str, field: str) -> Path:
+def _draft_path(lab: Path, version: str, field: str) -> Path:
     name = hashlib.sha256(f"{version}\0{field}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
-    return _folder(lab) / f"{name}.json"
+    return _drafts_folder(lab) / f"{name}.json"

@@ -16,10 +16,10 @@ from imgexp_tui.notebook.model import NotebookError
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.text import clean_line, first_line
 
-_PATIENCE = 20.0
-_GRACE = 3.0
+_TIMEOUT = 20.0
+_TERMINATE_TIMEOUT = 3.0
 """Seconds to end in by itself, so that it takes its lock files away."""
-_KEPT = (
+_KEPT_VARIABLES = (
     "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES",
     "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH",
@@ -33,56 +33,56 @@ class GitError(NotebookError):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class GitResult:
     """A git command that ended.
 
     Attributes:
-        out: what it printed, as bytes.
-        said: what it said on standard error, or else on standard output, as text that is not cleaned.
+        stdout: what it printed, as bytes.
+        message: what it said on standard error, or else on standard output, as text that is not cleaned.
     """
 
-    code: int
-    out: bytes
-    said: str
+    exit_code: int
+    stdout: bytes
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
+class GitRepository:
     """The repository that the notebook is in.
 
     Attributes:
         folder: where the notebook really lies (it may be a symlink); commands run there.
-        name: of the notebook's file in it.
+        file_name: of the notebook's file in it.
         prefix: of `folder` in the repository, "" or with a slash at its end.
-        private: git's own folder.
+        git_dir: git's own folder.
     """
 
     folder: Path
-    name: str
+    file_name: str
     prefix: str
-    private: Path
+    git_dir: Path
 
-    def run(self, *words: str, timeout: float = _PATIENCE, given: bytes = b"") -> Done:
+    def run(self, *arguments: str, timeout: float = _TIMEOUT, stdin: bytes = b"") -> GitResult:
         """Run a git command in the notebook's folder.
 
         Raises:
             GitError: it cannot be run, or does not end.
         """
-        return _run(self.folder, *words, timeout=timeout, given=given)
+        return _run_git(self.folder, *arguments, timeout=timeout, stdin=stdin)
 
-    def ask(self, *words: str, given: bytes = b"") -> bytes:
+    def check_output(self, *arguments: str, stdin: bytes = b"") -> bytes:
         """What a git command prints.
 
         Raises:
             GitError: it failed.
         """
-        done = self.run(*words, given=given)
-        if done.code:
-            raise GitError(f"git {words[0]} failed: {reason(done.said)}")
-        return done.out
+        done = self.run(*arguments, stdin=stdin)
+        if done.exit_code:
+            raise GitError(f"git {arguments[0]} failed: {format_git_message(done.message)}")
+        return done.stdout
 
 
-def repository(lab: Path) -> Repository:
+def find_repository(lab: Path) -> GitRepository:
     """The repository of a lab's notebook.
 
     Raises:
@@ -91,27 +91,27 @@ def repository(lab: Path) -> Repository:
     path = Path(os.path.realpath(lab / NOTEBOOK))
     if not path.is_file():
         raise GitError(f"there is no {lab / NOTEBOOK}; start one with: imgexp-tui init")
-    done = _run(path.parent, "rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--show-prefix")
-    if done.code:
-        if "not a git repository" in done.said:
+    done = _run_git(path.parent, "rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--show-prefix")
+    if done.exit_code:
+        if "not a git repository" in done.message:
             raise GitError(f"{path.parent} is in no git repository; mend: git init {path.parent}")
-        raise GitError(f"git cannot use {path.parent}: {reason(done.said)}")
-    inside, private, prefix = os.fsdecode(done.out).split("\n")[:3]
+        raise GitError(f"git cannot use {path.parent}: {format_git_message(done.message)}")
+    inside, private, prefix = os.fsdecode(done.stdout).split("\n")[:3]
     if inside != "true":
         raise GitError(f"{path.parent} is inside git's own folder; no notebook is committed there")
-    return Repository(path.parent, path.name, prefix, Path(private))
+    return GitRepository(path.parent, path.name, prefix, Path(private))
 
 
-def reason(said: str) -> str:
+def format_git_message(message: str) -> str:
     """The first line of what git or a hook said, for a terminal."""
-    line = first_line(said)
+    line = first_line(message)
     for word in ("fatal: ", "error: "):
         line = line.removeprefix(word)
     return clean_line(line)[:300] or "it gave no reason"
 
 
-def _run(folder: Path, *words: str, timeout: float = _PATIENCE, given: bytes = b"") -> Done:
-    argv = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "color.ui=false", *words]
+def _run_git(folder: Path, *arguments: str, timeout: float = _TIMEOUT, stdin: bytes = b"") -> GitResult:
+    argv = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "color.ui=false", *arguments]
     try:
         # A session of its own has no terminal: neither git nor a hook nor gpg can ask on ours and wait for ever.
         process = subprocess.Popen(
@@ -129,28 +129,28 @@ def _run(folder: Path, *words: str, timeout: float = _PATIENCE, given: bytes = b
         raise GitError(f"git cannot be run: {error.strerror}") from None
     with process:
         try:
-            out, err = process.communicate(given, timeout)
+            out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
-            _end(process)
-            raise GitError(f"git {words[0]} did not end within {timeout:.0f} s and was stopped") from None
+            _terminate(process)
+            raise GitError(f"git {arguments[0]} did not end within {timeout:.0f} s and was stopped") from None
         except BaseException:
-            _end(process)
+            _terminate(process)
             raise
-    return Done(process.returncode, out, (err if err.strip() else out).decode("utf-8", "replace"))
+    return GitResult(process.returncode, out, (err if err.strip() else out).decode("utf-8", "replace"))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _terminate(process: subprocess.Popen[bytes]) -> None:
     """End git with whatever it started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(OSError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=_GRACE)
+            process.communicate(timeout=_TERMINATE_TIMEOUT)
             return
 
 
 def _environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k in _KEPT or not k.startswith("GIT_")}
+    kept = {k: v for k, v in os.environ.items() if k in _KEPT_VARIABLES or not k.startswith("GIT_")}
     kept.pop("GPG_TTY", None)
     # The editor fails rather than edits: no command here wants one.
     return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "false", "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat"}

@@ -17,14 +17,14 @@ from typing import Any
 import orjson
 
 from imgexp_tui import durable
-from imgexp_tui.notebook.model import FIELDS, Notebook
+from imgexp_tui.notebook.model import NOTE_FIELDS, Notebook
 
-Note = tuple[str, str, str]
+NoteText = tuple[str, str, str]
 """Version, field, text."""
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class NoteState:
     """What a note said.
 
     Attributes:
@@ -38,42 +38,42 @@ class State:
     text: str
 
 
-def states(lab: Path, version: str, field: str) -> list[State]:
+def note_states(lab: Path, version: str, field: str) -> list[NoteState]:
     """Every state of a note that the history has, newest first. `save.bring_back` makes one the note again."""
-    found: list[State] = []
-    for state in states_in(_read(file_of(lab), 0)):
+    found: list[NoteState] = []
+    for state in parse_states(_read_whole_lines(history_path(lab), 0)):
         if (state.version, state.field) == (version, field) and not (found and found[-1].text == state.text):
             found.append(state)
     return found[::-1]
 
 
-def record_missing(lab: Path, notes: Iterable[Note], moment: float) -> None:
-    """Add the notes whose latest state the history does not have, dated `moment`; of an emptied note, that it is.
+def record_missing(lab: Path, notes: Iterable[NoteText], timestamp: float) -> None:
+    """Add the notes whose latest state the history does not have, dated `timestamp`; of an emptied note, that it is.
 
     Raises:
         OSError: the lab cannot be read or written to.
     """
-    known = _latest(lab)
-    nothing = State("", "", 0.0, "")
+    known = _latest_states(lab)
+    nothing = NoteState("", "", 0.0, "")
     new = [(v, f, text) for v, f, text in notes if known.get((v, f), nothing).text != text]
     if new:
-        _add(lab, new, moment)
+        _append_states(lab, new, timestamp)
 
 
-def carry(lab: Path, old: str, new: str) -> None:
+def copy_history(lab: Path, old: str, new: str) -> None:
     """Give a version that gets a new name the history that it had under the old one.
 
     Raises:
         OSError: the lab cannot be read or written to.
     """
-    found = list(states_in(_read(file_of(lab), 0)))
+    found = list(parse_states(_read_whole_lines(history_path(lab), 0)))
     was = [(s.field, s.time, s.text) for s in found if s.version == old]
     if was and was != [(s.field, s.time, s.text) for s in found if s.version == new][-len(was) :]:
         entries = [{"time": moment, "version": new, "field": field, "text": text} for field, moment, text in was]
-        durable.append(file_of(lab), b"".join(orjson.dumps(e, option=orjson.OPT_APPEND_NEWLINE) for e in entries))
+        durable.append(history_path(lab), b"".join(orjson.dumps(e, option=orjson.OPT_APPEND_NEWLINE) for e in entries))
 
 
-def note_times(lab: Path, notebook: Notebook) -> dict[str, float]:
+def last_changed_times(lab: Path, notebook: Notebook) -> dict[str, float]:
     """Version → when one of its notes last changed, seconds since the epoch; versions without notes are left out.
 
     A note that was changed by hand, unknown to the history, counts as changed with the file.
@@ -82,10 +82,10 @@ def note_times(lab: Path, notebook: Notebook) -> dict[str, float]:
         changed = notebook.path.stat().st_mtime
     except OSError:
         changed = time.time()
-    known = _latest(lab)
+    known = _latest_states(lab)
     times: dict[str, float] = {}
     for version in notebook.versions.values():
-        for name in FIELDS:
+        for name in NOTE_FIELDS:
             text, last = getattr(version, name), known.get((version.name, name))
             unknown = changed if text or last else 0.0
             moment = last.time if last and last.text == text else unknown
@@ -93,46 +93,46 @@ def note_times(lab: Path, notebook: Notebook) -> dict[str, float]:
     return {version: moment for version, moment in times.items() if moment}
 
 
-def notes_of(data: Mapping[str, Any]) -> Iterator[Note]:
+def notes_in(data: Mapping[str, Any]) -> Iterator[NoteText]:
     """The notes in the tables of a notebook; a note that is missing or no text is empty."""
     versions = data.get("versions")
     for name, table in versions.items() if isinstance(versions, dict) else ():
-        for key in FIELDS if isinstance(table, dict) else ():
+        for key in NOTE_FIELDS if isinstance(table, dict) else ():
             yield name, key, text if isinstance(text := table.get(key), str) else ""
 
 
 @dataclass(slots=True)
-class _Known:
+class _HistoryCache:
     """What was read of a history so far: of which file, up to where, and the latest state of each note."""
 
     inode: int = -1
-    end: int = 0
-    latest: dict[tuple[str, str], State] = field(default_factory=dict)
+    read_up_to: int = 0
+    latest: dict[tuple[str, str], NoteState] = field(default_factory=dict)
 
 
-_known: dict[Path, _Known] = {}
-_reading = threading.Lock()
+_caches: dict[Path, _HistoryCache] = {}
+_cache_lock = threading.Lock()
 
 
-def _latest(lab: Path) -> dict[tuple[str, str], State]:
+def _latest_states(lab: Path) -> dict[tuple[str, str], NoteState]:
     """Note → its latest state. Only what was added since the last call is read."""
-    path = file_of(lab).absolute()
-    with _reading:
-        known = _known.setdefault(path, _Known())
+    path = history_path(lab).absolute()
+    with _cache_lock:
+        known = _caches.setdefault(path, _HistoryCache())
         try:
             found = path.stat()
         except OSError:
-            _known.pop(path)
+            _caches.pop(path)
             return {}
-        if found.st_ino != known.inode or found.st_size < known.end:
-            known = _known[path] = _Known(found.st_ino)
-        lines = _read(path, known.end)
-        known.end += len(lines)
-        known.latest |= {(state.version, state.field): state for state in states_in(lines)}
+        if found.st_ino != known.inode or found.st_size < known.read_up_to:
+            known = _caches[path] = _HistoryCache(found.st_ino)
+        lines = _read_whole_lines(path, known.read_up_to)
+        known.read_up_to += len(lines)
+        known.latest |= {(state.version, state.field): state for state in parse_states(lines)}
         return dict(known.latest)
 
 
-def _read(path: Path, start: int) -> bytes:
+def _read_whole_lines(path: Path, start: int) -> bytes:
     """The whole lines of a file from an offset on."""
     try:
         with path.open("rb") as file:
@@ -143,42 +143,42 @@ def _read(path: Path, start: int) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
-def states_in(lines: bytes) -> Iterator[State]:
+def parse_states(lines: bytes) -> Iterator[NoteState]:
     """The states in lines of a history, in their order. A line that was torn by a crash is passed over."""
     for line in lines.splitlines():
         try:
             entry = orjson.loads(line)
-            yield State(str(entry["version"]), str(entry["field"]), float(entry["time"]), str(entry["text"]))
+            yield NoteState(str(entry["version"]), str(entry["field"]), float(entry["time"]), str(entry["text"]))
         except (ValueError, KeyError, TypeError):
             continue
 
 
-def folder(lab: Path) -> Path:
+def metadata_folder(lab: Path) -> Path:
     """Where this program keeps its own files of a lab."""
     return lab / ".imgexp"
 
 
-def make_folder(lab: Path) -> None:
+def make_metadata_folder(lab: Path) -> None:
     """Make that folder where it is missing, out of git's sight.
 
     Raises:
         OSError: the lab cannot be written to.
     """
-    durable.make_folder(folder(lab))
-    if not (folder(lab) / ".gitignore").exists():
+    durable.make_folder(metadata_folder(lab))
+    if not (metadata_folder(lab) / ".gitignore").exists():
         with contextlib.suppress(FileExistsError):
-            durable.create(folder(lab) / ".gitignore", b"*\n")
+            durable.create(metadata_folder(lab) / ".gitignore", b"*\n")
 
 
-def file_of(lab: Path) -> Path:
+def history_path(lab: Path) -> Path:
     """Where the states are: a JSON object a line, oldest first."""
-    return folder(lab) / "notes.jsonl"
+    return metadata_folder(lab) / "notes.jsonl"
 
 
-def _add(lab: Path, notes: Iterable[Note], moment: float) -> None:
-    make_folder(lab)
+def _append_states(lab: Path, notes: Iterable[NoteText], timestamp: float) -> None:
+    make_metadata_folder(lab)
     lines = [
-        orjson.dumps({"time": moment, "version": v, "field": f, "text": t}, option=orjson.OPT_APPEND_NEWLINE)
+        orjson.dumps({"time": timestamp, "version": v, "field": f, "text": t}, option=orjson.OPT_APPEND_NEWLINE)
         for v, f, t in notes
     ]
-    durable.append(file_of(lab), b"".join(lines))
+    durable.append(history_path(lab), b"".join(lines))

@@ -16,31 +16,31 @@ from typing import Protocol
 
 import orjson
 
-from imgexp_tui.notebook.history.git import Repository
-from imgexp_tui.notebook.history.log import State, file_of, states_in
-from imgexp_tui.notebook.model import FIELDS
+from imgexp_tui.notebook.history.git import GitRepository
+from imgexp_tui.notebook.history.log import NoteState, history_path, parse_states
+from imgexp_tui.notebook.model import NOTE_FIELDS
 
-_BLOCK = 1 << 20
-_COMMITS = 20
+_BLOCK_SIZE = 1 << 20
+_COMMITS_PER_READ = 20
 """Commits that are read at once: each is a whole notebook to parse."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class NoteChange:
     """A state of a note, and the one before it.
 
     Attributes:
         before: what the note said before; "" for the first state that is known.
         added, removed: lines.
-        source: the commit that it is from, abbreviated; "" for a save.
+        commit_sha: the commit that it is from, abbreviated; "" for a save.
         subject: of that commit.
     """
 
-    state: State
+    state: NoteState
     before: str
     added: int
     removed: int
-    source: str = ""
+    commit_sha: str = ""
     subject: str = ""
 
 
@@ -48,141 +48,148 @@ class Timeline(Protocol):
     """A source of changes."""
 
     @property
-    def ended(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether all have been given."""
 
-    def page(self, count: int) -> list[Change]:
+    def next_page(self, count: int) -> list[NoteChange]:
         """The next changes; fewer than `count` only at the end."""
 
 
-class Saves:
+class HistoryTimeline:
     """The states in the app's own history.
 
     Args:
         fields: the notes that are asked for.
     """
 
-    def __init__(self, lab: Path, version: str, fields: Sequence[str] = FIELDS) -> None:
+    def __init__(self, lab: Path, version: str, fields: Sequence[str] = NOTE_FIELDS) -> None:
         self._fields = fields
         self._version = version
-        self._lines = _backwards(file_of(lab), b'"version":' + orjson.dumps(version))
-        self._states: list[State] = []
-        self._before: dict[int, str] = {}
-        self._oldest: dict[str, int] = {}
-        self._given = 0
-        self._read = False
+        self._lines = _lines_backwards(history_path(lab), b'"version":' + orjson.dumps(version))
+        self._states: list[NoteState] = []
+        self._text_before: dict[int, str] = {}
+        self._oldest_index: dict[str, int] = {}
+        self._returned = 0
+        self._all_read = False
 
     @property
-    def ended(self) -> bool:
-        return self._read and self._given >= len(self._states)
+    def is_exhausted(self) -> bool:
+        return self._all_read and self._returned >= len(self._states)
 
-    def page(self, count: int) -> list[Change]:
-        end = self._given + count
-        settled = self._given
-        while not self._read and settled < end:
-            self._next()
-            while settled in self._before:
+    def next_page(self, count: int) -> list[NoteChange]:
+        end = self._returned + count
+        settled = self._returned
+        while not self._all_read and settled < end:
+            self._read_next()
+            while settled in self._text_before:
                 settled += 1
-        start, self._given = self._given, min(end, len(self._states))
-        return [measured(self._states[at], self._before.pop(at, "")) for at in range(start, self._given)]
+        start, self._returned = self._returned, min(end, len(self._states))
+        return [measure_change(self._states[at], self._text_before.pop(at, "")) for at in range(start, self._returned)]
 
-    def _next(self) -> None:
+    def _read_next(self) -> None:
         """Read one state, which is also what the state after it replaced."""
         try:
             line = next(self._lines)
         except (StopIteration, OSError):
-            self._read = True
+            self._all_read = True
             return
-        for state in states_in(line):
+        for state in parse_states(line):
             if state.version != self._version or state.field not in self._fields:
                 continue
-            later = self._oldest.get(state.field)
+            later = self._oldest_index.get(state.field)
             if later is not None and self._states[later].text == state.text:
-                if later >= self._given:
+                if later >= self._returned:
                     self._states[later] = replace(self._states[later], time=state.time)
                 continue
             if later is not None:
-                self._before[later] = state.text
-            self._oldest[state.field] = len(self._states)
+                self._text_before[later] = state.text
+            self._oldest_index[state.field] = len(self._states)
             self._states.append(state)
 
 
-class Commits:
+class CommitTimeline:
     """The states in the commits that touched the notebook, of the branch that one is on."""
 
-    def __init__(self, where: Repository, version: str, fields: Sequence[str] = FIELDS) -> None:
-        self._where = where
+    def __init__(self, repo: GitRepository, version: str, fields: Sequence[str] = NOTE_FIELDS) -> None:
+        self._repo = repo
         self._version = version
         self._fields = fields
         self._skip = 0
-        self._read = False
-        self._newer: _Commit | None = None
-        self._found: list[Change] = []
+        self._all_read = False
+        self._newer_commit: _Commit | None = None
+        self._pending: list[NoteChange] = []
 
     @property
-    def ended(self) -> bool:
-        return self._read and not self._found
+    def is_exhausted(self) -> bool:
+        return self._all_read and not self._pending
 
-    def page(self, count: int) -> list[Change]:
+    def next_page(self, count: int) -> list[NoteChange]:
         """The next changes.
 
         Raises:
             GitError: git does not answer.
         """
-        while not self._read and len(self._found) < count:
-            self._next()
-        page, self._found = self._found[:count], self._found[count:]
+        while not self._all_read and len(self._pending) < count:
+            self._read_next()
+        page, self._pending = self._pending[:count], self._pending[count:]
         return page
 
-    def _next(self) -> None:
+    def _read_next(self) -> None:
         """Read some commits. What one changed is known when the one before it is."""
-        commits = self._log()
+        commits = self._read_log()
         self._skip += len(commits)
-        self._read = len(commits) < _COMMITS
-        for commit, notes in zip(commits, self._notes([c.sha for c in commits]), strict=True):
+        self._all_read = len(commits) < _COMMITS_PER_READ
+        for commit, notes in zip(commits, self._read_notes([c.sha for c in commits]), strict=True):
             commit.notes.update(notes)
-            if self._newer:
-                self._found += self._changes(self._newer, commit.notes)
-            self._newer = commit
-        if self._read and self._newer:
-            self._found += self._changes(self._newer, {})
-            self._newer = None
+            if self._newer_commit:
+                self._pending += self._note_changes(self._newer_commit, commit.notes)
+            self._newer_commit = commit
+        if self._all_read and self._newer_commit:
+            self._pending += self._note_changes(self._newer_commit, {})
+            self._newer_commit = None
 
-    def _log(self) -> list[_Commit]:
-        if self._where.run("rev-parse", "--quiet", "--verify", "HEAD").code:
+    def _read_log(self) -> list[_Commit]:
+        if self._repo.run("rev-parse", "--quiet", "--verify", "HEAD").exit_code:
             return []  # nothing was committed yet
-        words = ("--no-show-signature", "--format=%H%x00%ct%x00%s", f"--max-count={_COMMITS}", f"--skip={self._skip}")
-        lines = self._where.ask("log", *words, "--", self._where.name).decode("utf-8", "replace").split("\n")
+        words = (
+            "--no-show-signature",
+            "--format=%H%x00%ct%x00%s",
+            f"--max-count={_COMMITS_PER_READ}",
+            f"--skip={self._skip}",
+        )
+        lines = (
+            self._repo.check_output("log", *words, "--", self._repo.file_name).decode("utf-8", "replace").split("\n")
+        )
         found = [line.split("\0", 2) for line in lines if line.count("\0") >= 2]
         return [_Commit(sha, float(moment), subject, {}) for sha, moment, subject in found]
 
-    def _notes(self, shas: list[str]) -> Iterator[dict[str, str]]:
+    def _read_notes(self, shas: list[str]) -> Iterator[dict[str, str]]:
         """The notes of the version in each commit; {} where it, or the file, is not there."""
-        path = f"{self._where.prefix}{self._where.name}"
+        path = f"{self._repo.prefix}{self._repo.file_name}"
         names = os.fsencode("".join(f"{sha}:{path}\n" for sha in shas))
-        blobs = BytesIO(self._where.ask("cat-file", "--batch", given=names) if shas else b"")
+        blobs = BytesIO(self._repo.check_output("cat-file", "--batch", stdin=names) if shas else b"")
         for _ in shas:
             *_, kind, size = [b"", *blobs.readline().split()]
             if kind != b"blob":
                 yield {}
                 continue
-            yield self._notes_in(blobs.read(int(size)).decode("utf-8", "replace"))
+            yield self._parse_notes(blobs.read(int(size)).decode("utf-8", "replace"))
             blobs.readline()
 
-    def _notes_in(self, text: str) -> dict[str, str]:
-        from imgexp_tui.notebook.toml.tolerant import parse
+    def _parse_notes(self, text: str) -> dict[str, str]:
+        from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 
-        versions = parse(text)[0].get("versions")
+        versions = parse_tolerant(text)[0].get("versions")
         table = versions.get(self._version) if isinstance(versions, dict) else None
         known = table if isinstance(table, dict) else {}
         return {name: note for name in self._fields if isinstance(note := known.get(name), str)}
 
-    def _changes(self, commit: _Commit, before: dict[str, str]) -> Iterator[Change]:
+    def _note_changes(self, commit: _Commit, before: dict[str, str]) -> Iterator[NoteChange]:
         for name in self._fields:
             old, new = before.get(name, ""), commit.notes.get(name, "")
             if old != new:
-                change = measured(State(self._version, name, commit.time, new), old)
-                yield replace(change, source=commit.sha[:8], subject=commit.subject)
+                change = measure_change(NoteState(self._version, name, commit.time, new), old)
+                yield replace(change, commit_sha=commit.sha[:8], subject=commit.subject)
 
 
 @dataclass(slots=True)
@@ -193,7 +200,7 @@ class _Commit:
     notes: dict[str, str]
 
 
-def measured(state: State, before: str) -> Change:
+def measure_change(state: NoteState, before: str) -> NoteChange:
     """A change with its size in lines."""
     old, new = before.splitlines(), state.text.splitlines()
     head = 0
@@ -203,10 +210,10 @@ def measured(state: State, before: str) -> Change:
     for tag, i, end, j, stop in SequenceMatcher(None, old[head:], new[head:], autojunk=False).get_opcodes():
         if tag != "equal":
             removed, added = removed + end - i, added + stop - j
-    return Change(state, before, added, removed)
+    return NoteChange(state, before, added, removed)
 
 
-def _backwards(path: Path, needle: bytes) -> Iterator[bytes]:
+def _lines_backwards(path: Path, needle: bytes) -> Iterator[bytes]:
     """The lines of a file that hold `needle`, from the last to the first; a torn last line is no line."""
     try:
         file = path.open("rb")
@@ -216,7 +223,7 @@ def _backwards(path: Path, needle: bytes) -> Iterator[bytes]:
         end = file.seek(0, os.SEEK_END)
         rest = b""
         while end:
-            start = max(0, end - _BLOCK)
+            start = max(0, end - _BLOCK_SIZE)
             file.seek(start)
             block = file.read(end - start) + rest
             rest, *lines = block.split(b"\n")

@@ -7,7 +7,7 @@ import re
 _BULLET = re.compile(r"([-*+])([ \t]*)(.*)")
 
 
-def with_bullet(note: str, text: str) -> str:
+def append_bullet(note: str, text: str) -> str:
     """`note` with one more top-level bullet that says `text`, in the manner of the last one.
 
     An empty bullet at the end, which stands for "nothing yet", is filled. Everything else stays as it is.

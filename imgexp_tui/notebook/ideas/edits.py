@@ -12,12 +12,12 @@ from pathlib import Path
 from imgexp_tui.notebook.ideas import model
 from imgexp_tui.notebook.ideas.model import Idea
 from imgexp_tui.notebook.model import VERSION_NAME, NotebookError
-from imgexp_tui.notebook.saving.save import add_version, rewrite
-from imgexp_tui.notebook.schema.settings import Value
+from imgexp_tui.notebook.saving.save import add_version, rewrite_notebook
+from imgexp_tui.notebook.schema.settings import SettingValue
 from imgexp_tui.notebook.toml import edit
 
 
-def tick(lab: Path, idea: Idea, tried_in: str = "") -> None:
+def tick_idea(lab: Path, idea: Idea, tried_in: str = "") -> None:
     """Tick an open idea, with the version in which it was tried, or "" where that is not to be said.
 
     Raises:
@@ -27,17 +27,17 @@ def tick(lab: Path, idea: Idea, tried_in: str = "") -> None:
         raise NotebookError(f"{tried_in!r} is no name for a version")
 
     def change(source: str) -> str:
-        note = edit.note_in(source, idea.version, idea.field)
-        found = _found(note, idea)
+        note = edit.read_note(source, idea.version, idea.field)
+        found = _find_or_raise(note, idea)
         if found.done:
             where = f", tried in {found.tried_in}" if found.tried_in else ""
             raise NotebookError(f"this idea of {idea.version} is ticked already{where}")
-        return edit.set_note(source, idea.version, idea.field, model.with_ticks(note, [found], tried_in))
+        return edit.set_note(source, idea.version, idea.field, model.tick_in_note(note, [found], tried_in))
 
-    rewrite(lab, change)
+    rewrite_notebook(lab, change)
 
 
-def untick(lab: Path, idea: Idea) -> None:
+def untick_idea(lab: Path, idea: Idea) -> None:
     """Make an idea open again; where it was tried is taken away.
 
     Raises:
@@ -45,24 +45,24 @@ def untick(lab: Path, idea: Idea) -> None:
     """
 
     def change(source: str) -> str:
-        note = edit.note_in(source, idea.version, idea.field)
-        found = _found(note, idea)
+        note = edit.read_note(source, idea.version, idea.field)
+        found = _find_or_raise(note, idea)
         if not found.done:
             return source
-        return edit.set_note(source, idea.version, idea.field, model.without_tick(note, found))
+        return edit.set_note(source, idea.version, idea.field, model.untick_in_note(note, found))
 
-    rewrite(lab, change)
+    rewrite_notebook(lab, change)
 
 
 def add_version_trying(
     lab: Path,
     name: str,
-    tries: Sequence[Idea],
+    tried_ideas: Sequence[Idea],
     *,
     base: str | None,
     summary: str = "",
     takeaways: str = "",
-    train: Mapping[str, Value] | None = None,
+    train: Mapping[str, SettingValue] | None = None,
 ) -> list[Idea]:
     """Add a version that tries ideas of others, which are ticked in the same write.
 
@@ -76,28 +76,28 @@ def add_version_trying(
 
     def also(source: str) -> str:
         missed.clear()
-        for (version, field), wanted in _by_note(tries).items():
-            note = edit.note_in(source, version, field)
-            found = [model.find(note, idea) for idea in wanted]
+        for (version, field), wanted in _group_by_note(tried_ideas).items():
+            note = edit.read_note(source, version, field)
+            found = [model.find_in_note(note, idea) for idea in wanted]
             open_ones = [one for one in found if one and not one.done]
             missed.extend(idea for idea, one in zip(wanted, found, strict=True) if one not in open_ones)
             if open_ones:
-                source = edit.set_note(source, version, field, model.with_ticks(note, open_ones, name))
+                source = edit.set_note(source, version, field, model.tick_in_note(note, open_ones, name))
         return source
 
-    add_version(lab, name, base=base, summary=summary, takeaways=takeaways, train=train, also=also)
+    add_version(lab, name, base=base, summary=summary, takeaways=takeaways, train=train, extra_change=also)
     return missed
 
 
-def _found(note: str, idea: Idea) -> Idea:
-    found = model.find(note, idea)
+def _find_or_raise(note: str, idea: Idea) -> Idea:
+    found = model.find_in_note(note, idea)
     if found is None:
         raise NotebookError(f"this idea is not in the {idea.field} of {idea.version} any more; it was edited meanwhile")
     return found
 
 
-def _by_note(wanted: Sequence[Idea]) -> dict[tuple[str, str], list[Idea]]:
+def _group_by_note(tried_ideas: Sequence[Idea]) -> dict[tuple[str, str], list[Idea]]:
     notes: dict[tuple[str, str], list[Idea]] = {}
-    for idea in wanted:
+    for idea in tried_ideas:
         notes.setdefault((idea.version, idea.field), []).append(idea)
     return notes

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from imgexp_tui.notebook.model import FIELDS, Notebook, Version
+from imgexp_tui.notebook.model import NOTE_FIELDS, Notebook, Version
 
 _BULLET = re.compile(r"([ \t]*)(?:-(?!-)|[*+](?=[ \t])|\d{1,9}[.)](?=[ \t]))")
-_BOX = re.compile(rf"{_BULLET.pattern}[ \t]*\[([ xX])\](?:[ \t]+(.*))?")
-_TRIED = re.compile(r"[ \t]?\(tried in ([^()\n]{1,80})\)$")
-_END = " \t\r"
+_CHECK_BOX = re.compile(rf"{_BULLET.pattern}[ \t]*\[([ xX])\](?:[ \t]+(.*))?")
+_TRIED_IN = re.compile(r"[ \t]?\(tried in ([^()\n]{1,80})\)$")
+_TRAILING_SPACE = " \t\r"
 """What may stand behind the words of a line; it stays where it is."""
 
 
@@ -48,9 +48,9 @@ class Idea:
 def ideas_of(version: Version) -> list[Idea]:
     """The ideas in the notes of a version, open and done."""
     return [
-        Idea(version.name, name, item.first + 1, item.text, item.done, item.tried_in)
-        for name in FIELDS
-        for item in _items(getattr(version, name))
+        Idea(version.name, name, item.first_line + 1, item.text, item.done, item.tried_in)
+        for name in NOTE_FIELDS
+        for item in _check_boxes(getattr(version, name))
     ]
 
 
@@ -59,7 +59,7 @@ def all_ideas(notebook: Notebook) -> list[Idea]:
     return [idea for version in notebook.versions.values() for idea in ideas_of(version)]
 
 
-def offered(notebook: Notebook, version: str) -> list[Idea]:
+def open_ideas_with_bases(notebook: Notebook, version: str) -> list[Idea]:
     """The open ideas of a version and of its bases, the nearest first: what a version built on it could try."""
     found: list[Idea] = []
     walked: set[str] = set()
@@ -71,81 +71,81 @@ def offered(notebook: Notebook, version: str) -> list[Idea]:
     return found
 
 
-def proposal(notebook: Notebook, idea: Idea) -> str:
+def suggest_tried_in(notebook: Notebook, idea: Idea) -> str:
     """In which version an idea was most likely tried: the newest after its own, or else its own."""
     return next(reversed(notebook.versions), idea.version)
 
 
-def find(note: str, idea: Idea) -> Idea | None:
+def find_in_note(note: str, idea: Idea) -> Idea | None:
     """The same idea in a note that may have changed since, ticked or not: the nearest line with its words."""
-    same = [item for item in _items(note) if item.text == idea.text]
+    same = [item for item in _check_boxes(note) if item.text == idea.text]
     if not same:
         return None
-    item = min(same, key=lambda one: (one.done != idea.done, abs(one.first + 1 - idea.line)))
-    return Idea(idea.version, idea.field, item.first + 1, item.text, item.done, item.tried_in)
+    item = min(same, key=lambda one: (one.done != idea.done, abs(one.first_line + 1 - idea.line)))
+    return Idea(idea.version, idea.field, item.first_line + 1, item.text, item.done, item.tried_in)
 
 
-def with_ticks(note: str, ideas: Iterable[Idea], tried_in: str = "") -> str:
+def tick_in_note(note: str, ideas: Iterable[Idea], tried_in: str = "") -> str:
     """`note` with its `ideas` ticked; `tried_in` is left out where it is empty."""
-    items = {item.first + 1: item for item in _items(note)}
+    items = {item.first_line + 1: item for item in _check_boxes(note)}
     lines = note.split("\n")
     for item in (items[idea.line] for idea in ideas):
         if not item.done:
-            lines[item.first] = _boxed(lines[item.first], "x")
-            words, end = _parted(lines[item.last])
-            lines[item.last] = words + (f" (tried in {tried_in})" if tried_in else "") + end
+            lines[item.first_line] = _set_tick(lines[item.first_line], "x")
+            words, end = _split_trailing_space(lines[item.last_line])
+            lines[item.last_line] = words + (f" (tried in {tried_in})" if tried_in else "") + end
     return "\n".join(lines)
 
 
-def without_tick(note: str, idea: Idea) -> str:
+def untick_in_note(note: str, idea: Idea) -> str:
     """`note` with an idea of it open again, and without where it was tried."""
-    item = next(item for item in _items(note) if item.first + 1 == idea.line)
+    item = next(item for item in _check_boxes(note) if item.first_line + 1 == idea.line)
     lines = note.split("\n")
     if item.done:
-        words, end = _parted(lines[item.last])
-        lines[item.last] = _TRIED.sub("", words) + end
-        lines[item.first] = _boxed(lines[item.first], " ")
+        words, end = _split_trailing_space(lines[item.last_line])
+        lines[item.last_line] = _TRIED_IN.sub("", words) + end
+        lines[item.first_line] = _set_tick(lines[item.first_line], " ")
     return "\n".join(lines)
 
 
-def without_ideas(note: str) -> str:
+def remove_ideas(note: str) -> str:
     """`note` without the lines of its ideas."""
-    taken = {row for item in _items(note) for row in range(item.first, item.last + 1)}
+    taken = {row for item in _check_boxes(note) for row in range(item.first_line, item.last_line + 1)}
     return "\n".join(line for row, line in enumerate(note.split("\n")) if row not in taken)
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _CheckBox:
     """A check box in the lines of a note, both ends 0-based."""
 
-    first: int
-    last: int
+    first_line: int
+    last_line: int
     text: str
     done: bool
     tried_in: str
 
 
-def _items(note: str) -> Iterator[_Item]:
+def _check_boxes(note: str) -> Iterator[_CheckBox]:
     """The check boxes that say something."""
     if "[" not in note:
         return
     lines = note.split("\n")
     for first, line in enumerate(lines):
-        if not (box := _BOX.fullmatch(line.rstrip(_END))):
+        if not (box := _CHECK_BOX.fullmatch(line.rstrip(_TRAILING_SPACE))):
             continue
         last = first
-        while last + 1 < len(lines) and _goes_on(lines[last + 1], _indent(box[1])):
+        while last + 1 < len(lines) and _is_continuation(lines[last + 1], _indent(box[1])):
             last += 1
         pieces = [box[3] or "", *lines[first + 1 : last + 1]]
         words = " ".join(piece for raw in pieces if (piece := raw.strip()))
         done = box[2] != " "
-        tried = _TRIED.search(words) if done else None
+        tried = _TRIED_IN.search(words) if done else None
         text = words[: tried.start()] if tried else words
         if text.strip():
-            yield _Item(first, last, text, done, tried[1] if tried else "")
+            yield _CheckBox(first, last, text, done, tried[1] if tried else "")
 
 
-def _goes_on(line: str, indent: int) -> bool:
+def _is_continuation(line: str, indent: int) -> bool:
     """Whether a line belongs to the words of a bullet that stands at `indent`."""
     return bool(line.strip()) and not _BULLET.match(line) and _indent(line) > indent
 
@@ -155,11 +155,11 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _parted(line: str) -> tuple[str, str]:
-    words = line.rstrip(_END)
+def _split_trailing_space(line: str) -> tuple[str, str]:
+    words = line.rstrip(_TRAILING_SPACE)
     return words, line[len(words) :]
 
 
-def _boxed(line: str, tick: str) -> str:
+def _set_tick(line: str, mark: str) -> str:
     at = line.index("[") + 1
-    return line[:at] + tick + line[at + 1 :]
+    return line[:at] + mark + line[at + 1 :]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgexp_tui import durable
-from imgexp_tui.notebook.load import read
-from imgexp_tui.notebook.model import FIELDS, NotebookError, Problem, Version
+from imgexp_tui.notebook.load import parse_notebook
+from imgexp_tui.notebook.model import NOTE_FIELDS, NotebookError, Problem, Version
 from imgexp_tui.notebook.plain.reader import PlainNotes, PlainVersion, parse_plain
-from imgexp_tui.notebook.saving.save import rewrite
+from imgexp_tui.notebook.saving.save import rewrite_notebook
 from imgexp_tui.notebook.toml import edit
 from imgexp_tui.paths import NOTEBOOK
 
@@ -43,15 +43,15 @@ def import_notes(lab: Path, text: str, source: str) -> ImportReport:
     """
     notes = parse_plain(text)
     if notes.versions and not (lab / NOTEBOOK).exists():
-        _create(lab)
+        _create_notebook(lab)
     outcomes: dict[str, str] = {}
 
     def change(standing: str) -> str:
         outcomes.clear()
-        return _merged(standing, notes, lab, outcomes)
+        return _merge_notes(standing, notes, lab, outcomes)
 
     if notes.versions:
-        rewrite(lab, change)
+        rewrite_notebook(lab, change)
 
     def named(outcome: str) -> tuple[str, ...]:
         return tuple(name for name, found in outcomes.items() if found == outcome)
@@ -60,37 +60,37 @@ def import_notes(lab: Path, text: str, source: str) -> ImportReport:
     return ImportReport(named("added"), named("unchanged"), named("conflict"), remarks)
 
 
-def _merged(standing: str, notes: PlainNotes, lab: Path, outcomes: dict[str, str]) -> str:
+def _merge_notes(notebook_text: str, notes: PlainNotes, lab: Path, outcomes: dict[str, str]) -> str:
     """The notebook's text with what is new in `notes`; what became of each version is put into `outcomes`."""
-    versions = read(standing, lab).versions
+    versions = parse_notebook(notebook_text, lab).versions
     new = []
     for plain in notes.versions:
         there = versions.get(plain.name)
         outcomes[plain.name] = "added"
         if there is None:
-            new.append(_new(plain))
+            new.append(_new_version(plain))
             continue
-        missing = _missing(plain, there)
+        missing = _missing_notes(plain, there)
         if missing is None:
             outcomes[plain.name] = "conflict"
         elif not missing:
             outcomes[plain.name] = "unchanged"
         else:
             for field, text in missing.items():
-                standing = edit.set_note(standing, plain.name, field, text)
-    return edit.add_versions(standing, new)
+                notebook_text = edit.set_note(notebook_text, plain.name, field, text)
+    return edit.append_versions(notebook_text, new)
 
 
-def _new(plain: PlainVersion) -> edit.NewVersion:
-    notes = {field: getattr(plain, field) for field in FIELDS}
-    return edit.NewVersion(plain.name, {"group": plain.group, **notes}, comment=plain.loose)
+def _new_version(plain: PlainVersion) -> edit.NewVersion:
+    notes = {field: getattr(plain, field) for field in NOTE_FIELDS}
+    return edit.NewVersion(plain.name, {"group": plain.group, **notes}, comment=plain.unassigned_text)
 
 
-def _missing(plain: PlainVersion, there: Version) -> Mapping[str, str] | None:
+def _missing_notes(plain: PlainVersion, existing: Version) -> Mapping[str, str] | None:
     """The notes that the file has and the notebook has not; None where both say something, and not the same."""
     missing = {}
-    for field in FIELDS:
-        text, standing = getattr(plain, field), getattr(there, field)
+    for field in NOTE_FIELDS:
+        text, standing = getattr(plain, field), getattr(existing, field)
         if text and standing and text != standing:
             return None
         if text and not standing:
@@ -98,9 +98,9 @@ def _missing(plain: PlainVersion, there: Version) -> Mapping[str, str] | None:
     return missing
 
 
-def _create(lab: Path) -> None:
+def _create_notebook(lab: Path) -> None:
     """An empty notebook."""
-    title = edit.write_text(lab.absolute().name, like='"')
+    title = edit.format_toml_string(lab.absolute().name, quotes='"')
     try:
         durable.create(lab / NOTEBOOK, f"[lab]\ntitle = {title}\n".encode(), mode=0o644)
     except FileExistsError:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-WHITE = " \t\r"
-WORDS = {"summary": "Summary", "observed": "Approximate Stats", "takeaways": "Takeaways"}
-SECTION = re.compile(
+WHITESPACE = " \t\r"
+SECTION_TITLES = {"summary": "Summary", "observed": "Approximate Stats", "takeaways": "Takeaways"}
+SECTION_HEADER = re.compile(
     r"(?:(?P<summary>summary)"
     r"|(?P<observed>(?:approx(?:imate|\.)?[ \t]+)?stat(?:s|istics)|observed)"
     r"|(?P<takeaways>takeaways?))"
@@ -23,24 +23,26 @@ SECTION = re.compile(
 """A section's header: its kind, its remark in brackets or free words, the text that follows on the line."""
 UNDERLINE = re.compile(r"(-|=|~)\1+[ \t\r]*")
 RULE = re.compile(r"([-=~*#_+])\1{2,}[ \t\r]*")
-DECORATED = re.compile(r"#{1,6}[ \t]+(?P<a>.*?)[ \t#\r]*|([-=~*#_+])\2{2,}(?P<b>.*[^\s].*?)\2{3,}[ \t\r]*")
+DECORATED_LINE = re.compile(r"#{1,6}[ \t]+(?P<a>.*?)[ \t#\r]*|([-=~*#_+])\2{2,}(?P<b>.*[^\s].*?)\2{3,}[ \t\r]*")
 BULLET = re.compile(r"[ \t]*[-*+](?![-*+=])")
-NUMBERED = re.compile(r"[vV]?[0-9][A-Za-z0-9._-]*")
-USUAL = re.compile(r"[vV][0-9][A-Za-z0-9._-]{0,62}")
+NUMBERED_NAME = re.compile(r"[vV]?[0-9][A-Za-z0-9._-]*")
+V_NUMBER_NAME = re.compile(r"[vV][0-9][A-Za-z0-9._-]{0,62}")
 """A name that, with -- under it, is a version's header even without a blank line above."""
-NAMED = re.compile(rf"({NUMBERED.pattern})(?::|[ \t]+|(?=\())(.*)")
-UNKNOWN = re.compile(r"[A-Z][A-Za-z /-]{2,40}:[ \t\r]*")
+NAME_WITH_REMARK = re.compile(rf"({NUMBERED_NAME.pattern})(?::|[ \t]+|(?=\())(.*)")
+UNKNOWN_HEADER = re.compile(r"[A-Z][A-Za-z /-]{2,40}:[ \t\r]*")
 
 
-def ends(name: str, lines: Sequence[str]) -> bool:
+def ends_with_newline(name: str, lines: Sequence[str]) -> bool:
     """Whether a note of these lines usually ends with a newline."""
     return name == "takeaways" or len(lines) > 1
 
 
-def is_mark(line: str) -> bool:
+def could_be_mark(line: str) -> bool:
     """Whether a line could, in some place, be taken for something else than a line of a note."""
-    return not line.strip(WHITE) or any(m.fullmatch(line) for m in (SECTION, UNDERLINE, RULE, DECORATED))
+    return not line.strip(WHITESPACE) or any(
+        m.fullmatch(line) for m in (SECTION_HEADER, UNDERLINE, RULE, DECORATED_LINE)
+    )
 
 
-def unescaped(line: str) -> str:
-    return line[1:] if line.startswith("\\") and is_mark(line.lstrip("\\")) else line
+def unescape(line: str) -> str:
+    return line[1:] if line.startswith("\\") and could_be_mark(line.lstrip("\\")) else line

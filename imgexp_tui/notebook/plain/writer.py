@@ -34,19 +34,19 @@ from collections.abc import Sequence
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.notebook.plain.marks import (
     BULLET,
-    DECORATED,
+    DECORATED_LINE,
     RULE,
-    SECTION,
+    SECTION_HEADER,
+    SECTION_TITLES,
     UNDERLINE,
-    USUAL,
-    WHITE,
-    WORDS,
-    ends,
-    is_mark,
+    V_NUMBER_NAME,
+    WHITESPACE,
+    could_be_mark,
+    ends_with_newline,
 )
-from imgexp_tui.notebook.plain.reader import PlainNotes, PlainVersion, Remark, parse_plain
+from imgexp_tui.notebook.plain.reader import ImportRemark, PlainNotes, PlainVersion, parse_plain
 
-__all__ = ["PlainNotes", "PlainVersion", "Remark", "format_plain", "parse_plain"]
+__all__ = ["ImportRemark", "PlainNotes", "PlainVersion", "format_plain", "parse_plain"]
 
 
 def format_plain(notebook: Notebook) -> str:
@@ -56,53 +56,55 @@ def format_plain(notebook: Notebook) -> str:
     for version in notebook.versions.values():
         if version.group != group:
             group = version.group
-            out.append(_banner(group))
-        notes = {name: getattr(version, name) for name in WORDS}
-        sections = [_section(name, note) for name, note in notes.items() if note or name == "summary"]
+            out.append(_format_banner(group))
+        notes = {name: getattr(version, name) for name in SECTION_TITLES}
+        sections = [_format_section(name, note) for name, note in notes.items() if note or name == "summary"]
         out.append("\n\n".join([f"{version.name}\n{'-' * max(2, len(version.name))}\n{sections[0]}", *sections[1:]]))
     return "\n\n\n".join(out) + "\n" if out else ""
 
 
-def _banner(group: str) -> str:
+def _format_banner(group: str) -> str:
     """A group's text between two rules; a bare rule where there is none."""
-    lines = [line.strip(WHITE) for line in group.split("\n") if line.strip(WHITE)]
-    lines = ["\\" + line if line[0] == "\\" or is_mark(line) or BULLET.match(line) else line for line in lines]
+    lines = [line.strip(WHITESPACE) for line in group.split("\n") if line.strip(WHITESPACE)]
+    lines = ["\\" + line if line[0] == "\\" or could_be_mark(line) or BULLET.match(line) else line for line in lines]
     rule = "=" * max([3, *map(len, lines)])
     return "\n".join([rule, *lines, rule]) if lines else rule
 
 
-def _section(name: str, note: str) -> str:
+def _format_section(name: str, note: str) -> str:
     """A note under its header, such that reading it gives exactly the note."""
     if not note:
-        return f"{WORDS[name]}:"
+        return f"{SECTION_TITLES[name]}:"
     lines = note.split("\n")
     ended = len(lines) > 1 and lines[-1] == ""
     if ended:
         lines.pop()
-    colon = ":" if ended == ends(name, lines) else ": "
-    raw = _escaped(name, lines)
+    colon = ":" if ended == ends_with_newline(name, lines) else ": "
+    raw = _escape_lines(name, lines)
     if len(raw) > 1 and re.fullmatch(r"\([^()\r]*\):", raw[0]):
-        return "\n".join([f"{WORDS[name]} {raw[0][:-1]}{colon}", *raw[1:]])
-    return "\n".join([f"{WORDS[name]}{colon}", *raw])
+        return "\n".join([f"{SECTION_TITLES[name]} {raw[0][:-1]}{colon}", *raw[1:]])
+    return "\n".join([f"{SECTION_TITLES[name]}{colon}", *raw])
 
 
-def _escaped(name: str, lines: Sequence[str]) -> list[str]:
+def _escape_lines(name: str, lines: Sequence[str]) -> list[str]:
     """The lines of a note, with a backslash before each that would be taken for something else."""
-    said = [i for i, line in enumerate(lines) if line.strip(WHITE)] or [len(lines)]
+    said = [i for i, line in enumerate(lines) if line.strip(WHITESPACE)] or [len(lines)]
     raw = ["\\" + line if not said[0] <= i <= said[-1] else line for i, line in enumerate(lines)]
     # A banner can take up three paragraphs, of which a rule that ends a group may be one.
-    starts = [i for i in range(len(raw)) if raw[i].strip(WHITE) and (i == 0 or not raw[i - 1].strip(WHITE))]
+    starts = [i for i in range(len(raw)) if raw[i].strip(WHITESPACE) and (i == 0 or not raw[i - 1].strip(WHITESPACE))]
     for i, line in enumerate(raw):
         above, over = (raw[i - 1] if i else ":"), (raw[i - 2] if i > 1 else ":")
-        section = SECTION.fullmatch(line)
+        section = SECTION_HEADER.fullmatch(line)
         if line.startswith("\\") and said[0] <= i <= said[-1]:
-            marked = is_mark(line.lstrip("\\"))
+            marked = could_be_mark(line.lstrip("\\"))
         elif section:
-            marked = not section[name] or bool(above.strip(WHITE))
-        elif i >= starts[-2:][0] and (RULE.fullmatch(line) or DECORATED.fullmatch(line)):
+            marked = not section[name] or bool(above.strip(WHITESPACE))
+        elif i >= starts[-2:][0] and (RULE.fullmatch(line) or DECORATED_LINE.fullmatch(line)):
             marked = True
         else:
-            named = USUAL.fullmatch(above.strip(WHITE)) or (above.strip(WHITE) and not over.strip(WHITE))
+            named = V_NUMBER_NAME.fullmatch(above.strip(WHITESPACE)) or (
+                above.strip(WHITESPACE) and not over.strip(WHITESPACE)
+            )
             marked = bool(UNDERLINE.fullmatch(line) and named)
         if marked:
             raw[i] = "\\" + line

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 OURS, MIDDLE, THEIRS = "<<<<<<< this edit", "=======", ">>>>>>> changed elsewhere"
 
 
-def merge(base: str, ours: str, theirs: str) -> tuple[str, bool]:
+def merge_texts(base: str, ours: str, theirs: str) -> tuple[str, bool]:
     """One text with the changes of both, and whether they went together.
 
     Where both changed the same lines, both versions of these stand in the text, between marks.
@@ -30,8 +30,10 @@ def merge(base: str, ours: str, theirs: str) -> tuple[str, bool]:
         elif other == was:
             out += mine
         elif not was:
-            out += _union(other, mine)
-        elif (joined := _beside(was, mine, other) or _beside(was, other, mine)) is not None:
+            out += _merge_additions(other, mine)
+        elif (
+            joined := _merge_adjacent_addition(was, mine, other) or _merge_adjacent_addition(was, other, mine)
+        ) is not None:
             out += joined
         else:
             out += [OURS, *mine, MIDDLE, *other, THEIRS]
@@ -39,15 +41,15 @@ def merge(base: str, ours: str, theirs: str) -> tuple[str, bool]:
     return "\n".join(out), well
 
 
-def _beside(was: list[str], added: list[str], changed: list[str]) -> list[str] | None:
+def _merge_adjacent_addition(old: list[str], added: list[str], changed: list[str]) -> list[str] | None:
     """`changed` with what `added` puts before or after the lines that stood there; None where it does neither."""
-    size = len(was)
-    if added[:size] == was:
+    size = len(old)
+    if added[:size] == old:
         return changed + added[size:]
-    return added[:-size] + changed if added[-size:] == was else None
+    return added[:-size] + changed if added[-size:] == old else None
 
 
-def _union(a: list[str], b: list[str]) -> list[str]:
+def _merge_additions(a: list[str], b: list[str]) -> list[str]:
     """Every line of both, in order; lines that both have stand once."""
     out: list[str] = []
     for tag, i, end, j, stop in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
@@ -58,14 +60,14 @@ def _union(a: list[str], b: list[str]) -> list[str]:
 def _chunks(old: list[str], a: list[str], b: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
     """The three texts cut at the lines that all of them share, changed and shared parts in turn."""
     i = j = k = 0
-    for start, in_a, in_b, size in _shared(old, a, b):
+    for start, in_a, in_b, size in _common_blocks(old, a, b):
         yield old[i:start], a[j:in_a], b[k:in_b]
         yield (old[start : start + size],) * 3
         i, j, k = start + size, in_a + size, in_b + size
     yield old[i:], a[j:], b[k:]
 
 
-def _shared(old: list[str], a: list[str], b: list[str]) -> Iterator[tuple[int, int, int, int]]:
+def _common_blocks(old: list[str], a: list[str], b: list[str]) -> Iterator[tuple[int, int, int, int]]:
     """Runs of lines that stand in all three: where in `old`, in `a`, in `b`, and how many."""
     in_a = SequenceMatcher(None, old, a, autojunk=False).get_matching_blocks()
     in_b = SequenceMatcher(None, old, b, autojunk=False).get_matching_blocks()

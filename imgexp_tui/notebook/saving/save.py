@@ -16,22 +16,22 @@ from pathlib import Path
 
 from imgexp_tui import durable
 from imgexp_tui.notebook.history import log
-from imgexp_tui.notebook.model import FIELDS, VERSION_NAME, NotebookError
+from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, NotebookError
 from imgexp_tui.notebook.saving import atomic_swap
-from imgexp_tui.notebook.saving.merge import merge
-from imgexp_tui.notebook.schema.settings import Value
+from imgexp_tui.notebook.saving.merge import merge_texts
+from imgexp_tui.notebook.schema.settings import SettingValue
 from imgexp_tui.notebook.toml import edit
-from imgexp_tui.notebook.toml.tolerant import parse, tables
+from imgexp_tui.notebook.toml.tolerant import parse_strict, parse_tolerant
 from imgexp_tui.paths import NOTEBOOK
 
-_ROUNDS = 50
+_MAX_ATTEMPTS = 50
 """Tries against writers that keep writing in between, before it is given up."""
-_PATIENCE = 1.0
+_OTHER_WRITER_TIMEOUT = 1.0
 """Seconds that another program may take to write the file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SaveResult:
     """How a save went.
 
     Attributes:
@@ -44,43 +44,43 @@ class Saved:
     outcome: str
 
 
-def save_note(lab: Path, version: str, field: str, text: str, *, seen: str) -> Saved:
+def save_note(lab: Path, version: str, field: str, text: str, *, original: str) -> SaveResult:
     """Put `text` in place of a version's note.
 
     Args:
         field: one of `FIELDS`.
-        seen: the text that the edit started from; what others made of it since is merged in.
+        original: the text that the edit started from; what others made of it since is merged in.
 
     Raises:
         NotebookError: nothing was written, and why.
     """
-    if field not in FIELDS:
-        raise ValueError(f"{field} is no note; take one of {', '.join(FIELDS)}")
-    result = Saved(text, "unchanged")
+    if field not in NOTE_FIELDS:
+        raise ValueError(f"{field} is no note; take one of {', '.join(NOTE_FIELDS)}")
+    result = SaveResult(text, "unchanged")
 
     def change(source: str) -> str:
         nonlocal result
-        standing = edit.note_in(source, version, field)
-        merged, well = merge(seen, text, standing)
+        standing = edit.read_note(source, version, field)
+        merged, well = merge_texts(original, text, standing)
         outcome = "unchanged" if merged == standing else "merged" if merged != text else "saved"
-        result = Saved(merged, outcome if well else "conflict")
+        result = SaveResult(merged, outcome if well else "conflict")
         return source if merged == standing else edit.set_note(source, version, field, merged)
 
-    rewrite(lab, change)
+    rewrite_notebook(lab, change)
     return result
 
 
-def bring_back(lab: Path, state: log.State, *, seen: str) -> Saved:
+def restore_state(lab: Path, state: log.NoteState, *, original: str) -> SaveResult:
     """Make an older state of a note the note again.
 
     Args:
         state: one of `history.states`.
-        seen: what the note says now, as it was shown; what others made of it since is merged in.
+        original: what the note says now, as it was shown; what others made of it since is merged in.
 
     Raises:
         NotebookError: nothing was written, and why.
     """
-    return save_note(lab, state.version, state.field, state.text, seen=seen)
+    return save_note(lab, state.version, state.field, state.text, original=original)
 
 
 def add_version(
@@ -90,13 +90,13 @@ def add_version(
     base: str | None,
     summary: str = "",
     takeaways: str = "",
-    train: Mapping[str, Value] | None = None,
-    also: Callable[[str], str] = lambda source: source,
+    train: Mapping[str, SettingValue] | None = None,
+    extra_change: Callable[[str], str] = lambda source: source,
 ) -> None:
     """Add a version at the end of the notebook.
 
     Args:
-        also: changes the text that has the new version further, to be written with it or not at all.
+        extra_change: changes the text that has the new version further, to be written with it or not at all.
 
     Raises:
         NotebookError: nothing was written, and why.
@@ -105,10 +105,10 @@ def add_version(
         raise NotebookError(f"{name!r} is no name for a version; take letters, digits, '.', '_' and '-'")
     keys = {"base": base or "", "summary": summary, "takeaways": takeaways}
     new = edit.NewVersion(name, keys, train or {})
-    rewrite(lab, lambda source: also(edit.add_versions(source, [new])))
+    rewrite_notebook(lab, lambda source: extra_change(edit.append_versions(source, [new])))
 
 
-def rewrite(lab: Path, change: Callable[[str], str]) -> bool:
+def rewrite_notebook(lab: Path, change: Callable[[str], str]) -> bool:
     """Apply `change` to the notebook's text, whoever else writes at the same time; the history follows.
 
     Args:
@@ -123,86 +123,86 @@ def rewrite(lab: Path, change: Callable[[str], str]) -> bool:
     path = Path(os.path.realpath(lab / NOTEBOOK))
     if path.exists():
         with contextlib.suppress(OSError):
-            log.make_folder(lab)
-    with atomic_swap.turn(log.folder(lab) / "turn") as alone:
+            log.make_metadata_folder(lab)
+    with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "turn") as alone:
         if alone:
             with contextlib.suppress(OSError):
-                atomic_swap.mend(path)
-        expected = _read(path)
-        ours = change(_decoded(expected)).encode()
+                atomic_swap.recover_interrupted_swaps(path)
+        expected = _read_when_idle(path)
+        ours = change(_decode(expected)).encode()
         if ours == expected:
             return False
-        return _put(lab, path, expected, ours, change) != expected
+        return _write_with_retries(lab, path, expected, ours, change) != expected
 
 
-def mend(lab: Path) -> None:
+def recover_interrupted_saves(lab: Path) -> None:
     """Clear up after savers that were killed, before notes are read. Nothing is told: a save does it too."""
     path = Path(os.path.realpath(lab / NOTEBOOK))
     left = path.parent.glob(f".{path.name}.*")
     if any(p.suffix in (".swap", ".tmp") for p in left):
-        with atomic_swap.turn(log.folder(lab) / "turn") as alone, contextlib.suppress(OSError):
+        with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "turn") as alone, contextlib.suppress(OSError):
             if alone:
-                atomic_swap.mend(path)
+                atomic_swap.recover_interrupted_swaps(path)
 
 
-def _put(lab: Path, path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bytes:
+def _write_with_retries(lab: Path, path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bytes:
     """Put `ours` in place of `expected`; what others put there in between is changed in the same way instead.
 
     Returns:
         What stands there now.
     """
-    for _ in range(_ROUNDS):
-        if (place := atomic_swap.forbidden(path)) is not None:
+    for _ in range(_MAX_ATTEMPTS):
+        if (place := atomic_swap.find_read_only(path)) is not None:
             raise NotebookError(f"{place} is read-only for you; mend: chmod u+w {place}")
         try:
-            _remember(lab, expected, path.stat().st_mtime)
-            if atomic_swap.put(path, ours, expected):
+            _record_in_history(lab, expected, path.stat().st_mtime)
+            if atomic_swap.compare_and_swap(path, ours, expected):
                 with contextlib.suppress(NotebookError):  # it is saved; the next save adds what is missing
-                    _remember(lab, ours, time.time())
+                    _record_in_history(lab, ours, time.time())
                 return ours
         except FileNotFoundError:
             pass  # an editor is about to rename its own file to this name
         except OSError as error:
-            whole = "it may not outlive a power cut" if _stands(path, ours) else "the file is as it was"
+            whole = "it may not outlive a power cut" if _file_equals(path, ours) else "the file is as it was"
             raise NotebookError(f"cannot write {path}: {error.strerror}; {whole}") from None
-        expected = _read(path)
-        ours = change(_decoded(expected)).encode()
+        expected = _read_when_idle(path)
+        ours = change(_decode(expected)).encode()
         if ours == expected:
             return ours
     raise NotebookError(f"{path} is being rewritten all the time by something else; save again when that has stopped")
 
 
-def _remember(lab: Path, raw: bytes, moment: float) -> None:
+def _record_in_history(lab: Path, raw: bytes, timestamp: float) -> None:
     """Add to the history what the notes say, as far as it does not know.
 
     Raises:
         NotebookError: the disk is full or failing, so a note that is replaced could not be brought back. Where this
             user may keep no history in a lab (it is another user's), there is none, and saves go on.
     """
-    text = _decoded(raw)
-    data = tables(text)
+    text = _decode(raw)
+    data = parse_strict(text)
     try:
-        log.record_missing(lab, log.notes_of(parse(text)[0] if data is None else data), moment)
+        log.record_missing(lab, log.notes_in(parse_tolerant(text)[0] if data is None else data), timestamp)
     except OSError as error:
-        if error.errno in durable.LOST:
-            kept = f"cannot keep what the notes said until now in {log.folder(lab)}"
+        if error.errno in durable.DATA_LOSS_ERRORS:
+            kept = f"cannot keep what the notes said until now in {log.metadata_folder(lab)}"
             raise NotebookError(f"{kept}: {error.strerror}; the file is as it was") from None
 
 
-def _stands(path: Path, data: bytes) -> bool:
+def _file_equals(path: Path, data: bytes) -> bool:
     try:
         return path.read_bytes() == data
     except OSError:
         return False
 
 
-def _read(path: Path) -> bytes:
+def _read_when_idle(path: Path) -> bytes:
     """What the file holds when nobody is in the middle of writing it."""
-    limit = time.monotonic() + _PATIENCE
+    limit = time.monotonic() + _OTHER_WRITER_TIMEOUT
     while True:
         problem = f"another program has {path} open for writing; close it there, then save again"
         try:
-            data, busy = atomic_swap.look(path)
+            data, busy = atomic_swap.read_with_writer_check(path)
             if not busy:
                 return data
         except FileNotFoundError:
@@ -215,7 +215,7 @@ def _read(path: Path) -> bytes:
         time.sleep(0.01)
 
 
-def _decoded(raw: bytes) -> str:
+def _decode(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -10,26 +10,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from imgexp_tui.notebook.schema.settings import Value
+from imgexp_tui.notebook.schema.settings import SettingValue
 
-RUN_DIR = "run_dir"
+RUN_DIR_PLACEHOLDER = "run_dir"
 """The name that needs no setting."""
-_NAME = re.compile(r"\{(\{[A-Za-z0-9_-]+\})\}|\{([A-Za-z0-9_-]+)\}")
+_PLACEHOLDER = re.compile(r"\{(\{[A-Za-z0-9_-]+\})\}|\{([A-Za-z0-9_-]+)\}")
 
 
 def placeholders(command: Sequence[str]) -> list[str]:
     """The names that `command` wants filled, in order."""
-    return [m[2] for word in command for m in _NAME.finditer(word) if m[2]]
+    return [m[2] for word in command for m in _PLACEHOLDER.finditer(word) if m[2]]
 
 
-def fill(command: Sequence[str], values: Mapping[str, Value]) -> list[str]:
+def fill_placeholders(command: Sequence[str], values: Mapping[str, SettingValue]) -> list[str]:
     """The argv with every placeholder filled.
 
     Raises:
         KeyError: a placeholder has no value.
     """
-    return [_NAME.sub(lambda m: m[1] or _text(values[m[2]]), word) for word in command]
+    return [_PLACEHOLDER.sub(lambda m: m[1] or _toml_text(values[m[2]]), word) for word in command]
 
 
-def _text(value: Value) -> str:
+def _toml_text(value: SettingValue) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

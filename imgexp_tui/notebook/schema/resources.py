@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imgexp_tui.notebook.schema.settings import nearest
+from imgexp_tui.notebook.schema.settings import closest_name
 
 LAUNCHERS = ("local", "slurm")
-NEEDS = ("launcher", "gpus", "gpu_memory")
+RESOURCE_KEYS = ("launcher", "gpus", "gpu_memory")
 """The keys that `[lab]` and every version take; a version without one has its base's, then the lab's."""
-MOST_GPUS = 1024
+MAX_GPUS = 1024
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?)?B\s*", re.IGNORECASE)
-_POWERS = "KMGT"
+_SIZE_PREFIXES = "KMGT"
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class Resources:
     """What one run needs.
 
     Attributes:
@@ -35,26 +35,26 @@ class Needs:
     gpu_memory: int = 0
 
 
-def fault(key: str, value: object) -> str | None:
-    """What is wrong with the value of one of `NEEDS`, and the mend; None where it is right."""
+def resource_error(key: str, value: object) -> str | None:
+    """What is wrong with the value of one of `RESOURCE_KEYS`, and the mend; None where it is right."""
     if key == "launcher":
         if value in LAUNCHERS:
             return None
-        near = nearest(str(value), LAUNCHERS)
+        near = closest_name(str(value), LAUNCHERS)
         return f"{value!r} is unknown; take {' or '.join(LAUNCHERS)}" + (f" (did you mean {near!r}?)" if near else "")
     if key == "gpus":
-        return count_fault(value, 0, MOST_GPUS)
+        return count_error(value, 0, MAX_GPUS)
     return None if isinstance(value, str) and _SIZE.fullmatch(value) else 'must be a size in quotes, such as "8 GB"'
 
 
-def count_fault(value: object, low: int, high: int) -> str | None:
+def count_error(value: object, low: int, high: int) -> str | None:
     """What is wrong with a whole number that must lie between `low` and `high`."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         return f"must be a whole number between {low} and {high:,}"
     return None
 
 
-def options_fault(table: object) -> str | None:
+def sbatch_options_error(table: object) -> str | None:
     """What is wrong with `[lab.slurm]`: names of sbatch's long options, with a text, a number or true."""
     if not isinstance(table, dict):
         return "must be a table; write [lab.slurm]"
@@ -66,7 +66,7 @@ def options_fault(table: object) -> str | None:
     return None
 
 
-def size(text: str) -> int:
+def parse_size(text: str) -> int:
     """Bytes of a size such as "8 GB" or "7.5 GiB"; as drivers and data sheets write them, GB is 10⁹ bytes.
 
     Raises:
@@ -77,15 +77,15 @@ def size(text: str) -> int:
         raise ValueError(f"{text!r} is not a size")
     unit = (found[2] or "").upper()
     base = 1024 if unit.endswith("I") else 1000
-    power = _POWERS.index(unit[0]) + 1 if unit else 0
+    power = _SIZE_PREFIXES.index(unit[0]) + 1 if unit else 0
     return int(float(found[1]) * float(base**power))
 
 
-def needs_of(*tables: Mapping[str, Any]) -> Needs:
+def resolve_resources(*tables: Mapping[str, Any]) -> Resources:
     """The needs that `tables` state, nearest first; values that are wrong count as unsaid."""
     found: dict[str, Any] = {}
-    for key in NEEDS:
-        stated = (table[key] for table in tables if key in table and fault(key, table[key]) is None)
+    for key in RESOURCE_KEYS:
+        stated = (table[key] for table in tables if key in table and resource_error(key, table[key]) is None)
         if (value := next(stated, None)) is not None:
-            found[key] = size(value) if key == "gpu_memory" else value
-    return Needs(**found)
+            found[key] = parse_size(value) if key == "gpu_memory" else value
+    return Resources(**found)

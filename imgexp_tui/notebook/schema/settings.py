@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-Value = bool | int | float | str
+SettingValue = bool | int | float | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,34 +18,34 @@ class Setting:
     """One setting: what it takes, what it is when unset, and what it does (one line, units included)."""
 
     name: str
-    default: Value
+    default: SettingValue
     help: str
     choices: tuple[str, ...] = ()
     low: float = -math.inf
     high: float = math.inf
 
     @property
-    def kind(self) -> type[bool] | type[int] | type[float] | type[str]:
+    def value_type(self) -> type[bool] | type[int] | type[float] | type[str]:
         return type(self.default)
 
-    def fault(self, value: object) -> str | None:
+    def validation_error(self, value: object) -> str | None:
         """What is wrong with `value` and the mend, as one clause; None where it is right."""
-        kind = self.kind
+        kind = self.value_type
         if isinstance(value, int) and abs(value) >= 2**63:
             return "this number is too large; take one below 2 to the power of 63"
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             word = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}[kind]
-            return f"{value!r} is not {word}; {self._mend(value)}"
+            return f"{value!r} is not {word}; {self._suggest_fix(value)}"
         if self.choices and value not in self.choices:
-            near = nearest(str(value), self.choices)
+            near = closest_name(str(value), self.choices)
             return f"{value!r} is unknown; take one of {', '.join(self.choices)}" + (
                 f" (did you mean {near!r}?)" if near else ""
             )
         if isinstance(value, int | float) and not isinstance(value, bool):
             if not math.isfinite(value):
-                return f"{value} is not a finite number; {self._mend(value)}"
+                return f"{value} is not a finite number; {self._suggest_fix(value)}"
             if not self.low <= value <= self.high:
                 limits = (
                     f"at least {self.low:g}"
@@ -57,46 +57,46 @@ class Setting:
                 return f"{value:g} is out of range; it must be {limits}"
         return None
 
-    def _mend(self, value: object) -> str:
+    def _suggest_fix(self, value: object) -> str:
         """What to write in place of a value of another kind."""
-        if isinstance(value, str) and self.kind is not str and self._reads(value):
+        if isinstance(value, str) and self.value_type is not str and self._accepts_text(value):
             return "write it without quotes"
-        if self.kind is bool:
+        if self.value_type is bool:
             return "write true or false"
         return (
             f'write it as in {self.name} = "{self.default}"'
-            if self.kind is str
+            if self.value_type is str
             else f"write one such as {self.default}"
         )
 
-    def _reads(self, text: str) -> bool:
+    def _accepts_text(self, text: str) -> bool:
         """Whether `text` would be right as it stands, were it not a text."""
         try:
-            return text in ("true", "false") if self.kind is bool else math.isfinite(self.kind(text))  # type: ignore[arg-type]
+            return text in ("true", "false") if self.value_type is bool else math.isfinite(self.value_type(text))  # type: ignore[arg-type]
         except ValueError:
             return False
 
-    def parse(self, text: str) -> Value:
+    def parse(self, text: str) -> SettingValue:
         """The value that a command line's `text` stands for.
 
         Raises:
-            ValueError: with the clause of `fault`.
+            ValueError: with the clause of `validation_error`.
         """
-        value: Value = text
+        value: SettingValue = text
         try:
-            if self.kind is bool:
+            if self.value_type is bool:
                 value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
-            elif self.kind in (int, float):
-                value = self.kind(text)
+            elif self.value_type in (int, float):
+                value = self.value_type(text)
         except (KeyError, ValueError):
             value = text
-        fault = self.fault(value)
+        fault = self.validation_error(value)
         if fault:
             raise ValueError(fault)
         return value
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
+def closest_name(name: str, names: Iterable[str]) -> str | None:
     """The known name that `name` is most likely to mean; None where none is close.
 
     `lr` means learning_rate, by its initials; anything else goes by difflib's ratio over lower case.
@@ -111,7 +111,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return folded[found[0]] if found else None
 
 
-_ALL = (
+_ALL_SETTINGS = (
     # task and data
     Setting("task", "patchwork", "what is learned", ("patchwork", "classification")),
     Setting("data", "shapes", "shapes, a torchvision set (imagenette, cifar10, …), or a folder or zip of images"),
@@ -173,9 +173,9 @@ _ALL = (
     Setting("log_every", 1, "steps between two lines of the record", low=1),
 )
 
-SETTINGS: Mapping[str, Setting] = {s.name: s for s in _ALL}
+SETTINGS: Mapping[str, Setting] = {s.name: s for s in _ALL_SETTINGS}
 
 
-def defaults() -> dict[str, Value]:
+def default_settings() -> dict[str, SettingValue]:
     """Every setting at its default."""
-    return {s.name: s.default for s in _ALL}
+    return {s.name: s.default for s in _ALL_SETTINGS}

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imgexp_tui.notebook.model import NotebookError
-from imgexp_tui.notebook.schema.settings import Value
-from imgexp_tui.notebook.toml.spans import Entry, KeyPath, Scan
-from imgexp_tui.notebook.toml.tolerant import Fault, parse, tables
+from imgexp_tui.notebook.schema.settings import SettingValue
+from imgexp_tui.notebook.toml.spans import KeyPath, TomlEntry, TomlScan
+from imgexp_tui.notebook.toml.tolerant import SyntaxProblem, parse_strict, parse_tolerant
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.text import clean
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _ESCAPED = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\r": "\\r", "\n": "\\n", '"': '\\"', "\t": "\\t"}
-_BEFORE = {
+_PRECEDING_KEYS = {
     "summary": ("base",),
     "takeaways": ("summary", "base"),
     "observed": ("takeaways", "summary", "base"),
@@ -29,14 +29,14 @@ _BEFORE = {
     "archived": ("tags", "group", "base"),
 }
 """Where a key that is missing goes: after the first of these that is there."""
-_LITERAL, _INLINE = "'''", '"inline'
-_Written = Callable[[str, str], str]
+_LITERAL_QUOTES, _INLINE_TABLE = "'''", '"inline'
+_ValueFormatter = Callable[[str, str], str]
 """A value as TOML, given how lines end there and which quotes to take if they can hold it, or `_INLINE`."""
 
 
-def note_in(source: str, version: str, field: str) -> str:
+def read_note(source: str, version: str, field: str) -> str:
     """What a note says in the text of a notebook; "" where there is none, or no text."""
-    table = parse(source)[0].get("versions")
+    table = parse_tolerant(source)[0].get("versions")
     found = table.get(version) if isinstance(table, dict) else None
     text = found.get(field) if isinstance(found, dict) else None
     return text if isinstance(text, str) else ""
@@ -49,12 +49,12 @@ def set_note(source: str, version: str, field: str, text: str) -> str:
         NotebookError: there is no such version, or the text cannot be written.
     """
 
-    _refuse_halves(text)
+    _reject_lone_surrogates(text)
 
     def written(newline: str, like: str) -> str:
-        return f'"{_escape(text, chr(34))}"' if like == _INLINE else write_text(text, newline, like)
+        return f'"{_escape(text, chr(34))}"' if like == _INLINE_TABLE else format_toml_string(text, newline, like)
 
-    return _set(source, version, field, text, written, str)
+    return _set_key(source, version, field, text, written, str)
 
 
 def set_tags(source: str, version: str, tags: Sequence[str]) -> str:
@@ -64,9 +64,9 @@ def set_tags(source: str, version: str, tags: Sequence[str]) -> str:
         NotebookError: there is no such version, or they cannot be written.
     """
     if not tags:
-        return _unset(source, version, "tags", [])
+        return _remove_key(source, version, "tags", [])
     texts = ", ".join(f'"{_escape(tag, chr(34))}"' for tag in tags)
-    return _set(source, version, "tags", list(tags), lambda newline, like: f"[{texts}]", list)
+    return _set_key(source, version, "tags", list(tags), lambda newline, like: f"[{texts}]", list)
 
 
 def set_archived(source: str, version: str, *, archived: bool) -> str:
@@ -76,46 +76,48 @@ def set_archived(source: str, version: str, *, archived: bool) -> str:
         NotebookError: there is no such version, or it cannot be written.
     """
     if not archived:
-        return _unset(source, version, "archived", False)
-    return _set(source, version, "archived", True, lambda newline, like: "true", bool)
+        return _remove_key(source, version, "archived", False)
+    return _set_key(source, version, "archived", True, lambda newline, like: "true", bool)
 
 
-def _set(source: str, version: str, key: str, value: object, written: _Written, kind: type) -> str:
-    """`source` with one key of a version set to `value`, which `written` spells."""
+def _set_key(
+    source: str, version: str, key: str, value: object, format_value: _ValueFormatter, value_type: type
+) -> str:
+    """`source` with one key of a version set to `value`, which `format_value` spells."""
     path = ("versions", version, key)
-    data, faults, scan = parse(source)
-    table = _table(data, version)
-    if key in table and not isinstance(table[key], kind):
-        what = {str: "text", bool: "true or false", list: "array"}[kind]
+    data, faults, scan = parse_tolerant(source)
+    table = _version_table(data, version)
+    if key in table and not isinstance(table[key], value_type):
+        what = {str: "text", bool: "true or false", list: "array"}[value_type]
         raise NotebookError(f"{'.'.join(path)} is no {what} in {NOTEBOOK}; mend it first: imgexp-tui check")
-    own = _own(scan, path)
-    new = _replaced(scan, own, written) if own else _inserted(scan, version, key, written)
-    check(new, {**data, "versions": {**data["versions"], version: {**table, key: value}}}, faults, path)
+    own = _find_entry(scan, path)
+    new = _replace_value(scan, own, format_value) if own else _insert_key(scan, version, key, format_value)
+    verify_edit(new, {**data, "versions": {**data["versions"], version: {**table, key: value}}}, faults, path)
     return new
 
 
-def _unset(source: str, version: str, key: str, empty: object) -> str:
-    """`source` without a key of a version; where its line holds more than that, the key is set to `empty`."""
+def _remove_key(source: str, version: str, key: str, empty_value: object) -> str:
+    """`source` without a key of a version; where its line holds more than that, the key is set to `empty_value`."""
     path = ("versions", version, key)
-    data, faults, scan = parse(source)
-    table = _table(data, version)
-    own = _own(scan, path)
-    if own is None or not own.value:
+    data, faults, scan = parse_tolerant(source)
+    table = _version_table(data, version)
+    own = _find_entry(scan, path)
+    if own is None or not own.value_span:
         return source
     start, end = scan.text.rfind("\n", 0, own.start) + 1, scan.text.find("\n", own.end)
     end = len(scan.text) if end < 0 else end + 1
     left = {name: value for name, value in table.items() if name != key}
     # A version that is written as dotted keys would go with the last of them.
     if not left or scan.text[start:end].strip() != scan.text[own.start : own.end]:
-        new = _replaced(scan, own, lambda newline, like: "[]" if empty == [] else "false")
-        check(new, {**data, "versions": {**data["versions"], version: {**table, key: empty}}}, faults, path)
+        new = _replace_value(scan, own, lambda newline, like: "[]" if empty_value == [] else "false")
+        verify_edit(new, {**data, "versions": {**data["versions"], version: {**table, key: empty_value}}}, faults, path)
         return new
     new = scan.text[:start] + scan.text[end:]
-    check(new, {**data, "versions": {**data["versions"], version: left}}, faults, path)
+    verify_edit(new, {**data, "versions": {**data["versions"], version: left}}, faults, path)
     return new
 
 
-def _table(data: Mapping[str, Any], version: str) -> dict[str, Any]:
+def _version_table(data: Mapping[str, Any], version: str) -> dict[str, Any]:
     versions = data.get("versions")
     found = versions.get(version) if isinstance(versions, dict) else None
     if not isinstance(found, dict):
@@ -123,8 +125,8 @@ def _table(data: Mapping[str, Any], version: str) -> dict[str, Any]:
     return found
 
 
-def _own(scan: Scan, path: KeyPath) -> Entry | None:
-    return next((e for e in scan.entries if e.path == path and e.value), None)
+def _find_entry(scan: TomlScan, path: KeyPath) -> TomlEntry | None:
+    return next((e for e in scan.entries if e.path == path and e.value_span), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +141,11 @@ class NewVersion:
 
     name: str
     keys: Mapping[str, str]
-    train: Mapping[str, Value] = field(default_factory=dict)
+    train: Mapping[str, SettingValue] = field(default_factory=dict)
     comment: str = ""
 
 
-def add_versions(source: str, versions: Sequence[NewVersion]) -> str:
+def append_versions(source: str, versions: Sequence[NewVersion]) -> str:
     """`source` with new versions at its end.
 
     Raises:
@@ -151,7 +153,7 @@ def add_versions(source: str, versions: Sequence[NewVersion]) -> str:
     """
     if not versions:
         return source
-    data, faults, _ = parse(source)
+    data, faults, _ = parse_tolerant(source)
     found = data.get("versions", {})
     if not isinstance(found, dict):
         raise NotebookError(f"versions is no table in {NOTEBOOK}; mend it first: imgexp-tui check")
@@ -163,14 +165,14 @@ def add_versions(source: str, versions: Sequence[NewVersion]) -> str:
             raise NotebookError(f"{version.name} is in {NOTEBOOK} already; take another name")
         keys = {key: text for key, text in version.keys.items() if text}
         known[version.name] = {**keys, **({"train": dict(version.train)} if version.train else {})}
-        _refuse_halves("".join(map(str, version.train.values())))
-        parts += [newline if any(part.strip() for part in parts) else "", *_table_lines(version, keys, newline)]
+        _reject_lone_surrogates("".join(map(str, version.train.values())))
+        parts += [newline if any(part.strip() for part in parts) else "", *_format_version(version, keys, newline)]
     new = "".join(parts)
-    check(new, {**data, "versions": known}, faults, ("versions", versions[0].name))
+    verify_edit(new, {**data, "versions": known}, faults, ("versions", versions[0].name))
     return new
 
 
-def _table_lines(version: NewVersion, keys: Mapping[str, str], newline: str) -> Iterator[str]:
+def _format_version(version: NewVersion, keys: Mapping[str, str], newline: str) -> Iterator[str]:
     import tomlkit
 
     for line in clean(version.comment).split("\n") if version.comment else ():
@@ -178,116 +180,118 @@ def _table_lines(version: NewVersion, keys: Mapping[str, str], newline: str) -> 
     header = f"versions.{tomlkit.key(version.name).as_string()}"
     yield f"[{header}]{newline}"
     for key, text in keys.items():
-        yield f"{key} = {write_text(text, newline, chr(34) if key in ('base', 'group') else chr(39) * 3)}{newline}"
+        yield f"{key} = {format_toml_string(text, newline, chr(34) if key in ('base', 'group') else chr(39) * 3)}{newline}"
     if version.train:
         yield f"[{header}.train]{newline}"
     for key, value in version.train.items():
         yield f"{tomlkit.key(key).as_string()} = {tomlkit.item(value).as_string()}{newline}"
 
 
-def write_text(text: str, newline: str = "\n", like: str = "'''") -> str:
-    """`text` as a TOML string, in the quotes of `like` where these can hold it, as literally as it can be read.
+def format_toml_string(text: str, newline: str = "\n", quotes: str = "'''") -> str:
+    """`text` as a TOML string, in the quotes of `quotes` where these can hold it, as literally as it can be read.
 
     Raises:
         NotebookError: no UTF-8 file can hold the text.
     """
-    _refuse_halves(text)
+    _reject_lone_surrogates(text)
     lines = "\n" in text
-    plain = not _CONTROL.search(text)
-    if like == "'" and plain and not lines and "'" not in text:
+    plain = not _CONTROL_CHARACTERS.search(text)
+    if quotes == "'" and plain and not lines and "'" not in text:
         return f"'{text}'"
-    if like == '"' and not lines:
+    if quotes == '"' and not lines:
         return f'"{_escape(text, chr(34))}"'
-    if like != '"""' and plain and "'''" not in text and not text.endswith("'"):
+    if quotes != '"""' and plain and "'''" not in text and not text.endswith("'"):
         return f"'''{newline if lines else ''}{text.replace(chr(10), newline)}'''"
     if not lines:
         return f'"{_escape(text, chr(34))}"'
-    body = re.sub(r'"(?="")|"\Z', '\\\\"', _escape(text, "", keep="\n\t"))
+    body = re.sub(r'"(?="")|"\Z', '\\\\"', _escape(text, "", unescaped="\n\t"))
     return f'"""{newline}{body.replace(chr(10), newline)}"""'
 
 
-def _refuse_halves(text: str) -> None:
+def _reject_lone_surrogates(text: str) -> None:
     if lone := re.search(r"[\ud800-\udfff]", text):
         line = text.count("\n", 0, lone.start()) + 1
         raise NotebookError(f"line {line} of the text holds half a character, which no file can hold; delete it there")
 
 
-def _escape(text: str, quote: str, keep: str = "\t") -> str:
+def _escape(text: str, quote: str, unescaped: str = "\t") -> str:
     def one(match: re.Match[str]) -> str:
         sign = match[0]
-        return sign if sign in keep else _ESCAPED.get(sign) or f"\\u{ord(sign):04X}"
+        return sign if sign in unescaped else _ESCAPED.get(sign) or f"\\u{ord(sign):04X}"
 
     return re.sub(rf"[\\\x00-\x1f\x7f{quote}]", one, text)
 
 
-def _replaced(scan: Scan, own: Entry, written: _Written) -> str:
-    assert own.value is not None
-    start, end = own.value
+def _replace_value(scan: TomlScan, entry: TomlEntry, format_value: _ValueFormatter) -> str:
+    assert entry.value_span is not None
+    start, end = entry.value_span
     old = scan.text[start:end]
     like = next((q for q in ("'''", '"""', '"', "'") if old.startswith(q)), "'''")
     if old.startswith("[") and "#" in old:
-        raise NotebookError(f"{'.'.join(own.path)} has a comment in it, which would go; change it by hand")
-    value = written(_newline(scan, own.start), _INLINE if own.inline else like)
+        raise NotebookError(f"{'.'.join(entry.path)} has a comment in it, which would go; change it by hand")
+    value = format_value(_line_ending_at(scan, entry.start), _INLINE_TABLE if entry.is_inline else like)
     return scan.text[:start] + value + scan.text[end:]
 
 
-def _inserted(scan: Scan, version: str, field: str, written: _Written) -> str:
+def _insert_key(scan: TomlScan, version: str, field: str, format_value: _ValueFormatter) -> str:
     """A line for a key that is not there yet: in the version's table, however that is written."""
     table: KeyPath = ("versions", version)
-    header = next((e for e in scan.entries if e.path == table and not e.value), None)
+    header = next((e for e in scan.entries if e.path == table and not e.value_span), None)
     if header:
-        kin = _kin(scan, table, field) or header
-        return _line_after(scan, kin, field, written)
-    inline = next((e for e in scan.entries if e.path == table and e.value), None)
-    if inline and inline.value:
-        start, end = inline.value
+        kin = _insertion_anchor(scan, table, field) or header
+        return _insert_line_after(scan, kin, field, format_value)
+    inline = next((e for e in scan.entries if e.path == table and e.value_span), None)
+    if inline and inline.value_span:
+        start, end = inline.value_span
         body = scan.text[start : end - 1].rstrip()
         at = start + len(body)
         comma = "" if body.endswith(("{", ",")) else ","
-        value = written(_newline(scan, start), _INLINE)
+        value = format_value(_line_ending_at(scan, start), _INLINE_TABLE)
         return f"{scan.text[:at]}{comma} {field} = {value}{scan.text[at:]}"
     dotted = [
-        e for e in scan.entries if e.path[:2] == table and e.value and not e.inline and _header_of(scan, e) != table
+        e
+        for e in scan.entries
+        if e.path[:2] == table and e.value_span and not e.is_inline and _header_of(scan, e) != table
     ]
     if dotted and len(_header_of(scan, dotted[0])) < 2:
-        return _line_after(scan, dotted[-1], _relative(scan, dotted[-1], (*table, field)), written)
+        return _insert_line_after(scan, dotted[-1], _relative_key(scan, dotted[-1], (*table, field)), format_value)
     below = next(e for e in scan.entries if e.path[:2] == table)
-    newline = _newline(scan, below.start)
+    newline = _line_ending_at(scan, below.start)
     import tomlkit
 
-    line = f"[versions.{tomlkit.key(version).as_string()}]{newline}{field} = {written(newline, _LITERAL)}{newline}"
+    line = f"[versions.{tomlkit.key(version).as_string()}]{newline}{field} = {format_value(newline, _LITERAL_QUOTES)}{newline}"
     return scan.text[: below.start] + line + scan.text[below.start :]
 
 
-def _kin(scan: Scan, table: KeyPath, field: str) -> Entry | None:
+def _insertion_anchor(scan: TomlScan, table: KeyPath, field: str) -> TomlEntry | None:
     """The key after which a missing note goes."""
-    written = {e.path[2]: e for e in scan.entries if e.path[:-1] == table and e.value and not e.inline}
-    return next((written[key] for key in _BEFORE[field] if key in written), None)
+    written = {e.path[2]: e for e in scan.entries if e.path[:-1] == table and e.value_span and not e.is_inline}
+    return next((written[key] for key in _PRECEDING_KEYS[field] if key in written), None)
 
 
-def _header_of(scan: Scan, entry: Entry) -> KeyPath:
+def _header_of(scan: TomlScan, entry: TomlEntry) -> KeyPath:
     """The table under which a key is written."""
-    above = [e.path for e in scan.entries if not e.value and e.start < entry.start]
+    above = [e.path for e in scan.entries if not e.value_span and e.start < entry.start]
     return above[-1] if above else ()
 
 
-def _relative(scan: Scan, entry: Entry, path: KeyPath) -> str:
+def _relative_key(scan: TomlScan, entry: TomlEntry, path: KeyPath) -> str:
     import tomlkit
 
     return ".".join(tomlkit.key(part).as_string() for part in path[len(_header_of(scan, entry)) :])
 
 
-def _line_after(scan: Scan, entry: Entry, key: str, written: _Written) -> str:
+def _insert_line_after(scan: TomlScan, entry: TomlEntry, key: str, format_value: _ValueFormatter) -> str:
     """A line of its own after the one on which `entry` ends."""
-    newline = _newline(scan, entry.start)
+    newline = _line_ending_at(scan, entry.start)
     end = scan.text.find("\n", entry.end)
-    line = f"{key} = {written(newline, _LITERAL)}"
+    line = f"{key} = {format_value(newline, _LITERAL_QUOTES)}"
     if end < 0:
         return f"{scan.text}{newline}{line}"
     return f"{scan.text[: end + 1]}{line}{newline}{scan.text[end + 1 :]}"
 
 
-def _newline(scan: Scan, offset: int) -> str:
+def _line_ending_at(scan: TomlScan, offset: int) -> str:
     """How lines end at a place of the file."""
     end = scan.text.find("\n", offset)
     if end < 0:
@@ -295,22 +299,24 @@ def _newline(scan: Scan, offset: int) -> str:
     return "\r\n" if end > 0 and scan.text[end - 1] == "\r" else "\n"
 
 
-def check(new: str, wanted: dict[str, Any], faults: Sequence[Fault], path: KeyPath) -> None:
+def verify_edit(new: str, expected: dict[str, Any], old_problems: Sequence[SyntaxProblem], path: KeyPath) -> None:
     """Refuse a text that does not say exactly what is wanted, or has other faults than before."""
-    if not faults and same(tables(new), wanted):
+    if not old_problems and toml_equal(parse_strict(new), expected):
         return
-    said, remaining, _ = parse(new)
-    if not same(said, wanted) or [fault.message for fault in remaining] != [fault.message for fault in faults]:
+    said, remaining, _ = parse_tolerant(new)
+    if not toml_equal(said, expected) or [fault.message for fault in remaining] != [
+        fault.message for fault in old_problems
+    ]:
         raise NotebookError(
             f"writing {'.'.join(path)} would change more of {NOTEBOOK} than that; nothing was written. "
             "Mend what imgexp-tui check tells, or write it by hand"
         )
 
 
-def same(a: object, b: object) -> bool:
+def toml_equal(a: object, b: object) -> bool:
     """Equality that tells 1 from 1.0 and from true, and takes nan for equal to itself."""
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same(value, b[key]) for key, value in a.items())
+        return a.keys() == b.keys() and all(toml_equal(value, b[key]) for key, value in a.items())
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(toml_equal, a, b))
     return type(a) is type(b) and (a == b or repr(a) == repr(b))

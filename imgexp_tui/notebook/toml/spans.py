@@ -31,64 +31,64 @@ _STRINGS = (
     ('"', re.compile(r'"(?:[^"\\\n]++|\\.)*+"')),
     ("'", re.compile(r"'[^'\n]*+'")),
 )
-_PLAIN = re.compile(r"[^,\[\]{}#\"'\r\n]+")
-_DEEPEST = 100
+_UNQUOTED_VALUE = re.compile(r"[^,\[\]{}#\"'\r\n]+")
+_MAX_DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TomlEntry:
     """A table header or a key with its value.
 
     Attributes:
         path: the full key, the header's included.
         start, end: span of the statement, comment and line end left out.
-        value: span of the value; None for a header.
-        inline: whether it stands within an inline table.
+        value_span: span of the value; None for a header.
+        is_inline: whether it stands within an inline table.
     """
 
     path: KeyPath
     start: int
     end: int
-    value: tuple[int, int] | None = None
-    inline: bool = False
+    value_span: tuple[int, int] | None = None
+    is_inline: bool = False
 
 
-class Scan:
-    """The entries of a text, in its order, and the spans that are no statement (`broken`)."""
+class TomlScan:
+    """The entries of a text, in its order, and the spans that are no statement (`broken_spans`)."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.entries: list[Entry] = []
-        self.broken: list[tuple[KeyPath, int, int]] = []
+        self.entries: list[TomlEntry] = []
+        self.broken_spans: list[tuple[KeyPath, int, int]] = []
         self._newlines = [m.start() for m in re.finditer("\n", text)]
         self._table: KeyPath = ()
-        position = _past(_BLANK, text, 1 if text.startswith("\ufeff") else 0)
+        position = _skip(_BLANK, text, 1 if text.startswith("\ufeff") else 0)
         while position < len(text):
-            position = _past(_BLANK, text, self._statement(position))
-        self._first: dict[KeyPath, int] = {}
+            position = _skip(_BLANK, text, self._scan_statement(position))
+        self._first_offset: dict[KeyPath, int] = {}
         for entry in self.entries:
-            self._first.setdefault(entry.path, entry.start)
+            self._first_offset.setdefault(entry.path, entry.start)
         # A table that has no header of its own begins with the first key or table in it.
         within: dict[KeyPath, int] = {}
         for entry in self.entries:
             for length in range(1, len(entry.path)):
                 within.setdefault(entry.path[:length], entry.start)
-        self._first = within | self._first
+        self._first_offset = within | self._first_offset
 
     def line_at(self, offset: int) -> int:
         """The 1-based line of an offset."""
         return bisect_right(self._newlines, offset - 1) + 1
 
-    def line(self, path: KeyPath) -> int:
+    def line_of(self, path: KeyPath) -> int:
         """The line of a key; of the nearest key above it where it is not written; 1 where none is."""
         for length in range(len(path), 0, -1):
-            if (start := self._first.get(path[:length])) is not None:
+            if (start := self._first_offset.get(path[:length])) is not None:
                 return self.line_at(start)
         return 1
 
-    def part(self, entry: Entry, index: int) -> tuple[int, int] | None:
+    def key_part_span(self, entry: TomlEntry, index: int) -> tuple[int, int] | None:
         """Where a part of an entry's path is written in its statement; None where a table around it gives that part."""
-        header = _HEADER_START.match(self.text, entry.start) if entry.value is None else None
+        header = _HEADER_START.match(self.text, entry.start) if entry.value_span is None else None
         key = _KEY.match(self.text, header.start(2) if header else entry.start)
         if key is None:
             return None
@@ -96,48 +96,48 @@ class Scan:
         at = index - (len(entry.path) - len(spans))
         return spans[at] if 0 <= at < len(spans) else None
 
-    def _statement(self, start: int) -> int:
+    def _scan_statement(self, start: int) -> int:
         """Take in the statement at `start`; where it ends."""
         text = self.text
         if header := _HEADER_START.match(text, start):
             # What follows a broken header still belongs to the table that it names.
             self._table = split_key(header[2])
-            self.entries.append(Entry(self._table, start, header.end()))
+            self.entries.append(TomlEntry(self._table, start, header.end()))
             whole = _HEADER.match(text, start)
             if whole and _LINE_END.match(text, whole.end()):
                 return whole.end()
         elif key := _KEY.match(text, start):
             known = len(self.entries)
             path = self._table + split_key(key[0])
-            end = self._pair(path, start, key.end(), inline=False)
+            end = self._scan_pair(path, start, key.end(), inline=False)
             if end is not None and _LINE_END.match(text, end):
                 return end
             del self.entries[known:]
-            return self._break(start, resync=end is None or "\n" in text[start:end])
-        return self._break(start, resync=False)
+            return self._skip_broken(start, to_next_header=end is None or "\n" in text[start:end])
+        return self._skip_broken(start, to_next_header=False)
 
-    def _break(self, start: int, *, resync: bool) -> int:
+    def _skip_broken(self, start: int, *, to_next_header: bool) -> int:
         """Step over what is no statement: its line, or, where a value is left open, all up to the next header."""
         text = self.text
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        if resync and _opens(text[start:end]):
+        if to_next_header and _may_open_value(text[start:end]):
             following = _HEADER_LINE.search(text, end)
             end = following.start() if following else len(text)
-        self.broken.append((self._table, start, end))
+        self.broken_spans.append((self._table, start, end))
         return end
 
-    def _pair(self, path: KeyPath, start: int, position: int, *, inline: bool) -> int | None:
+    def _scan_pair(self, path: KeyPath, start: int, position: int, *, inline: bool) -> int | None:
         """Take in `= value` of a key that ends at `position`; where the value ends, None where it does not."""
         if not (equals := _EQUALS.match(self.text, position)):
             return None
         index = len(self.entries)
-        end = self._value(path, equals.end())
+        end = self._scan_value(path, equals.end())
         if end is not None:
-            self.entries.insert(index, Entry(path, start, end, (equals.end(), end), inline))
+            self.entries.insert(index, TomlEntry(path, start, end, (equals.end(), end), inline))
         return end
 
-    def _value(self, path: KeyPath, start: int, depth: int = 0) -> int | None:
+    def _scan_value(self, path: KeyPath, start: int, depth: int = 0) -> int | None:
         """Where the value that begins at `start` ends; None where it is not complete."""
         text = self.text
         for quote, string in _STRINGS:
@@ -145,16 +145,16 @@ class Scan:
                 found = string.match(text, start)
                 return found.end() if found else None
         opened = text[start : start + 1]
-        if opened in ("[", "{") and depth < _DEEPEST:
-            return self._items(path, start + 1, "]" if opened == "[" else "}", depth + 1)
-        plain = _PLAIN.match(text, start)
+        if opened in ("[", "{") and depth < _MAX_DEPTH:
+            return self._scan_items(path, start + 1, "]" if opened == "[" else "}", depth + 1)
+        plain = _UNQUOTED_VALUE.match(text, start)
         return start + len(plain[0].rstrip()) if plain and plain[0].strip() else None
 
-    def _items(self, path: KeyPath, position: int, close: str, depth: int) -> int | None:
+    def _scan_items(self, path: KeyPath, position: int, close: str, depth: int) -> int | None:
         """Where the array or inline table ends whose first item begins at `position`."""
         text = self.text
         while True:
-            position = _past(_BLANK, text, position)
+            position = _skip(_BLANK, text, position)
             if text.startswith(close, position):
                 return position + 1
             if text.startswith(",", position):
@@ -162,9 +162,9 @@ class Scan:
                 continue
             end: int | None = None
             if close == "]":
-                end = self._value(path, position, depth)
+                end = self._scan_value(path, position, depth)
             elif key := _KEY.match(text, position):
-                end = self._pair(path + split_key(key[0]), position, key.end(), inline=True)
+                end = self._scan_pair(path + split_key(key[0]), position, key.end(), inline=True)
             if end is None:
                 return None
             position = end
@@ -191,12 +191,12 @@ def _unquote(part: str) -> str:
     return part[1:-1]
 
 
-def _past(pattern: re.Pattern[str], text: str, position: int) -> int:
+def _skip(pattern: re.Pattern[str], text: str, position: int) -> int:
     found = pattern.match(text, position)
     return found.end() if found else position
 
 
-def _opens(line: str) -> bool:
+def _may_open_value(line: str) -> bool:
     """Whether a value may have been left open on this line."""
     _, _, value = line.partition("=")
     return value.lstrip().startswith(("'''", '"""', "[", "{"))

@@ -14,16 +14,16 @@ from typing import Any
 
 import tomli
 
-from imgexp_tui.notebook.toml.spans import Entry, KeyPath, Scan, join_key
+from imgexp_tui.notebook.toml.spans import KeyPath, TomlEntry, TomlScan, join_key
 
-_LARGE = 1 << 18
+_LARGE_TEXT = 1 << 18
 """Characters from which on reading takes tens of milliseconds."""
-_KEPT = 2
+_CACHE_SIZE = 2
 """Texts whose parsing is kept: a save reads the same text several times, and the one that it writes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SyntaxProblem:
     """A place that cannot be read: its 1-based line, the key or table it belongs to, what is wrong and the mend."""
 
     line: int
@@ -31,28 +31,28 @@ class Fault:
     message: str
 
 
-@functools.lru_cache(maxsize=_KEPT)
-def parse(text: str) -> tuple[dict[str, Any], list[Fault], Scan]:
+@functools.lru_cache(maxsize=_CACHE_SIZE)
+def parse_tolerant(text: str) -> tuple[dict[str, Any], list[SyntaxProblem], TomlScan]:
     """The tables of `text` as far as they can be read, and every fault. Shared between callers: not to be changed."""
-    scan = Scan(text)
-    if (data := tables(text)) is not None:
+    scan = TomlScan(text)
+    if (data := parse_strict(text)) is not None:
         return data, [], scan
-    data, faults = _statements(scan)
-    return data, faults or [_whole(text)], scan
+    data, faults = _parse_statements(scan)
+    return data, faults or [_whole_text_problem(text)], scan
 
 
-@functools.lru_cache(maxsize=_KEPT)
-def tables(text: str) -> dict[str, Any] | None:
+@functools.lru_cache(maxsize=_CACHE_SIZE)
+def parse_strict(text: str) -> dict[str, Any] | None:
     """The tables of `text`; None where it has faults. Shared between callers: not to be changed."""
     text = text.removeprefix("\ufeff")
     aside = threading.current_thread() is not threading.main_thread()
     try:
-        return _slowly(text) if aside and len(text) > _LARGE else tomli.loads(text)
+        return _parse_yielding(text) if aside and len(text) > _LARGE_TEXT else tomli.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
-def _slowly(text: str) -> dict[str, Any]:
+def _parse_yielding(text: str) -> dict[str, Any]:
     """As tomli does, for a thread beside the screen's.
 
     The compiled tomli lets no other thread run before it is done, which for a large notebook is long enough to be felt
@@ -64,44 +64,44 @@ def _slowly(text: str) -> dict[str, Any]:
         return tomli.loads(text)  # a newer one may read what the library's does not
 
 
-def _statements(scan: Scan) -> tuple[dict[str, Any], list[Fault]]:
+def _parse_statements(scan: TomlScan) -> tuple[dict[str, Any], list[SyntaxProblem]]:
     """The statements that can be read one by one."""
     data: dict[str, Any] = {}
-    faults = [_broken(scan, *piece) for piece in scan.broken]
+    faults = [_broken_statement_problem(scan, *piece) for piece in scan.broken_spans]
     headers: dict[KeyPath, int] = {}
     for entry in scan.entries:
-        if entry.inline:
+        if entry.is_inline:
             continue
         line = scan.line_at(entry.start)
-        if entry.value is None and entry.path in headers:
+        if entry.value_span is None and entry.path in headers:
             message = f"[{join_key(entry.path)}] stands on line {headers[entry.path]} already; join the two"
-            faults.append(Fault(line, entry.path, message))
-        elif entry.value is None:
+            faults.append(SyntaxProblem(line, entry.path, message))
+        elif entry.value_span is None:
             headers[entry.path] = line
-            if _table(data, entry.path) is None:
-                faults.append(Fault(line, entry.path, "this key has a value already; delete one of the two"))
-        elif fault := _put(data, scan, entry, line):
+            if _ensure_table(data, entry.path) is None:
+                faults.append(SyntaxProblem(line, entry.path, "this key has a value already; delete one of the two"))
+        elif fault := _set_value(data, scan, entry, line):
             faults.append(fault)
     return data, sorted(faults, key=lambda f: f.line)
 
 
-def _put(data: dict[str, Any], scan: Scan, entry: Entry, line: int) -> Fault | None:
+def _set_value(data: dict[str, Any], scan: TomlScan, entry: TomlEntry, line: int) -> SyntaxProblem | None:
     """Put one key's value into `data`; what is wrong with it."""
-    assert entry.value is not None
-    start, end = entry.value
+    assert entry.value_span is not None
+    start, end = entry.value_span
     try:
         value = tomli.loads("x = " + scan.text[start:end])["x"]
     except (ValueError, RecursionError) as error:
         first = scan.line_at(start)
-        return Fault(first + getattr(error, "lineno", 1) - 1, entry.path, _told(error))
-    table = _table(data, entry.path[:-1])
+        return SyntaxProblem(first + getattr(error, "lineno", 1) - 1, entry.path, _format_error(error))
+    table = _ensure_table(data, entry.path[:-1])
     if table is None or entry.path[-1] in table:
-        return Fault(line, entry.path, f"{join_key(entry.path[-1:])} is set twice; delete one of the two")
+        return SyntaxProblem(line, entry.path, f"{join_key(entry.path[-1:])} is set twice; delete one of the two")
     table[entry.path[-1]] = value
     return None
 
 
-def _table(data: dict[str, Any], path: KeyPath) -> dict[str, Any] | None:
+def _ensure_table(data: dict[str, Any], path: KeyPath) -> dict[str, Any] | None:
     """The table at `path`, made where it is missing; None where a value is in its way."""
     for part in path:
         below = data.setdefault(part, {})
@@ -111,7 +111,7 @@ def _table(data: dict[str, Any], path: KeyPath) -> dict[str, Any] | None:
     return data
 
 
-def _broken(scan: Scan, table: KeyPath, start: int, end: int) -> Fault:
+def _broken_statement_problem(scan: TomlScan, table: KeyPath, start: int, end: int) -> SyntaxProblem:
     piece = scan.text[start:end]
     line = scan.line_at(start)
     key, _, value = piece.partition("\n")[0].partition("=")
@@ -120,23 +120,25 @@ def _broken(scan: Scan, table: KeyPath, start: int, end: int) -> Fault:
         if value.startswith(opening):
             what = {"]": "array", "}": "table"}.get(closing, "text")
             rest = f"the {what} of {key.strip()} does not end where it should; close it with {closing}"
-            return Fault(line, table, f"{rest}, and see that no {closing} stands within it" if what == "text" else rest)
+            return SyntaxProblem(
+                line, table, f"{rest}, and see that no {closing} stands within it" if what == "text" else rest
+            )
     try:
         tomli.loads(piece)
     except (ValueError, RecursionError) as error:
-        return Fault(line, table, _told(error))
-    return Fault(line, table, "this is no TOML; write [table] or key = value")
+        return SyntaxProblem(line, table, _format_error(error))
+    return SyntaxProblem(line, table, "this is no TOML; write [table] or key = value")
 
 
-def _whole(text: str) -> Fault:
+def _whole_text_problem(text: str) -> SyntaxProblem:
     """The fault of a text each of whose statements can be read by itself."""
     try:
         tomli.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
-        return Fault(getattr(error, "lineno", 1), (), _told(error))
+        return SyntaxProblem(getattr(error, "lineno", 1), (), _format_error(error))
     raise AssertionError
 
 
-def _told(error: ValueError | RecursionError) -> str:
+def _format_error(error: ValueError | RecursionError) -> str:
     reason = str(getattr(error, "msg", error)).rstrip(".")
     return f"this is no TOML: {reason[:1].lower() + reason[1:]}; mend this line"

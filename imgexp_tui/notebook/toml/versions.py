@@ -12,20 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from imgexp_tui.notebook.model import VERSION_NAME, NotebookError
-from imgexp_tui.notebook.toml.edit import check
-from imgexp_tui.notebook.toml.spans import Scan
-from imgexp_tui.notebook.toml.tolerant import Fault, parse
+from imgexp_tui.notebook.toml.edit import verify_edit
+from imgexp_tui.notebook.toml.spans import TomlScan
+from imgexp_tui.notebook.toml.tolerant import SyntaxProblem, parse_tolerant
 from imgexp_tui.paths import NOTEBOOK
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.text import clean_line, join_names
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _QUOTES = re.compile(r"'''|\"\"\"|'|\"")
 _BLANK = re.compile(r"[ \t]*\r?\n(?:[ \t]*\r?\n)*")
 _LAST_BLANK = re.compile(r"\n((?:[ \t]*\r?\n)+)\Z")
-_MORE_COMMENT = re.compile(r"\r?\n[ \t]*#[^\n]*")
-_MORE = re.compile(r"\r?\n[ \t]*\S")
+_COMMENT_LINE = re.compile(r"\r?\n[ \t]*#[^\n]*")
+_NON_BLANK_LINE = re.compile(r"\r?\n[ \t]*\S")
 _Span = tuple[int, int]
-_Versions = Mapping[str, Any]
+_VersionTables = Mapping[str, Any]
 
 
 def rename(source: str, old: str, new: str) -> str:
@@ -36,27 +36,27 @@ def rename(source: str, old: str, new: str) -> str:
     Raises:
         NotebookError: there is no such version, the name is taken or no name, or it cannot be written.
     """
-    data, faults, scan = parse(source)
-    versions = _versions(data, old)
-    if fault := name_fault(new, (name for name in versions if name != old)):
+    data, faults, scan = parse_tolerant(source)
+    versions = _version_tables(data, old)
+    if fault := version_name_error(new, (name for name in versions if name != old)):
         raise NotebookError(fault)
-    named = [span for e in scan.entries if e.path[:2] == ("versions", old) and (span := scan.part(e, 1))]
+    named = [span for e in scan.entries if e.path[:2] == ("versions", old) and (span := scan.key_part_span(e, 1))]
     based = [
-        entry.value
+        entry.value_span
         for entry in scan.entries
-        if entry.value and entry.path[::2] == ("versions", "base") and _base(versions.get(entry.path[1])) == old
+        if entry.value_span and entry.path[::2] == ("versions", "base") and _base_of(versions.get(entry.path[1])) == old
     ]
     text = source
     for start, end in sorted([*named, *based], reverse=True):
         quotes = _QUOTES.match(text, start)
         quote = quotes[0] if quotes else "" if _BARE.fullmatch(new) else '"'
         text = f"{text[:start]}{quote}{new}{quote}{text[end:]}"
-    wanted = {new if name == old else name: _rebased(table, old, new) for name, table in versions.items()}
-    _check(text, data, wanted, faults, old)
+    wanted = {new if name == old else name: _with_renamed_base(table, old, new) for name, table in versions.items()}
+    _verify_edit(text, data, wanted, faults, old)
     return text
 
 
-def name_fault(name: str, others: Iterable[str]) -> str:
+def version_name_error(name: str, others: Iterable[str]) -> str:
     """Why a version cannot be called `name` beside `others`; "" where it can."""
     if not VERSION_NAME.fullmatch(name):
         takes = "takes letters, digits, '.', '_' and '-', starts with a letter or digit and is at most 64 long"
@@ -65,7 +65,7 @@ def name_fault(name: str, others: Iterable[str]) -> str:
     return f"{same} is there already; take another name" if same else ""
 
 
-def move(source: str, name: str, place: str) -> str:
+def move(source: str, name: str, target: str) -> str:
     """`source` with a version in the place of another one; those between the two move by one.
 
     A version takes its tables and the comment right above them along. What else stands between versions stays there.
@@ -73,22 +73,22 @@ def move(source: str, name: str, place: str) -> str:
     Raises:
         NotebookError: one of them is not there, or is written in several places.
     """
-    data, faults, scan = parse(source)
-    versions = _versions(data, name, place)
+    data, faults, scan = parse_tolerant(source)
+    versions = _version_tables(data, name, target)
     order = list(versions)
-    start, end = order.index(name), order.index(place)
+    start, end = order.index(name), order.index(target)
     low, high = min(start, end), max(start, end)
     moved = order[low : high + 1]
     moved.insert(end - low, moved.pop(start - low))
-    spans = [_body(scan, one) for one in order[low : high + 1]]
+    spans = [_version_span(scan, one) for one in order[low : high + 1]]
     pieces = dict(zip(order[low : high + 1], (source[a:b] for a, b in spans), strict=True))
     if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
-        raise NotebookError(_scattered(name))
+        raise NotebookError(_format_scattered(name))
     text = source
     for (a, b), one in zip(reversed(spans), reversed(moved), strict=True):
         text = text[:a] + pieces[one] + text[b:]
     order[low : high + 1] = moved
-    _check(text, data, {one: versions[one] for one in order}, faults, name)
+    _verify_edit(text, data, {one: versions[one] for one in order}, faults, name)
     return text
 
 
@@ -98,19 +98,19 @@ def remove(source: str, name: str) -> str:
     Raises:
         NotebookError: there is no such version, others build on it, or it is written in several places.
     """
-    data, faults, scan = parse(source)
-    versions = _versions(data, name)
-    if children := [other for other, table in versions.items() if other != name and _base(table) == name]:
+    data, faults, scan = parse_tolerant(source)
+    versions = _version_tables(data, name)
+    if children := [other for other, table in versions.items() if other != name and _base_of(table) == name]:
         build = "builds" if len(children) == 1 else "build"
-        raise NotebookError(f"{listed(children)} {build} on {name}, so that it stays; it can be archived")
-    start, end = _body(scan, name)
+        raise NotebookError(f"{join_names(children)} {build} on {name}, so that it stays; it can be archived")
+    start, end = _version_span(scan, name)
     following = _BLANK.match(source, end)
     after = source[following.end() if following else end :]
     before = source[:start]
     if not after and (blank := _LAST_BLANK.search(before)):
         before = before[: blank.start(1)]
     text = before + after
-    _check(text, data, {other: table for other, table in versions.items() if other != name}, faults, name)
+    _verify_edit(text, data, {other: table for other, table in versions.items() if other != name}, faults, name)
     return text
 
 
@@ -121,11 +121,11 @@ def removed_text(source: str, name: str) -> str:
         NotebookError: as `remove`.
     """
     remove(source, name)
-    start, end = _body(parse(source)[2], name)
+    start, end = _version_span(parse_tolerant(source)[2], name)
     return source[start:end]
 
 
-def _versions(data: Mapping[str, Any], *names: str) -> _Versions:
+def _version_tables(data: Mapping[str, Any], *names: str) -> _VersionTables:
     versions = data.get("versions")
     for name in names:
         if not isinstance(versions, dict) or name not in versions:
@@ -134,36 +134,36 @@ def _versions(data: Mapping[str, Any], *names: str) -> _Versions:
     return versions
 
 
-def _base(table: object) -> object:
+def _base_of(table: object) -> object:
     return table.get("base") if isinstance(table, dict) else None
 
 
-def _rebased(table: Any, old: str, new: str) -> Any:
-    return {**table, "base": new} if _base(table) == old else table
+def _with_renamed_base(table: Any, old: str, new: str) -> Any:
+    return {**table, "base": new} if _base_of(table) == old else table
 
 
-def _body(scan: Scan, name: str) -> _Span:
+def _version_span(scan: TomlScan, name: str) -> _Span:
     """From the comment right above a version to the end of its last line, line end left out.
 
     Raises:
         NotebookError: something else stands in between, or it has no lines of its own.
     """
-    statements = [entry for entry in scan.entries if not entry.inline]
+    statements = [entry for entry in scan.entries if not entry.is_inline]
     own = [i for i, entry in enumerate(statements) if entry.path[:2] == ("versions", name)]
     if not own or own[-1] - own[0] + 1 != len(own):
-        raise NotebookError(_scattered(name))
+        raise NotebookError(_format_scattered(name))
     first, last = statements[own[0]], statements[own[-1]]
-    if any(first.start <= start and end <= last.end for _, start, end in scan.broken):
+    if any(first.start <= start and end <= last.end for _, start, end in scan.broken_spans):
         raise NotebookError(f"{name} cannot be read whole; mend it first: imgexp-tui check")
     text = scan.text
     end = text.find("\n", last.end)
     end = len(text) if end < 0 else end
     end -= text[end - 1] == "\r"
     above = statements[own[0] - 1].end if own[0] else int(text.startswith("\ufeff"))
-    return _comment_above(text, text.rfind("\n", 0, first.start) + 1 or above, above), _comment_below(text, end)
+    return _comment_start(text, text.rfind("\n", 0, first.start) + 1 or above, above), _comment_end(text, end)
 
 
-def _comment_above(text: str, start: int, limit: int) -> int:
+def _comment_start(text: str, start: int, limit: int) -> int:
     """Where the comment lines begin that end right above the line at `start`; none of them begins before `limit`."""
     while start > limit:
         before = text.rfind("\n", 0, start - 1) + 1 or int(text.startswith("\ufeff"))
@@ -173,23 +173,25 @@ def _comment_above(text: str, start: int, limit: int) -> int:
     return start
 
 
-def _comment_below(text: str, end: int) -> int:
+def _comment_end(text: str, end: int) -> int:
     """Where the comment lines end that follow right below, if a blank line or the text's end follows them."""
     at = end
-    while line := _MORE_COMMENT.match(text, at):
+    while line := _COMMENT_LINE.match(text, at):
         at = line.end() - (line[0].endswith("\r"))
-    return at if at == end or not _MORE.match(text, at) else end
+    return at if at == end or not _NON_BLANK_LINE.match(text, at) else end
 
 
-def _scattered(name: str) -> str:
+def _format_scattered(name: str) -> str:
     return f"{clean_line(name)} is not written in one piece in {NOTEBOOK}; move or delete it there by hand"
 
 
-def _check(text: str, data: Mapping[str, Any], wanted: _Versions, faults: Sequence[Fault], name: str) -> None:
+def _verify_edit(
+    text: str, data: Mapping[str, Any], expected: _VersionTables, old_problems: Sequence[SyntaxProblem], name: str
+) -> None:
     """Refuse a text that does not say what is wanted, or not in this order."""
     rest = {key: value for key, value in data.items() if key != "versions"}
-    found = parse(text)[0].get("versions", {})
-    there = {"versions": dict(wanted)} if wanted or (found == {} and "versions" in parse(text)[0]) else {}
-    check(text, rest | there, faults, ("versions", name))
-    if list(found) != list(wanted):
+    found = parse_tolerant(text)[0].get("versions", {})
+    there = {"versions": dict(expected)} if expected or (found == {} and "versions" in parse_tolerant(text)[0]) else {}
+    verify_edit(text, rest | there, old_problems, ("versions", name))
+    if list(found) != list(expected):
         raise NotebookError(f"writing versions.{name} would change the order of others; nothing was written")

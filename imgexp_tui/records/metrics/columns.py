@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgexp_tui.records.metrics.jsonl_columns import Rows, last_wins, of_each_step
-from imgexp_tui.records.metrics.minmax import Floats, Ints, Level, Pyramid
-from imgexp_tui.records.metrics.snapshot import Damaged, Snapshot
+from imgexp_tui.records.metrics.jsonl_columns import MetricRows, last_row_of_each_step, surviving_rows
+from imgexp_tui.records.metrics.minmax import Floats, Ints, Level, MinMaxPyramid
+from imgexp_tui.records.metrics.snapshot import Snapshot, SnapshotDamaged
 
-_PAUSE, _TIMES = 600.0, 10.0
+_MAX_GAP_SECONDS, _MAX_GAP_FACTOR = 600.0, 10.0
 """As `follow.Pace` has it: a longer gap between two lines is no training."""
 
 
 @dataclass(slots=True)
-class Columns:
+class MetricColumns:
     """Numbers of a run; steps rise.
 
     Attributes:
@@ -33,13 +33,13 @@ class Columns:
     metrics: dict[str, tuple[Ints, Floats]] = field(default_factory=dict)
     levels: dict[str, list[Level]] = field(default_factory=dict)
 
-    def pyramid(self, name: str) -> Pyramid:
+    def pyramid(self, name: str) -> MinMaxPyramid:
         """The pyramid of one metric; made once."""
-        found = Pyramid(self.metrics[name][1], self.levels.get(name))
+        found = MinMaxPyramid(self.metrics[name][1], self.levels.get(name))
         self.levels[name] = found.levels
         return found
 
-    def before(self, step: int) -> Columns:
+    def before_step(self, step: int) -> MetricColumns:
         """What stands before a step."""
         if not len(self.steps) or step > self.steps[-1]:
             return self
@@ -49,25 +49,25 @@ class Columns:
             stop = int(np.searchsorted(steps, step))
             if stop:
                 metrics[name] = (steps[:stop], values[:stop])
-        return Columns(self.steps[:at], self.epochs[:at], self.times[:at], metrics)
+        return MetricColumns(self.steps[:at], self.epochs[:at], self.times[:at], metrics)
 
 
-def fold(before: Columns, rows: Rows) -> Columns:
-    """`before` and the lines that were written after it."""
+def append_rows(columns: MetricColumns, rows: MetricRows) -> MetricColumns:
+    """`columns` and the lines that were written after it."""
     if not len(rows):
-        return before
-    if not len(before.steps) and bool((rows.steps[1:] > rows.steps[:-1]).all()):
-        return _as_they_are(rows)
-    left, kept = before.before(lowest(before, rows)), last_wins(rows.steps)
+        return columns
+    if not len(columns.steps) and bool((rows.steps[1:] > rows.steps[:-1]).all()):
+        return _from_increasing_rows(rows)
+    left, kept = columns.before_step(first_void_step(columns, rows)), surviving_rows(rows.steps)
     frame = np.flatnonzero(kept)
-    once = frame[of_each_step(rows.steps[frame])]
+    once = frame[last_row_of_each_step(rows.steps[frame])]
     # A line of the step that was the latest already stands in its place, but for the metrics that it does not have.
     old = left.steps[:-1] if len(left.steps) and len(once) and left.steps[-1] == rows.steps[once[0]] else left.steps
     metrics = dict(left.metrics)
     for name, (at, values) in rows.columns.items():
         which = kept[at]
         steps, values = rows.steps[at[which]], values[which]
-        last = of_each_step(steps)
+        last = last_row_of_each_step(steps)
         steps, values = steps[last], values[last]
         if not len(steps):
             continue
@@ -76,7 +76,7 @@ def fold(before: Columns, rows: Rows) -> Columns:
             stop = len(had) - int(had[-1] == steps[0])
             steps, values = np.concatenate([had[:stop], steps]), np.concatenate([were[:stop], values])
         metrics[name] = (steps, values)
-    return Columns(
+    return MetricColumns(
         np.concatenate([old, rows.steps[once]]),
         np.concatenate([left.epochs[: len(old)], rows.epochs[once]]),
         np.concatenate([left.times[: len(old)], rows.times[once]]),
@@ -84,50 +84,50 @@ def fold(before: Columns, rows: Rows) -> Columns:
     )
 
 
-def _as_they_are(rows: Rows) -> Columns:
+def _from_increasing_rows(rows: MetricRows) -> MetricColumns:
     """Lines of which each brings a step that is later than those before: no run was resumed. Copies as little as it
     can."""
     every = {id(at): rows.steps if len(at) == len(rows) else rows.steps[at] for at, _ in rows.columns.values()}
     metrics = {name: (every[id(at)], values) for name, (at, values) in rows.columns.items() if len(at)}
-    return Columns(rows.steps, rows.epochs, rows.times, metrics)
+    return MetricColumns(rows.steps, rows.epochs, rows.times, metrics)
 
 
-def lowest(before: Columns, rows: Rows) -> int:
+def first_void_step(columns: MetricColumns, rows: MetricRows) -> int:
     """The first step that is void when `rows` follow: the lowest that they go back to; past every step without."""
-    steps = np.concatenate([before.steps[-1:], rows.steps])
+    steps = np.concatenate([columns.steps[-1:], rows.steps])
     back = steps[1:][steps[1:] < steps[:-1]]
     return int(back.min()) if len(back) else int(np.iinfo(np.int64).max)
 
 
-def load(snapshot: Snapshot) -> Columns:
+def load_columns(snapshot: Snapshot) -> MetricColumns:
     """All that a snapshot holds.
 
     Raises:
         Damaged, OSError: it cannot be read.
     """
-    steps = _array(snapshot.block("steps"), np.int64)
-    epochs, times = (_array(snapshot.block(name), np.float64) for name in ("epochs", "times"))
-    found = Columns(steps, epochs, times)
+    steps = _decode_array(snapshot.block("steps"), np.int64)
+    epochs, times = (_decode_array(snapshot.block(name), np.float64) for name in ("epochs", "times"))
+    found = MetricColumns(steps, epochs, times)
     if not len(steps) == len(epochs) == len(times):
-        raise Damaged("the columns differ in length")
+        raise SnapshotDamaged("the columns differ in length")
     try:
         for i, (name, told) in enumerate(snapshot.meta["metrics"].items()):
-            at = steps if told["same"] else _array(snapshot.block(f"{i}/steps"), np.int64)
-            values = _array(snapshot.block(f"{i}/values"), np.float64)
+            at = steps if told["same"] else _decode_array(snapshot.block(f"{i}/steps"), np.int64)
+            values = _decode_array(snapshot.block(f"{i}/values"), np.float64)
             if len(at) != len(values):
-                raise Damaged("the columns differ in length")
+                raise SnapshotDamaged("the columns differ in length")
             found.metrics[name] = (at, values)
-            found.levels[name] = [_level(snapshot.block(f"{i}/{k}"), n) for k, n in enumerate(told["levels"])]
+            found.levels[name] = [_decode_level(snapshot.block(f"{i}/{k}"), n) for k, n in enumerate(told["levels"])]
     except (KeyError, TypeError, ValueError) as error:
-        raise Damaged("the header is damaged") from error
+        raise SnapshotDamaged("the header is damaged") from error
     return found
 
 
-def _array(data: bytes, kind: type[Any]) -> npt.NDArray[Any]:
-    return np.frombuffer(data, kind)
+def _decode_array(data: bytes, dtype: type[Any]) -> npt.NDArray[Any]:
+    return np.frombuffer(data, dtype)
 
 
-def _level(data: bytes, count: int) -> Level:
+def _decode_level(data: bytes, count: int) -> Level:
     low, high, total = (np.frombuffer(data, np.float64, count, i * 8 * count) for i in range(3))
     return Level(low, high, total, np.frombuffer(data, np.int32, count, 24 * count))
 
@@ -138,7 +138,7 @@ def resumptions(events: list[dict[str, Any]]) -> list[tuple[int, float]]:
     return [(a, float(t)) for a, t in told if isinstance(a, int) and isinstance(t, int | float) and math.isfinite(t)]
 
 
-def attempts_of(resumed: list[tuple[int, float]], steps: Ints, times: Floats) -> dict[int, int]:
+def attempt_first_steps(resumed: list[tuple[int, float]], steps: Ints, times: Floats) -> dict[int, int]:
     """Attempt → its first step, for the attempts after the first: the first line that was written after it began."""
     found: dict[int, int] = {}
     for attempt, moment in resumed:
@@ -150,22 +150,22 @@ def attempts_of(resumed: list[tuple[int, float]], steps: Ints, times: Floats) ->
     return found
 
 
-def seconds_of(steps: Ints, times: Floats, attempts: dict[int, int]) -> Floats:
+def training_seconds(steps: Ints, times: Floats, attempt_starts: dict[int, int]) -> Floats:
     """Seconds of training until each line. What passed between two attempts, and a clock that was set, do not count."""
     if not len(times):
         return times
     passed = np.diff(times, prepend=times[0])
     passed[~np.isfinite(passed)] = 0.0
     passed[passed < 0] = 0.0
-    passed[np.searchsorted(steps, np.array(list(attempts.values()), np.int64)).clip(0, len(steps) - 1)] = 0.0
-    for at in np.flatnonzero(passed > _PAUSE):
-        if passed[at] > _TIMES * passed[:at].max(initial=0.0):
+    passed[np.searchsorted(steps, np.array(list(attempt_starts.values()), np.int64)).clip(0, len(steps) - 1)] = 0.0
+    for at in np.flatnonzero(passed > _MAX_GAP_SECONDS):
+        if passed[at] > _MAX_GAP_FACTOR * passed[:at].max(initial=0.0):
             passed[at] = 0.0
     found: Floats = np.cumsum(passed)
     return found
 
 
-def epochs_of(steps: Ints, epochs: Floats) -> tuple[Floats, Floats]:
+def epochs_at_steps(steps: Ints, epochs: Floats) -> tuple[Floats, Floats]:
     """Steps, and how many epochs are done before them, for a straight line between each two.
 
     An epoch is as long as its steps; the one under way is taken to be as long as the one before.

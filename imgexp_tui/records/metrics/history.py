@@ -18,24 +18,24 @@ import numpy as np
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.jsonl import LineTail
 from imgexp_tui.records.metrics.columns import (
-    Columns,
-    attempts_of,
-    epochs_of,
-    fold,
-    load,
-    lowest,
+    MetricColumns,
+    append_rows,
+    attempt_first_steps,
+    epochs_at_steps,
+    first_void_step,
+    load_columns,
     resumptions,
-    seconds_of,
+    training_seconds,
 )
-from imgexp_tui.records.metrics.jsonl_columns import Rows, joined, parse, read_rows
-from imgexp_tui.records.metrics.minmax import Floats, Ints, Stretches
-from imgexp_tui.records.metrics.sampling import LONG, sampled
-from imgexp_tui.records.metrics.snapshot import Damaged, Snapshot, open_snapshot
-from imgexp_tui.records.metrics.snapshot_job import Builder
+from imgexp_tui.records.metrics.jsonl_columns import MetricRows, concatenate_rows, parse_rows, read_rows
+from imgexp_tui.records.metrics.minmax import Floats, Ints, RangeStats
+from imgexp_tui.records.metrics.sampling import LONG_RECORD_BYTES, sample_lines
+from imgexp_tui.records.metrics.snapshot import Snapshot, SnapshotDamaged, open_snapshot
+from imgexp_tui.records.metrics.snapshot_job import SnapshotJob
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.system.columns import SystemSeries
 
-_FROZEN = 1 << 16
+_MAX_PART_ROWS = 1 << 16
 """Rows from which a new part is begun, so that appending costs the same however long a run is."""
 
 
@@ -56,8 +56,8 @@ class Buckets:
         edges: x of the stretches' edges, one more than there are stretches.
         low, high, mean: of the finite values; nan where there are none.
         last: the latest value, maybe not finite; nan where there is none.
-        count, broken: how many values there are, and how many are not finite.
-        before, after: x and value of the nearest finite values outside, so that a line can leave the picture.
+        count, not_finite: how many values there are, and how many are not finite.
+        point_before, point_after: x and value of the nearest finite values outside, so that a line can leave the picture.
     """
 
     edges: Floats
@@ -66,13 +66,13 @@ class Buckets:
     mean: Floats
     last: Floats
     count: Ints
-    broken: Ints
-    before: tuple[float, float] | None = None
-    after: tuple[float, float] | None = None
+    not_finite: Ints
+    point_before: tuple[float, float] | None = None
+    point_after: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class MetricPoint:
     """One value and where it stands; `epoch` and `seconds` are nan where nobody said."""
 
     step: int
@@ -91,162 +91,162 @@ class Extremes:
     high_step: int
 
 
-class RunSeries:
+class MetricHistory:
     """The curves of one run. Not safe for use by several threads at a time.
 
     Attributes:
         request, plan: what was asked, and what its trainer said of itself; None and {} before.
-        reading: what is there is a sample; the whole is on its way.
-        attempts: attempt → its first step, for the attempts after the first.
-        version: changes when anything else does.
+        is_partial: what is there is a sample; the whole is on its way.
+        attempt_starts: attempt → its first step, for the attempts after the first.
+        revision: changes when anything else does.
     """
 
-    def __init__(self, run: RunDir) -> None:
-        self.run = run
+    def __init__(self, run_dir: RunDir) -> None:
+        self.run_dir = run_dir
         self.request: Request | None = None
         self.plan: dict[str, Any] = {}
-        self.reading = False
-        self.attempts: dict[int, int] = {}
-        self.version = 0
-        self._events = LineTail(run.events)
-        self._resumed: list[tuple[int, float]] = []
-        self._parts: list[Columns] = []
-        self._system = SystemSeries(run.system)
-        self._sampled: Columns | None = None
-        self._maps: dict[Axis, tuple[Floats, Floats]] = {}
-        self._builder: Builder | None = None
+        self.is_partial = False
+        self.attempt_starts: dict[int, int] = {}
+        self.revision = 0
+        self._events_tail = LineTail(run_dir.events)
+        self._resumptions: list[tuple[int, float]] = []
+        self._parts: list[MetricColumns] = []
+        self._system_series = SystemSeries(run_dir.system)
+        self._system_columns: MetricColumns | None = None
+        self._axis_maps: dict[Axis, tuple[Floats, Floats]] = {}
+        self._snapshot_job: SnapshotJob | None = None
         self._offset = self._inode = 0
-        self._alone = False
+        self._reads_directly = False
 
     # Reading
 
     def poll(self) -> bool:
         """Read what was added. True where anything changed."""
-        self.request = self.request or Request.read(self.run)
-        changed = self._told()
-        changed = self._look_at_system() or changed
-        changed = self._build_goes_on() or changed
-        if self.reading:
+        self.request = self.request or Request.read(self.run_dir)
+        changed = self._poll_events()
+        changed = self._poll_system() or changed
+        changed = self._poll_snapshot_job() or changed
+        if self.is_partial:
             return changed
         try:
-            status = self.run.metrics.stat()
+            status = self.run_dir.metrics.stat()
         except OSError:
             return changed
         if self._inode not in (0, status.st_ino) or status.st_size < self._offset:
-            self._begin()
+            self._reset()
             changed = True
         self._inode = status.st_ino
-        if status.st_size - self._offset > LONG and not self._alone:
-            self._open_long(status.st_size)
+        if status.st_size - self._offset > LONG_RECORD_BYTES and not self._reads_directly:
+            self._open_long_record(status.st_size)
             return True
-        return self._append(status.st_size) or changed
+        return self._read_appended(status.st_size) or changed
 
-    def _look_at_system(self) -> bool:
-        if not self._system.poll():
+    def _poll_system(self) -> bool:
+        if not self._system_series.poll():
             return False
-        self._sampled = None
-        self.version += 1
+        self._system_columns = None
+        self.revision += 1
         return True
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         """Forget all: the record is another."""
-        self._parts, self._builder, self._sampled = [], None, None
-        self._maps.clear()
+        self._parts, self._snapshot_job, self._system_columns = [], None, None
+        self._axis_maps.clear()
         self._offset = 0
-        self._alone = self.reading = False
-        self.attempts = {}
-        self.version += 1
+        self._reads_directly = self.is_partial = False
+        self.attempt_starts = {}
+        self.revision += 1
 
-    def _open_long(self, size: int) -> None:
+    def _open_long_record(self, size: int) -> None:
         """Stand on the snapshot, or on samples until there is one that is new enough."""
-        there = open_snapshot(self.run.cache, self.run.metrics)
-        if there and self._adopt(there) and size - self._offset <= LONG:
+        there = open_snapshot(self.run_dir.cache, self.run_dir.metrics)
+        if there and self._load_snapshot(there) and size - self._offset <= LONG_RECORD_BYTES:
             return
         if not self._parts:
             with contextlib.suppress(OSError):
-                pieces = [parse(piece) for piece in sampled(self.run.metrics, size)]
-                self._take([fold(Columns(), joined(pieces))])
-        self._builder = Builder(self.run)
-        self.reading = True
+                pieces = [parse_rows(piece) for piece in sample_lines(self.run_dir.metrics, size)]
+                self._set_parts([append_rows(MetricColumns(), concatenate_rows(pieces))])
+        self._snapshot_job = SnapshotJob(self.run_dir)
+        self.is_partial = True
 
-    def _build_goes_on(self) -> bool:
-        if self._builder is None:
+    def _poll_snapshot_job(self) -> bool:
+        if self._snapshot_job is None:
             return False
-        found = self._builder.poll()
-        if found is None and not self._builder.failed:
+        found = self._snapshot_job.poll()
+        if found is None and not self._snapshot_job.failed:
             return False
-        self._builder, self.reading = None, False
-        if found is None or not self._adopt(found):
+        self._snapshot_job, self.is_partial = None, False
+        if found is None or not self._load_snapshot(found):
             # Nobody else could: the whole is read here, piece by piece.
-            self._parts, self._offset, self._alone = [], 0, True
+            self._parts, self._offset, self._reads_directly = [], 0, True
         return True
 
-    def _adopt(self, snapshot: Snapshot) -> bool:
+    def _load_snapshot(self, snapshot: Snapshot) -> bool:
         """Stand on a snapshot; False where it is damaged."""
         try:
-            columns = load(snapshot)
-        except (Damaged, OSError):
+            columns = load_columns(snapshot)
+        except (SnapshotDamaged, OSError):
             return False
         finally:
             snapshot.close()
         self._offset = snapshot.source.offset
-        self._take([columns])
+        self._set_parts([columns])
         return True
 
-    def _append(self, size: int) -> bool:
+    def _read_appended(self, size: int) -> bool:
         """Read on, at most `LONG` bytes."""
         if size <= self._offset:
             return False
         try:
-            rows, offset = read_rows(self.run.metrics, self._offset, min(size, self._offset + LONG))
+            rows, offset = read_rows(self.run_dir.metrics, self._offset, min(size, self._offset + LONG_RECORD_BYTES))
         except OSError:
             return False
         if offset == self._offset:
             return False
         self._offset = offset
-        self._add(rows)
+        self._add_rows(rows)
         return True
 
-    def _add(self, rows: Rows) -> None:
+    def _add_rows(self, rows: MetricRows) -> None:
         """Lines that follow. Where they go back, what stood there is cut from every part."""
         if not len(rows):
             return
         parts = self._parts
         if parts:
-            void = lowest(parts[-1], rows)
-            parts = [part for part in (part.before(void) for part in parts) if len(part.steps)]
-        grows = bool(parts) and len(parts[-1].steps) < _FROZEN
-        tail = fold(parts[-1] if grows else Columns(), rows)
+            void = first_void_step(parts[-1], rows)
+            parts = [part for part in (part.before_step(void) for part in parts) if len(part.steps)]
+        grows = bool(parts) and len(parts[-1].steps) < _MAX_PART_ROWS
+        tail = append_rows(parts[-1] if grows else MetricColumns(), rows)
         parts = parts[:-1] if grows else parts
         if parts:
-            parts = [*parts[:-1], _without_doubles(parts[-1], tail)]
-        self._take([*parts, tail])
+            parts = [*parts[:-1], _without_overlap(parts[-1], tail)]
+        self._set_parts([*parts, tail])
 
-    def _take(self, parts: list[Columns]) -> None:
-        self._parts, self._sampled = parts, None
-        self._maps.clear()
-        self.version += 1
-        self._mark_attempts()
+    def _set_parts(self, parts: list[MetricColumns]) -> None:
+        self._parts, self._system_columns = parts, None
+        self._axis_maps.clear()
+        self.revision += 1
+        self._update_attempt_starts()
 
-    def _told(self) -> bool:
+    def _poll_events(self) -> bool:
         """Read what trainer and supervisor told; True where the axes or marks may differ."""
         changed = False
-        while events := self._events.poll():
+        while events := self._events_tail.poll():
             resumed = resumptions(events)
-            self._resumed = ([] if self._events.restarted else self._resumed) + resumed
+            self._resumptions = ([] if self._events_tail.restarted else self._resumptions) + resumed
             plans = [event for event in events if event.get("kind") == "plan"]
             self.plan = plans[-1] if plans else self.plan
             changed = changed or bool(resumed or plans)
         if changed:
-            self._maps.clear()
-            self._mark_attempts()
-            self.version += 1
+            self._axis_maps.clear()
+            self._update_attempt_starts()
+            self.revision += 1
         return changed
 
-    def _mark_attempts(self) -> None:
-        if self._resumed and self._parts:
+    def _update_attempt_starts(self) -> None:
+        if self._resumptions and self._parts:
             steps, times = (np.concatenate([getattr(p, name) for p in self._parts]) for name in ("steps", "times"))
-            self.attempts = attempts_of(self._resumed, steps, times)
+            self.attempt_starts = attempt_first_steps(self._resumptions, steps, times)
 
     # Asking
 
@@ -265,22 +265,22 @@ class RunSeries:
     @property
     def metrics(self) -> list[str]:
         """The names, in the order in which they first came; then those of what the supervisor sampled."""
-        return list(dict.fromkeys(name for part in self._all for name in part.metrics))
+        return list(dict.fromkeys(name for part in self._all_parts for name in part.metrics))
 
     @property
-    def _all(self) -> list[Columns]:
+    def _all_parts(self) -> list[MetricColumns]:
         """The parts, and what was sampled meanwhile."""
-        if self._sampled is None:
-            whole = [Columns(), *self._parts]
+        if self._system_columns is None:
+            whole = [MetricColumns(), *self._parts]
             steps, times = np.concatenate([p.steps for p in whole]), np.concatenate([p.times for p in whole])
-            self._sampled = self._system.columns(steps, times)
-        return [*self._parts, self._sampled]
+            self._system_columns = self._system_series.columns(steps, times)
+        return [*self._parts, self._system_columns]
 
-    def steps_within(self, first: float, last: float) -> tuple[int, int]:
+    def steps_in_seconds(self, first: float, last: float) -> tuple[int, int]:
         """The steps that had been done so many seconds after the supervisor's first sample."""
-        whole = [Columns(), *self._parts]
+        whole = [MetricColumns(), *self._parts]
         steps, times = np.concatenate([p.steps for p in whole]), np.concatenate([p.times for p in whole])
-        done = [steps[times <= self._system.moment(seconds)] for seconds in (first, last)]
+        done = [steps[times <= self._system_series.time_at(seconds)] for seconds in (first, last)]
         return int(done[0][-1]) if len(done[0]) else 0, int(done[1][-1]) if len(done[1]) else 0
 
     @property
@@ -292,12 +292,12 @@ class RunSeries:
         """The axes that there is something for."""
         found = [Axis.STEP]
         for axis in (Axis.EPOCH, Axis.TIME, Axis.SAMPLES):
-            steps, _ = self._map(axis)
+            steps, _ = self._axis_map(axis)
             if len(steps) > 1:
                 found.append(axis)
         return found
 
-    def reach(self, axis: Axis = Axis.STEP) -> tuple[float, float]:
+    def x_range(self, axis: Axis = Axis.STEP) -> tuple[float, float]:
         """The lowest and the highest x; (0, 0) before there is any."""
         return (0.0, float(self.x_of(self.last_step, axis))) if self.last_step else (0.0, 0.0)
 
@@ -305,39 +305,39 @@ class RunSeries:
         """Where a step stands on an axis; nan where that axis is not known."""
         if axis is Axis.STEP:
             return float(step)
-        steps, xs = self._map(axis)
+        steps, xs = self._axis_map(axis)
         return float(np.interp(step, steps, xs)) if len(steps) else math.nan
 
-    def window(self, metric: str, x0: float, x1: float, buckets: int, axis: Axis = Axis.STEP) -> Buckets:
-        """A metric from `x0` to `x1`, both included, in at most `buckets` stretches of equal width."""
-        return self.between(metric, np.linspace(x0, x1, max(1, buckets) + 1), axis)
+    def buckets_between(self, metric: str, x0: float, x1: float, max_buckets: int, axis: Axis = Axis.STEP) -> Buckets:
+        """A metric from `x0` to `x1`, both included, in at most `max_buckets` stretches of equal width."""
+        return self.buckets_at(metric, np.linspace(x0, x1, max(1, max_buckets) + 1), axis)
 
-    def between(self, metric: str, edges: Floats, axis: Axis = Axis.STEP) -> Buckets:
+    def buckets_at(self, metric: str, edges: Floats, axis: Axis = Axis.STEP) -> Buckets:
         """A metric in the stretches between rising edges; the last edge belongs to the last stretch."""
-        first = self.steps_from(edges, axis)
-        found: Stretches | None = None
+        first = self.first_steps_at(edges, axis)
+        found: RangeStats | None = None
         last = np.full(len(edges) - 1, np.nan)
-        for part in self._all:
+        for part in self._all_parts:
             if metric not in part.metrics:
                 continue
             steps, values = part.metrics[metric]
             at = np.searchsorted(steps, first)
-            here = part.pyramid(metric).stretches(at[:-1], at[1:])
+            here = part.pyramid(metric).range_stats(at[:-1], at[1:])
             some = at[1:] > at[:-1]
             last[some] = values[at[1:][some] - 1]
-            found = here if found is None else found.joined(here)
+            found = here if found is None else found.merged(here)
         if found is None:
             nothing = np.zeros(len(last))
-            found = Stretches(last, last, nothing, nothing.astype(np.int64), nothing.astype(np.int64))
+            found = RangeStats(last, last, nothing, nothing.astype(np.int64), nothing.astype(np.int64))
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = found.total / (found.count - found.broken)
-        before = self._beyond(metric, int(first[0]), axis, later=False)
-        after = self._beyond(metric, int(first[-1]), axis, later=True)
-        return Buckets(edges, found.low, found.high, mean, last, found.count, found.broken, before, after)
+            mean = found.total / (found.count - found.not_finite)
+        before = self._nearest_outside(metric, int(first[0]), axis, later=False)
+        after = self._nearest_outside(metric, int(first[-1]), axis, later=True)
+        return Buckets(edges, found.low, found.high, mean, last, found.count, found.not_finite, before, after)
 
-    def _beyond(self, metric: str, step: int, axis: Axis, *, later: bool) -> tuple[float, float] | None:
+    def _nearest_outside(self, metric: str, step: int, axis: Axis, *, later: bool) -> tuple[float, float] | None:
         """The nearest finite value before a step, or at and after it."""
-        for part in self._all if later else reversed(self._all):
+        for part in self._all_parts if later else reversed(self._all_parts):
             if metric not in part.metrics:
                 continue
             steps, values = part.metrics[metric]
@@ -352,11 +352,11 @@ class RunSeries:
         """The step that stands at `x`; before or after all of them where the run does not reach there."""
         return float(self._steps_at(np.array([x]), axis)[0])
 
-    def near(self, metric: str, x: float, axis: Axis = Axis.STEP) -> Point | None:
+    def nearest_point(self, metric: str, x: float, axis: Axis = Axis.STEP) -> MetricPoint | None:
         """The value that is nearest to `x`; None where the metric has none."""
         step = self.step_at(x, axis)
         found: tuple[float, int, float] | None = None
-        for part in self._all:
+        for part in self._all_parts:
             if metric not in part.metrics:
                 continue
             steps, values = part.metrics[metric]
@@ -366,18 +366,18 @@ class RunSeries:
                 found = one if found is None or one[0] < found[0] else found
         if found is None:
             return None
-        return Point(found[1], self.x_of(found[1], Axis.EPOCH), self.x_of(found[1], Axis.TIME), found[2])
+        return MetricPoint(found[1], self.x_of(found[1], Axis.EPOCH), self.x_of(found[1], Axis.TIME), found[2])
 
     def values(self, metric: str) -> tuple[Ints, Floats]:
         """Every step and value of a metric, in order."""
-        found = [part.metrics[metric] for part in self._all if metric in part.metrics]
+        found = [part.metrics[metric] for part in self._all_parts if metric in part.metrics]
         if len(found) == 1:
             return found[0]
         return np.concatenate([np.zeros(0, np.int64), *(s for s, _ in found)]), np.concatenate(
             [np.zeros(0), *(v for _, v in found)]
         )
 
-    def steps_from(self, edges: Floats, axis: Axis) -> Ints:
+    def first_steps_at(self, edges: Floats, axis: Axis) -> Ints:
         """The first step that stands at or after each edge, and for the last edge the first one beyond it."""
         first = np.ceil(self._steps_at(edges, axis) - 1e-6)
         first[-1] = np.floor(self._steps_at(edges[-1:], axis)[0] + 1e-6) + 1
@@ -387,7 +387,7 @@ class RunSeries:
         """Of the finite values; None where there are none."""
         low: tuple[float, int] | None = None
         high: tuple[float, int] | None = None
-        for part in self._all:
+        for part in self._all_parts:
             if metric not in part.metrics:
                 continue
             steps, values = part.metrics[metric]
@@ -401,32 +401,32 @@ class RunSeries:
 
     # Axes
 
-    def _map(self, axis: Axis) -> tuple[Floats, Floats]:
+    def _axis_map(self, axis: Axis) -> tuple[Floats, Floats]:
         """Steps and their x, with a straight line between each two; empty where the axis is not known."""
-        if axis not in self._maps:
-            self._maps[axis] = self._mapped(axis)
-        return self._maps[axis]
+        if axis not in self._axis_maps:
+            self._axis_maps[axis] = self._compute_axis_map(axis)
+        return self._axis_maps[axis]
 
-    def _mapped(self, axis: Axis) -> tuple[Floats, Floats]:
+    def _compute_axis_map(self, axis: Axis) -> tuple[Floats, Floats]:
         end = float(max(1, self.last_step))
         if axis is Axis.STEP:
             return np.array([0.0, end]), np.array([0.0, end])
         if axis is Axis.SAMPLES:
-            return _line(end, self.batch_size)
+            return _straight_map(end, self.batch_size)
         if axis is Axis.EPOCH and self.steps_per_epoch:
-            return _line(end, 1 / self.steps_per_epoch)
+            return _straight_map(end, 1 / self.steps_per_epoch)
         if not self._parts:
             return np.zeros(0), np.zeros(0)
         steps = np.concatenate([part.steps for part in self._parts])
         if axis is Axis.EPOCH:
-            return epochs_of(steps, np.concatenate([part.epochs for part in self._parts]))
+            return epochs_at_steps(steps, np.concatenate([part.epochs for part in self._parts]))
         times = np.concatenate([part.times for part in self._parts])
         known = np.isfinite(times)
-        return steps[known].astype(np.float64), seconds_of(steps[known], times[known], self.attempts)
+        return steps[known].astype(np.float64), training_seconds(steps[known], times[known], self.attempt_starts)
 
     def _steps_at(self, xs: Floats, axis: Axis) -> Floats:
         """The steps that stand at `xs`; beyond both ends, steps that the run does not have."""
-        steps, at = self._map(axis)
+        steps, at = self._axis_map(axis)
         if axis is Axis.STEP:
             return xs
         if not len(steps):
@@ -436,11 +436,11 @@ class RunSeries:
         return np.where(xs > at[-1], float(self.last_step) + 1, found)
 
 
-def _line(end: float, slope: float | None) -> tuple[Floats, Floats]:
+def _straight_map(end: float, slope: float | None) -> tuple[Floats, Floats]:
     return (np.array([0.0, end]), np.array([0.0, end * slope])) if slope else (np.zeros(0), np.zeros(0))
 
 
-def _without_doubles(part: Columns, following: Columns) -> Columns:
+def _without_overlap(part: MetricColumns, following: MetricColumns) -> MetricColumns:
     """A part without what the one after it has anew of the step at which they meet."""
     metrics = dict(part.metrics)
     levels = dict(part.levels)
@@ -451,4 +451,4 @@ def _without_doubles(part: Columns, following: Columns) -> Columns:
             if len(steps) == 1:
                 del metrics[name]
     end = len(part.steps) - int(part.steps[-1] == following.steps[0])
-    return Columns(part.steps[:end], part.epochs[:end], part.times[:end], metrics, levels)
+    return MetricColumns(part.steps[:end], part.epochs[:end], part.times[:end], metrics, levels)

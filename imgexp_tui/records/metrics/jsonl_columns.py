@@ -18,21 +18,21 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from imgexp_tui.records.jsonl import finite
+from imgexp_tui.records.jsonl import decode_number
 from imgexp_tui.records.metrics.minmax import Floats, Ints
 
-_PIECE = 1 << 20
-_FRAME = ("step", "epoch", "time", "attempt")
-_LARGEST = 1 << 63
-Column = tuple[Ints, Floats]
+_CHUNK_BYTES = 1 << 20
+_NON_METRIC_KEYS = ("step", "epoch", "time", "attempt")
+_STEP_LIMIT = 1 << 63
+SparseColumn = tuple[Ints, Floats]
 """Numbers of rows, rising, and the values that stand in them."""
 
 
-_NOWHERE: Column = (np.zeros(0, np.int64), np.zeros(0))
+_EMPTY_COLUMN: SparseColumn = (np.zeros(0, np.int64), np.zeros(0))
 
 
 @dataclass(slots=True)
-class Rows:
+class MetricRows:
     """Lines in the order in which they were written.
 
     Attributes:
@@ -44,13 +44,13 @@ class Rows:
     steps: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     epochs: Floats = field(default_factory=lambda: np.zeros(0))
     times: Floats = field(default_factory=lambda: np.zeros(0))
-    columns: dict[str, Column] = field(default_factory=dict)
+    columns: dict[str, SparseColumn] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.steps)
 
 
-def read_rows(path: Path, start: int, stop: int) -> tuple[Rows, int]:
+def read_rows(path: Path, start: int, stop: int) -> tuple[MetricRows, int]:
     """The complete lines between two offsets, and the offset after the last of them.
 
     `start` is the beginning of a line. A line that has no end before `stop` is left for later.
@@ -58,49 +58,49 @@ def read_rows(path: Path, start: int, stop: int) -> tuple[Rows, int]:
     Raises:
         OSError: the file cannot be read.
     """
-    whole = _Growing()
+    whole = _RowsBuilder()
     with path.open("rb", buffering=0) as file:
         while start < stop:
-            data = os.pread(file.fileno(), min(_PIECE, stop - start), start)
+            data = os.pread(file.fileno(), min(_CHUNK_BYTES, stop - start), start)
             end = data.rfind(b"\n") + 1
             if not end:
-                if len(data) < _PIECE:
+                if len(data) < _CHUNK_BYTES:
                     break
                 end = len(data)  # no line is that long: a crash left a hole, or this is no file of ours
-            whole.add(parse(data[:end]))
+            whole.add(parse_rows(data[:end]))
             start += end
-    return whole.rows(), start
+    return whole.build(), start
 
 
-def parse(data: bytes) -> Rows:
+def parse_rows(data: bytes) -> MetricRows:
     """Complete lines as columns. What is no JSON object or has no proper step is passed over."""
     try:
         records = orjson.loads(b"[" + data.removesuffix(b"\n").replace(b"\n", b",") + b"]")
     except orjson.JSONDecodeError:
         records = []
     if len(records) != data.count(b"\n"):
-        records = _by_line(data)
+        records = _parse_each_line(data)
     # NumPy takes true and false among numbers for 1 and 0, which they are not.
-    plain = not _may_hold_truths(data) or (b"true" not in data and b"false" not in data)
-    return (_uniform(records) if plain else None) or _mixed(records)
+    plain = not _may_contain_booleans(data) or (b"true" not in data and b"false" not in data)
+    return (_uniform_rows(records) if plain else None) or _mixed_rows(records)
 
 
-def _may_hold_truths(data: bytes) -> bool:
+def _may_contain_booleans(data: bytes) -> bool:
     """Whether "ue" or "se" is somewhere: to look for the words themselves takes as long as half of the parsing."""
     letters = np.frombuffer(data, np.uint8)
     before, last = letters[:-1], letters[1:]
     return bool(((last == ord("e")) & ((before == ord("u")) | (before == ord("s")))).any())
 
 
-def joined(pieces: Iterable[Rows]) -> Rows:
+def concatenate_rows(pieces: Iterable[MetricRows]) -> MetricRows:
     """Several pieces as one, in their order."""
-    whole = _Growing()
+    whole = _RowsBuilder()
     for piece in pieces:
         whole.add(piece)
-    return whole.rows()
+    return whole.build()
 
 
-class _Growing:
+class _RowsBuilder:
     """Takes one piece after the other; a long record is never there twice."""
 
     def __init__(self) -> None:
@@ -108,36 +108,36 @@ class _Growing:
         self._steps, self._epochs, self._times = bytearray(), bytearray(), bytearray()
         self._values: dict[str, bytearray] = {}
         # The rows in which a metric stands; kept only where it is not in every one.
-        self._places: dict[str, bytearray] = {}
+        self._row_indices: dict[str, bytearray] = {}
 
-    def add(self, piece: Rows) -> None:
+    def add(self, piece: MetricRows) -> None:
         self._steps += piece.steps.tobytes()
         self._epochs += piece.epochs.tobytes()
         self._times += piece.times.tobytes()
         for name in {**self._values, **piece.columns}:
-            rows, values = piece.columns.get(name, _NOWHERE)
+            rows, values = piece.columns.get(name, _EMPTY_COLUMN)
             before = self._count if name in self._values else 0
             self._values.setdefault(name, bytearray()).extend(values.tobytes())
-            if name not in self._places and (before < self._count or len(rows) < len(piece)):
-                self._places[name] = bytearray(np.arange(before).tobytes())
-            if name in self._places:
-                self._places[name] += (self._count + rows).tobytes()
+            if name not in self._row_indices and (before < self._count or len(rows) < len(piece)):
+                self._row_indices[name] = bytearray(np.arange(before).tobytes())
+            if name in self._row_indices:
+                self._row_indices[name] += (self._count + rows).tobytes()
         self._count += len(piece)
 
-    def rows(self) -> Rows:
+    def build(self) -> MetricRows:
         every = np.arange(self._count)
         columns = {
-            name: (_ints(self._places[name]) if name in self._places else every, np.frombuffer(values))
+            name: (_ints(self._row_indices[name]) if name in self._row_indices else every, np.frombuffer(values))
             for name, values in self._values.items()
         }
-        return Rows(_ints(self._steps), np.frombuffer(self._epochs), np.frombuffer(self._times), columns)
+        return MetricRows(_ints(self._steps), np.frombuffer(self._epochs), np.frombuffer(self._times), columns)
 
 
 def _ints(data: bytearray) -> Ints:
     return np.frombuffer(data, np.int64)
 
 
-def _by_line(data: bytes) -> list[Any]:
+def _parse_each_line(data: bytes) -> list[Any]:
     found = []
     for line in data.splitlines():
         try:
@@ -147,7 +147,7 @@ def _by_line(data: bytes) -> list[Any]:
     return found
 
 
-def _uniform(records: list[Any]) -> Rows | None:
+def _uniform_rows(records: list[Any]) -> MetricRows | None:
     """Lines that all hold the same plain numbers, as those of a training loop do; None where they do not."""
     if not records or not isinstance(records[0], dict) or "step" not in records[0]:
         return None
@@ -164,15 +164,15 @@ def _uniform(records: list[Any]) -> Rows | None:
     count = len(steps)
     every = np.arange(count)
     nothing = np.full(count, np.nan)
-    return Rows(
+    return MetricRows(
         steps,
         found.get("epoch", nothing).astype(np.float64),
         found.get("time", nothing).astype(np.float64),
-        {n: (every, v.astype(np.float64)) for n, v in found.items() if n not in _FRAME},
+        {n: (every, v.astype(np.float64)) for n, v in found.items() if n not in _NON_METRIC_KEYS},
     )
 
 
-def _mixed(records: list[Any]) -> Rows:
+def _mixed_rows(records: list[Any]) -> MetricRows:
     """Lines of any shape, a value at a time."""
     steps: list[int] = []
     epochs: list[float] = []
@@ -182,19 +182,19 @@ def _mixed(records: list[Any]) -> Rows:
         if not isinstance(record, dict):
             continue
         step = record.get("step")
-        if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < _LARGEST:
+        if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < _STEP_LIMIT:
             continue
         row = len(steps)
         steps.append(step)
-        epochs.append(_number(record.get("epoch")))
-        times.append(_number(record.get("time")))
+        epochs.append(_to_float(record.get("epoch")))
+        times.append(_to_float(record.get("time")))
         for name, value in record.items():
-            value = finite(value)
-            if name not in _FRAME and isinstance(value, int | float) and not isinstance(value, bool):
+            value = decode_number(value)
+            if name not in _NON_METRIC_KEYS and isinstance(value, int | float) and not isinstance(value, bool):
                 rows, values = columns.setdefault(name, ([], []))
                 rows.append(row)
-                values.append(_number(value))
-    return Rows(
+                values.append(_to_float(value))
+    return MetricRows(
         np.array(steps, np.int64),
         np.array(epochs, np.float64),
         np.array(times, np.float64),
@@ -202,16 +202,18 @@ def _mixed(records: list[Any]) -> Rows:
     )
 
 
-def _number(value: Any) -> float:
+def _to_float(value: Any) -> float:
     try:
         return (
-            float(finite(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+            float(decode_number(value))
+            if isinstance(value, int | float | str) and not isinstance(value, bool)
+            else math.nan
         )
     except (ValueError, OverflowError):
         return math.nan
 
 
-def last_wins(steps: Ints) -> npt.NDArray[np.bool_]:
+def surviving_rows(steps: Ints) -> npt.NDArray[np.bool_]:
     """Which rows count: a step that goes back voids what was at or after it (a resumed run does those steps again)."""
     kept = np.ones(len(steps), np.bool_)
     back = np.flatnonzero(steps[1:] < steps[:-1]) + 1
@@ -223,7 +225,7 @@ def last_wins(steps: Ints) -> npt.NDArray[np.bool_]:
     return kept
 
 
-def of_each_step(steps: Ints) -> npt.NDArray[np.bool_]:
+def last_row_of_each_step(steps: Ints) -> npt.NDArray[np.bool_]:
     """Of rising steps, the last row of each."""
     last = np.ones(len(steps), np.bool_)
     if len(steps) > 1:

@@ -19,30 +19,30 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretches:
+class RangeStats:
     """What several stretches hold, an entry for each.
 
     Attributes:
         low, high: extremes of the finite values; nan where there are none.
         total: sum of the finite values.
         count: how many values there are, broken ones among them.
-        broken: how many are not finite.
+        not_finite: how many are not finite.
     """
 
     low: Floats
     high: Floats
     total: Floats
     count: Ints
-    broken: Ints
+    not_finite: Ints
 
-    def joined(self, other: Stretches) -> Stretches:
+    def merged(self, other: RangeStats) -> RangeStats:
         """Both together, entry by entry."""
-        return Stretches(
+        return RangeStats(
             np.fmin(self.low, other.low),
             np.fmax(self.high, other.high),
             self.total + other.total,
             self.count + other.count,
-            self.broken + other.broken,
+            self.not_finite + other.not_finite,
         )
 
 
@@ -53,26 +53,26 @@ class Level:
     low: Floats
     high: Floats
     total: Floats
-    broken: npt.NDArray[np.int32]
+    not_finite: npt.NDArray[np.int32]
 
 
-class Pyramid:
+class MinMaxPyramid:
     """The levels above `values`, each of cells that are whole; the rest at the end is read one level below.
 
     Args:
         values: the row; it is not copied.
-        levels: as `levels_of` made them for the same values.
+        levels: as `build_levels` made them for the same values.
     """
 
     def __init__(self, values: Floats, levels: list[Level] | None = None) -> None:
         self.values = values
-        self.levels = levels_of(values) if levels is None else levels
+        self.levels = build_levels(values) if levels is None else levels
 
-    def stretches(self, starts: Ints, stops: Ints) -> Stretches:
+    def range_stats(self, starts: Ints, stops: Ints) -> RangeStats:
         """What stands in each `values[start:stop]`; where a stop is not after its start, nothing."""
         starts, stops = np.asarray(starts, np.int64), np.asarray(stops, np.int64)
         stops = np.maximum(starts, stops)
-        found = _Sums(len(starts), stops - starts)
+        found = _RangeSums(len(starts), stops - starts)
         a, b = starts.copy(), stops.copy()
         for level in range(len(self.levels) + 1):
             top = level == len(self.levels)
@@ -81,14 +81,14 @@ class Pyramid:
             up_a, up_b = -(-a // FACTOR), np.minimum(b // FACTOR, whole)
             rise = up_a < up_b
             left = np.where(rise, up_a * FACTOR, b)
-            self._take(found, level, a, left)
-            self._take(found, level, np.where(rise, up_b * FACTOR, b), b)
+            self._add_cells(found, level, a, left)
+            self._add_cells(found, level, np.where(rise, up_b * FACTOR, b), b)
             a, b = np.where(rise, up_a, 0), np.where(rise, up_b, 0)
             if not rise.any():
                 break
-        return found.done()
+        return found.stats()
 
-    def _take(self, found: _Sums, level: int, starts: Ints, stops: Ints) -> None:
+    def _add_cells(self, sums: _RangeSums, level: int, starts: Ints, stops: Ints) -> None:
         """Add the cells `starts:stops` of one level; 0 is the values themselves."""
         lengths = stops - starts
         some = np.flatnonzero(lengths > 0)
@@ -100,39 +100,45 @@ class Pyramid:
         cells = np.arange(ends[-1]) + np.repeat(starts[some] - firsts, lengths)
         if level:
             at = self.levels[level - 1]
-            found.add(some, firsts, at.low[cells], at.high[cells], at.total[cells], at.broken[cells])
+            sums.add(some, firsts, at.low[cells], at.high[cells], at.total[cells], at.not_finite[cells])
         else:
             values = self.values[cells]
             fine = np.isfinite(values)
             low = values if fine.all() else np.where(fine, values, np.nan)
-            found.add(some, firsts, low, low, np.where(fine, values, 0.0), ~fine)
+            sums.add(some, firsts, low, low, np.where(fine, values, 0.0), ~fine)
 
 
-class _Sums:
+class _RangeSums:
     """Gathers what stretches hold, piece by piece."""
 
     def __init__(self, count: int, lengths: Ints) -> None:
         self._low = np.full(count, np.nan)
         self._high = np.full(count, np.nan)
         self._total = np.zeros(count)
-        self._broken = np.zeros(count, np.int64)
+        self._not_finite = np.zeros(count, np.int64)
         self._count = lengths
 
     def add(
-        self, at: npt.NDArray[np.intp], firsts: Ints, low: Floats, high: Floats, total: Floats, broken: npt.NDArray[Any]
+        self,
+        ranges: npt.NDArray[np.intp],
+        first_cells: Ints,
+        low: Floats,
+        high: Floats,
+        total: Floats,
+        not_finite: npt.NDArray[Any],
     ) -> None:
-        """Cells for the stretches `at`; those of one stand together, from its place in `firsts`."""
-        self._low[at] = np.fmin(self._low[at], np.fmin.reduceat(low, firsts))
-        self._high[at] = np.fmax(self._high[at], np.fmax.reduceat(high, firsts))
+        """Cells for the stretches `ranges`; those of one stand together, from its place in `first_cells`."""
+        self._low[ranges] = np.fmin(self._low[ranges], np.fmin.reduceat(low, first_cells))
+        self._high[ranges] = np.fmax(self._high[ranges], np.fmax.reduceat(high, first_cells))
         with np.errstate(over="ignore", invalid="ignore"):
-            self._total[at] += np.add.reduceat(total, firsts)
-        self._broken[at] += np.add.reduceat(broken.astype(np.int64), firsts)
+            self._total[ranges] += np.add.reduceat(total, first_cells)
+        self._not_finite[ranges] += np.add.reduceat(not_finite.astype(np.int64), first_cells)
 
-    def done(self) -> Stretches:
-        return Stretches(self._low, self._high, self._total, self._count, self._broken)
+    def stats(self) -> RangeStats:
+        return RangeStats(self._low, self._high, self._total, self._count, self._not_finite)
 
 
-def levels_of(values: Floats) -> list[Level]:
+def build_levels(values: Floats) -> list[Level]:
     """Every level above `values`, as far as one of several cells makes sense."""
     fine = np.isfinite(values)
     if fine.all():
@@ -142,29 +148,29 @@ def levels_of(values: Floats) -> list[Level]:
         level = Level(low, low, np.where(fine, values, 0.0), (~fine).astype(np.int32))
     levels: list[Level] = []
     while len(level.low) >= FACTOR:
-        level = _above(level)
+        level = _next_level(level)
         levels.append(level)
     return levels
 
 
-def _above(level: Level) -> Level:
+def _next_level(level: Level) -> Level:
     whole = len(level.low) // FACTOR
     broken = np.zeros(whole, np.int32)
-    if len(level.broken):
-        broken = _rows(level.broken, whole).sum(axis=1, dtype=np.int32)
+    if len(level.not_finite):
+        broken = _grouped(level.not_finite, whole).sum(axis=1, dtype=np.int32)
     with np.errstate(over="ignore", invalid="ignore"):
-        total = _rows(level.total, whole).sum(axis=1)
-    return Level(_reduced(np.fmin, level.low, whole), _reduced(np.fmax, level.high, whole), total, broken)
+        total = _grouped(level.total, whole).sum(axis=1)
+    return Level(_reduce_cells(np.fmin, level.low, whole), _reduce_cells(np.fmax, level.high, whole), total, broken)
 
 
-def _reduced(choose: np.ufunc, values: Floats, whole: int) -> Floats:
+def _reduce_cells(choose: np.ufunc, values: Floats, cell_count: int) -> Floats:
     """`choose` over each eight neighbours; by column, which is several times faster than by row."""
-    rows = _rows(values, whole)
+    rows = _grouped(values, cell_count)
     halves = choose(rows[:, :4], rows[:, 4:])
     pairs = choose(halves[:, :2], halves[:, 2:])
     out: Floats = choose(pairs[:, 0], pairs[:, 1])
     return out
 
 
-def _rows(values: npt.NDArray[Any], whole: int) -> npt.NDArray[Any]:
-    return values[: whole * FACTOR].reshape(whole, FACTOR)
+def _grouped(values: npt.NDArray[Any], cell_count: int) -> npt.NDArray[Any]:
+    return values[: cell_count * FACTOR].reshape(cell_count, FACTOR)

@@ -6,7 +6,7 @@ import numpy as np
 
 from imgexp_tui.records.metrics.minmax import Floats
 
-_LONGEST = 64
+_BLOCK_LENGTH = 64
 
 
 def smoothed(values: Floats, strength: float) -> Floats:
@@ -18,17 +18,17 @@ def smoothed(values: Floats, strength: float) -> Floats:
         strength: the weight of what came before, 0 to below 1.
     """
     fine = np.isfinite(values)
-    total = _decayed(np.where(fine, values, 0.0), strength)
-    weight = _decayed(fine.astype(np.float64), strength)
+    total = _decayed_sums(np.where(fine, values, 0.0), strength)
+    weight = _decayed_sums(fine.astype(np.float64), strength)
     # A long row of broken values wears the weight away to nothing, and with it any meaning of the average.
     known = weight > 1e-200
     return np.where(known, total / np.where(known, weight, 1.0), np.nan)
 
 
-def _decayed(values: Floats, strength: float) -> Floats:
+def _decayed_sums(values: Floats, strength: float) -> Floats:
     """`out[i] = strength * out[i - 1] + values[i]`, for all rows of a table at once, then from row to row."""
     count = len(values)
-    length = max(1, min(_LONGEST, count))
+    length = max(1, min(_BLOCK_LENGTH, count))
     rows = -(-count // length)
     table = np.zeros((length, rows))
     table.T.flat[:count] = values

@@ -25,25 +25,25 @@ from typing import Any
 
 import orjson
 
-NAME = "curves.bin"
+FILE_NAME = "curves.bin"
 _MAGIC = b"IMGXCRV\n"
 _VERSION = 1
-_FIXED = struct.Struct("<8sIIQ")
+_PREAMBLE = struct.Struct("<8sIIQ")
 _ALIGN = 64
-_LARGEST_HEADER = 64 << 20
-_SAMPLES, _SAMPLE, _END = 32, 64, 4096
-_STALE = 3600.0
+_MAX_HEADER_BYTES = 64 << 20
+_SAMPLE_COUNT, _SAMPLE_BYTES, _EDGE_BYTES = 32, 64, 4096
+_STALE_SECONDS = 3600.0
 
-Block = bytes | memoryview
+SnapshotBlock = bytes | memoryview
 """A part of a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SnapshotSource:
     """The bytes that a snapshot was made from: the first `offset` of a file, and a hash of samples of them."""
 
     offset: int
-    print: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +54,28 @@ class Overview:
         offset: bytes of the record that are in it.
         series: metric → steps and values.
         epochs: steps and epochs, where an epoch begins.
-        attempts: attempt → its first step, for the attempts after the first.
-        trained: steps of validations, and seconds of training until then.
-        began: epoch → time of its first line.
-        seconds, longest: seconds of training in all, and the longest between two lines.
-        step, epoch, time: of the latest line; `begun` is the time of the first.
+        attempt_starts: attempt → its first step, for the attempts after the first.
+        training_seconds: steps of validations, and seconds of training until then.
+        epoch_start_times: epoch → time of its first line.
+        total_seconds, longest_gap: seconds of training in all, and the longest between two lines.
+        step, epoch, time: of the latest line; `first_time` is the time of the first.
     """
 
     offset: int
     series: dict[str, tuple[array[int], array[float]]]
     epochs: tuple[array[int], array[float]]
-    attempts: dict[int, int]
-    trained: tuple[array[int], array[float]]
-    began: dict[int, float]
-    seconds: float
-    longest: float
+    attempt_starts: dict[int, int]
+    training_seconds: tuple[array[int], array[float]]
+    epoch_start_times: dict[int, float]
+    total_seconds: float
+    longest_gap: float
     step: int | None
     epoch: float | None
     time: float | None
-    begun: float | None
+    first_time: float | None
 
 
-class Damaged(Exception):
+class SnapshotDamaged(Exception):
     """The snapshot is not what was written."""
 
 
@@ -102,25 +102,25 @@ class Snapshot:
             raise
 
     def _read_header(self) -> None:
-        fixed = os.pread(self._fd, _FIXED.size, 0)
-        if len(fixed) != _FIXED.size:
-            raise Damaged("too short")
-        magic, version, checksum, length = _FIXED.unpack(fixed)
-        if magic != _MAGIC or version != _VERSION or length > _LARGEST_HEADER:
-            raise Damaged("not a snapshot of this version")
-        data = os.pread(self._fd, length, _FIXED.size)
+        fixed = os.pread(self._fd, _PREAMBLE.size, 0)
+        if len(fixed) != _PREAMBLE.size:
+            raise SnapshotDamaged("too short")
+        magic, version, checksum, length = _PREAMBLE.unpack(fixed)
+        if magic != _MAGIC or version != _VERSION or length > _MAX_HEADER_BYTES:
+            raise SnapshotDamaged("not a snapshot of this version")
+        data = os.pread(self._fd, length, _PREAMBLE.size)
         if len(data) != length or zlib.crc32(data) != checksum:
-            raise Damaged("the header is damaged")
+            raise SnapshotDamaged("the header is damaged")
         try:
             found = orjson.loads(data)
-            self.source = Source(int(found["offset"]), str(found["print"]))
+            self.source = SnapshotSource(int(found["offset"]), str(found["print"]))
             self.meta: dict[str, Any] = found["meta"]
             self._blocks: dict[str, list[int]] = found["blocks"]
             size = int(found["size"])
         except (KeyError, TypeError, ValueError) as error:
-            raise Damaged("the header is damaged") from error
+            raise SnapshotDamaged("the header is damaged") from error
         if os.fstat(self._fd).st_size < size:
-            raise Damaged("the file is cut short")
+            raise SnapshotDamaged("the file is cut short")
 
     def block(self, name: str) -> bytes:
         """One block, checked.
@@ -132,12 +132,12 @@ class Snapshot:
         try:
             offset, length, checksum = self._blocks[name]
         except KeyError as error:
-            raise Damaged(f"there is no {name}") from error
+            raise SnapshotDamaged(f"there is no {name}") from error
         data = os.pread(self._fd, length, offset)
         while 0 < len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
             data += more
         if len(data) != length or zlib.crc32(data) != checksum:
-            raise Damaged(f"{name} is damaged")
+            raise SnapshotDamaged(f"{name} is damaged")
         return data
 
     def overview(self) -> Overview:
@@ -148,16 +148,16 @@ class Snapshot:
         """
         meta = self.meta
         try:
-            series = {name: self._pair(f"overview/{i}") for i, name in enumerate(meta["metrics"])}
+            series = {name: self._read_pair(f"overview/{i}") for i, name in enumerate(meta["metrics"])}
             attempts = {int(a): int(s) for a, s in meta["attempts"]}
             began = {int(e): float(t) for e, t in meta["began"]}
             values = [meta[name] for name in ("seconds", "longest", "step", "epoch", "time", "begun")]
         except (KeyError, TypeError, ValueError) as error:
-            raise Damaged("the header is damaged") from error
-        epochs, trained = self._pair("overview/epochs"), self._pair("overview/trained")
+            raise SnapshotDamaged("the header is damaged") from error
+        epochs, trained = self._read_pair("overview/epochs"), self._read_pair("overview/trained")
         return Overview(self.source.offset, series, epochs, attempts, trained, began, *values)
 
-    def _pair(self, name: str) -> tuple[array[int], array[float]]:
+    def _read_pair(self, name: str) -> tuple[array[int], array[float]]:
         data = self.block(name)
         half = len(data) // 2
         steps, values = array("q"), array("d")
@@ -174,35 +174,35 @@ class Snapshot:
         self.close()
 
 
-def open_snapshot(folder: Path, record: Path) -> Snapshot | None:
-    """The snapshot in a run's cache folder, if it is whole so far and `record` still begins with what it is made of."""
+def open_snapshot(folder: Path, metrics_file: Path) -> Snapshot | None:
+    """The snapshot in a run's cache folder, if it is whole so far and `metrics_file` still begins with what it is made of."""
     try:
-        found = Snapshot(os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC))
-    except (OSError, Damaged):
+        found = Snapshot(os.open(folder / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC))
+    except (OSError, SnapshotDamaged):
         return None
-    if holds(record, found.source):
+    if matches_source(metrics_file, found.source):
         return found
     found.close()
     return None
 
 
-def write(fd: int, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, Block]) -> None:
+def write(fd: int, source: SnapshotSource, meta: Mapping[str, Any], blocks: Mapping[str, SnapshotBlock]) -> None:
     """Write a snapshot to the beginning of an empty file.
 
     Raises:
         OSError: the disk is full or failing.
     """
-    head: dict[str, Any] = {"offset": source.offset, "print": source.print, "meta": meta, "blocks": {}, "size": 0}
+    head: dict[str, Any] = {"offset": source.offset, "print": source.fingerprint, "meta": meta, "blocks": {}, "size": 0}
     sums = {name: zlib.crc32(data) for name, data in blocks.items()}
     # The places are part of the header whose length decides them: it is measured with longer ones.
     longest = {name: [1 << 60, len(data), sums[name]] for name, data in blocks.items()}
-    offset = at = _aligned(_FIXED.size + len(orjson.dumps(head | {"blocks": longest, "size": 1 << 60})))
+    offset = at = _aligned(_PREAMBLE.size + len(orjson.dumps(head | {"blocks": longest, "size": 1 << 60})))
     for name, data in blocks.items():
         head["blocks"][name] = [at, len(data), sums[name]]
         at = _aligned(at + len(data))
     head["size"] = at
     header = orjson.dumps(head)
-    start = _FIXED.pack(_MAGIC, _VERSION, zlib.crc32(header), len(header)) + header
+    start = _PREAMBLE.pack(_MAGIC, _VERSION, zlib.crc32(header), len(header)) + header
     with os.fdopen(fd, "wb", closefd=False) as file:
         file.write(start.ljust(offset, b"\0"))
         for data in blocks.values():
@@ -210,7 +210,7 @@ def write(fd: int, source: Source, meta: Mapping[str, Any], blocks: Mapping[str,
             file.write(bytes(_aligned(len(data)) - len(data)))
 
 
-def keep(folder: Path, source: Source, meta: Mapping[str, Any], blocks: Mapping[str, Block]) -> None:
+def store(folder: Path, source: SnapshotSource, meta: Mapping[str, Any], blocks: Mapping[str, SnapshotBlock]) -> None:
     """Put a snapshot into a run's cache folder in place of the one there.
 
     It is not synced to the disk: after a loss of power it may be damaged, which its readers find out.
@@ -219,11 +219,11 @@ def keep(folder: Path, source: Source, meta: Mapping[str, Any], blocks: Mapping[
         OSError: it cannot be written; nothing is left of it.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
-    _tidy(folder)
-    fd, name = tempfile.mkstemp(prefix=f".{NAME}.", suffix=".tmp", dir=folder)
+    _remove_stale_files(folder)
+    fd, name = tempfile.mkstemp(prefix=f".{FILE_NAME}.", suffix=".tmp", dir=folder)
     try:
         write(fd, source, meta, blocks)
-        Path(name).replace(folder / NAME)
+        Path(name).replace(folder / FILE_NAME)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(name).unlink()
@@ -232,32 +232,35 @@ def keep(folder: Path, source: Source, meta: Mapping[str, Any], blocks: Mapping[
         os.close(fd)
 
 
-def source_of(record: Path, offset: int) -> Source:
+def source_of(metrics_file: Path, offset: int) -> SnapshotSource:
     """What a snapshot of the first `offset` bytes of a record is made from.
 
     Raises:
         OSError: it cannot be read.
     """
-    return Source(offset, _print(record, offset))
+    return SnapshotSource(offset, _fingerprint(metrics_file, offset))
 
 
-def holds(record: Path, source: Source) -> bool:
+def matches_source(metrics_file: Path, source: SnapshotSource) -> bool:
     """Whether the record still begins with these bytes, as far as samples tell: both ends and 32 places between."""
     try:
-        return record.stat().st_size >= source.offset and _print(record, source.offset) == source.print
+        return (
+            metrics_file.stat().st_size >= source.offset
+            and _fingerprint(metrics_file, source.offset) == source.fingerprint
+        )
     except OSError:
         return False
 
 
-def _print(record: Path, offset: int) -> str:
+def _fingerprint(metrics_file: Path, offset: int) -> str:
     found = hashlib.blake2b(digest_size=16)
-    fd = os.open(record, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(metrics_file, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        found.update(os.pread(fd, min(_END, offset), 0))
-        for i in range(_SAMPLES):
-            at = offset * i // _SAMPLES
-            found.update(os.pread(fd, min(_SAMPLE, offset - at), at))
-        found.update(os.pread(fd, min(_END, offset), max(0, offset - _END)))
+        found.update(os.pread(fd, min(_EDGE_BYTES, offset), 0))
+        for i in range(_SAMPLE_COUNT):
+            at = offset * i // _SAMPLE_COUNT
+            found.update(os.pread(fd, min(_SAMPLE_BYTES, offset - at), at))
+        found.update(os.pread(fd, min(_EDGE_BYTES, offset), max(0, offset - _EDGE_BYTES)))
     finally:
         os.close(fd)
     return found.hexdigest()
@@ -267,9 +270,9 @@ def _aligned(offset: int) -> int:
     return -(-offset // _ALIGN) * _ALIGN
 
 
-def _tidy(folder: Path) -> None:
+def _remove_stale_files(folder: Path) -> None:
     """Remove what writers that were killed left behind."""
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
-            if entry.name.startswith(f".{NAME}.") and time.time() - entry.stat().st_mtime > _STALE:
+            if entry.name.startswith(f".{FILE_NAME}.") and time.time() - entry.stat().st_mtime > _STALE_SECONDS:
                 Path(entry.path).unlink()

@@ -8,30 +8,30 @@ import subprocess
 import sys
 import tempfile
 
-from imgexp_tui.records.metrics.snapshot import Damaged, Snapshot, holds, open_snapshot
+from imgexp_tui.records.metrics.snapshot import Snapshot, SnapshotDamaged, matches_source, open_snapshot
 from imgexp_tui.records.rundir import RunDir
 
-_LENT = 3
+_EXIT_FALLBACK = 3
 """Exit code of `build` where the run's folder took no snapshot, so that it is in the file that was lent."""
 
 
-class Builder:
+class SnapshotJob:
     """One building of a snapshot. Nothing is held up by it: ask `poll` from time to time.
 
     Args:
-        gently: nobody waits for it, so that it gives way to whatever else the machine does, such as training.
+        low_priority: nobody waits for it, so that it gives way to whatever else the machine does, such as training.
 
     Attributes:
         failed: no snapshot came of it.
     """
 
-    def __init__(self, run: RunDir, *, gently: bool = False) -> None:
+    def __init__(self, run: RunDir, *, low_priority: bool = False) -> None:
         self._run = run
         self.failed = False
         # The variable spares NumPy a pool of threads that nothing here uses.
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._fd = nameless_file()
-        words = [os.fspath(run.path.absolute()), str(self._fd), "10" if gently else "0"]
+        self._fd = anonymous_file()
+        words = [os.fspath(run.path.absolute()), str(self._fd), "10" if low_priority else "0"]
         argv = [sys.executable, "-m", "imgexp_tui.records.metrics.snapshot_writer", *words]
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -40,7 +40,7 @@ class Builder:
                 pass_fds=(self._fd,), start_new_session=True,
             )  # fmt: skip
         except OSError:
-            self._give_up()
+            self._clean_up()
 
     def poll(self) -> Snapshot | None:
         """The snapshot, once; None before it is there, and where it `failed`."""
@@ -49,17 +49,17 @@ class Builder:
             return None
         self._process = None
         found = open_snapshot(self._run.cache, self._run.metrics) if code == 0 else None
-        if code == _LENT:
+        if code == _EXIT_FALLBACK:
             fd, self._fd = self._fd, -1
-            with contextlib.suppress(Damaged, OSError):
+            with contextlib.suppress(SnapshotDamaged, OSError):
                 found = Snapshot(fd)
-            if found and not holds(self._run.metrics, found.source):
+            if found and not matches_source(self._run.metrics, found.source):
                 found = None
-        self._give_up()
+        self._clean_up()
         self.failed = found is None
         return found
 
-    def _give_up(self) -> None:
+    def _clean_up(self) -> None:
         self.failed = self._process is None
         if self._fd >= 0:
             os.close(self._fd)
@@ -70,7 +70,7 @@ class Builder:
             os.close(self._fd)
 
 
-def nameless_file() -> int:
+def anonymous_file() -> int:
     """A file in memory, where the system has such, and one on the disk elsewhere.
 
     Raises:

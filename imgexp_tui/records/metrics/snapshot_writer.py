@@ -19,21 +19,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgexp_tui.records.jsonl import read
+from imgexp_tui.records.jsonl import read_records
 from imgexp_tui.records.metrics import snapshot
-from imgexp_tui.records.metrics.columns import Columns, attempts_of, fold, load, resumptions, seconds_of
-from imgexp_tui.records.metrics.follower import WATCHED
-from imgexp_tui.records.metrics.jsonl_columns import Rows, joined, read_rows
-from imgexp_tui.records.metrics.minmax import Floats, Ints, levels_of
-from imgexp_tui.records.metrics.snapshot_job import nameless_file
+from imgexp_tui.records.metrics.columns import (
+    MetricColumns,
+    append_rows,
+    attempt_first_steps,
+    load_columns,
+    resumptions,
+    training_seconds,
+)
+from imgexp_tui.records.metrics.follower import JUDGED_METRICS
+from imgexp_tui.records.metrics.jsonl_columns import MetricRows, concatenate_rows, read_rows
+from imgexp_tui.records.metrics.minmax import Floats, Ints, build_levels
+from imgexp_tui.records.metrics.snapshot_job import anonymous_file
 from imgexp_tui.records.rundir import RunDir
 
-KEPT, LENT, FAILED = 0, 3, 1
-BUCKETS = 1024
+EXIT_STORED, EXIT_FALLBACK, EXIT_FAILED = 0, 3, 1
+MAX_BUCKETS = 1024
 """Most stretches of steps that the overview has; as many as a curve on the main screen."""
-_SHARED = 16 << 20
+_PARALLEL_BYTES = 16 << 20
 """Bytes from which several processes parse."""
-_PROCESSES = 4
+_MAX_PROCESSES = 4
 
 
 def main(argv: list[str]) -> int:
@@ -42,193 +49,205 @@ def main(argv: list[str]) -> int:
     with contextlib.suppress(OSError):
         os.nice(int(argv[2]) if len(argv) > 2 else 0)
     try:
-        found = made(run)
+        found = snapshot_contents(run)
     except OSError:
-        return FAILED
+        return EXIT_FAILED
     try:
-        snapshot.keep(run.cache, *found)
+        snapshot.store(run.cache, *found)
     except OSError:
         if lent is None:
-            return FAILED
+            return EXIT_FAILED
         snapshot.write(lent, *found)
-        return LENT
-    return KEPT
+        return EXIT_FALLBACK
+    return EXIT_STORED
 
 
-def made(run: RunDir) -> tuple[snapshot.Source, dict[str, Any], dict[str, snapshot.Block]]:
+def snapshot_contents(run: RunDir) -> tuple[snapshot.SnapshotSource, dict[str, Any], dict[str, snapshot.SnapshotBlock]]:
     """What a snapshot of the run as it stands holds: source, meta and blocks.
 
     Raises:
         OSError: the record cannot be read.
     """
-    before, offset = Columns(), 0
+    before, offset = MetricColumns(), 0
     if there := snapshot.open_snapshot(run.cache, run.metrics):
-        with contextlib.closing(there), contextlib.suppress(snapshot.Damaged, OSError):
-            before, offset = load(there), there.source.offset
-    rows, offset = _read(run.metrics, offset)
-    columns = fold(before, rows)
+        with contextlib.closing(there), contextlib.suppress(snapshot.SnapshotDamaged, OSError):
+            before, offset = load_columns(there), there.source.offset
+    rows, offset = _read_new_rows(run.metrics, offset)
+    columns = append_rows(before, rows)
     del rows  # of a long record, nothing is to be there twice
     source = snapshot.source_of(run.metrics, offset)
-    return source, *_packed(columns, attempts_of(resumptions(read(run.events)), columns.steps, columns.times))
+    return source, *_meta_and_blocks(
+        columns, attempt_first_steps(resumptions(read_records(run.events)), columns.steps, columns.times)
+    )
 
 
-def _read(record: Path, start: int) -> tuple[Rows, int]:
+def _read_new_rows(metrics_file: Path, start: int) -> tuple[MetricRows, int]:
     """The complete lines from an offset on; long records by several processes."""
-    size = record.stat().st_size
-    count = min(_PROCESSES, len(os.sched_getaffinity(0))) if size - start > _SHARED else 1
+    size = metrics_file.stat().st_size
+    count = min(_MAX_PROCESSES, len(os.sched_getaffinity(0))) if size - start > _PARALLEL_BYTES else 1
     if count < 2:
-        return read_rows(record, start, size)
+        return read_rows(metrics_file, start, size)
     from multiprocessing import get_context
 
-    edges = [start, *(_line_after(record, start + (size - start) * i // count) for i in range(1, count)), size]
+    edges = [
+        start,
+        *(_next_line_start(metrics_file, start + (size - start) * i // count) for i in range(1, count)),
+        size,
+    ]
     with contextlib.ExitStack() as closing:
         # A pipe takes several times as long as memory to bring millions of numbers from one process to another. The
         # files are open before the others are forked, which have them only thereby.
-        files = [nameless_file() for _ in range(count - 1)]
+        files = [anonymous_file() for _ in range(count - 1)]
         for fd in files:
             closing.callback(os.close, fd)
         pool = closing.enter_context(get_context("fork").Pool(count - 1))
         parts = zip(files, pairwise(edges[1:]), strict=True)
-        others = pool.starmap_async(_read_into, [(fd, record, a, b) for fd, (a, b) in parts])
-        found = [read_rows(record, edges[0], edges[1])[0]]
+        others = pool.starmap_async(_read_into_file, [(fd, metrics_file, a, b) for fd, (a, b) in parts])
+        found = [read_rows(metrics_file, edges[0], edges[1])[0]]
         offset = others.get()[-1]
-        return joined(_each(found, files)), offset
+        return concatenate_rows(_iterate_parts(found, files)), offset
 
 
-def _read_into(fd: int, record: Path, start: int, stop: int) -> int:
+def _read_into_file(fd: int, metrics_file: Path, start: int, stop: int) -> int:
     """Read lines into an open file; the offset after the last of them."""
-    rows, offset = read_rows(record, start, stop)
+    rows, offset = read_rows(metrics_file, start, stop)
     with open(fd, "wb", closefd=False) as file:
         pickle.dump(rows, file, protocol=5)
     return offset
 
 
-def _each(found: list[Rows], files: list[int]) -> Iterator[Rows]:
+def _iterate_parts(parsed: list[MetricRows], files: list[int]) -> Iterator[MetricRows]:
     """What is there, then what was read into the files; each is let go of when the next is asked for."""
-    yield found.pop()
+    yield parsed.pop()
     for fd in files:
         with open(fd, "rb", closefd=False) as file:
             file.seek(0)
             yield pickle.load(file)  # of our own process, by a file that has no name
 
 
-def _line_after(record: Path, at: int) -> int:
+def _next_line_start(metrics_file: Path, offset: int) -> int:
     """Where the first line begins that stands wholly after an offset."""
-    with record.open("rb") as file:
-        file.seek(at)
+    with metrics_file.open("rb") as file:
+        file.seek(offset)
         file.readline()
         return file.tell()
 
 
-def _packed(columns: Columns, attempts: dict[int, int]) -> tuple[dict[str, Any], dict[str, snapshot.Block]]:
+def _meta_and_blocks(
+    columns: MetricColumns, attempts: dict[int, int]
+) -> tuple[dict[str, Any], dict[str, snapshot.SnapshotBlock]]:
     steps, epochs, times = columns.steps, columns.epochs, columns.times
-    blocks: dict[str, snapshot.Block] = {"steps": _view(steps), "epochs": _view(epochs), "times": _view(times)}
-    overview = _overview(columns)
+    blocks: dict[str, snapshot.SnapshotBlock] = {
+        "steps": _byte_view(steps),
+        "epochs": _byte_view(epochs),
+        "times": _byte_view(times),
+    }
+    overview = _overview_points(columns)
     metrics = {}
     for i, (name, (at, values)) in enumerate(columns.metrics.items()):
         same = at is steps or (len(at) == len(steps) and bool((at == steps).all()))
         if not same:
-            blocks[f"{i}/steps"] = _view(at)
-        blocks[f"{i}/values"] = _view(values)
-        levels = levels_of(values)
+            blocks[f"{i}/steps"] = _byte_view(at)
+        blocks[f"{i}/values"] = _byte_view(values)
+        levels = build_levels(values)
         for k, level in enumerate(levels):
-            blocks[f"{i}/{k}"] = b"".join(a.tobytes() for a in (level.low, level.high, level.total, level.broken))
+            blocks[f"{i}/{k}"] = b"".join(a.tobytes() for a in (level.low, level.high, level.total, level.not_finite))
         metrics[name] = {"same": same, "levels": [len(level.low) for level in levels]}
-        blocks[f"overview/{i}"] = _pair(*overview[name])
-    blocks["overview/epochs"] = _pair(*_epochs(columns, _best_steps(columns)))
+        blocks[f"overview/{i}"] = _pack_pair(*overview[name])
+    blocks["overview/epochs"] = _pack_pair(*_epoch_points(columns, _best_steps(columns)))
     known = np.isfinite(times)
-    seconds = seconds_of(steps[known], times[known], attempts)
-    blocks["overview/trained"] = _pair(*_trained(columns, steps[known], seconds))
+    seconds = training_seconds(steps[known], times[known], attempts)
+    blocks["overview/trained"] = _pack_pair(*_training_time_points(columns, steps[known], seconds))
     meta = {
         "metrics": metrics,
         "attempts": list(attempts.items()),
-        "began": _began(columns),
+        "began": _epoch_start_times(columns),
         "seconds": float(seconds[-1]) if len(seconds) else 0.0,
         "longest": float(np.diff(seconds).max(initial=0.0)),
         "step": int(steps[-1]) if len(steps) else None,
-        "epoch": _latest(epochs),
-        "time": _latest(times),
-        "begun": _latest(times[::-1]),
+        "epoch": _last_finite(epochs),
+        "time": _last_finite(times),
+        "begun": _last_finite(times[::-1]),
     }
     # What is read first stands first.
     return meta, {n: blocks[n] for n in sorted(blocks, key=lambda n: not n.startswith("overview"))}
 
 
-def _overview(columns: Columns) -> dict[str, tuple[Ints, Floats]]:
+def _overview_points(columns: MetricColumns) -> dict[str, tuple[Ints, Floats]]:
     """Of each metric: the extremes and a broken value of every stretch, its last, and what stands beside the best."""
     last = int(columns.steps[-1]) if len(columns.steps) else 0
     size = 1
-    while max(0, last - 1) // size >= BUCKETS:
+    while max(0, last - 1) // size >= MAX_BUCKETS:
         size *= 2
     best = _best_steps(columns)
     found = {}
     for name, (steps, values) in columns.metrics.items():
         stretch = np.maximum(steps - 1, 0) // size
         firsts = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]])) if len(steps) else steps[:0]
-        chosen = _chosen(values, firsts)
+        chosen = _chosen_points(values, firsts)
         chosen[np.isin(steps, best)] = True
         found[name] = (steps[chosen], values[chosen])
     return found
 
 
-def _chosen(values: Floats, firsts: Ints) -> npt.NDArray[np.bool_]:
-    """Which values stand for the stretches that begin at `firsts`."""
+def _chosen_points(values: Floats, bucket_starts: Ints) -> npt.NDArray[np.bool_]:
+    """Which values stand for the stretches that begin at `bucket_starts`."""
     chosen = np.zeros(len(values), np.bool_)
     if not len(values):
         return chosen
     chosen[-1] = True
-    lengths = np.diff(np.append(firsts, len(values)))
+    lengths = np.diff(np.append(bucket_starts, len(values)))
     fine = np.isfinite(values)
     for extreme in (np.fmin, np.fmax):
         hidden = np.where(fine, values, np.nan)
-        hits = np.flatnonzero(hidden == np.repeat(extreme.reduceat(hidden, firsts), lengths))
-        chosen[_first_of_each(hits, firsts)] = True
-    chosen[_first_of_each(np.flatnonzero(~fine), firsts)] = True
+        hits = np.flatnonzero(hidden == np.repeat(extreme.reduceat(hidden, bucket_starts), lengths))
+        chosen[_first_hit_per_bucket(hits, bucket_starts)] = True
+    chosen[_first_hit_per_bucket(np.flatnonzero(~fine), bucket_starts)] = True
     return chosen
 
 
-def _first_of_each(hits: npt.NDArray[np.intp], firsts: Ints) -> npt.NDArray[np.intp]:
+def _first_hit_per_bucket(hits: npt.NDArray[np.intp], bucket_starts: Ints) -> npt.NDArray[np.intp]:
     """The first hit in each stretch."""
-    stretch = np.searchsorted(firsts, hits, side="right")
+    stretch = np.searchsorted(bucket_starts, hits, side="right")
     return hits[np.concatenate([[True], stretch[1:] != stretch[:-1]])] if len(hits) else hits
 
 
-def _best_steps(columns: Columns) -> list[int]:
+def _best_steps(columns: MetricColumns) -> list[int]:
     """Where the metrics have their best by which a run is judged."""
     found = []
-    for name in WATCHED:
+    for name in JUDGED_METRICS:
         steps, values = columns.metrics.get(name, (None, None))
         if steps is not None and values is not None and np.isfinite(values).any():
             found.append(int(steps[int(np.nanargmin(np.where(np.isfinite(values), values, np.nan)))]))
     return found
 
 
-def _epochs(columns: Columns, best: list[int]) -> tuple[Ints, Floats]:
+def _epoch_points(columns: MetricColumns, best_steps: list[int]) -> tuple[Ints, Floats]:
     """Where an epoch begins, and the epochs of the best values."""
     known = np.isfinite(columns.epochs)
     steps, epochs = columns.steps[known], columns.epochs[known]
     if not len(steps):
         return steps, epochs
     kept = np.concatenate([[True], epochs[1:] != epochs[:-1]])
-    if kept.sum() > 4 * BUCKETS:  # epochs in fractions: any of them will do
+    if kept.sum() > 4 * MAX_BUCKETS:  # epochs in fractions: any of them will do
         kept[:] = False
-        kept[:: max(1, len(kept) // BUCKETS)] = True
+        kept[:: max(1, len(kept) // MAX_BUCKETS)] = True
     kept[-1] = True
-    kept[np.isin(steps, best)] = True
+    kept[np.isin(steps, best_steps)] = True
     return steps[kept], epochs[kept]
 
 
-def _trained(columns: Columns, steps: Ints, seconds: Floats) -> tuple[Ints, Floats]:
+def _training_time_points(columns: MetricColumns, steps: Ints, seconds: Floats) -> tuple[Ints, Floats]:
     """Steps of validations, at most so many, the last among them, and seconds of training until then."""
     found = [at for name, (at, _) in columns.metrics.items() if name.startswith("valid/")]
     at = np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
     if not len(steps):
         return at[:0], seconds[:0]
-    at = np.concatenate([at[:-1][:: max(1, len(at) // (4 * BUCKETS))], at[-1:]])
+    at = np.concatenate([at[:-1][:: max(1, len(at) // (4 * MAX_BUCKETS))], at[-1:]])
     return at, np.interp(at, steps, seconds)
 
 
-def _began(columns: Columns) -> list[tuple[int, float]]:
+def _epoch_start_times(columns: MetricColumns) -> list[tuple[int, float]]:
     """Epochs and when they began: the time of the first line of each."""
     known = np.isfinite(columns.epochs) & np.isfinite(columns.times)
     epochs, times = columns.epochs[known].astype(np.int64), columns.times[known]
@@ -236,17 +255,17 @@ def _began(columns: Columns) -> list[tuple[int, float]]:
     return [(int(epochs[i]), float(times[i])) for i in firsts]
 
 
-def _latest(values: Floats) -> float | None:
+def _last_finite(values: Floats) -> float | None:
     known = np.flatnonzero(np.isfinite(values))
     return float(values[known[-1]]) if len(known) else None
 
 
-def _view(values: Ints | Floats) -> memoryview:
+def _byte_view(values: Ints | Floats) -> memoryview:
     """The bytes of numbers, not copied."""
     return np.ascontiguousarray(values).data.cast("B")
 
 
-def _pair(steps: Ints, values: Floats) -> bytes:
+def _pack_pair(steps: Ints, values: Floats) -> bytes:
     return steps.tobytes() + values.tobytes()
 
 

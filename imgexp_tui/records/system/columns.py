@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from imgexp_tui.records.jsonl import LineTail
-from imgexp_tui.records.metrics.columns import Columns
+from imgexp_tui.records.metrics.columns import MetricColumns
 from imgexp_tui.records.metrics.minmax import Floats, Ints
 
-_CONSTANT = ("_total", "_limit", "_max")
+_CONSTANT_SUFFIXES = ("_total", "_limit", "_max")
 """How the names of what a machine has end; there is no course to see."""
 
 
@@ -31,11 +31,11 @@ class SystemSeries:
             if self._tail.restarted:
                 self._times, self._samples = array("d"), {}
             for record in batch:
-                self._add(record)
+                self._add_sample(record)
             changed = True
         return changed
 
-    def _add(self, record: dict[str, object]) -> None:
+    def _add_sample(self, record: dict[str, object]) -> None:
         moment = record.get("time")
         if not isinstance(moment, int | float) or not math.isfinite(moment):
             return
@@ -44,12 +44,12 @@ class SystemSeries:
         for name, value in record.items():
             if name == "time" or isinstance(value, bool) or not isinstance(value, int | float):
                 continue
-            if not name.endswith(_CONSTANT):
+            if not name.endswith(_CONSTANT_SUFFIXES):
                 rows, values = self._samples.setdefault(name, (array("q"), array("d")))
                 rows.append(len(self._times) - 1)
                 values.append(float(value))
 
-    def columns(self, steps: Ints, times: Floats) -> Columns:
+    def columns(self, steps: Ints, times: Floats) -> MetricColumns:
         """Every sample at the step that had been done last, 0 before the first; several may stand at one step.
 
         Args:
@@ -63,8 +63,8 @@ class SystemSeries:
             name: (at[np.frombuffer(rows, np.int64)], np.frombuffer(values, np.float64).copy())
             for name, (rows, values) in self._samples.items()
         }
-        return Columns(metrics=metrics)
+        return MetricColumns(metrics=metrics)
 
-    def moment(self, seconds: float) -> float:
+    def time_at(self, seconds: float) -> float:
         """When a sample was taken, by the seconds since the first one; nan before there is any."""
         return self._times[0] + seconds if self._times else math.nan

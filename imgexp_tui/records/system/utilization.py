@@ -6,42 +6,42 @@ import math
 from array import array
 from collections.abc import Iterator
 
-_LONGEST = 30.0
+_MAX_SAMPLE_SECONDS = 30.0
 """Seconds that one sample stands for at most: a gap in the samples tells nothing."""
 
 
-class Gauge:
+class UtilizationHistogram:
     """Seconds spent at each whole percent of a gauge that reads 0 to 100.
 
     Attributes:
-        seconds: time in all.
+        total_seconds: time in all.
     """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self._at = array("d", bytes(8 * 101))
+        self.total_seconds = 0.0
+        self._seconds_at = array("d", bytes(8 * 101))
 
     def add(self, percent: float, seconds: float) -> None:
-        """The gauge stood at `percent` for the `seconds` since the sample before."""
+        """The gauge stood at `percent` for the `total_seconds` since the sample before."""
         if math.isfinite(percent) and seconds > 0:
-            seconds = min(seconds, _LONGEST)
-            self._at[round(min(100.0, max(0.0, percent)))] += seconds
-            self.seconds += seconds
+            seconds = min(seconds, _MAX_SAMPLE_SECONDS)
+            self._seconds_at[round(min(100.0, max(0.0, percent)))] += seconds
+            self.total_seconds += seconds
 
     def share_above(self, percent: int) -> float:
         """Share of the time, 0 to 1, in which it read more than `percent`."""
-        return sum(self._at[percent + 1 :]) / self.seconds if self.seconds else 0.0
+        return sum(self._seconds_at[percent + 1 :]) / self.total_seconds if self.total_seconds else 0.0
 
     def quantile(self, share: float) -> int:
         """The percent that it did not exceed in this `share` of the time."""
-        wanted = share * self.seconds
-        for percent, so_far in enumerate(self._accumulated()):
+        wanted = share * self.total_seconds
+        for percent, so_far in enumerate(self._cumulative_seconds()):
             if so_far >= wanted and so_far > 0:
                 return percent
         return 100
 
-    def _accumulated(self) -> Iterator[float]:
+    def _cumulative_seconds(self) -> Iterator[float]:
         total = 0.0
-        for seconds in self._at:
+        for seconds in self._seconds_at:
             total += seconds
             yield total

@@ -10,45 +10,45 @@ import sys
 import time
 from pathlib import Path
 
-from imgexp_tui.monitor.proc import environment
+from imgexp_tui.monitor.proc import read_environment
 from imgexp_tui.records.documents import Process
-from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.process_identity import ProcessIdentity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import user_scope
-from imgexp_tui.runner.supervisor.process_cleanup import MARK
+from imgexp_tui.runner.supervisor.process_cleanup import RUN_UUID_VARIABLE
 from imgexp_tui.text import clean_line
 
-SUPERVISOR = "imgexp_tui.runner.supervise"
-ORPHAN = "imgexp_tui.runner.orphan"
-LOG = "supervisor.log"
+SUPERVISOR_MODULE = "imgexp_tui.runner.supervise"
+ORPHAN_MODULE = "imgexp_tui.runner.orphan"
+SUPERVISOR_LOG = "supervisor.log"
 """What such a process itself has to complain about; gone where that is nothing."""
 STARTED = "started"
 """What it says on standard output when it is at work."""
 QUEUED = "queued"
 """What it says instead when its run has to wait."""
-_PATIENCE = 120.0
+_START_TIMEOUT = 120.0
 """Seconds for a start: Python on a slow network file system."""
-_GATE_PATIENCE = 5.0
+_RELEASE_TIMEOUT = 5.0
 
 
 class NotStarted(Exception):
     """One sentence that says why not."""
 
 
-def supervise(run: RunDir) -> None:
-    """Start the supervisor of a run, as `start` does.
+def start_supervisor(run: RunDir) -> None:
+    """Start the supervisor of a run, as `start_detached` does.
 
     Where it is killed when its trainer has just begun, the run is under way all the same.
     """
     try:
-        start(SUPERVISOR, run)
+        start_detached(SUPERVISOR_MODULE, run)
     except NotStarted:
         process = Process.read(run)
-        if not (process and process.trainer and _begins(process.trainer, process.uuid)):
+        if not (process and process.trainer and _trainer_was_released(process.trainer, process.uuid)):
             raise
 
 
-def start(module: str, run: RunDir) -> None:
+def start_detached(module: str, run: RunDir) -> None:
     """Run `python -m module RUN_DIR` in a session of its own, with files for stdio, and wait for its first word.
 
     The module forks once, so that its process is a child of nobody's; what it says stands in `supervisor.log`.
@@ -58,19 +58,19 @@ def start(module: str, run: RunDir) -> None:
         OSError: its log cannot be written.
     """
     words = [sys.executable, "-P", "-m", module, os.fspath(run.path.absolute())]
-    before = user_scope.scope()
-    said = _first_word([*before, *words], run)
+    before = user_scope.scope_command()
+    said = _read_first_word([*before, *words], run)
     if not said and before:  # there is no manager of the user's to ask; the supervisor says what that means
-        said = _first_word(words, run)
+        said = _read_first_word(words, run)
     if said not in (STARTED, QUEUED):
-        raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / LOG)}")
+        raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / SUPERVISOR_LOG)}")
 
 
-def _first_word(words: list[str], run: RunDir) -> str:
+def _read_first_word(command: list[str], run: RunDir) -> str:
     """Start a process and read what it says before it lets go of its standard output."""
-    with (run.path / LOG).open("ab") as log:
+    with (run.path / SUPERVISOR_LOG).open("ab") as log:
         child = subprocess.Popen(
-            words,
+            command,
             cwd="/",
             env={k: v for k, v in os.environ.items() if not k.startswith("IMGEXP_RUN_")},
             stdin=subprocess.DEVNULL,
@@ -79,19 +79,19 @@ def _first_word(words: list[str], run: RunDir) -> str:
             start_new_session=True,
         )
     try:
-        return child.communicate(timeout=_PATIENCE)[0].decode("utf-8", "replace").strip()
+        return child.communicate(timeout=_START_TIMEOUT)[0].decode("utf-8", "replace").strip()
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
-        raise NotStarted(f"its supervisor did not come up within {_PATIENCE:g} s") from None
+        raise NotStarted(f"its supervisor did not come up within {_START_TIMEOUT:g} s") from None
 
 
-def _begins(trainer: Identity, uuid: str) -> bool:
+def _trainer_was_released(trainer: ProcessIdentity, uuid: str) -> bool:
     """Whether a trainer that has lost its supervisor is past the gate: it bears the run's mark then, else it ends."""
-    deadline = time.monotonic() + _GATE_PATIENCE
-    while trainer.alive():
-        if f"{MARK}={uuid}".encode() in environment(trainer.pid) or time.monotonic() > deadline:
+    deadline = time.monotonic() + _RELEASE_TIMEOUT
+    while trainer.is_alive():
+        if f"{RUN_UUID_VARIABLE}={uuid}".encode() in read_environment(trainer.pid) or time.monotonic() > deadline:
             return True
         time.sleep(0.01)
     return False

@@ -7,62 +7,62 @@ from collections.abc import Mapping
 
 from imgexp_tui.monitor.gpu import GpuSampler
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.process_identity import Identity
+from imgexp_tui.records.process_identity import ProcessIdentity
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner.queue.gpu_load import Cards
-from imgexp_tui.runner.queue.queue import Gone, Queue
+from imgexp_tui.runner.queue.gpu_load import GpuLoadSampler
+from imgexp_tui.runner.queue.queue import NotInQueue, Queue
 from imgexp_tui.runner.queue.scheduler import Ticket
 
-PACE = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at the queue: an owner that crashed wakes nobody."""
 
 
-class Place:
+class Lease:
     """The place of one attempt of a run.
 
     Attributes:
         gpus: the GPUs that it has; () before it has one, and where it needs none.
     """
 
-    def __init__(self, run: RunDir, request: Request, supervisor: Identity) -> None:
+    def __init__(self, run: RunDir, request: Request, supervisor: ProcessIdentity) -> None:
         self._queue = Queue()
-        self._cards = Cards()
+        self._gpu_loads = GpuLoadSampler()
         self.gpus: tuple[int, ...] = ()
         self._ticket = Ticket(
             uuid=request.uuid,
             version=run.version,
-            run=run.run,
+            run=run.run_id,
             path=os.fspath(run.path),
             supervisor=supervisor,
             gpus=request.gpus,
             gpu_memory=request.gpu_memory,
             slots=request.slots,
-            allowed=allowed(request, os.environ),
+            allowed=allowed_gpus(request, os.environ),
         )
         self._queue.join(self._ticket)
 
-    def ask(self) -> str:
+    def try_acquire(self) -> str:
         """Why the run has to wait; "" once it has its place.
 
         Raises:
             QueueError: the queue cannot be used.
         """
         try:
-            found = self._queue.take(self._ticket.uuid, self._cards)
-        except Gone:  # somebody removed the file
+            found = self._queue.try_acquire(self._ticket.uuid, self._gpu_loads)
+        except NotInQueue:  # somebody removed the file
             self._queue.join(self._ticket)
-            found = self._queue.take(self._ticket.uuid, self._cards)
+            found = self._queue.try_acquire(self._ticket.uuid, self._gpu_loads)
         if isinstance(found, str):
             return found
         self.gpus = found
         return ""
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Leave the queue, whether or not the place was taken."""
         self._queue.leave(self._ticket.uuid)
 
 
-def allowed(request: Request, environ: Mapping[str, str]) -> tuple[int, ...] | None:
+def allowed_gpus(request: Request, environ: Mapping[str, str]) -> tuple[int, ...] | None:
     """The GPUs that a run may be put on: `device = "cuda:1"` names one, CUDA_VISIBLE_DEVICES some; None for any."""
     kind, _, index = str(request.config.get("device", "")).partition(":")
     if request.trainer == "shipped" and kind == "cuda" and index.isdecimal():

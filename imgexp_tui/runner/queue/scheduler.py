@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from imgexp_tui.records.process_identity import Identity
-from imgexp_tui.runner.queue.gpu_load import Card
-from imgexp_tui.text import listed, memory
+from imgexp_tui.records.process_identity import ProcessIdentity
+from imgexp_tui.runner.queue.gpu_load import GpuLoad
+from imgexp_tui.text import format_memory, join_names
 
-_FULL = 0.25
+_FOREIGN_MEMORY_LIMIT = 0.25
 """Share of a GPU's memory from which it counts as filled by other people's processes, where no `gpu_memory` is asked:
 a desktop with its browser stays below it on a card that trains, a training does not."""
 
@@ -35,7 +35,7 @@ class Ticket:
     version: str
     run: str
     path: str
-    supervisor: Identity
+    supervisor: ProcessIdentity
     gpus: int
     gpu_memory: int
     slots: int
@@ -47,113 +47,117 @@ class Ticket:
         return f"{self.version}/{self.run}"
 
 
-def decide(me: Ticket, queue: Sequence[Ticket], cards: Sequence[Card]) -> tuple[int, ...] | str:
-    """The GPUs that `me` may take now (none on a machine without, or where it wants none), or why it has to wait.
+def decide(ticket: Ticket, queue: Sequence[Ticket], gpus: Sequence[GpuLoad]) -> tuple[int, ...] | str:
+    """The GPUs that `ticket` may take now (none on a machine without, or where it wants none), or why it has to wait.
 
     Args:
-        queue: every living ticket in order, `me` among them.
-        cards: the GPUs of this machine.
+        queue: every living ticket in order, `ticket` among them.
+        gpus: the GPUs of this machine.
     """
-    mine = _wanted(me, cards)
-    if _hopeless(me, cards):
-        return f"it needs {me.gpus} GPUs, and of those here it may take {len(mine)}"
-    desk, ahead = _Desk(queue, cards), 0
+    mine = _candidate_gpus(ticket, gpus)
+    if _is_unsatisfiable(ticket, gpus):
+        return f"it needs {ticket.gpus} GPUs, and of those here it may take {len(mine)}"
+    desk, ahead = _Allocation(queue, gpus), 0
     for other in queue:
-        if other.uuid == me.uuid:
+        if other.uuid == ticket.uuid:
             break
-        if other.held is None and bool(_wanted(other, cards)) == bool(mine):
+        if other.held is None and bool(_candidate_gpus(other, gpus)) == bool(mine):
             ahead += 1
-            desk.keep_for(other)
+            desk.reserve_for(other)
     if mine:
-        free, busy = desk.sorted_out(me)
-        if len(free) >= me.gpus:
-            return tuple(sorted(free[: me.gpus]))
-        why = "; ".join(_clause(on, reason) for reason, on in busy.items())
+        free, busy = desk.free_and_busy_gpus(ticket)
+        if len(free) >= ticket.gpus:
+            return tuple(sorted(free[: ticket.gpus]))
+        why = "; ".join(_gpu_clause(on, reason) for reason, on in busy.items())
     else:
-        here = desk.on_machine()
-        if len(here) < _limit(me, here):
+        here = desk.holders_without_gpu()
+        if len(here) < _sharing_limit(ticket, here):
             return ()
-        why = f"this machine {desk.occupied_by(here)}"
+        why = f"this machine {desk.describe_holders(here)}"
     return f"{why}, {ahead} ahead" if ahead else why
 
 
-def _clause(on: list[str], reason: str) -> str:
-    return f"GPU{'s' if len(on) > 1 else ''} {listed(on)} {reason}"
+def _gpu_clause(gpus: list[str], reason: str) -> str:
+    return f"GPU{'s' if len(gpus) > 1 else ''} {join_names(gpus)} {reason}"
 
 
-def _wanted(ticket: Ticket, cards: Sequence[Card]) -> list[Card]:
+def _candidate_gpus(ticket: Ticket, gpus: Sequence[GpuLoad]) -> list[GpuLoad]:
     """The cards that a ticket could be put on; [] for one that takes a place of the machine."""
     if not ticket.gpus:
         return []
-    return [c for c in cards if ticket.allowed is None or c.index in ticket.allowed]
+    return [c for c in gpus if ticket.allowed is None or c.index in ticket.allowed]
 
 
-def _hopeless(ticket: Ticket, cards: Sequence[Card]) -> bool:
+def _is_unsatisfiable(ticket: Ticket, gpus: Sequence[GpuLoad]) -> bool:
     """Whether this machine has GPUs, and too few of them for it."""
-    return bool(ticket.gpus and cards) and len(_wanted(ticket, cards)) < ticket.gpus
+    return bool(ticket.gpus and gpus) and len(_candidate_gpus(ticket, gpus)) < ticket.gpus
 
 
-def _limit(me: Ticket, here: Sequence[Ticket]) -> int:
+def _sharing_limit(ticket: Ticket, holders: Sequence[Ticket]) -> int:
     """How many may share: as many as each of them agrees to."""
-    return min([me.slots, *(h.slots for h in here)])
+    return min([ticket.slots, *(h.slots for h in holders)])
 
 
-class _Desk:
+class _Allocation:
     """Who has what, those ahead of somebody included as if they had got theirs."""
 
-    def __init__(self, queue: Sequence[Ticket], cards: Sequence[Card]) -> None:
-        self._cards = cards
+    def __init__(self, queue: Sequence[Ticket], gpus: Sequence[GpuLoad]) -> None:
+        self._gpus = gpus
         self._holders = [t for t in queue if t.held is not None]
-        self._waiting: set[str] = set()
+        self._waiting_uuids: set[str] = set()
 
-    def keep_for(self, other: Ticket) -> None:
-        """Set aside what `other`, who waits, could take."""
-        if _hopeless(other, self._cards):
+    def reserve_for(self, ticket: Ticket) -> None:
+        """Set aside what `ticket`, who waits, could take."""
+        if _is_unsatisfiable(ticket, self._gpus):
             return
-        wanted = _wanted(other, self._cards)
-        kept = tuple(self.sorted_out(other)[0][: other.gpus]) if wanted else ()
+        wanted = _candidate_gpus(ticket, self._gpus)
+        kept = tuple(self.free_and_busy_gpus(ticket)[0][: ticket.gpus]) if wanted else ()
         if kept or not wanted:
-            self._holders.append(replace(other, held=kept))
-            self._waiting.add(other.uuid)
+            self._holders.append(replace(ticket, held=kept))
+            self._waiting_uuids.add(ticket.uuid)
 
-    def on_machine(self) -> list[Ticket]:
+    def holders_without_gpu(self) -> list[Ticket]:
         """Those who have a place of the machine without a GPU."""
         return [h for h in self._holders if not h.held]
 
-    def sorted_out(self, me: Ticket) -> tuple[list[int], dict[str, list[str]]]:
-        """The cards that are free for `me`, the emptiest first; and the others by the reason."""
+    def free_and_busy_gpus(self, ticket: Ticket) -> tuple[list[int], dict[str, list[str]]]:
+        """The cards that are free for `ticket`, the emptiest first; and the others by the reason."""
         free: list[tuple[int, int, int]] = []
         busy: dict[str, list[str]] = {}
-        for card in _wanted(me, self._cards):
+        for card in _candidate_gpus(ticket, self._gpus):
             here = [h for h in self._holders if card.index in (h.held or ())]
-            if len(here) >= _limit(me, here):
-                busy.setdefault(self.occupied_by(here), []).append(str(card.index))
-            elif reason := _too_full(me, card, here):
+            if len(here) >= _sharing_limit(ticket, here):
+                busy.setdefault(self.describe_holders(here), []).append(str(card.index))
+            elif reason := _full_reason(ticket, card, here):
                 busy.setdefault(reason, []).append(str(card.index))
             else:
                 free.append((len(here), card.used or 0, card.index))
         return [index for *_, index in sorted(free)], busy
 
-    def occupied_by(self, here: Sequence[Ticket]) -> str:
+    def describe_holders(self, holders: Sequence[Ticket]) -> str:
         """Such as "busy with v3/20261124-081530-3fa2c1"."""
-        running = [h.name for h in here if h.uuid not in self._waiting]
-        return f"busy with {listed(running)}" if running else f"kept for {listed([h.name for h in here])}"
+        running = [h.name for h in holders if h.uuid not in self._waiting_uuids]
+        return f"busy with {join_names(running)}" if running else f"kept for {join_names([h.name for h in holders])}"
 
 
-def _too_full(me: Ticket, card: Card, here: Sequence[Ticket]) -> str:
-    """Why a card has no room for `me`; "" where it has. What others were promised counts, taken or not."""
-    if card.total is None:
+def _full_reason(ticket: Ticket, gpu: GpuLoad, holders: Sequence[Ticket]) -> str:
+    """Why a card has no room for `ticket`; "" where it has. What others were promised counts, taken or not."""
+    if gpu.total is None:
         return ""
-    if me.gpu_memory:
-        taken = max(card.used or 0, card.foreign + sum(h.gpu_memory for h in here))
-        free = max(0, card.total - taken)
-        return "" if free >= me.gpu_memory else f"too full: {memory(free)} free of {memory(me.gpu_memory)}"
-    if card.foreign > _FULL * card.total:
-        return f"busy with other people's processes ({memory(card.foreign, card.total)})"
+    if ticket.gpu_memory:
+        taken = max(gpu.used or 0, gpu.used_by_others + sum(h.gpu_memory for h in holders))
+        free = max(0, gpu.total - taken)
+        return (
+            ""
+            if free >= ticket.gpu_memory
+            else f"too full: {format_memory(free)} free of {format_memory(ticket.gpu_memory)}"
+        )
+    if gpu.used_by_others > _FOREIGN_MEMORY_LIMIT * gpu.total:
+        return f"busy with other people's processes ({format_memory(gpu.used_by_others, gpu.total)})"
     return ""
 
 
-def held_by_card(queue: Sequence[Ticket]) -> Mapping[int, list[str]]:
+def run_uuids_by_gpu(queue: Sequence[Ticket]) -> Mapping[int, list[str]]:
     """Card → UUIDs of the runs that were given it."""
     found: dict[int, list[str]] = {}
     for ticket in queue:

@@ -8,20 +8,20 @@ import re
 from imgexp_tui import durable
 from imgexp_tui.records.rundir import RunDir
 
-ROOM = ".room"
-_CLAIM = re.compile(r"\.?\.(?:attempt|stop)-(\d+)(?:\.\w+\.tmp)?")
+RESERVED_FILE = ".room"
+_LOCK_FILE_NAME = re.compile(r"\.?\.(?:attempt|stop)-(\d+)(?:\.\w+\.tmp)?")
 
 
-def clear(run: RunDir, attempt: int) -> None:
+def remove_leftovers(run: RunDir, attempt: int) -> None:
     """Remove it, as the one process that may write in the folder now: whoever has the claim for `attempt`.
 
     Claims for later attempts are left alone: another process may be making one.
     """
     with contextlib.suppress(OSError):
-        durable.tidy(run.path, (run.request.name, run.process.name, run.exit.name, ROOM))
-        durable.tidy(run.checkpoints)
-        (run.path / ROOM).unlink(missing_ok=True)
+        durable.remove_temporary_files(run.path, (run.request.name, run.process.name, run.exit.name, RESERVED_FILE))
+        durable.remove_temporary_files(run.checkpoints)
+        (run.path / RESERVED_FILE).unlink(missing_ok=True)
         for path in list(run.path.iterdir()):
-            claim = _CLAIM.fullmatch(path.name)
+            claim = _LOCK_FILE_NAME.fullmatch(path.name)
             if claim and int(claim[1]) < attempt:
                 path.unlink(missing_ok=True)

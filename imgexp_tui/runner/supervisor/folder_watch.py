@@ -6,19 +6,19 @@ import errno
 import os
 from pathlib import Path
 
-_DELETED = " (deleted)"
+_DELETED_SUFFIX = " (deleted)"
 
 
-class Folder:
+class WatchedFolder:
     """A folder, known by itself rather than by its path."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def deleted(self) -> bool:
+    def is_deleted(self) -> bool:
         """Linux marks the link of an open folder that has no name any more; a network file system calls it stale."""
         try:
             os.fstat(self._fd)
-            return os.readlink(f"/proc/self/fd/{self._fd}").endswith(_DELETED)  # noqa: PTH115
+            return os.readlink(f"/proc/self/fd/{self._fd}").endswith(_DELETED_SUFFIX)  # noqa: PTH115
         except OSError as error:
             return error.errno == errno.ESTALE

@@ -9,36 +9,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-_ROOT = Path("/sys/fs/cgroup")
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class OomKillCounter:
     """A counter of kills and the value that it had at first."""
 
     path: Path
-    whole_machine: bool
-    first: int
+    is_machine_wide: bool
+    initial: int
 
-    def told(self) -> str | None:
+    def describe_kills(self) -> str | None:
         """A clause that says how many processes were killed since; None where none was."""
-        killed = (_read(self.path) or 0) - self.first
+        killed = (_read_oom_kills(self.path) or 0) - self.initial
         if killed < 1:
             return None
         what = "a process" if killed == 1 else f"{killed} processes"
-        return f"out of memory: the kernel killed {what}" + (" of this machine" if self.whole_machine else "")
+        return f"out of memory: the kernel killed {what}" + (" of this machine" if self.is_machine_wide else "")
 
 
-def counter() -> Counter | None:
+def read_oom_counter() -> OomKillCounter | None:
     """The counter of this process's control group, else of the machine, as it stands now."""
-    for path in _group_files():
-        if (value := _read(path)) is not None:
-            return Counter(path, False, value)
+    for path in _cgroup_files():
+        if (value := _read_oom_kills(path)) is not None:
+            return OomKillCounter(path, False, value)
     machine = Path("/proc/vmstat")
-    return Counter(machine, True, value) if (value := _read(machine)) is not None else None
+    return OomKillCounter(machine, True, value) if (value := _read_oom_kills(machine)) is not None else None
 
 
-def _group_files() -> list[Path]:
+def _cgroup_files() -> list[Path]:
     """Where the counter may lie: version 2 (alone or beside version 1), version 1; also as a container sees them."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
@@ -48,13 +48,17 @@ def _group_files() -> list[Path]:
     for _, controllers, group in (line.split(":", 2) for line in lines if line.count(":") >= 2):
         below = group.lstrip("/")
         if not controllers:
-            found += [root / part / "memory.events" for root in (_ROOT, _ROOT / "unified") for part in (below, "")]
+            found += [
+                root / part / "memory.events"
+                for root in (_CGROUP_ROOT, _CGROUP_ROOT / "unified")
+                for part in (below, "")
+            ]
         elif "memory" in controllers.split(","):
-            found += [_ROOT / "memory" / part / "memory.oom_control" for part in (below, "")]
+            found += [_CGROUP_ROOT / "memory" / part / "memory.oom_control" for part in (below, "")]
     return found
 
 
-def _read(path: Path) -> int | None:
+def _read_oom_kills(path: Path) -> int | None:
     try:
         words = (line.split() for line in path.read_text().splitlines())
         return next((int(w[1]) for w in words if len(w) == 2 and w[0] == "oom_kill"), None)

@@ -7,64 +7,66 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 
-from imgexp_tui.monitor.proc import descendants, environment, pids, stat
-from imgexp_tui.records.process_identity import Identity, identity
-from imgexp_tui.runner.signals import send
+from imgexp_tui.monitor.proc import descendants, list_pids, read_environment, read_stat
+from imgexp_tui.records.process_identity import ProcessIdentity, identity_of
+from imgexp_tui.runner.signals import send_signals
 
-MARK = "IMGEXP_RUN_UUID"
+RUN_UUID_VARIABLE = "IMGEXP_RUN_UUID"
 """The environment variable that every process of a run inherits."""
 
 _STAGES = ((None, 0.5), (signal.SIGTERM, 5.0), (signal.SIGKILL, 10.0))
 """What is sent, and how many seconds are given: most helpers end by themselves when their parent is gone."""
-_PACE = 0.05
+_POLL_INTERVAL = 0.05
 
 
-def sweep(find: Callable[[], Iterable[Identity]], *, gently: bool = True) -> list[Identity]:
-    """End all processes that `find` finds, as long as it finds any; the ones that had to be told.
+def end_processes(
+    find_processes: Callable[[], Iterable[ProcessIdentity]], *, graceful: bool = True
+) -> list[ProcessIdentity]:
+    """End all processes that `find_processes` finds, as long as it finds any; the ones that had to be told.
 
     Args:
-        gently: wait and ask before killing.
+        graceful: wait and ask before killing.
     """
-    told: dict[Identity, signal.Signals] = {}
-    for signum, patience in _STAGES if gently else _STAGES[-1:]:
+    told: dict[ProcessIdentity, signal.Signals] = {}
+    for signum, patience in _STAGES if graceful else _STAGES[-1:]:
         deadline = time.monotonic() + patience
-        while (left := list(find())) and time.monotonic() < deadline:
+        while (left := list(find_processes())) and time.monotonic() < deadline:
             for process in left:
-                if signum is not None and told.get(process) != signum and send(process, signum):
+                if signum is not None and told.get(process) != signum and send_signals(process, signum):
                     told[process] = signum
-            time.sleep(_PACE)
+            time.sleep(_POLL_INTERVAL)
         if not left:
             break
     return list(told)
 
 
-def below(pid: int) -> list[Identity]:
+def living_descendants(pid: int) -> list[ProcessIdentity]:
     """The living processes below `pid`."""
-    return _living(descendants(pid))
+    return _living_identities(descendants(pid))
 
 
-def of_run(uuid: str, trainer: Identity | None) -> list[Identity]:
+def processes_of_run(uuid: str, trainer: ProcessIdentity | None) -> list[ProcessIdentity]:
     """The living processes of a run that no supervisor holds together any more.
 
     Found by the mark in their environment and, for those that wiped it, by their place below the trainer or in its
     session.
     """
-    mark = f"{MARK}={uuid}".encode()
-    found = {pid for pid in pids() if mark in environment(pid)}
-    if trainer and trainer.here:
-        if trainer.alive():
+    mark = f"{RUN_UUID_VARIABLE}={uuid}".encode()
+    found = {pid for pid in list_pids() if mark in read_environment(pid)}
+    if trainer and trainer.is_on_this_host:
+        if trainer.is_alive():
             found |= {trainer.pid, *descendants(trainer.pid)}
-        found |= _session(trainer)
-    return _living(found - {os.getpid()})
+        found |= _session_pids(trainer)
+    return _living_identities(found - {os.getpid()})
 
 
-def _session(trainer: Identity) -> set[int]:
-    leader = stat(trainer.pid)
+def _session_pids(trainer: ProcessIdentity) -> set[int]:
+    leader = read_stat(trainer.pid)
     if leader and leader.start_ticks != trainer.start_ticks:  # the number belongs to another process by now
         return set()
-    members = (s for pid in pids() if (s := stat(pid)))
+    members = (s for pid in list_pids() if (s := read_stat(pid)))
     return {s.pid for s in members if s.session == trainer.pid and s.start_ticks >= trainer.start_ticks}
 
 
-def _living(found: Iterable[int]) -> list[Identity]:
-    return [i for pid in found if (i := identity(pid)) and i.alive()]
+def _living_identities(candidates: Iterable[int]) -> list[ProcessIdentity]:
+    return [i for pid in candidates if (i := identity_of(pid)) and i.is_alive()]

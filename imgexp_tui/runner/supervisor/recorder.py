@@ -20,21 +20,21 @@ from imgexp_tui.monitor.samples import GpuSample, HostSample, TreeSample
 from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.rundir import RunDir
 
-_PACES = ((600.0, 1.0), (7200.0, 5.0), (86400.0, 15.0), (float("inf"), 30.0))
+_LINE_INTERVALS = ((600.0, 1.0), (7200.0, 5.0), (86400.0, 15.0), (float("inf"), 30.0))
 """Up to which age, in seconds, a line is written every how many seconds: half a megabyte in the first ten minutes where
 there is one GPU, five in the first day, two in each later one."""
-_SAMPLE = 1.0
+_SAMPLE_INTERVAL = 1.0
 """Seconds between two samples."""
-_HIGHEST = ("memory", "shared", "tree_memory", "gpu_memory", "swap", "temperature", "processes")
-_MEAN = ("cpu_percent", "read", "write", "disk_read", "disk_write", "net_in", "net_out", "power")
+_MAX_MERGED = ("memory", "shared", "tree_memory", "gpu_memory", "swap", "temperature", "processes")
+_MEAN_MERGED = ("cpu_percent", "read", "write", "disk_read", "disk_write", "net_in", "net_out", "power")
 
-Value = float | str
-Line = dict[str, Value]
+SystemValue = float | str
+SystemLine = dict[str, SystemValue]
 
 
-def pace(age: float) -> float:
+def line_interval(age: float) -> float:
     """Seconds between two lines of an attempt that is `age` seconds old."""
-    return next(every for limit, every in _PACES if age < limit)
+    return next(every for limit, every in _LINE_INTERVALS if age < limit)
 
 
 class SystemRecorder:
@@ -48,24 +48,24 @@ class SystemRecorder:
         self._writer = LineWriter(run.system)
         self._host = HostSampler(lab)
         self._gpu = GpuSampler()
-        self._tree = TreeSampler(os.getpid(), itself=False)
-        self._samples: list[Line] = []
+        self._tree = TreeSampler(os.getpid(), include_root=False)
+        self._samples: list[SystemLine] = []
         self._started = self.due = self._line_due = time.monotonic()
 
     def leave_out(self, pids: Collection[int]) -> None:
         """Processes below this one that are not the run's."""
-        self._tree.without = pids
+        self._tree.excluded = pids
 
-    def take(self) -> None:
+    def sample_if_due(self) -> None:
         """Take a sample, and write a line, if they are due. A full disk loses samples, never the run."""
         now = time.monotonic()
         if now < self.due:
             return
-        self.due = now + _SAMPLE
+        self.due = now + _SAMPLE_INTERVAL
         self._samples.append(self._sample())
         if now >= self._line_due:
             # Half a sample early: the sample that a line waits for may come a little sooner than it is due.
-            self._line_due = now + pace(now - self._started) - _SAMPLE / 2
+            self._line_due = now + line_interval(now - self._started) - _SAMPLE_INTERVAL / 2
             self.flush()
 
     def flush(self) -> None:
@@ -73,43 +73,43 @@ class SystemRecorder:
         samples, self._samples = self._samples, []
         if samples:
             with contextlib.suppress(OSError):
-                self._writer.write({"time": round(time.time(), 3), **merged(samples)})
+                self._writer.write({"time": round(time.time(), 3), **merge_samples(samples)})
 
-    def _sample(self) -> Line:
+    def _sample(self) -> SystemLine:
         cards = self._gpu.sample()
-        tree = self._tree.sample(self._gpu.processes_by_card() if cards else None)
-        found = _of_tree(tree) | _of_host(self._host.sample())
+        tree = self._tree.sample(self._gpu.process_memory_by_gpu() if cards else None)
+        found = _tree_values(tree) | _host_values(self._host.sample())
         for card in cards:
-            found |= _of_card(card, tree)
+            found |= _gpu_values(card, tree)
         return {name: value for name, value in found.items() if value is not None}
 
 
-def merged(samples: list[Line]) -> Line:
+def merge_samples(samples: list[SystemLine]) -> SystemLine:
     """One line for several samples."""
     found = dict(samples[-1])
     for name in {name for sample in samples for name in sample}:
         kind = name.rpartition("/")[2]
         values = [v for sample in samples if isinstance(v := sample.get(name), int | float)]
-        if kind in _HIGHEST:
+        if kind in _MAX_MERGED:
             found[name] = max(values)
-        elif kind in _MEAN:
+        elif kind in _MEAN_MERGED:
             found[name] = round(sum(values) / len(values), 1)
     return found
 
 
-def _of_tree(tree: TreeSample) -> dict[str, Value | None]:
+def _tree_values(tree: TreeSample) -> dict[str, SystemValue | None]:
     return {
         "tree/cpu_percent": round(tree.cpu_percent, 1),
         "tree/memory": tree.memory,
         "tree/shared": tree.shared,
         "tree/processes": tree.processes,
-        "tree/read": _whole(tree.read),
-        "tree/write": _whole(tree.write),
+        "tree/read": _round_or_none(tree.read),
+        "tree/write": _round_or_none(tree.write),
         "tree/gpu_memory": tree.gpu_memory,
     }
 
 
-def _of_host(host: HostSample) -> dict[str, Value | None]:
+def _host_values(host: HostSample) -> dict[str, SystemValue | None]:
     return {
         "host/cpu_percent": round(host.cpu_percent, 1),
         "host/load": round(host.load[0], 2),
@@ -117,32 +117,32 @@ def _of_host(host: HostSample) -> dict[str, Value | None]:
         "host/memory_total": host.memory_total,
         "host/swap": host.swap,
         "host/disk_free": host.disk_free,
-        "host/disk_read": _whole(host.disk_read),
-        "host/disk_write": _whole(host.disk_write),
-        "host/net_in": _whole(host.net_in),
-        "host/net_out": _whole(host.net_out),
+        "host/disk_read": _round_or_none(host.disk_read),
+        "host/disk_write": _round_or_none(host.disk_write),
+        "host/net_in": _round_or_none(host.net_in),
+        "host/net_out": _round_or_none(host.net_out),
     }
 
 
-def _of_card(card: GpuSample, tree: TreeSample) -> dict[str, Value | None]:
-    at = f"gpu{card.index}"
-    found: dict[str, Value | None] = {
-        f"{at}/utilization": card.utilization,
-        f"{at}/memory": card.memory,
-        f"{at}/memory_total": card.memory_total,
-        f"{at}/tree_memory": tree.gpu_memory_by_card.get(card.index),
-        f"{at}/temperature": card.temperature,
-        f"{at}/power": card.power,
-        f"{at}/power_limit": card.power_limit,
-        f"{at}/clock": card.clock,
-        f"{at}/clock_max": card.clock_max,
-        f"{at}/throttle": None if card.throttle is None else ", ".join(card.throttle),
-        f"{at}/ecc_errors": card.ecc_errors or None,
+def _gpu_values(gpu: GpuSample, tree: TreeSample) -> dict[str, SystemValue | None]:
+    at = f"gpu{gpu.index}"
+    found: dict[str, SystemValue | None] = {
+        f"{at}/utilization": gpu.utilization,
+        f"{at}/memory": gpu.memory,
+        f"{at}/memory_total": gpu.memory_total,
+        f"{at}/tree_memory": tree.memory_by_gpu.get(gpu.index),
+        f"{at}/temperature": gpu.temperature,
+        f"{at}/power": gpu.power,
+        f"{at}/power_limit": gpu.power_limit,
+        f"{at}/clock": gpu.clock,
+        f"{at}/clock_max": gpu.clock_max,
+        f"{at}/throttle": None if gpu.throttle is None else ", ".join(gpu.throttle),
+        f"{at}/ecc_errors": gpu.ecc_errors or None,
     }
-    for one in card.mig:
+    for one in gpu.mig:
         found |= {f"{at}/mig{one.index}/memory": one.memory, f"{at}/mig{one.index}/memory_total": one.memory_total}
     return found
 
 
-def _whole(value: float | None) -> int | None:
+def _round_or_none(value: float | None) -> int | None:
     return None if value is None else round(value)

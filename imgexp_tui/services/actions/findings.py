@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgexp_tui.notebook.ideas.bullets import with_bullet
+from imgexp_tui.notebook.ideas.bullets import append_bullet
 from imgexp_tui.services.notes import files
 from imgexp_tui.text import clean_line
 
-_NOTE = "takeaways"
+_FIELD = "takeaways"
 
 
-def put_down(lab: Path, version: str, text: str) -> tuple[bool, str]:
+def add_to_takeaways(lab: Path, version: str, text: str) -> tuple[bool, str]:
     """Add a bullet to a version's takeaways, as the editor saves them: merged with what others write meanwhile.
 
     Returns:
         Whether it stands there, and a sentence for the user.
     """
     opened = files.open_notes(lab, version)
-    if opened.trouble or _NOTE not in opened.texts:
-        return False, opened.trouble
-    note = opened.texts[_NOTE]
+    if opened.problem or _FIELD not in opened.texts:
+        return False, opened.problem
+    note = opened.texts[_FIELD]
     if text in note:
         return True, f"It stands in the takeaways of {clean_line(version)} already."
-    outcome = files.save(lab, version, _NOTE, with_bullet(note, text), seen=note)
+    outcome = files.save(lab, version, _FIELD, append_bullet(note, text), seen=note)
     if outcome.kind == "failed":
         # What would be kept as a draft in the editor is still on this screen.
         return False, outcome.sentence.removesuffix(" Your text is kept as a draft.")
-    draft = " Its unsaved draft is merged with it when it is opened." if _NOTE in opened.drafts else ""
+    draft = " Its unsaved draft is merged with it when it is opened." if _FIELD in opened.drafts else ""
     return True, outcome.sentence or f"Written to the takeaways of {clean_line(version)}.{draft}"

@@ -1,6 +1,6 @@
 """What the main screen's keys do to runs and files. Plain functions that block; the screen calls them in threads.
 
-Each returns a sentence for the user, or raises `DeedError` with one.
+Each returns a sentence for the user, or raises `ActionError` with one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from imgexp_tui.text import clean_line
 if TYPE_CHECKING:
     from imgexp_tui.records.rundir import RunDir
 
-EXPORT = "notebook.md"
-_PATIENCE = 600.0
+EXPORT_NAME = "notebook.md"
+_EXPORT_TIMEOUT = 600.0
 """Seconds for an export: thousands of runs on a slow network file system."""
 
 
-class DeedError(Exception):
+class ActionError(Exception):
     """One sentence: what was not done, and why."""
 
 
@@ -34,8 +34,8 @@ def start(notebook: Notebook, version: str) -> str:
     try:
         run = launch(notebook, version)
     except LaunchError as error:
-        raise DeedError(str(error)) from None
-    return _under_way(run, f"{version} is under way; it goes on when you leave.")
+        raise ActionError(str(error)) from None
+    return _started_sentence(run, f"{version} is under way; it goes on when you leave.")
 
 
 def stop(lab: Path, version: str, run: str) -> str:
@@ -50,14 +50,14 @@ def stop_at(path: str) -> str:
     return _stop(RunDir(Path(path)))
 
 
-def move_in_queue(uuid: str, places: int) -> str:
+def move_in_queue(uuid: str, offset: int) -> str:
     """Let a run that waits start earlier (less than 0) or later. Nothing is said: it shows."""
     from imgexp_tui.runner.queue.queue import Queue, QueueError
 
     try:
-        Queue().move(uuid, places)
+        Queue().move(uuid, offset)
     except QueueError as error:
-        raise DeedError(str(error)) from None
+        raise ActionError(str(error)) from None
     return ""
 
 
@@ -69,39 +69,42 @@ def resume(lab: Path, version: str, run: str) -> str:
     try:
         control.resume(found)
     except control.ControlError as error:
-        raise DeedError(str(error)) from None
-    return _under_way(found, f"{version} goes on from its last checkpoint.")
+        raise ActionError(str(error)) from None
+    return _started_sentence(found, f"{version} goes on from its last checkpoint.")
 
 
-def would_replace(lab: Path, name: str = EXPORT) -> bool:
+def would_overwrite(lab: Path, name: str = EXPORT_NAME) -> bool:
     """Whether an export would take the place of a file that no export made."""
-    from imgexp_tui.reports.markdown import MARK
+    from imgexp_tui.reports.markdown import EXPORT_MARK
 
     try:
         with (lab / name).open(encoding="utf-8", errors="replace") as file:
-            return MARK not in file.read(400)
+            return EXPORT_MARK not in file.read(400)
     except OSError:
         return False
 
 
-def export(notebook: Notebook, name: str = EXPORT, versions: Sequence[str] = ()) -> str:
+def export(notebook: Notebook, name: str = EXPORT_NAME, versions: Sequence[str] = ()) -> str:
     """Write the notebook, or some of its versions, as markdown beside it, with plots.
 
     By the command, in a process of its own: the plotting library is large, and the app never loads it.
     """
     path = notebook.lab / name
-    if name != EXPORT and would_replace(notebook.lab, name):
-        raise DeedError(f"Not exported: {path} is there already and no export made it. Move it away first.")
+    if name != EXPORT_NAME and would_overwrite(notebook.lab, name):
+        raise ActionError(f"Not exported: {path} is there already and no export made it. Move it away first.")
     words = [sys.executable, "-P", "-m", "imgexp_tui", "-C", os.fspath(notebook.lab), "export", "--format", "markdown"]
     try:
         done = subprocess.run(
-            [*words, "-o", os.fspath(path), *versions], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE
+            [*words, "-o", os.fspath(path), *versions],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_EXPORT_TIMEOUT,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeedError(f"Not exported: {clean_line(str(error))}.") from None
+        raise ActionError(f"Not exported: {clean_line(str(error))}.") from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2].removeprefix("imgexp-tui: ")
-        raise DeedError(f"Not exported: {clean_line(said) or 'the command ended without a word'}.")
+        raise ActionError(f"Not exported: {clean_line(said) or 'the command ended without a word'}.")
     return f"Written: {path}"
 
 
@@ -113,7 +116,7 @@ def commit(lab: Path, message: str) -> str:
     try:
         return git_commit.commit(lab, message)
     except GitError as error:
-        raise DeedError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+        raise ActionError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
 
 
 def _stop(run: RunDir) -> str:
@@ -124,16 +127,16 @@ def _stop(run: RunDir) -> str:
     try:
         control.stop(run)
     except control.ControlError as error:
-        raise DeedError(str(error)) from None
+        raise ActionError(str(error)) from None
     return f"{run.version} leaves the queue." if waited else f"{run.version} was asked to stop; it saves first."
 
 
-def _under_way(run: RunDir, otherwise: str) -> str:
+def _started_sentence(run: RunDir, default: str) -> str:
     """What a run that was started waits for, if it does."""
     from imgexp_tui.records.status import State, status
 
     found = status(run)
-    return f"{run.version} waits: {found.evidence}." if found.state is State.QUEUED else otherwise
+    return f"{run.version} waits: {found.evidence}." if found.state is State.QUEUED else default
 
 
 def _run_dir(lab: Path, version: str, run: str) -> RunDir:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgexp_tui.records.metrics.history import Axis, Buckets, RunSeries
+from imgexp_tui.records.metrics.history import Axis, Buckets, MetricHistory
 from imgexp_tui.records.metrics.minmax import Floats
 from imgexp_tui.records.metrics.smoothing import smoothed
-from imgexp_tui.services.charts.run_groups import Group
-from imgexp_tui.views.charts.gradients import Depth, Layer
-from imgexp_tui.views.charts.model import BANDS, GRADIENTS, Curve, Mark, Read
+from imgexp_tui.services.charts.run_groups import RunGroup
+from imgexp_tui.views.charts.gradients import LayerNorms, RunGradients
+from imgexp_tui.views.charts.model import BAND_MODES, GRADIENT_PREFIX, BestPoint, CursorReading, PlottedCurve
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class AxisWindow:
     """The part of an axis that is in sight: edges of its columns, and where the cursor stands on it."""
 
     axis: Axis
@@ -24,49 +24,63 @@ class Window:
     cursor: float | None = None
 
 
-class CurveMaker:
+class PlottedCurveBuilder:
     """Makes curves, and keeps what is dear to make anew: the smoothed rows and the extremes of whole runs."""
 
     def __init__(self) -> None:
-        self._smooth: dict[tuple[RunSeries, str, float], tuple[int, Floats]] = {}
-        self._best: dict[tuple[RunSeries, str], tuple[int, tuple[int, float] | None]] = {}
+        self._smoothed_cache: dict[tuple[MetricHistory, str, float], tuple[int, Floats]] = {}
+        self._best_cache: dict[tuple[MetricHistory, str], tuple[int, tuple[int, float] | None]] = {}
 
-    def curves(self, group: Group, metric: str, place: int, window: Window, smooth: float, band: str) -> list[Curve]:
+    def build(
+        self, group: RunGroup, metric: str, color_index: int, window: AxisWindow, smoothing: float, band_mode: str
+    ) -> list[PlottedCurve]:
         """The curves of one metric: of a run, of a group as one, or of each of its runs in one colour."""
         runs = [run for run in group.runs if metric in run.metrics]
         if not runs:
             return []
         if len(runs) == 1:
-            return [self._one(group.name, runs[0], metric, place, window, smooth)]
-        if band == BANDS[2]:
-            return [self._one(f"{group.name} seed {_seed(run)}", run, metric, place, window, smooth) for run in runs]
-        return [self._several(group.name, runs, metric, place, window, smooth, band)]
+            return [self._run_curve(group.name, runs[0], metric, color_index, window, smoothing)]
+        if band_mode == BAND_MODES[2]:
+            return [
+                self._run_curve(f"{group.name} seed {_seed(run)}", run, metric, color_index, window, smoothing)
+                for run in runs
+            ]
+        return [self._group_curve(group.name, runs, metric, color_index, window, smoothing, band_mode)]
 
-    def _one(self, name: str, run: RunSeries, metric: str, place: int, window: Window, smooth: float) -> Curve:
+    def _run_curve(
+        self, name: str, run: MetricHistory, metric: str, color_index: int, window: AxisWindow, smoothing: float
+    ) -> PlottedCurve:
         axis, edges = window.axis, window.edges
-        found = run.between(metric, edges, axis)
-        return Curve(
+        found = run.buckets_at(metric, edges, axis)
+        return PlottedCurve(
             name=name,
             metric=metric,
-            place=place,
+            color_index=color_index,
             low=tuple(found.low.tolist()),
             high=tuple(found.high.tolist()),
-            broken=tuple((found.broken > 0).tolist()),
-            line=tuple(self._smoothed(run, metric, window, smooth).tolist()) if smooth else (),
-            before=found.before,
-            after=found.after,
-            best=self._mark(run, metric, axis),
-            attempts=tuple(run.x_of(step, axis) for step in run.attempts.values()),
-            read=self._read(run, metric, window, found),
-            odd=int(found.broken.sum()),
+            non_finite=tuple((found.not_finite > 0).tolist()),
+            line=tuple(self._smoothed(run, metric, window, smoothing).tolist()) if smoothing else (),
+            point_before=found.point_before,
+            point_after=found.point_after,
+            best=self._best_point(run, metric, axis),
+            attempt_starts=tuple(run.x_of(step, axis) for step in run.attempt_starts.values()),
+            cursor_reading=self._cursor_reading(run, metric, window, found),
+            non_finite_count=int(found.not_finite.sum()),
         )
 
-    def _several(
-        self, name: str, runs: list[RunSeries], metric: str, place: int, window: Window, smooth: float, band: str
-    ) -> Curve:
-        found = [run.between(metric, window.edges, window.axis) for run in runs]
+    def _group_curve(
+        self,
+        name: str,
+        runs: list[MetricHistory],
+        metric: str,
+        color_index: int,
+        window: AxisWindow,
+        smoothing: float,
+        band_mode: str,
+    ) -> PlottedCurve:
+        found = [run.buckets_at(metric, window.edges, window.axis) for run in runs]
         lines = [
-            self._smoothed(run, metric, window, smooth) if smooth else _whole(one)
+            self._smoothed(run, metric, window, smoothing) if smoothing else _interpolated_means(one)
             for run, one in zip(runs, found, strict=True)
         ]
         table = np.vstack(lines)
@@ -74,58 +88,62 @@ class CurveMaker:
         count = known.sum(axis=0)
         filled = np.where(known, table, 0.0)
         mean = np.where(count > 0, filled.sum(axis=0) / np.maximum(count, 1), np.nan)
-        if band == BANDS[0]:
+        if band_mode == BAND_MODES[0]:
             low, high = _extremes(found, table)
         else:
             spread = np.where(known, table - mean, 0.0) ** 2
             std = np.sqrt(spread.sum(axis=0) / np.maximum(count - 1, 1))
             low, high = mean - std, mean + std
-        return Curve(
+        return PlottedCurve(
             name=f"{name} ×{len(runs)}",
             metric=metric,
-            place=place,
+            color_index=color_index,
             low=tuple(mean.tolist()),
             high=tuple(mean.tolist()),
-            broken=tuple(np.any([one.broken > 0 for one in found], axis=0).tolist()),
+            non_finite=tuple(np.any([one.not_finite > 0 for one in found], axis=0).tolist()),
             band=(tuple(low.tolist()), tuple(high.tolist())),
-            read=_read_of([self._read(run, metric, window, one) for run, one in zip(runs, found, strict=True)]),
-            size=len(runs),
-            odd=sum(int(one.broken.sum()) for one in found),
+            cursor_reading=_combine_readings(
+                [self._cursor_reading(run, metric, window, one) for run, one in zip(runs, found, strict=True)]
+            ),
+            run_count=len(runs),
+            non_finite_count=sum(int(one.not_finite.sum()) for one in found),
         )
 
-    def _smoothed(self, run: RunSeries, metric: str, window: Window, strength: float) -> Floats:
+    def _smoothed(self, run: MetricHistory, metric: str, window: AxisWindow, strength: float) -> Floats:
         """The moving average over all values, as it stands at the end of each column."""
         steps, values = run.values(metric)
-        version, found = self._smooth.get((run, metric, strength), (-1, values))
-        if version != run.version:
+        version, found = self._smoothed_cache.get((run, metric, strength), (-1, values))
+        if version != run.revision:
             found = smoothed(values, strength)
-            if len(self._smooth) > 32:
-                self._smooth.clear()
-            self._smooth[run, metric, strength] = run.version, found
-        at = np.searchsorted(steps, run.steps_from(window.edges, window.axis))
+            if len(self._smoothed_cache) > 32:
+                self._smoothed_cache.clear()
+            self._smoothed_cache[run, metric, strength] = run.revision, found
+        at = np.searchsorted(steps, run.first_steps_at(window.edges, window.axis))
         some = at[1:] > at[:-1]
         out = np.full(len(some), np.nan)
         out[some] = found[at[1:][some] - 1]
         return out
 
-    def _mark(self, run: RunSeries, metric: str, axis: Axis) -> Mark | None:
+    def _best_point(self, run: MetricHistory, metric: str, axis: Axis) -> BestPoint | None:
         """The best of a loss or an accuracy; other metrics have none."""
         rises = metric.endswith("accuracy")
         if not rises and not metric.endswith("loss"):
             return None
-        version, best = self._best.get((run, metric), (-1, None))
-        if version != run.version:
+        version, best = self._best_cache.get((run, metric), (-1, None))
+        if version != run.revision:
             found = run.extremes(metric)
             best = None
             if found:
                 best = (found.high_step, found.high) if rises else (found.low_step, found.low)
-            self._best[run, metric] = run.version, best
-        return best and Mark(run.x_of(best[0], axis), best[1], best[0], run.x_of(best[0], Axis.EPOCH))
+            self._best_cache[run, metric] = run.revision, best
+        return best and BestPoint(run.x_of(best[0], axis), best[1], best[0], run.x_of(best[0], Axis.EPOCH))
 
-    def _read(self, run: RunSeries, metric: str, window: Window, found: Buckets) -> Read | None:
+    def _cursor_reading(
+        self, run: MetricHistory, metric: str, window: AxisWindow, buckets: Buckets
+    ) -> CursorReading | None:
         """What stands at the cursor, with the extremes of its cell; without a cursor, the latest value."""
         x = window.cursor
-        near = run.near(metric, run.x_of(run.last_step, window.axis) if x is None else x, window.axis)
+        near = run.nearest_point(metric, run.x_of(run.last_step, window.axis) if x is None else x, window.axis)
         if near is None:
             return None
         low = high = near.value
@@ -133,64 +151,64 @@ class CurveMaker:
         if x is not None:
             column = int(np.searchsorted(window.edges, x, side="right")) - 1
             cell = slice(column // 2 * 2, column // 2 * 2 + 2)
-            count = int(found.count[cell].sum())
-            low, high = float(_least(found.low[cell])), float(-_least(-found.high[cell]))
-        return Read(near.step, near.epoch, near.seconds, near.value, low, high, count)
+            count = int(buckets.count[cell].sum())
+            low, high = float(_finite_min(buckets.low[cell])), float(-_finite_min(-buckets.high[cell]))
+        return CursorReading(near.step, near.epoch, near.seconds, near.value, low, high, count)
 
 
-def depth_of(name: str, run: RunSeries, place: int, window: Window) -> Depth:
+def run_gradients(name: str, run: MetricHistory, color_index: int, window: AxisWindow) -> RunGradients:
     """The gradient norms of a run's layers, the first ones first; `window` has an edge for every cell."""
-    metrics = sorted(metric for metric in run.metrics if metric.startswith(GRADIENTS))
+    metrics = sorted(metric for metric in run.metrics if metric.startswith(GRADIENT_PREFIX))
     layers, step = [], 0
     for metric in metrics:
-        found = run.between(metric, window.edges, window.axis)
+        found = run.buckets_at(metric, window.edges, window.axis)
         x = run.x_of(run.last_step, window.axis) if window.cursor is None else window.cursor
-        near = run.near(metric, x, window.axis)
+        near = run.nearest_point(metric, x, window.axis)
         step = max(step, near.step if near else 0)
-        short = metric.removeprefix(GRADIENTS)
+        short = metric.removeprefix(GRADIENT_PREFIX)
         # The number in front is there for the order.
         short = short.partition(".")[2] if short[:2].isdigit() and "." in short else short
-        course, broken = tuple(found.high.tolist()), tuple((found.broken > 0).tolist())
-        layers.append(Layer(short, near.value if near else math.nan, course, broken))
-    return Depth(name, place, step, tuple(layers))
+        course, broken = tuple(found.high.tolist()), tuple((found.not_finite > 0).tolist())
+        layers.append(LayerNorms(short, near.value if near else math.nan, course, broken))
+    return RunGradients(name, color_index, step, tuple(layers))
 
 
-def _least(values: Floats) -> float:
+def _finite_min(values: Floats) -> float:
     fine = values[np.isfinite(values)]
     return float(fine.min()) if len(fine) else math.nan
 
 
-def _whole(found: Buckets) -> Floats:
+def _interpolated_means(buckets: Buckets) -> Floats:
     """The means of the columns, with straight lines over those that have none."""
-    known = np.flatnonzero(np.isfinite(found.mean))
+    known = np.flatnonzero(np.isfinite(buckets.mean))
     if not len(known):
-        return found.mean
-    columns = np.arange(len(found.mean))
-    out: Floats = np.interp(columns, known, found.mean[known])
-    if found.before is None:
+        return buckets.mean
+    columns = np.arange(len(buckets.mean))
+    out: Floats = np.interp(columns, known, buckets.mean[known])
+    if buckets.point_before is None:
         out[: known[0]] = np.nan
-    if found.after is None:
+    if buckets.point_after is None:
         out[known[-1] + 1 :] = np.nan
     return out
 
 
-def _extremes(found: list[Buckets], table: Floats) -> tuple[Floats, Floats]:
+def _extremes(buckets: list[Buckets], table: Floats) -> tuple[Floats, Floats]:
     """The lowest and the highest of all runs in each column, single values among them."""
-    low = np.fmin.reduce([*(one.low for one in found), *table])
-    high = np.fmax.reduce([*(one.high for one in found), *table])
+    low = np.fmin.reduce([*(one.low for one in buckets), *table])
+    high = np.fmax.reduce([*(one.high for one in buckets), *table])
     return low, high
 
 
-def _read_of(reads: list[Read | None]) -> Read | None:
+def _combine_readings(readings: list[CursorReading | None]) -> CursorReading | None:
     """The mean of several runs at the cursor, and between which values it lies."""
-    there = [one for one in reads if one]
+    there = [one for one in readings if one]
     fine = [one.value for one in there if math.isfinite(one.value)]
     if not there or not fine:
         return there[0] if there else None
     first = there[0]
     mean = sum(fine) / len(fine)
-    return Read(first.step, first.epoch, first.seconds, mean, min(fine), max(fine), len(fine))
+    return CursorReading(first.step, first.epoch, first.seconds, mean, min(fine), max(fine), len(fine))
 
 
-def _seed(run: RunSeries) -> str:
+def _seed(run: MetricHistory) -> str:
     return str(run.request.seed) if run.request else "?"

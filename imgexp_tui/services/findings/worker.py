@@ -12,150 +12,158 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from imgexp_tui.findings.comparison_runs import relatives_of
-from imgexp_tui.findings.engine import COST, Engine
+from imgexp_tui.findings.comparison_runs import comparison_runs_of
+from imgexp_tui.findings.engine import COST_FACTOR, Engine
 from imgexp_tui.findings.model import Finding, Severity
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State, status
-from imgexp_tui.services.findings.findings_process import findings_apart, is_long
+from imgexp_tui.services.findings.findings_process import evaluate_in_subprocess, has_long_record
 from imgexp_tui.text import clean_line
 
-_REST = 0.3
+_CURSOR_REST_SECONDS = 0.3
 """Seconds that the cursor rests on a version before its run is read."""
-_LIVE_PACE, _STILL_PACE = 5.0, 10.0
-_PATIENCE = 0.3
-_MOST = 32
+_LIVE_INTERVAL, _IDLE_INTERVAL = 5.0, 10.0
+_JOIN_TIMEOUT = 0.3
+_MAX_COMPARED_RUNS = 32
 """Runs of a version that a run is compared with, the newest."""
 
-Wanted = tuple[str, str, tuple[str, ...]]
+FindingTarget = tuple[str, str, tuple[str, ...]]
 
 
-class FindingWatch:
+class FindingWorker:
     """Follows one run at a time.
 
     Args:
-        told: called from the thread when `found` has something new.
+        on_update: called from the thread when `findings_for` has something new.
     """
 
-    def __init__(self, lab: Path, told: Callable[[], object]) -> None:
+    def __init__(self, lab: Path, on_update: Callable[[], object]) -> None:
         self._lab = lab
-        self._told = told
-        self._news = threading.Condition()
-        self._wanted: Wanted | None = None
-        self._found: tuple[Wanted, tuple[Finding, ...]] | None = None
+        self._on_update = on_update
+        self._condition = threading.Condition()
+        self._target: FindingTarget | None = None
+        self._latest: tuple[FindingTarget, tuple[Finding, ...]] | None = None
         self._thread: threading.Thread | None = None
-        self._ending = False
+        self._is_stopping = False
 
-    def found(self, version: str, run: str, off: Sequence[str]) -> tuple[Finding, ...] | None:
+    def findings_for(self, version: str, run: str, disabled_rules: Sequence[str]) -> tuple[Finding, ...] | None:
         """What is known of a run, which is followed from now on; None where nothing is yet."""
-        wanted = (version, run, tuple(off))
-        with self._news:
-            if wanted != self._wanted:
-                self._wanted = wanted
-                self._news.notify()
-            if self._thread is None and not self._ending:
+        wanted = (version, run, tuple(disabled_rules))
+        with self._condition:
+            if wanted != self._target:
+                self._target = wanted
+                self._condition.notify()
+            if self._thread is None and not self._is_stopping:
                 self._thread = threading.Thread(target=self._run, name="findings", daemon=True)
                 self._thread.start()
-            return self._found[1] if self._found and self._found[0] == wanted else None
+            return self._latest[1] if self._latest and self._latest[0] == wanted else None
 
     def stop(self) -> None:
         """End the thread, and with it the process that looks at a long record."""
-        with self._news:
-            self._ending = True
-            self._news.notify()
+        with self._condition:
+            self._is_stopping = True
+            self._condition.notify()
         if self._thread:
-            self._thread.join(_PATIENCE)
+            self._thread.join(_JOIN_TIMEOUT)
 
     def _run(self) -> None:
-        follower: _Follower | None = None
-        while (wanted := self._next(follower)) is not None:
-            if follower is None or follower.wanted != wanted:
-                follower = _Follower(self._lab, wanted, partial(self._is_wanted, wanted))
-            found = follower.look()
-            with self._news:
-                new = self._found != (wanted, found)
-                self._found = (wanted, found)
+        follower: _RunEvaluator | None = None
+        while (wanted := self._next_target(follower)) is not None:
+            if follower is None or follower.target != wanted:
+                follower = _RunEvaluator(self._lab, wanted, partial(self._is_target, wanted))
+            found = follower.evaluate()
+            with self._condition:
+                new = self._latest != (wanted, found)
+                self._latest = (wanted, found)
             if new:
-                self._told()
+                self._on_update()
 
-    def _next(self, follower: _Follower | None) -> Wanted | None:
+    def _next_target(self, evaluator: _RunEvaluator | None) -> FindingTarget | None:
         """What to look at, when it is time; None at the end."""
-        with self._news:
-            if follower is not None:
-                before, pace = follower.wanted, _LIVE_PACE if follower.live and follower.stirs else _STILL_PACE
-                self._news.wait_for(lambda: self._ending or self._wanted != before, pace)
-            if follower is None or follower.wanted != self._wanted:
-                while self._changes_within(_REST):
+        with self._condition:
+            if evaluator is not None:
+                before, pace = (
+                    evaluator.target,
+                    _LIVE_INTERVAL if evaluator.live and evaluator.has_new_steps else _IDLE_INTERVAL,
+                )
+                self._condition.wait_for(lambda: self._is_stopping or self._target != before, pace)
+            if evaluator is None or evaluator.target != self._target:
+                while self._target_changes_within(_CURSOR_REST_SECONDS):
                     pass
-            return None if self._ending else self._wanted
+            return None if self._is_stopping else self._target
 
-    def _is_wanted(self, wanted: Wanted) -> bool:
-        with self._news:
-            return not self._ending and self._wanted == wanted
+    def _is_target(self, target: FindingTarget) -> bool:
+        with self._condition:
+            return not self._is_stopping and self._target == target
 
-    def _changes_within(self, seconds: float) -> bool:
+    def _target_changes_within(self, seconds: float) -> bool:
         """Whether another run is wanted before so many seconds are over."""
-        before = self._wanted
-        return self._news.wait_for(lambda: self._ending or self._wanted != before, seconds) and not self._ending
+        before = self._target
+        return (
+            self._condition.wait_for(lambda: self._is_stopping or self._target != before, seconds)
+            and not self._is_stopping
+        )
 
 
-class _Follower:
+class _RunEvaluator:
     """One run, and those that it is compared with.
 
     Attributes:
-        stirs: it has done a step between the last two looks.
+        has_new_steps: it has done a step between the last two looks.
     """
 
-    def __init__(self, lab: Path, wanted: Wanted, is_wanted: Callable[[], bool]) -> None:
-        self.wanted = wanted
-        self.stirs = True
+    def __init__(self, lab: Path, target: FindingTarget, is_wanted: Callable[[], bool]) -> None:
+        self.target = target
+        self.has_new_steps = True
         self._lab = lab
         self._is_wanted = is_wanted
-        version, run, off = wanted
-        self._view = RunView(RunDir(lab / RUNS / version / run))
-        self._apart = is_long(lab, self._view.dir, _MOST)
-        self._due = 0.0
-        self._found: tuple[Finding, ...] = ()
-        self._state: tuple[State, int] | None = None
-        self._engine = Engine(self._view, off, lambda: relatives_of(self._view, self._runs))
-        self._others: dict[Path, RunView] = {self._view.dir.path: self._view}
+        version, run, off = target
+        self._follower = RunFollower(RunDir(lab / RUNS / version / run))
+        self._in_subprocess = has_long_record(lab, self._follower.run_dir, _MAX_COMPARED_RUNS)
+        self._next_evaluation = 0.0
+        self._findings: tuple[Finding, ...] = ()
+        self._evaluated_state: tuple[State, int] | None = None
+        self._engine = Engine(self._follower, off, lambda: comparison_runs_of(self._follower, self._followers_of))
+        self._followers: dict[Path, RunFollower] = {self._follower.run_dir.path: self._follower}
 
     @property
     def live(self) -> bool:
-        return self._state[0].live if self._state else self._view.status.state.live
+        return self._evaluated_state[0].live if self._evaluated_state else self._follower.status.state.live
 
-    def look(self) -> tuple[Finding, ...]:
+    def evaluate(self) -> tuple[Finding, ...]:
         try:
-            if self._apart:
-                return self._look_apart()
-            before = self._view.step
-            self._view.poll()
-            self.stirs = self._view.step != before
-            return self._engine.look()
+            if self._in_subprocess:
+                return self._evaluate_in_subprocess()
+            before = self._follower.step
+            self._follower.poll()
+            self.has_new_steps = self._follower.step != before
+            return self._engine.evaluate()
         except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave findings that are old
             why = clean_line(f"{type(error).__name__}: {error}")
             return (Finding("", Severity.INFO, f"Findings of this run cannot be made ({why})."),)
 
-    def _look_apart(self) -> tuple[Finding, ...]:
+    def _evaluate_in_subprocess(self) -> tuple[Finding, ...]:
         """As the engine does: at once where the run's state is another, and else the rarer the longer it takes."""
-        run, start = self._view.dir, time.monotonic()
+        run, start = self._follower.run_dir, time.monotonic()
         state = status(run, Request.read(run)).state
         grown = run.metrics.stat().st_size if run.metrics.exists() else 0
-        if (state, grown) != self._state and (start >= self._due or not self._state or state != self._state[0]):
-            found = findings_apart(self._lab, run.run, self._is_wanted)
-            self._found = tuple(one for one in found if one.name not in self.wanted[2])
-            self._state, took = (state, grown), time.monotonic() - start
-            self._due = time.monotonic() + COST * took
-        return self._found
+        if (state, grown) != self._evaluated_state and (
+            start >= self._next_evaluation or not self._evaluated_state or state != self._evaluated_state[0]
+        ):
+            found = evaluate_in_subprocess(self._lab, run.run_id, self._is_wanted)
+            self._findings = tuple(one for one in found if one.name not in self.target[2])
+            self._evaluated_state, took = (state, grown), time.monotonic() - start
+            self._next_evaluation = time.monotonic() + COST_FACTOR * took
+        return self._findings
 
-    def _runs(self, version: str) -> list[RunView]:
+    def _followers_of(self, version: str) -> list[RunFollower]:
         found = []
-        for run in find_runs(self._lab, version)[:_MOST]:
-            view = self._others.setdefault(run.path, RunView(run))
-            if view is not self._view:
+        for run in find_runs(self._lab, version)[:_MAX_COMPARED_RUNS]:
+            view = self._followers.setdefault(run.path, RunFollower(run))
+            if view is not self._follower:
                 view.poll()
             found.append(view)
         return found

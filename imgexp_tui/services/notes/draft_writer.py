@@ -1,7 +1,7 @@
 """Keeps drafts of notes on disk while they are typed, from a thread of its own.
 
 The event loop is left out on purpose: a stalled terminal blocks it, and what was typed before must still reach the
-disk. Every edit is written within `DELAY` seconds, only the newest of each note; leaving the process in any orderly
+disk. Every edit is written within `WRITE_DELAY` seconds, only the newest of each note; leaving the process in any orderly
 way writes what is pending at once.
 """
 
@@ -20,42 +20,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imgexp_tui.notebook.history.drafts import Draft
 
-DELAY = 0.5
-_RETRY = 5.0
+WRITE_DELAY = 0.5
+_RETRY_DELAY = 5.0
 
 
-class DraftKeeper:
+class DraftWriter:
     """The drafts of one lab.
 
     Args:
         lab: the lab's folder.
-        told: called from the thread with a sentence when drafts cannot be written, and with "" when they can again.
+        on_problem: called from the thread with a sentence when drafts cannot be written, and with "" when they can again.
     """
 
-    def __init__(self, lab: Path, told: Callable[[str], object]) -> None:
+    def __init__(self, lab: Path, on_problem: Callable[[str], object]) -> None:
         self._lab = lab
-        self._told = told
+        self._on_problem = on_problem
         self._pending: dict[tuple[str, str], Draft | None] = {}
         # Both locks are reentrant, so that a signal handler may flush while this very thread holds them.
-        self._change = threading.Condition(threading.RLock())
-        self._writing = threading.RLock()
+        self._condition = threading.Condition(threading.RLock())
+        self._write_lock = threading.RLock()
         self._closing = threading.Event()
-        self._failing = False
+        self._is_failing = False
         threading.Thread(target=self._run, name="drafts", daemon=True).start()
-        _keepers.add(self)
+        _writers.add(self)
 
-    def keep(self, draft: Draft) -> None:
+    def schedule_write(self, draft: Draft) -> None:
         """Write `draft` soon, in place of an older one of the same note."""
-        self._put((draft.version, draft.field), draft)
+        self._schedule((draft.version, draft.field), draft)
 
-    def drop(self, version: str, field: str) -> None:
+    def schedule_removal(self, version: str, field: str) -> None:
         """The note is saved: remove its draft soon."""
-        self._put((version, field), None)
+        self._schedule((version, field), None)
 
     def flush(self) -> None:
         """Write what is pending, now, in the calling thread. A failure is told, never raised."""
-        with self._writing:
-            with self._change:
+        with self._write_lock:
+            with self._condition:
                 pending, self._pending = self._pending, {}
             for note, draft in pending.items():
                 self._write(note, draft)
@@ -63,21 +63,21 @@ class DraftKeeper:
     def close(self) -> None:
         """Flush and end the thread."""
         self._closing.set()
-        with self._change:
-            self._change.notify()
+        with self._condition:
+            self._condition.notify()
         self.flush()
-        _keepers.discard(self)
+        _writers.discard(self)
 
-    def _put(self, note: tuple[str, str], draft: Draft | None) -> None:
-        with self._change:
+    def _schedule(self, note: tuple[str, str], draft: Draft | None) -> None:
+        with self._condition:
             self._pending[note] = draft
-            self._change.notify()
+            self._condition.notify()
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            with self._change:
-                self._change.wait_for(lambda: self._pending or self._closing.is_set())
-            self._closing.wait(_RETRY if self._failing else DELAY)
+            with self._condition:
+                self._condition.wait_for(lambda: self._pending or self._closing.is_set())
+            self._closing.wait(_RETRY_DELAY if self._is_failing else WRITE_DELAY)
             self.flush()
 
     def _write(self, note: tuple[str, str], draft: Draft | None) -> None:
@@ -85,33 +85,33 @@ class DraftKeeper:
 
         try:
             if draft is None:
-                drafts.drop_draft(self._lab, *note)
+                drafts.delete_draft(self._lab, *note)
             else:
                 drafts.write_draft(self._lab, draft)
         except OSError as error:
-            with self._change:
+            with self._condition:
                 self._pending.setdefault(note, draft)
-            self._failing = True
-            self._told(f"Typing is not being kept as a draft ({error.strerror}): save it with ctrl+s.")
+            self._is_failing = True
+            self._on_problem(f"Typing is not being kept as a draft ({error.strerror}): save it with ctrl+s.")
         else:
-            if self._failing:
-                self._failing = False
-                self._told("")
+            if self._is_failing:
+                self._is_failing = False
+                self._on_problem("")
 
 
-_keepers: weakref.WeakSet[DraftKeeper] = weakref.WeakSet()
+_writers: weakref.WeakSet[DraftWriter] = weakref.WeakSet()
 
 
 @atexit.register
 def flush_all() -> None:
     """Write what is pending in every keeper of this process; for exits and signals."""
-    for keeper in list(_keepers):
+    for keeper in list(_writers):
         keeper.flush()
 
 
 @contextlib.contextmanager
-def flushed_on_signals(leave: Callable[[], object]) -> Iterator[None]:
-    """While inside, SIGHUP and SIGTERM write pending drafts first; then SIGTERM calls `leave`, so that the app can
+def flush_on_signals(on_terminate: Callable[[], object]) -> Iterator[None]:
+    """While inside, SIGHUP and SIGTERM write pending drafts first; then SIGTERM calls `on_terminate`, so that the app can
     give the terminal back, and SIGHUP, after which there is no terminal, ends the process. A second one always ends it.
 
     Signals that somebody else handles are left to them. These are plain handlers rather than the loop's, because
@@ -123,9 +123,9 @@ def flushed_on_signals(leave: Callable[[], object]) -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         if number == signal.SIGHUP:
             os.kill(os.getpid(), number)
-        leave()
+        on_terminate()
 
-    mine = [s for s in (signal.SIGHUP, signal.SIGTERM) if _unhandled(s)]
+    mine = [s for s in (signal.SIGHUP, signal.SIGTERM) if _is_unhandled(s)]
     for number in mine:
         signal.signal(number, handle)
     try:
@@ -136,5 +136,5 @@ def flushed_on_signals(leave: Callable[[], object]) -> Iterator[None]:
                 signal.signal(number, signal.SIG_DFL)
 
 
-def _unhandled(number: signal.Signals) -> bool:
+def _is_unhandled(number: signal.Signals) -> bool:
     return threading.current_thread() is threading.main_thread() and signal.getsignal(number) == signal.SIG_DFL

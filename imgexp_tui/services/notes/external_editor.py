@@ -17,18 +17,18 @@ from pathlib import Path
 
 from imgexp_tui import durable
 from imgexp_tui.paths import lab_state
-from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.process_identity import identity_of
 
-_USUAL = ("vi", "vim", "nano", "emacs", "micro")
-_NAME = re.compile(r"(?P<version>.+)-(?P<field>[a-z]+)-(?P<pid>\d+)\.md")
+_DEFAULT_EDITORS = ("vi", "vim", "nano", "emacs", "micro")
+_FILE_NAME = re.compile(r"(?P<version>.+)-(?P<field>[a-z]+)-(?P<pid>\d+)\.md")
 
 
-class OutsideError(Exception):
+class ExternalEditorError(Exception):
     """The note could not be edited outside; the message is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leftover:
+class UnclaimedEdit:
     """A note that an editor saved and nobody took back."""
 
     path: Path
@@ -37,7 +37,7 @@ class Leftover:
     time: float
 
 
-def command() -> list[str]:
+def editor_command() -> list[str]:
     """The user's editor: `$VISUAL`, `$EDITOR`, or the first usual one.
 
     Raises:
@@ -46,40 +46,42 @@ def command() -> list[str]:
     for variable in ("VISUAL", "EDITOR"):
         value = os.environ.get(variable, "").strip()
         if value:
-            return _found(variable, value)
-    for name in _USUAL:
+            return _parse_command(variable, value)
+    for name in _DEFAULT_EDITORS:
         if shutil.which(name):
             return [name]
-    raise OutsideError("No editor found. Mend: export EDITOR=… with the one you like, then start again.")
+    raise ExternalEditorError("No editor found. Mend: export EDITOR=… with the one you like, then start again.")
 
 
-def _found(variable: str, value: str) -> list[str]:
+def _parse_command(variable: str, value: str) -> list[str]:
     try:
         argv = shlex.split(value)
     except ValueError:
         argv = []
     if argv and shutil.which(argv[0]):
         return argv
-    raise OutsideError(f"${variable} is {value!r}, which is no program that can be found. Mend: export {variable}=vi")
+    raise ExternalEditorError(
+        f"${variable} is {value!r}, which is no program that can be found. Mend: export {variable}=vi"
+    )
 
 
-def hand_over(lab: Path, version: str, field: str, text: str) -> Path:
+def write_edit_file(lab: Path, version: str, field: str, text: str) -> Path:
     """A file with `text` for an editor to open.
 
     Raises:
         OutsideError: it cannot be written.
     """
-    folder = _folder(lab)
+    folder = _edit_folder(lab)
     path = folder / f"{version}-{field}-{os.getpid()}.md"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         durable.replace(path, text.encode())
     except OSError as error:
-        raise OutsideError(f"The note could not be handed over ({error.strerror}: {folder}).") from None
+        raise ExternalEditorError(f"The note could not be handed over ({error.strerror}: {folder}).") from None
     return path
 
 
-def edit(argv: list[str], path: Path) -> None:
+def run_editor(argv: list[str], path: Path) -> None:
     """Run the editor on `path`, in this terminal, until it ends.
 
     Raises:
@@ -91,16 +93,16 @@ def edit(argv: list[str], path: Path) -> None:
     try:
         code = subprocess.run([*argv, os.fspath(path)], check=False).returncode
     except OSError as error:
-        raise OutsideError(f"{Path(argv[0]).name} could not be started ({error.strerror}).") from None
+        raise ExternalEditorError(f"{Path(argv[0]).name} could not be started ({error.strerror}).") from None
     finally:
         signal.signal(signal.SIGINT, before)
     if code:
-        raise OutsideError(
+        raise ExternalEditorError(
             f"{Path(argv[0]).name} ended with {code}, so the note here is as it was. What it wrote is in {path}."
         )
 
 
-def take_back(path: Path, text: str) -> str:
+def read_edit_file(path: Path, text: str) -> str:
     """What the editor made of `text`. A final newline that many editors add by themselves does not count.
 
     Raises:
@@ -109,26 +111,28 @@ def take_back(path: Path, text: str) -> str:
     try:
         new = path.read_bytes().decode()
     except OSError as error:
-        raise OutsideError(f"The edited note could not be read ({error.strerror}: {path}).") from None
+        raise ExternalEditorError(f"The edited note could not be read ({error.strerror}: {path}).") from None
     except UnicodeDecodeError:
-        raise OutsideError(f"The edited note is not UTF-8, so the note here is as it was. It is in {path}.") from None
+        raise ExternalEditorError(
+            f"The edited note is not UTF-8, so the note here is as it was. It is in {path}."
+        ) from None
     path.unlink(missing_ok=True)
     return new.removesuffix("\n") if not text.endswith("\n") else new
 
 
-def leftovers(lab: Path, version: str) -> list[Leftover]:
+def unclaimed_edits(lab: Path, version: str) -> list[UnclaimedEdit]:
     """What editors of ended sessions left of this version's notes, oldest first."""
     found = []
-    for path in _folder(lab).glob("*.md"):
-        name = _NAME.fullmatch(path.name)
-        if not name or name["version"] != version or identity(int(name["pid"])) is not None:
+    for path in _edit_folder(lab).glob("*.md"):
+        name = _FILE_NAME.fullmatch(path.name)
+        if not name or name["version"] != version or identity_of(int(name["pid"])) is not None:
             continue
         try:
-            found.append(Leftover(path, name["field"], path.read_bytes().decode(), path.stat().st_mtime))
+            found.append(UnclaimedEdit(path, name["field"], path.read_bytes().decode(), path.stat().st_mtime))
         except (OSError, UnicodeDecodeError):
             continue
     return sorted(found, key=lambda left: left.time)
 
 
-def _folder(lab: Path) -> Path:
+def _edit_folder(lab: Path) -> Path:
     return lab_state(lab) / "editor"

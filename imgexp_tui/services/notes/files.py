@@ -11,33 +11,33 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from imgexp_tui.notebook.history.drafts import Draft
-from imgexp_tui.notebook.model import FIELDS, NotebookError, Version
+from imgexp_tui.notebook.model import NOTE_FIELDS, NotebookError, Version
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.services.notes import external_editor
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedNotes:
     """The notes of a version as they stand.
 
     Attributes:
         texts: note → its text in the file.
         drafts: note → a draft that says something else than the file.
         base, changes: what the version changes against its base, such as "batch_size 64 → 512".
-        trouble: why the notes cannot be edited, as a sentence; "" where they can.
+        problem: why the notes cannot be edited, as a sentence; "" where they can.
         notice: what to know before typing, as a sentence; "" where all is as expected.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
-    trouble: str = ""
+    problem: str = ""
     notice: str = ""
     base: str = ""
     changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class NoteSaveResult:
     """How a save went.
 
     Attributes:
@@ -51,39 +51,39 @@ class Outcome:
     sentence: str = ""
 
 
-def open_notes(lab: Path, version: str) -> Opened:
+def open_notes(lab: Path, version: str) -> OpenedNotes:
     """Read the notes of `version` afresh, and the drafts that were left behind."""
-    from imgexp_tui.notebook.diff import changes
+    from imgexp_tui.notebook.diff import setting_changes
     from imgexp_tui.notebook.history import drafts as draft_files
-    from imgexp_tui.notebook.load import load
+    from imgexp_tui.notebook.load import load_notebook
 
     try:
-        notebook = load(lab)
+        notebook = load_notebook(lab)
     except NotebookError as error:
-        return Opened(trouble=str(error))
+        return OpenedNotes(problem=str(error))
     found = notebook.versions.get(version)
     if found is None:
-        return Opened(trouble=f"{version} is not in {NOTEBOOK} (any more).")
-    texts = {name: str(getattr(found, name)) for name in FIELDS}
-    left = {d.field: d for d in draft_files.drafts(lab) if d.version == version and d.field in texts}
-    _adopt(lab, version, texts, left)
+        return OpenedNotes(problem=f"{version} is not in {NOTEBOOK} (any more).")
+    texts = {name: str(getattr(found, name)) for name in NOTE_FIELDS}
+    left = {d.field: d for d in draft_files.read_drafts(lab) if d.version == version and d.field in texts}
+    _adopt_unclaimed_edits(lab, version, texts, left)
     drafts = {name: d for name, d in left.items() if d.text != texts[name]}
-    trouble = _unreadable(found) or read_only(notebook.path)
-    changed = tuple(map(str, changes(notebook, version)))
-    return Opened(texts, drafts, trouble, hard_linked(notebook.path), found.base or "", changed)
+    trouble = _version_problem(found) or read_only_reason(notebook.path)
+    changed = tuple(map(str, setting_changes(notebook, version)))
+    return OpenedNotes(texts, drafts, trouble, hard_link_notice(notebook.path), found.base or "", changed)
 
 
-def _unreadable(version: Version) -> str:
+def _version_problem(version: Version) -> str:
     """What keeps this version's notes from being read whole, and so from being written; "" where nothing does."""
-    paths = {f"versions.{version.name}", *(f"versions.{version.name}.{name}" for name in FIELDS)}
+    paths = {f"versions.{version.name}", *(f"versions.{version.name}.{name}" for name in NOTE_FIELDS)}
     return next((f"{problem}. Mend it there first." for problem in version.problems if problem.path in paths), "")
 
 
-def _adopt(lab: Path, version: str, texts: dict[str, str], drafts: dict[str, Draft]) -> None:
+def _adopt_unclaimed_edits(lab: Path, version: str, texts: dict[str, str], drafts: dict[str, Draft]) -> None:
     """Turn what an outside editor saved before its session broke off into drafts, where it is newer than they are."""
     from imgexp_tui.notebook.history import drafts as draft_files
 
-    for left in external_editor.leftovers(lab, version):
+    for left in external_editor.unclaimed_edits(lab, version):
         draft, file = drafts.get(left.field), texts.get(left.field)
         newer = draft is None or left.time > draft.time
         if file is not None and newer and left.text.rstrip("\n") != file.rstrip("\n"):
@@ -95,12 +95,12 @@ def _adopt(lab: Path, version: str, texts: dict[str, str], drafts: dict[str, Dra
         left.path.unlink(missing_ok=True)
 
 
-def read_only(path: Path) -> str:
+def read_only_reason(path: Path) -> str:
     """Why `path` cannot be replaced, as a sentence; "" where it can. The folder counts: a save is a rename in it."""
     from imgexp_tui.notebook.saving import atomic_swap
 
     real = Path(os.path.realpath(path))
-    place = atomic_swap.forbidden(real)
+    place = atomic_swap.find_read_only(real)
     if place == real:
         return f"{real.name} is read-only for you: notes can be read here, not changed. Mend: chmod u+w {real}"
     if place:
@@ -108,7 +108,7 @@ def read_only(path: Path) -> str:
     return ""
 
 
-def hard_linked(path: Path) -> str:
+def hard_link_notice(path: Path) -> str:
     """What a save does to the other names of the file at `path`, as a sentence; "" where it has none."""
     try:
         names = path.stat().st_nlink
@@ -123,24 +123,24 @@ def hard_linked(path: Path) -> str:
     )
 
 
-def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> Outcome:
+def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> NoteSaveResult:
     """Save one note. Never raises for what files can do."""
     from imgexp_tui.notebook.saving.save import save_note
 
     try:
-        saved = save_note(lab, version, name, text, seen=seen)
+        saved = save_note(lab, version, name, text, original=seen)
     except NotebookError as error:
-        return Outcome("failed", text, f"Not saved: {error}. Your text is kept as a draft.")
+        return NoteSaveResult("failed", text, f"Not saved: {error}. Your text is kept as a draft.")
     except OSError as error:
-        return Outcome("failed", text, f"Not saved ({error.strerror or error}). Your text is kept as a draft.")
+        return NoteSaveResult("failed", text, f"Not saved ({error.strerror or error}). Your text is kept as a draft.")
     sentence = {
         "merged": f"The {name} was also changed elsewhere: both changes are merged and saved.",
         "conflict": f"The {name} was changed elsewhere in the same place: both texts are kept, marked. Mend them here.",
     }.get(saved.outcome, "")
-    return Outcome(saved.outcome, saved.text, sentence)
+    return NoteSaveResult(saved.outcome, saved.text, sentence)
 
 
-def both(file: str, draft: str) -> str:
+def combine_texts(file: str, draft: str) -> str:
     """One text with every line of both, in order; lines that both have stand once."""
     a, b = file.splitlines(keepends=True), draft.splitlines(keepends=True)
     if a and b and not a[-1].endswith("\n"):

@@ -9,24 +9,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from imgexp_tui.notebook.schema.settings import nearest
+from imgexp_tui.notebook.schema.settings import closest_name
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.data import image_store, torchvision_sets
 from imgexp_tui.training.data import synthetic_shapes as shape_set
-from imgexp_tui.training.data.image_files import image_names, open_files
-from imgexp_tui.training.data.image_store import DecodedImages, Images
-from imgexp_tui.training.data.splits import split
-from imgexp_tui.training.distributed.group import ALONE, Group
+from imgexp_tui.training.data.image_files import find_image_names, open_files
+from imgexp_tui.training.data.image_store import ImageSet, LazyImages
+from imgexp_tui.training.data.splits import split_files
+from imgexp_tui.training.distributed.group import SINGLE_PROCESS, RankGroup
 from imgexp_tui.training.errors import TrainingError
-from imgexp_tui.training.rng import Purpose, stream
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.rng import RngPurpose, make_generator
+from imgexp_tui.training.run_logger import RunLogger
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class LabelledImages:
     """Images for training, or for validation, with their classes as int64 [len(images)]."""
 
-    images: Images
+    images: ImageSet
     labels: Tensor
 
     def __len__(self) -> int:
@@ -34,15 +34,15 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class TrainValidImages:
     """Both sides. `classes` is empty where the images carry no labels."""
 
-    train: Side
-    valid: Side
+    train: LabelledImages
+    valid: LabelledImages
     classes: list[str]
 
 
-def open_data(config: Config, report: Report, group: Group = ALONE) -> Data:
+def open_data(config: Config, logger: RunLogger, group: RankGroup = SINGLE_PROCESS) -> TrainValidImages:
     """The images that `config.data` names, at `config.image_size`, read into memory where that is asked and fits.
 
     All processes of a run have the same: what is looked up or downloaded, the first one looks up for all.
@@ -51,58 +51,64 @@ def open_data(config: Config, report: Report, group: Group = ALONE) -> Data:
         TrainingError: there is no such data, or not enough of it.
     """
     if config.data == "shapes":
-        data = _shapes(config, report, group)
-    elif config.data in torchvision_sets.NAMED:
-        data = _named(config, report, group)
+        data = _open_shapes(config, logger, group)
+    elif config.data in torchvision_sets.TORCHVISION_SETS:
+        data = _open_torchvision(config, logger, group)
     else:
-        data = _files(config, report, group)
+        data = _open_user_images(config, logger, group)
     for side, what in ((data.train, "training"), (data.valid, "validation")):
         if len(side) < 2:
             raise TrainingError(f"data: {config.data} has {len(side)} readable {what} images; at least 2 are needed")
     return data
 
 
-def _shapes(config: Config, report: Report, group: Group) -> Data:
-    array = group.in_turn(lambda: shape_set.shapes(report))
+def _open_shapes(config: Config, logger: RunLogger, group: RankGroup) -> TrainValidImages:
+    array = group.run_first_rank_first(lambda: shape_set.load_shapes(logger))
     labels = torch.arange(len(array)) % len(shape_set.SHAPES)
     sides = []
     for first, last, most in (
-        (0, shape_set.TRAIN, config.train_samples),
-        (shape_set.TRAIN, len(array), config.valid_samples),
+        (0, shape_set.TRAIN_COUNT, config.train_samples),
+        (shape_set.TRAIN_COUNT, len(array), config.valid_samples),
     ):
-        chosen = first + torch.as_tensor(_some(last - first, most))
-        sides.append(Side(image_store.resized(array[chosen], config.image_size), labels[chosen]))
-    return Data(sides[0], sides[1], list(shape_set.SHAPES))
+        chosen = first + torch.as_tensor(_subset_indices(last - first, most))
+        sides.append(LabelledImages(image_store.resize_images(array[chosen], config.image_size), labels[chosen]))
+    return TrainValidImages(sides[0], sides[1], list(shape_set.SHAPES))
 
 
-def _named(config: Config, report: Report, group: Group) -> Data:
-    found = group.in_turn(lambda: torchvision_sets.open_named(config.data, config.image_size, report))
-    return Data(
-        _side(found.train, found.train_labels, config.train_samples, "training", config, report, group),
-        _side(found.valid, found.valid_labels, config.valid_samples, "validation", config, report, group),
+def _open_torchvision(config: Config, logger: RunLogger, group: RankGroup) -> TrainValidImages:
+    found = group.run_first_rank_first(
+        lambda: torchvision_sets.open_torchvision_set(config.data, config.image_size, logger)
+    )
+    return TrainValidImages(
+        _labelled_images(found.train, found.train_labels, config.train_samples, "training", config, logger, group),
+        _labelled_images(found.valid, found.valid_labels, config.valid_samples, "validation", config, logger, group),
         found.classes,
     )
 
 
-def _files(config: Config, report: Report, group: Group) -> Data:
+def _open_user_images(config: Config, logger: RunLogger, group: RankGroup) -> TrainValidImages:
     path = Path(config.data).expanduser()
     if not path.exists():
-        near = nearest(config.data, ["shapes", *torchvision_sets.NAMED])
-        hint = f"did you mean {near}?" if near else f"known names are shapes, {', '.join(torchvision_sets.NAMED)}"
+        near = closest_name(config.data, ["shapes", *torchvision_sets.TORCHVISION_SETS])
+        hint = (
+            f"did you mean {near}?"
+            if near
+            else f"known names are shapes, {', '.join(torchvision_sets.TORCHVISION_SETS)}"
+        )
         raise TrainingError(f"data: there is no file or folder {config.data}, and no set of that name; {hint}")
     files = open_files(path)
-    names = group.from_first(lambda: image_names(files, report))
+    names = group.broadcast_from_first(lambda: find_image_names(files, logger))
     if len(names) < 2:
         raise TrainingError(f"data: {path} holds {len(names)} image files; at least 2 are needed")
-    found = split(names, config.valid_fraction)
+    found = split_files(names, config.valid_fraction)
     train, valid = (
-        _side(
-            image_store.from_files(files, s.names, s.labels, config.image_size),
+        _labelled_images(
+            image_store.images_from_files(files, s.names, s.labels, config.image_size),
             s.labels,
             most,
             what,
             config,
-            report,
+            logger,
             group,
         )
         for s, most, what in (
@@ -110,31 +116,33 @@ def _files(config: Config, report: Report, group: Group) -> Data:
             (found.valid, config.valid_samples, "validation"),
         )
     )
-    return Data(train, valid, found.classes)
+    return TrainValidImages(train, valid, found.classes)
 
 
-def _side(
-    decoded: DecodedImages,
+def _labelled_images(
+    decoded: LazyImages,
     labels: Sequence[int],
-    most: int,
-    what: str,
+    limit: int,
+    split_name: str,
     config: Config,
-    report: Report,
-    group: Group,
-) -> Side:
-    chosen = _some(len(decoded), most)
+    logger: RunLogger,
+    group: RankGroup,
+) -> LabelledImages:
+    chosen = _subset_indices(len(decoded), limit)
     decoded, wanted = decoded.subset(chosen), torch.as_tensor(labels, dtype=torch.int64)[chosen]
     if not config.cache_images:
-        return Side(decoded, wanted)
-    if not group.every(image_store.fits_in_memory(len(decoded) * group.size, decoded.side)):
-        report.warn(f"{len(decoded):,} {what} images do not fit in memory; each is read again at every visit")
-        return Side(decoded, wanted)
-    array, kept = image_store.cached(decoded, what, report, group)
-    return Side(array, wanted[kept])
+        return LabelledImages(decoded, wanted)
+    if not group.all_true(image_store.fits_in_memory(len(decoded) * group.size, decoded.side)):
+        logger.log_warning(
+            f"{len(decoded):,} {split_name} images do not fit in memory; each is read again at every visit"
+        )
+        return LabelledImages(decoded, wanted)
+    array, kept = image_store.load_into_memory(decoded, split_name, logger, group)
+    return LabelledImages(array, wanted[kept])
 
 
-def _some(count: int, most: int) -> list[int]:
-    """Indices below `count`: all, or `most` of them, the same for every seed so that versions stay comparable."""
-    if not 0 < most < count:
+def _subset_indices(count: int, limit: int) -> list[int]:
+    """Indices below `count`: all, or `limit` of them, the same for every seed so that versions stay comparable."""
+    if not 0 < limit < count:
         return list(range(count))
-    return sorted(stream(0, Purpose.SUBSET).permutation(count)[:most].tolist())
+    return sorted(make_generator(0, RngPurpose.SUBSET).permutation(count)[:limit].tolist())

@@ -15,22 +15,22 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2 import functional as v2
 
-HEAD = 16
+HEAD_SIZE = 16
 """How many bytes `is_image` looks at."""
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
-_MOST_PIXELS = 200_000_000
+_MAGIC_BYTES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_MAX_PIXELS = 200_000_000
 
 
-class Unreadable(Exception):
+class UnreadableImage(Exception):
     """The bytes are no image, or a damaged one."""
 
 
 def is_image(head: bytes) -> bool:
     """Whether a file that starts with `head` is an image: JPEG, PNG, GIF, WebP, BMP or TIFF."""
-    return head.startswith(_MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+    return head.startswith(_MAGIC_BYTES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
-def decode(data: bytes, side: int) -> Tensor:
+def decode_image(data: bytes, side: int) -> Tensor:
     """The middle square of an image, scaled, uint8 [3, side, side], red green blue.
 
     Raises:
@@ -38,19 +38,19 @@ def decode(data: bytes, side: int) -> Tensor:
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise Unreadable(f"{image.width} x {image.height} pixels are too many")
+            if image.width * image.height > _MAX_PIXELS:
+                raise UnreadableImage(f"{image.width} x {image.height} pixels are too many")
             # Still at least twice as large as needed, so that the scaling below decides how it looks.
             image.draft("RGB", (2 * side, 2 * side))
             return from_pil(image, side)
-    except Unreadable:
+    except UnreadableImage:
         raise
     # Pillow's own words have an address in memory, so that no two processes would say the same of one file.
     except UnidentifiedImageError:
-        raise Unreadable("its head is damaged") from None
+        raise UnreadableImage("its head is damaged") from None
     # Pillow tells of damage by half a dozen kinds of exceptions, SyntaxError and struct.error among them.
     except Exception as error:  # noqa: BLE001
-        raise Unreadable(str(error) or type(error).__name__) from None
+        raise UnreadableImage(str(error) or type(error).__name__) from None
 
 
 def from_pil(image: Image.Image, side: int) -> Tensor:
@@ -60,7 +60,7 @@ def from_pil(image: Image.Image, side: int) -> Tensor:
     return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
 
 
-def square(images: Tensor, side: int) -> Tensor:
+def resize_to_square(images: Tensor, side: int) -> Tensor:
     """The middle squares of uint8 [n, 3, height, width], scaled to `side` (bilinear, antialiased)."""
     # torchvision scales the shorter side to a size given as one number.
     scaled = v2.resize(images, [side], antialias=True)

@@ -14,24 +14,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
-from imgexp_tui.training.data.decode import HEAD, Unreadable, is_image
+from imgexp_tui.training.data.decode import HEAD_SIZE, UnreadableImage, is_image
 from imgexp_tui.training.errors import TrainingError
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.run_logger import RunLogger
 
-_LARGEST = 512 << 20
+_MAX_FILE_SIZE = 512 << 20
 
 
-class Files(Protocol):
+class FileSource(Protocol):
     """Named files. Names are relative and have forward slashes. Reading raises Unreadable or OSError."""
 
     def names(self) -> Iterator[str]: ...
 
-    def head(self, name: str) -> bytes: ...
+    def read_head(self, name: str) -> bytes: ...
 
     def read(self, name: str) -> bytes: ...
 
 
-class Folder:
+class FolderSource:
     """The files below a folder; links are followed, each folder is entered once."""
 
     def __init__(self, root: Path) -> None:
@@ -47,54 +47,54 @@ class Folder:
             seen.add(real)
             yield from (Path(folder, name).relative_to(self._root).as_posix() for name in files)
 
-    def head(self, name: str) -> bytes:
+    def read_head(self, name: str) -> bytes:
         path = self._root / name
         if not path.is_file():  # a named pipe would never answer
             return b""
         with path.open("rb") as file:
-            return file.read(HEAD)
+            return file.read(HEAD_SIZE)
 
     def read(self, name: str) -> bytes:
         path = self._root / name
-        if path.stat().st_size > _LARGEST:
-            raise Unreadable("larger than 512 MB")
+        if path.stat().st_size > _MAX_FILE_SIZE:
+            raise UnreadableImage("larger than 512 MB")
         return path.read_bytes()
 
 
-class Zip:
+class ZipSource:
     """The members of a zip file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open: tuple[int, zipfile.ZipFile] | None = None
-        self._archive()
+        self._open_archive()
 
     def names(self) -> Iterator[str]:
-        yield from (i.filename for i in self._archive().infolist() if not i.is_dir())
+        yield from (i.filename for i in self._open_archive().infolist() if not i.is_dir())
 
-    def head(self, name: str) -> bytes:
-        with self._member(name) as file:
-            return file.read(HEAD)
+    def read_head(self, name: str) -> bytes:
+        with self._open_member(name) as file:
+            return file.read(HEAD_SIZE)
 
     def read(self, name: str) -> bytes:
-        if self._archive().getinfo(name).file_size > _LARGEST:
-            raise Unreadable("larger than 512 MB")
-        with self._member(name) as file:
+        if self._open_archive().getinfo(name).file_size > _MAX_FILE_SIZE:
+            raise UnreadableImage("larger than 512 MB")
+        with self._open_member(name) as file:
             return file.read()
 
     def __getstate__(self) -> dict[str, object]:
         return {"_path": self._path, "_open": None}
 
     @contextlib.contextmanager
-    def _member(self, name: str) -> Iterator[IO[bytes]]:
+    def _open_member(self, name: str) -> Iterator[IO[bytes]]:
         try:
-            with self._archive().open(name) as file:
+            with self._open_archive().open(name) as file:
                 yield file
         # Damage, a password, an unknown compression, a member that is cut short.
         except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
-            raise Unreadable(str(error)) from None
+            raise UnreadableImage(str(error)) from None
 
-    def _archive(self) -> zipfile.ZipFile:
+    def _open_archive(self) -> zipfile.ZipFile:
         if self._open is None or self._open[0] != os.getpid():
             try:
                 self._open = (os.getpid(), zipfile.ZipFile(self._path))
@@ -103,7 +103,7 @@ class Zip:
         return self._open[1]
 
 
-def open_files(path: Path) -> Files:
+def open_files(path: Path) -> FileSource:
     """The files of a folder or a zip.
 
     Raises:
@@ -111,27 +111,27 @@ def open_files(path: Path) -> Files:
     """
     try:
         if path.is_dir():
-            return Folder(path)
+            return FolderSource(path)
         if zipfile.is_zipfile(path):
-            return Zip(path)
+            return ZipSource(path)
     except OSError as error:
         raise TrainingError(f"data: {path}: {error.strerror}") from None
     raise TrainingError(f"data: {path} is neither a folder nor a zip file of images")
 
 
-def image_names(files: Files, report: Report) -> list[str]:
+def find_image_names(files: FileSource, logger: RunLogger) -> list[str]:
     """Those of `files` whose first bytes are an image's, sorted. Hidden files are left out."""
     found = []
     for seen, name in enumerate(files.names(), 1):
-        report.progress("looking for images", seen, None, "files")
+        logger.log_progress("looking for images", seen, None, "files")
         hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-        if not hidden and _starts_as_image(files, name):
+        if not hidden and _has_image_header(files, name):
             found.append(name)
     return sorted(found)
 
 
-def _starts_as_image(files: Files, name: str) -> bool:
+def _has_image_header(files: FileSource, name: str) -> bool:
     try:
-        return is_image(files.head(name))
-    except (OSError, Unreadable):
+        return is_image(files.read_head(name))
+    except (OSError, UnreadableImage):
         return False

@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 from imgexp_tui.training import cpu_limits
-from imgexp_tui.training.data.decode import Unreadable, decode, square
-from imgexp_tui.training.data.image_files import Files
-from imgexp_tui.training.distributed.group import ALONE, Group
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.data.decode import UnreadableImage, decode_image, resize_to_square
+from imgexp_tui.training.data.image_files import FileSource
+from imgexp_tui.training.distributed.group import SINGLE_PROCESS, RankGroup
+from imgexp_tui.training.run_logger import RunLogger
 
 _CHUNK = 256
-_SHARE_OF_MEMORY = 0.5
+_MAX_MEMORY_FRACTION = 0.5
 
 
-class Images(Protocol):
+class ImageSet(Protocol):
     """A set of images of `side` x `side` pixels."""
 
     side: int
@@ -49,7 +49,7 @@ class ArrayImages:
         return self._array[torch.as_tensor(indices)], []
 
 
-class DecodedImages:
+class LazyImages:
     """Images that are read when they are asked for.
 
     For one that cannot be read the next one of the same class stands in: steps and samples stay as planned.
@@ -57,70 +57,74 @@ class DecodedImages:
 
     def __init__(self, read: Callable[[int], Tensor], names: Sequence[str], labels: Sequence[int], side: int) -> None:
         self._read, self._names, self._labels = read, names, labels
-        self._numbers: Sequence[int] = range(len(names))
+        self._indices: Sequence[int] = range(len(names))
         self.side = side
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._indices)
 
-    def subset(self, indices: Sequence[int]) -> DecodedImages:
+    def subset(self, indices: Sequence[int]) -> LazyImages:
         """Those at `indices`, in that order."""
-        chosen = DecodedImages(self._read, self._names, self._labels, self.side)
-        chosen._numbers = [self._numbers[i] for i in indices]
+        chosen = LazyImages(self._read, self._names, self._labels, self.side)
+        chosen._indices = [self._indices[i] for i in indices]
         return chosen
 
     def pixels(self, indices: Sequence[int]) -> tuple[Tensor, list[str]]:
         faults: list[str] = []
-        return torch.stack([self._readable(int(i), faults) for i in indices]), faults
+        return torch.stack([self._image_or_substitute(int(i), faults) for i in indices]), faults
 
-    def image(self, index: int) -> Tensor:
+    def read_image(self, index: int) -> Tensor:
         """uint8 [3, side, side]. Raises Unreadable, with a sentence that names the file."""
-        number = self._numbers[index]
+        number = self._indices[index]
         try:
             return self._read(number)
-        except (Unreadable, OSError) as error:
-            raise Unreadable(f"{self._names[number]} is skipped: it cannot be read as an image ({error})") from None
+        except (UnreadableImage, OSError) as error:
+            raise UnreadableImage(
+                f"{self._names[number]} is skipped: it cannot be read as an image ({error})"
+            ) from None
 
-    def _readable(self, index: int, faults: list[str]) -> Tensor:
-        label = self._labels[self._numbers[index]]
+    def _image_or_substitute(self, index: int, read_errors: list[str]) -> Tensor:
+        label = self._labels[self._indices[index]]
         for j in (*range(index, len(self)), *range(index)):
-            if self._labels[self._numbers[j]] != label:
+            if self._labels[self._indices[j]] != label:
                 continue
             try:
-                return self.image(j)
-            except Unreadable as fault:
-                faults.append(str(fault))
+                return self.read_image(j)
+            except UnreadableImage as fault:
+                read_errors.append(str(fault))
         return torch.zeros(3, self.side, self.side, dtype=torch.uint8)
 
 
-def from_files(files: Files, names: Sequence[str], labels: Sequence[int], side: int) -> DecodedImages:
+def images_from_files(files: FileSource, names: Sequence[str], labels: Sequence[int], side: int) -> LazyImages:
     """The named image files."""
-    return DecodedImages(_FileReader(files, names, side), names, labels, side)
+    return LazyImages(_FileReader(files, names, side), names, labels, side)
 
 
 class _FileReader:
     """A function of an index that can be sent to a worker process."""
 
-    def __init__(self, files: Files, names: Sequence[str], side: int) -> None:
+    def __init__(self, files: FileSource, names: Sequence[str], side: int) -> None:
         self._files, self._names, self._side = files, names, side
 
     def __call__(self, index: int) -> Tensor:
-        return decode(self._files.read(self._names[index]), self._side)
+        return decode_image(self._files.read(self._names[index]), self._side)
 
 
-def resized(array: Tensor, side: int) -> ArrayImages:
+def resize_images(array: Tensor, side: int) -> ArrayImages:
     """Images in memory from uint8 [count, 3, height, width] of another size, a slice at a time."""
     if array.shape[-2:] == (side, side):
         return ArrayImages(array)
-    return ArrayImages(torch.cat([square(part, side) for part in torch.split(array, _CHUNK)]))
+    return ArrayImages(torch.cat([resize_to_square(part, side) for part in torch.split(array, _CHUNK)]))
 
 
 def fits_in_memory(count: int, side: int) -> bool:
     """Whether `count` images take at most half of the memory that is free."""
-    return count * 3 * side * side <= _SHARE_OF_MEMORY * cpu_limits.free_memory()
+    return count * 3 * side * side <= _MAX_MEMORY_FRACTION * cpu_limits.free_memory()
 
 
-def cached(images: DecodedImages, what: str, report: Report, group: Group = ALONE) -> tuple[ArrayImages, list[int]]:
+def load_into_memory(
+    images: LazyImages, split_name: str, logger: RunLogger, group: RankGroup = SINGLE_PROCESS
+) -> tuple[ArrayImages, list[int]]:
     """Decode all of `images` once, with progress. Several processes share the work; each has all images then.
 
     Returns:
@@ -131,18 +135,20 @@ def cached(images: DecodedImages, what: str, report: Report, group: Group = ALON
 
     def load(index: int) -> Tensor | str:
         try:
-            return images.image(index)
-        except Unreadable as fault:
+            return images.read_image(index)
+        except UnreadableImage as fault:
             return str(fault)
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for start in range(0, len(images), _CHUNK):
             numbers = range(start, min(start + _CHUNK, len(images)))
-            for index, found in zip(numbers, group.spread(numbers, lambda own: list(pool.map(load, own))), strict=True):
+            for index, found in zip(
+                numbers, group.map_over_ranks(numbers, lambda own: list(pool.map(load, own))), strict=True
+            ):
                 if isinstance(found, str):
-                    report.warn(found)
+                    logger.log_warning(found)
                 else:
                     array[len(kept)] = found
                     kept.append(index)
-            report.progress(f"reading {what} images", numbers.stop, len(images), "images")
+            logger.log_progress(f"reading {split_name} images", numbers.stop, len(images), "images")
     return ArrayImages(array[: len(kept)]), kept

@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imgexp_tui.training.data.image_store import Images
+from imgexp_tui.training.data.image_store import ImageSet
 from imgexp_tui.training.data.loader import Batch
-from imgexp_tui.training.rng import Purpose, stream
+from imgexp_tui.training.rng import RngPurpose, make_generator
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class TransformProbabilities:
     """The probability of each transform of the patch, and the noise's standard deviation (pixel range 0 to 1)."""
 
     flip_horizontal: float = 0.0
@@ -30,7 +30,7 @@ class Chances:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PatchPlan:
     """One epoch's patches; every array has a row for each image.
 
     Attributes:
@@ -51,21 +51,23 @@ class Plan:
     noise_seed: NDArray[np.int64]
 
 
-def plan(count: int, places: int, chances: Chances, random: np.random.Generator) -> Plan:
-    """Patches for `count` images, at least 2, whose corners have `places` places in each direction."""
-    same = random.permutation(count) % 2 == 0
+def plan_patches(
+    count: int, positions: int, probabilities: TransformProbabilities, generator: np.random.Generator
+) -> PatchPlan:
+    """Patches for `count` images, at least 2, whose corners have `positions` places in each direction."""
+    same = generator.permutation(count) % 2 == 0
     here = np.arange(count)
     # Any image but this one: a step of 1 to count - 1 around the circle.
-    another = (here + random.integers(1, count, count)) % count
-    return Plan(
+    another = (here + generator.integers(1, count, count)) % count
+    return PatchPlan(
         same=same,
         donor=np.where(same, here, another),
-        source=random.integers(0, places, (count, 2)),
-        target=random.integers(0, places, (count, 2)),
-        flip_horizontal=random.random(count) < chances.flip_horizontal,
-        flip_vertical=random.random(count) < chances.flip_vertical,
-        noise=random.random(count) < chances.noise,
-        noise_seed=random.integers(0, 2**62, count),
+        source=generator.integers(0, positions, (count, 2)),
+        target=generator.integers(0, positions, (count, 2)),
+        flip_horizontal=generator.random(count) < probabilities.flip_horizontal,
+        flip_vertical=generator.random(count) < probabilities.flip_vertical,
+        noise=generator.random(count) < probabilities.noise,
+        noise_seed=generator.integers(0, 2**62, count),
     )
 
 
@@ -73,12 +75,14 @@ class PatchworkExamples:
     """Images with patches. In training they are fresh in every epoch; in validation the seed alone fixes them,
     and no transform is applied."""
 
-    def __init__(self, images: Images, patch_size: float, chances: Chances, seed: int, training: bool) -> None:
+    def __init__(
+        self, images: ImageSet, patch_size: float, probabilities: TransformProbabilities, seed: int, training: bool
+    ) -> None:
         self._images = images
-        self._patch = min(max(round(images.side * patch_size), 1), images.side - 1)
-        self._chances = chances if training else Chances()
+        self._patch_side = min(max(round(images.side * patch_size), 1), images.side - 1)
+        self._probabilities = probabilities if training else TransformProbabilities()
         self._seed, self._training = seed, training
-        self._planned: tuple[int, Plan] | None = None
+        self._cached_plan: tuple[int, PatchPlan] | None = None
 
     def __len__(self) -> int:
         return len(self._images)
@@ -87,43 +91,46 @@ class PatchworkExamples:
     def transforms(self) -> tuple[str, ...]:
         """The patch's transforms that have a chance."""
         chances = ("flip_horizontal", "flip_vertical", "noise")
-        return tuple(f"patch_{name}" for name in chances if getattr(self._chances, name) > 0)
+        return tuple(f"patch_{name}" for name in chances if getattr(self._probabilities, name) > 0)
 
     def batch(self, indices: Sequence[int], epoch: int) -> Batch:
         """Inputs and targets [n, 1]: 1 where the patch is from the same image."""
-        drawn, chosen = self.plan(epoch), np.asarray(indices)
+        drawn, chosen = self.epoch_plan(epoch), np.asarray(indices)
         images, faults = self._images.pixels(chosen.tolist())
         donors, other = images, ~drawn.same[chosen]
         if other.any():
             donors = images.clone()
             donors[torch.from_numpy(other)], more = self._images.pixels(drawn.donor[chosen[other]].tolist())
             faults += more
-        patches = _window(donors, drawn.source[chosen], self._patch)
-        pixels = self._transformed(donors[patches], drawn, chosen)
-        images[_window(images, drawn.target[chosen], self._patch)] = pixels
+        patches = _window_index(donors, drawn.source[chosen], self._patch_side)
+        pixels = self._transform(donors[patches], drawn, chosen)
+        images[_window_index(images, drawn.target[chosen], self._patch_side)] = pixels
         return Batch(images, torch.from_numpy(drawn.same[chosen]).float().unsqueeze(1), faults)
 
-    def plan(self, epoch: int) -> Plan:
+    def epoch_plan(self, epoch: int) -> PatchPlan:
         """The patches of `epoch`, counted from 0."""
         epoch = epoch if self._training else 0
-        if self._planned is None or self._planned[0] != epoch:
-            purpose = Purpose.TRAIN_PATCHES if self._training else Purpose.VALID_PATCHES
-            places = self._images.side - self._patch + 1
-            self._planned = epoch, plan(len(self), places, self._chances, stream(self._seed, purpose, epoch))
-        return self._planned[1]
+        if self._cached_plan is None or self._cached_plan[0] != epoch:
+            purpose = RngPurpose.TRAIN_PATCHES if self._training else RngPurpose.VALID_PATCHES
+            places = self._images.side - self._patch_side + 1
+            self._cached_plan = (
+                epoch,
+                plan_patches(len(self), places, self._probabilities, make_generator(self._seed, purpose, epoch)),
+            )
+        return self._cached_plan[1]
 
-    def _transformed(self, patches: Tensor, drawn: Plan, chosen: NDArray[np.int64]) -> Tensor:
-        for wanted, axis in ((drawn.flip_horizontal, -1), (drawn.flip_vertical, -2)):
+    def _transform(self, patches: Tensor, patch_plan: PatchPlan, chosen: NDArray[np.int64]) -> Tensor:
+        for wanted, axis in ((patch_plan.flip_horizontal, -1), (patch_plan.flip_vertical, -2)):
             mirrored = torch.from_numpy(wanted[chosen])
             patches[mirrored] = patches[mirrored].flip(axis)
-        for row in np.flatnonzero(drawn.noise[chosen]):
-            random = torch.Generator().manual_seed(int(drawn.noise_seed[chosen[row]]))
-            noise = torch.randn(patches.shape[1:], generator=random) * (255 * self._chances.noise_std)
+        for row in np.flatnonzero(patch_plan.noise[chosen]):
+            random = torch.Generator().manual_seed(int(patch_plan.noise_seed[chosen[row]]))
+            noise = torch.randn(patches.shape[1:], generator=random) * (255 * self._probabilities.noise_std)
             patches[row] = (patches[row] + noise).round().clamp(0, 255).to(torch.uint8)
         return patches
 
 
-def _window(images: Tensor, corners: NDArray[np.int64], side: int) -> tuple[Tensor, ...]:
+def _window_index(images: Tensor, corners: NDArray[np.int64], side: int) -> tuple[Tensor, ...]:
     """An index into [n, 3, height, width] that means a `side` x `side` window of each image, at `corners` [n, 2]."""
     top, left = torch.from_numpy(corners).T
     along = torch.arange(side)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-_TRAIN = ("train", "training")
-_VALID = ("valid", "val", "validation", "test")
+_TRAIN_FOLDERS = ("train", "training")
+_VALID_FOLDERS = ("valid", "val", "validation", "test")
 """Folder names of a ready split; the first one that is there counts."""
 
 _Paths = dict[str, list[str]]
@@ -17,7 +17,7 @@ _Paths = dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class LabelledFiles:
     """One side of a split: file names, and for each the index of its class in `NamedSplit.classes`."""
 
     names: list[str]
@@ -25,15 +25,15 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedSplit:
+class FileSplit:
     """Both sides. `classes` is empty, and every label 0, where images do not lie in sub-folders."""
 
-    train: Named
-    valid: Named
+    train: LabelledFiles
+    valid: LabelledFiles
     classes: list[str]
 
 
-def split(names: Sequence[str], valid_fraction: float) -> NamedSplit:
+def split_files(names: Sequence[str], valid_fraction: float) -> FileSplit:
     """Two sides of `names`, paths such as `set/train/cat/1.jpg`; at least two are needed.
 
     Folders that all names share are passed over. A split that is there already (`train` beside `valid`, `val`,
@@ -43,15 +43,15 @@ def split(names: Sequence[str], valid_fraction: float) -> NamedSplit:
     folders = [PurePosixPath("/", name).parent for name in names]
     shared = len(PurePosixPath(os.path.commonpath(folders)).parts) - 1
     paths = {name: name.split("/")[shared:] for name in names}
-    train, valid = _ready_split(paths) or _split_by_hash(paths, valid_fraction)
+    train, valid = _existing_split(paths) or _split_by_hash(paths, valid_fraction)
     both = train | valid
     classes = sorted({p[0] for p in both.values()}) if all(len(p) > 1 for p in both.values()) else []
-    return NamedSplit(_side(train, classes), _side(valid, classes), classes)
+    return FileSplit(_label_files(train, classes), _label_files(valid, classes), classes)
 
 
-def _ready_split(paths: _Paths) -> tuple[_Paths, _Paths] | None:
+def _existing_split(paths: _Paths) -> tuple[_Paths, _Paths] | None:
     folders = {p[0].lower() for p in paths.values() if len(p) > 1}
-    train, valid = (next((f for f in known if f in folders), None) for known in (_TRAIN, _VALID))
+    train, valid = (next((f for f in known if f in folders), None) for known in (_TRAIN_FOLDERS, _VALID_FOLDERS))
     if not (train and valid):
         return None
     below = [{n: p[1:] for n, p in paths.items() if len(p) > 1 and p[0].lower() == side} for side in (train, valid)]
@@ -59,18 +59,18 @@ def _ready_split(paths: _Paths) -> tuple[_Paths, _Paths] | None:
 
 
 def _split_by_hash(paths: _Paths, valid_fraction: float) -> tuple[_Paths, _Paths]:
-    place = {name: _place(name) for name in paths}
+    place = {name: _hash_fraction(name) for name in paths}
     first, *_, last = sorted(paths, key=place.__getitem__)
     held = {name for name in paths if place[name] < valid_fraction}
     held = (held | {first}) - {last}  # a tiny set has both sides too
     return {n: p for n, p in paths.items() if n not in held}, {n: p for n, p in paths.items() if n in held}
 
 
-def _place(name: str) -> float:
+def _hash_fraction(name: str) -> float:
     """A number in [0, 1) that only `name` decides."""
     return int.from_bytes(hashlib.blake2b(os.fsencode(name), digest_size=7).digest()) / (1 << 56)
 
 
-def _side(paths: _Paths, classes: list[str]) -> Named:
+def _label_files(paths: _Paths, classes: list[str]) -> LabelledFiles:
     index = {name: i for i, name in enumerate(classes)}
-    return Named(list(paths), [index.get(p[0], 0) for p in paths.values()])
+    return LabelledFiles(list(paths), [index.get(p[0], 0) for p in paths.values()])

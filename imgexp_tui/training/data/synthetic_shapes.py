@@ -1,4 +1,4 @@
-"""`shapes`: ten textured shapes on textured ground, generated. The data set that needs no download.
+"""`load_shapes`: ten textured shapes on textured ground, generated. The data set that needs no download.
 
 Every image has two textures (stripes, checks, spots or clouds) in colours of its own, light from one side and
 grain, so that two patches of one image resemble each other as in a photograph. A shape is where its signed distance
@@ -20,10 +20,10 @@ from torch import Tensor
 
 from imgexp_tui import durable
 from imgexp_tui.paths import cache_home
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.run_logger import RunLogger
 
-SIDE = 96
-TRAIN, VALID = 2000, 500
+IMAGE_SIDE = 96
+TRAIN_COUNT, VALID_COUNT = 2000, 500
 _SEED = 20190512
 _REVISION = 1
 """Part of the file's name: raise it when the pictures change."""
@@ -72,7 +72,7 @@ def _heart(x: Tensor, y: Tensor) -> Tensor:
     return torch.sign((x * x + y * y - 1) ** 3 - x * x * y**3) * 0.1
 
 
-def _half(x: Tensor, y: Tensor) -> Tensor:
+def _half_disk(x: Tensor, y: Tensor) -> Tensor:
     return torch.maximum(torch.hypot(x, y) - 1, y - 0.1)
 
 
@@ -86,54 +86,56 @@ SHAPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cross": _cross,
     "crescent": _crescent,
     "heart": _heart,
-    "half disk": _half,
+    "half disk": _half_disk,
 }
 
 
-def shapes(report: Report) -> Tensor:
+def load_shapes(logger: RunLogger) -> Tensor:
     """The whole set, uint8 [2500, 3, 96, 96]; image i shows shape `i % 10`; the last 500 are for validation.
 
     Made once and kept in the cache folder; a run that cannot keep it makes it again.
     """
     path = cache_home() / "shapes" / f"shapes-{_REVISION}.npy"
-    found = _kept(path)
+    found = _read_cache(path)
     if found is None:
-        found = generate(TRAIN + VALID, SIDE, report)
-        _keep(path, found, report)
+        found = generate_shapes(TRAIN_COUNT + VALID_COUNT, IMAGE_SIDE, logger)
+        _write_cache(path, found, logger)
     return found
 
 
-def _kept(path: Path) -> Tensor | None:
+def _read_cache(path: Path) -> Tensor | None:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    whole = array.shape == (TRAIN + VALID, 3, SIDE, SIDE) and array.dtype == np.uint8
+    whole = array.shape == (TRAIN_COUNT + VALID_COUNT, 3, IMAGE_SIDE, IMAGE_SIDE) and array.dtype == np.uint8
     return torch.from_numpy(array) if whole else None
 
 
-def _keep(path: Path, images: Tensor, report: Report) -> None:
+def _write_cache(path: Path, images: Tensor, logger: RunLogger) -> None:
     buffer = io.BytesIO()
     np.save(buffer, images.numpy())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         durable.replace(path, buffer.getvalue())
     except OSError as error:
-        report.warn(f"the generated shapes cannot be kept in {path.parent} ({error.strerror}); they are made anew")
+        logger.log_warning(
+            f"the generated shapes cannot be kept in {path.parent} ({error.strerror}); they are made anew"
+        )
 
 
-def generate(count: int, side: int, report: Report) -> Tensor:
+def generate_shapes(count: int, side: int, logger: RunLogger) -> Tensor:
     """The first `count` images, uint8 [count, 3, side, side]; the same on every call."""
     made = []
     for start in range(0, count, _CHUNK):
         numbers = torch.arange(start, min(start + _CHUNK, count))
         random = torch.Generator().manual_seed(_SEED + start)
-        made.append(_pictures(numbers % len(SHAPES), side, random))
-        report.progress("making the shapes", int(numbers[-1]) + 1, count, "images")
+        made.append(_draw_images(numbers % len(SHAPES), side, random))
+        logger.log_progress("making the shapes", int(numbers[-1]) + 1, count, "images")
     return torch.cat(made)
 
 
-def _pictures(classes: Tensor, side: int, random: torch.Generator) -> Tensor:
+def _draw_images(classes: Tensor, side: int, random: torch.Generator) -> Tensor:
     """One picture of each class in `classes`, uint8 [n, 3, side, side]."""
     n = len(classes)
 

@@ -20,66 +20,66 @@ from torchvision import datasets
 from torchvision.datasets import utils as download_utils
 
 from imgexp_tui.paths import cache_home
-from imgexp_tui.training.data.decode import Unreadable, from_pil
-from imgexp_tui.training.data.image_store import DecodedImages
+from imgexp_tui.training.data.decode import UnreadableImage, from_pil
+from imgexp_tui.training.data.image_store import LazyImages
 from imgexp_tui.training.errors import TrainingError
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.run_logger import RunLogger
 
-_TIMEOUT = 30.0
+_SERVER_TIMEOUT = 30.0
 """Seconds without an answer after which a server counts as out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
-class NamedSet:
+class TorchvisionSet:
     """A class of `torchvision.datasets`, and what tells its two sides apart."""
 
-    kind: str
+    class_name: str
     train: dict[str, Any] = field(default_factory=lambda: {"train": True})
     valid: dict[str, Any] = field(default_factory=lambda: {"train": False})
 
 
-_SPLIT = ({"split": "train"}, {"split": "test"})
-NAMED: dict[str, NamedSet] = {
-    "imagenette": NamedSet("Imagenette", {"split": "train"}, {"split": "val"}),
-    "cifar10": NamedSet("CIFAR10"),
-    "cifar100": NamedSet("CIFAR100"),
-    "mnist": NamedSet("MNIST"),
-    "fashion_mnist": NamedSet("FashionMNIST"),
-    "kmnist": NamedSet("KMNIST"),
-    "stl10": NamedSet("STL10", *_SPLIT),
-    "food101": NamedSet("Food101", *_SPLIT),
-    "oxford_pets": NamedSet("OxfordIIITPet", {"split": "trainval"}, {"split": "test"}),
-    "dtd": NamedSet("DTD", *_SPLIT),
+_TRAIN_TEST_SPLIT = ({"split": "train"}, {"split": "test"})
+TORCHVISION_SETS: dict[str, TorchvisionSet] = {
+    "imagenette": TorchvisionSet("Imagenette", {"split": "train"}, {"split": "val"}),
+    "cifar10": TorchvisionSet("CIFAR10"),
+    "cifar100": TorchvisionSet("CIFAR100"),
+    "mnist": TorchvisionSet("MNIST"),
+    "fashion_mnist": TorchvisionSet("FashionMNIST"),
+    "kmnist": TorchvisionSet("KMNIST"),
+    "stl10": TorchvisionSet("STL10", *_TRAIN_TEST_SPLIT),
+    "food101": TorchvisionSet("Food101", *_TRAIN_TEST_SPLIT),
+    "oxford_pets": TorchvisionSet("OxfordIIITPet", {"split": "trainval"}, {"split": "test"}),
+    "dtd": TorchvisionSet("DTD", *_TRAIN_TEST_SPLIT),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedTorchvisionSet:
     """A named set that is there."""
 
-    train: DecodedImages
+    train: LazyImages
     train_labels: list[int]
-    valid: DecodedImages
+    valid: LazyImages
     valid_labels: list[int]
     classes: list[str]
 
 
-def open_named(name: str, side: int, report: Report) -> Opened:
+def open_torchvision_set(name: str, side: int, logger: RunLogger) -> OpenedTorchvisionSet:
     """Both sides of a named set, downloaded where the cache folder does not hold it yet.
 
     Raises:
         TrainingError: it is not in the cache and cannot be downloaded.
     """
-    chosen = NAMED[name]
-    kind = getattr(datasets, chosen.kind)
+    chosen = TORCHVISION_SETS[name]
+    kind = getattr(datasets, chosen.class_name)
     more: dict[str, Any] = {}
     folder = name
-    if chosen.kind == "Imagenette":
+    if chosen.class_name == "Imagenette":
         more["size"] = "160px" if side <= 160 else "320px" if side <= 320 else "full"
         folder = f"{name}-{more['size']}"
     root = cache_home() / "datasets" / folder
     if not root.is_dir():
-        _download(name, kind, (chosen.train | more, chosen.valid | more), root, report)
+        _download(name, kind, (chosen.train | more, chosen.valid | more), root, logger)
     try:
         train, valid = (kind(root, **(which | more)) for which in (chosen.train, chosen.valid))
     except (RuntimeError, OSError) as error:
@@ -87,25 +87,27 @@ def open_named(name: str, side: int, report: Report) -> Opened:
             f"data: {name} in {root} is damaged ({error}); remove that folder to load it anew"
         ) from None
     labels = _labels(train), _labels(valid)
-    return Opened(
-        _images(train, labels[0], name, side),
+    return OpenedTorchvisionSet(
+        _lazy_images(train, labels[0], name, side),
         labels[0],
-        _images(valid, labels[1], name, side),
+        _lazy_images(valid, labels[1], name, side),
         labels[1],
-        _classes(train, labels[0]),
+        _class_names(train, labels[0]),
     )
 
 
-def _download(name: str, kind: Any, sides: tuple[dict[str, Any], ...], root: Path, report: Report) -> None:
+def _download(
+    name: str, dataset_class: Any, split_arguments: tuple[dict[str, Any], ...], root: Path, logger: RunLogger
+) -> None:
     root.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-    report.line(f"downloading {name} to {root}")
+    logger.log_line(f"downloading {name} to {root}")
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT)
+    socket.setdefaulttimeout(_SERVER_TIMEOUT)
     try:
-        with _counted(name, report):
-            for which in sides:
-                kind(temporary, download=True, **which)
+        with _download_progress(name, logger):
+            for which in split_arguments:
+                dataset_class(temporary, download=True, **which)
         with contextlib.suppress(OSError):
             temporary.rename(root)  # another run may have been first
     except (OSError, RuntimeError) as error:
@@ -119,14 +121,14 @@ def _download(name: str, kind: Any, sides: tuple[dict[str, Any], ...], root: Pat
 
 
 @contextlib.contextmanager
-def _counted(name: str, report: Report) -> Iterator[None]:
+def _download_progress(name: str, logger: RunLogger) -> Iterator[None]:
     """torchvision's progress bar as progress events: it has no other hook."""
 
-    class Bar:
+    class TorchvisionProgressBar:
         def __init__(self, *_args: Any, total: int | None = None, **_more: Any) -> None:
             self._done, self._total = 0, total
 
-        def __enter__(self) -> Bar:
+        def __enter__(self) -> TorchvisionProgressBar:
             return self
 
         def __exit__(self, *_exception: object) -> None:
@@ -134,10 +136,10 @@ def _counted(name: str, report: Report) -> Iterator[None]:
 
         def update(self, amount: int = 1) -> None:
             self._done += amount
-            report.progress(f"downloading {name}", self._done, self._total, "bytes")
+            logger.log_progress(f"downloading {name}", self._done, self._total, "bytes")
 
     before = download_utils.tqdm
-    download_utils.tqdm = Bar
+    download_utils.tqdm = TorchvisionProgressBar
     try:
         yield
     finally:
@@ -151,16 +153,16 @@ def _labels(dataset: Any) -> list[int]:
     return [int(label) for _path, label in dataset._samples]
 
 
-def _classes(dataset: Any, labels: list[int]) -> list[str]:
+def _class_names(dataset: Any, labels: list[int]) -> list[str]:
     found = getattr(dataset, "classes", None) or [str(i) for i in range(max(labels) + 1)]
     return [c if isinstance(c, str) else c[0] for c in found]
 
 
-def _images(dataset: Any, labels: list[int], name: str, side: int) -> DecodedImages:
-    return DecodedImages(_Reader(dataset, side), [f"{name}[{i}]" for i in range(len(labels))], labels, side)
+def _lazy_images(dataset: Any, labels: list[int], name: str, side: int) -> LazyImages:
+    return LazyImages(_DatasetImageReader(dataset, side), [f"{name}[{i}]" for i in range(len(labels))], labels, side)
 
 
-class _Reader:
+class _DatasetImageReader:
     """A function of an index that can be sent to a worker process."""
 
     def __init__(self, dataset: Any, side: int) -> None:
@@ -170,4 +172,4 @@ class _Reader:
         try:
             return from_pil(self._dataset[index][0], self._side)
         except Exception as error:  # noqa: BLE001  # Pillow tells of damage by many kinds of exceptions
-            raise Unreadable(str(error) or type(error).__name__) from None
+            raise UnreadableImage(str(error) or type(error).__name__) from None

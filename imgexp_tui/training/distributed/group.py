@@ -24,19 +24,19 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from imgexp_tui.training.errors import PeerLost, Stopped
+from imgexp_tui.training.errors import PeerLost, StopRequested
 from imgexp_tui.training.shutdown import StopSignal
 
 _T = TypeVar("_T")
 
-_PATIENCE = timedelta(days=7)
+_RANK_TIMEOUT = timedelta(days=7)
 """How long a rank waits for the others. One that has ended is noticed at once; one that downloads takes its time."""
-_PACE = 0.05
-_COLLECTIVE = ("gloo", "nccl", "processgroup", "connection closed", "connection reset")
+_POLL_INTERVAL = 0.05
+_COLLECTIVE_ERROR_WORDS = ("gloo", "nccl", "processgroup", "connection closed", "connection reset")
 """Words in torch's messages, one of which is there when the ranks could not talk to each other."""
 
 
-class Group:
+class RankGroup:
     """The processes of this run.
 
     Attributes:
@@ -47,11 +47,11 @@ class Group:
     def __init__(self, stop: StopSignal | None = None, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
         self._stop = stop or StopSignal()
-        self._agreed: int | None = None
-        self._said: Store | None = None
+        self._agreed_signum: int | None = None
+        self._claimed_messages: Store | None = None
 
     @classmethod
-    def join(cls, stop: StopSignal) -> Group:
+    def join(cls, stop: StopSignal) -> RankGroup:
         """The group that torchrun's variables name, once all of its processes are there; else this process alone.
 
         Raises:
@@ -59,13 +59,13 @@ class Group:
         """
         if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "TORCHELASTIC_RUN_ID" not in os.environ:
             return cls(stop)
-        with _together():
-            store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
-            _meet(store, rank, size, stop)
+        with _convert_peer_errors():
+            store, rank, size = next(rendezvous("env://", timeout=_RANK_TIMEOUT))
+            _wait_for_ranks(store, rank, size, stop)
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_RANK_TIMEOUT)
         found = cls(stop, rank, size)
-        found._said = PrefixStore("said", store)
+        found._claimed_messages = PrefixStore("said", store)
         return found
 
     def leave(self) -> None:
@@ -74,7 +74,7 @@ class Group:
             dist.destroy_process_group()
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this is the process that writes the run's files."""
         return self.rank == 0
 
@@ -84,67 +84,67 @@ class Group:
             return [list(values)]
         own = torch.tensor([self._stop.signum or 0, *values], dtype=torch.float64)
         found = [torch.empty_like(own) for _ in range(self.size)]
-        with _together():
+        with _convert_peer_errors():
             dist.all_gather(found, own)
         rows = [row.tolist() for row in found]
-        self._agreed = int(max(row[0] for row in rows)) or None
+        self._agreed_signum = int(max(row[0] for row in rows)) or None
         return [row[1:] for row in rows]
 
-    def check(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Raises Stopped on all ranks where, at the last exchange, any of them had been asked to stop."""
         if self.size == 1:
-            self._stop.check()
-        elif self._agreed is not None:
-            raise Stopped(self._agreed)
+            self._stop.raise_if_stopped()
+        elif self._agreed_signum is not None:
+            raise StopRequested(self._agreed_signum)
 
-    def every(self, holds: bool) -> bool:
+    def all_true(self, condition: bool) -> bool:
         """Whether it holds on every rank."""
-        return all(row[0] for row in self.exchange([holds]))
+        return all(row[0] for row in self.exchange([condition]))
 
     def gather(self, value: _T) -> list[_T]:
         """Each rank's `value`, in their order."""
         found: list[Any] = [value] * self.size
         if self.size > 1:
-            with _together():
+            with _convert_peer_errors():
                 dist.all_gather_object(found, value)
         return found
 
-    def from_first(self, make: Callable[[], _T]) -> _T:
+    def broadcast_from_first(self, make: Callable[[], _T]) -> _T:
         """What `make` gives on the first rank; the others wait for it."""
         if self.size == 1:
             return make()
-        found: list[Any] = [make() if self.leads else None]
-        with _together():
+        found: list[Any] = [make() if self.is_main_process else None]
+        with _convert_peer_errors():
             dist.broadcast_object_list(found, src=0)
         value: _T = found[0]
         return value
 
-    def in_turn(self, make: Callable[[], _T]) -> _T:
+    def run_first_rank_first(self, make: Callable[[], _T]) -> _T:
         """What `make` gives here, the first rank before the others: what it keeps on disk is made once."""
-        if self.leads:
+        if self.is_main_process:
             made = make()
             self.exchange()
             return made
         self.exchange()
         return make()
 
-    def spread(self, numbers: Sequence[int], make: Callable[[Sequence[int]], list[_T]]) -> list[_T]:
+    def map_over_ranks(self, numbers: Sequence[int], make: Callable[[Sequence[int]], list[_T]]) -> list[_T]:
         """What `make` gives for `numbers`, one each; every rank does its part, and all get the whole."""
         found: list[Any] = [None] * len(numbers)
         for rank, part in enumerate(self.gather(make(numbers[self.rank :: self.size]))):
             found[rank :: self.size] = part
         return found
 
-    def says_first(self, sentence: str) -> bool:
+    def claim_message(self, message: str) -> bool:
         """Whether no other rank has asked this of the same sentence."""
-        if self._said is None:
+        if self._claimed_messages is None:
             return True
         try:
-            return bool(self._said.add(sentence, 1) == 1)
+            return bool(self._claimed_messages.add(message, 1) == 1)
         except RuntimeError:  # the parent, which holds the store, is gone: better twice than never
             return True
 
-    def parallel(self, model: nn.Module, image: Tensor) -> nn.Module:
+    def wrap_data_parallel(self, model: nn.Module, image: Tensor) -> nn.Module:
         """`model` so that every rank gets the mean of all ranks' gradients; the first rank's weights count.
 
         To be called again when parameters are frozen or thawed.
@@ -154,17 +154,17 @@ class Group:
         """
         if self.size == 1:
             return model
-        with _together():
-            return DistributedDataParallel(model, find_unused_parameters=_leaves_parameters_out(model, image))
+        with _convert_peer_errors():
+            return DistributedDataParallel(model, find_unused_parameters=_has_unused_parameters(model, image))
 
-    def share_buffers(self, model: nn.Module) -> None:
+    def broadcast_buffers(self, model: nn.Module) -> None:
         """Give every rank the first one's BatchNorm statistics."""
         if self.size > 1:
-            with _together():
+            with _convert_peer_errors():
                 for buffer in model.buffers():
                     dist.broadcast(buffer, src=0)
 
-    def seed_apart(self, seed: int, step: int = 0) -> None:
+    def seed_per_rank(self, seed: int, step: int = 0) -> None:
         """Give every rank but the first random numbers of its own, for dropout."""
         if self.rank:
             number = int(np.random.SeedSequence([seed, self.rank, step]).generate_state(1)[0])
@@ -173,18 +173,18 @@ class Group:
             random.seed(number)
 
 
-ALONE = Group()
+SINGLE_PROCESS = RankGroup()
 """Of a process that nobody asks to stop."""
 
 
-def lost_a_peer(error: RuntimeError) -> bool:
+def is_peer_lost(error: RuntimeError) -> bool:
     """Whether torch failed because another rank was not there, as it does in the middle of a backward pass."""
     told = str(error).lower()
-    return isinstance(error, dist.DistError) or any(word in told for word in _COLLECTIVE)
+    return isinstance(error, dist.DistError) or any(word in told for word in _COLLECTIVE_ERROR_WORDS)
 
 
 @contextmanager
-def _together() -> Iterator[None]:
+def _convert_peer_errors() -> Iterator[None]:
     """What torch says of ranks that are gone, as PeerLost."""
     try:
         yield
@@ -192,15 +192,15 @@ def _together() -> Iterator[None]:
         raise PeerLost(str(error)) from None
 
 
-def _meet(store: Store, rank: int, size: int, stop: StopSignal) -> None:
+def _wait_for_ranks(store: Store, rank: int, size: int, stop: StopSignal) -> None:
     """Wait for all ranks in Python, where a signal is heard; torch's own waiting hears none."""
     store.set(f"here/{rank}", "")
     while not store.check([f"here/{other}" for other in range(size)]):
-        stop.check()
-        time.sleep(_PACE)
+        stop.raise_if_stopped()
+        time.sleep(_POLL_INTERVAL)
 
 
-def _leaves_parameters_out(model: nn.Module, image: Tensor) -> bool:
+def _has_unused_parameters(model: nn.Module, image: Tensor) -> bool:
     """Whether some of the parameters that learn have no part in the outputs; torch must be told, and asks a price."""
     model.eval()
     model.forward(image).float().sum().backward()

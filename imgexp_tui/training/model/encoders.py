@@ -11,14 +11,14 @@ from pathlib import Path
 
 from torch import nn
 
-from imgexp_tui.notebook.schema.settings import nearest
+from imgexp_tui.notebook.schema.settings import closest_name
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.errors import TrainingError
 from imgexp_tui.training.model import hub, weights
 from imgexp_tui.training.model.small_conv import SmallConv
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.run_logger import RunLogger
 
-_HALF = (0.5, 0.5, 0.5)
+_HALF_PER_CHANNEL = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,43 +39,43 @@ class Encoder:
     origin: str
 
 
-def build(config: Config, report: Report) -> Encoder:
+def build_encoder(config: Config, logger: RunLogger) -> Encoder:
     """The encoder that the settings ask for.
 
     Raises:
         TrainingError: there is no such encoder, or no such weights.
     """
     if not config.pretrained:
-        return untrained(config.encoder, config.image_size)
+        return untrained_encoder(config.encoder, config.image_size)
     if ":" in config.encoder or config.encoder == "small_conv":
-        return _from_own_file(config)
-    reached = config.weights in ("auto", "hub") and hub.prepare()
+        return _encoder_from_weights_file(config)
+    reached = config.weights in ("auto", "hub") and hub.check_reachable()
     _check_name(config.encoder)
-    found = weights.load(config, reached, report)
+    found = weights.load_pretrained(config, reached, logger)
     return _timm_encoder(found.name, found.module, found.origin)
 
 
-def again(saved: dict[str, str], config: Config) -> Encoder:
+def rebuild_saved_encoder(saved: dict[str, str], config: Config) -> Encoder:
     """The encoder that a checkpoint was made with; its weights are still to be loaded from there.
 
     Args:
         saved: `name` and `origin` of that encoder.
     """
-    found = untrained(saved["name"], config.image_size)
+    found = untrained_encoder(saved["name"], config.image_size)
     return Encoder(found.name, found.module, found.mean, found.std, saved["origin"])
 
 
-def untrained(name: str, image_size: int) -> Encoder:
+def untrained_encoder(name: str, image_size: int) -> Encoder:
     """The encoder with random weights, drawn from torch's global generator.
 
     Raises:
         TrainingError: there is no such encoder.
     """
     if name == "small_conv":
-        return Encoder(name, SmallConv(), _HALF, _HALF, "random weights")
+        return Encoder(name, SmallConv(), _HALF_PER_CHANNEL, _HALF_PER_CHANNEL, "random weights")
     if ":" in name:
-        module = _of_the_user(name)
-        mean, std = getattr(module, "mean", _HALF), getattr(module, "std", _HALF)
+        module = _user_encoder(name)
+        mean, std = getattr(module, "mean", _HALF_PER_CHANNEL), getattr(module, "std", _HALF_PER_CHANNEL)
         return Encoder(name, module, mean, std, "its own initial weights")
     import timm
 
@@ -88,31 +88,31 @@ def untrained(name: str, image_size: int) -> Encoder:
 
 def _timm_encoder(name: str, module: nn.Module, origin: str) -> Encoder:
     cfg = getattr(module, "pretrained_cfg", {})
-    return Encoder(name, module, cfg.get("mean", _HALF), cfg.get("std", _HALF), origin)
+    return Encoder(name, module, cfg.get("mean", _HALF_PER_CHANNEL), cfg.get("std", _HALF_PER_CHANNEL), origin)
 
 
 def _check_name(name: str) -> None:
     import timm
 
     if not timm.is_model(name):
-        near = nearest(name, ["small_conv", *timm.list_models()])
+        near = closest_name(name, ["small_conv", *timm.list_models()])
         hint = f"did you mean {near}?" if near else "take a timm name, small_conv, or your own as package.module:Name"
         raise TrainingError(f"encoder: {name} is unknown; {hint}")
 
 
-def _from_own_file(config: Config) -> Encoder:
+def _encoder_from_weights_file(config: Config) -> Encoder:
     if config.weights in ("auto", "hub", "package"):
         raise TrainingError(
             f"encoder: there are no pretrained weights of {config.encoder}; "
             "set weights to a file, or pretrained = false"
         )
-    found = untrained(config.encoder, config.image_size)
+    found = untrained_encoder(config.encoder, config.image_size)
     path = Path(config.weights).expanduser()
-    weights.load_file(found.module, path)
+    weights.load_weights_file(found.module, path)
     return Encoder(found.name, found.module, found.mean, found.std, str(path))
 
 
-def _of_the_user(name: str) -> nn.Module:
+def _user_encoder(name: str) -> nn.Module:
     """An instance of `package.module:Name`, from the lab's folder (the current one) or an installed package."""
     module_name, _, attribute = name.partition(":")
     # Last, so that a file of the lab never takes the place of a library's module of the same name.

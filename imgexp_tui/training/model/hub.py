@@ -13,10 +13,10 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.run_logger import RunLogger
 
-_SECONDS = 3.0
-_FILES = ("model.safetensors", "pytorch_model.bin")
+_TIMEOUT = 3.0
+_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def endpoint() -> str:
@@ -24,25 +24,25 @@ def endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
-def prepare() -> bool:
+def check_reachable() -> bool:
     """Whether the hub answers. Where it does not, huggingface_hub is told not to try. Call before importing timm."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return False
     reached: list[bool] = []
     # A name server that is out of reach can take half a minute, and no timeout reaches it: hence the thread.
-    asking = threading.Thread(target=lambda: reached.append(_answers()), daemon=True)
+    asking = threading.Thread(target=lambda: reached.append(_is_reachable()), daemon=True)
     asking.start()
-    asking.join(_SECONDS)
+    asking.join(_TIMEOUT)
     if not any(reached):
         os.environ["HF_HUB_OFFLINE"] = "1"
     return any(reached)
 
 
-def _answers() -> bool:
+def _is_reachable() -> bool:
     try:
         request = urllib.request.Request(endpoint(), method="HEAD")
-        with urllib.request.urlopen(request, timeout=_SECONDS):
+        with urllib.request.urlopen(request, timeout=_TIMEOUT):
             return True
     except urllib.error.HTTPError as error:
         # A mirror may know no start page; a proxy that refuses is no hub.
@@ -51,15 +51,15 @@ def _answers() -> bool:
         return False
 
 
-def in_cache(repository: str, filename: str | None) -> bool:
+def is_cached(repository: str, filename: str | None) -> bool:
     """Whether the hub's cache folder holds the weights of `repository`."""
     from huggingface_hub import try_to_load_from_cache
 
-    names = (filename,) if filename else _FILES
+    names = (filename,) if filename else _WEIGHT_FILES
     return any(isinstance(try_to_load_from_cache(repository, name), str) for name in names)
 
 
-def fetch(repository: str, filename: str | None, report: Report) -> None:
+def download_weights(repository: str, filename: str | None, logger: RunLogger) -> None:
     """Bring the weights of `repository` into the hub's cache, with progress events.
 
     Raises:
@@ -70,35 +70,37 @@ def fetch(repository: str, filename: str | None, report: Report) -> None:
 
     more: dict[str, Any] = {}
     if "tqdm_class" in inspect.signature(hf_hub_download).parameters:
-        more["tqdm_class"] = _bar(repository, report)
-    for name in (filename,) if filename else _FILES:
+        more["tqdm_class"] = _progress_bar_class(repository, logger)
+    for name in (filename,) if filename else _WEIGHT_FILES:
         try:
             hf_hub_download(repository, name, **more)
         except EntryNotFoundError:
-            if name in (filename, _FILES[-1]):
+            if name in (filename, _WEIGHT_FILES[-1]):
                 raise
         else:
             return
 
 
-def _bar(repository: str, report: Report) -> type[Any]:
-    """A progress bar that tells `report`, silently."""
+def _progress_bar_class(repository: str, logger: RunLogger) -> type[Any]:
+    """A progress bar that tells `logger`, silently."""
     from tqdm import tqdm  # type: ignore[import-untyped]
 
-    class Bar(tqdm):  # type: ignore[misc]
+    class HubProgressBar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **more: Any) -> None:
             more.pop("name", None)  # huggingface_hub's own extra
-            super().__init__(*args, **(more | {"disable": False, "file": _NOWHERE}))
+            super().__init__(*args, **(more | {"disable": False, "file": _NULL_STREAM}))
 
         def update(self, amount: float | None = 1) -> Any:
             shown = super().update(amount)
-            report.progress(f"downloading {repository}", int(self.n), int(self.total) if self.total else None, "bytes")
+            logger.log_progress(
+                f"downloading {repository}", int(self.n), int(self.total) if self.total else None, "bytes"
+            )
             return shown
 
-    return Bar
+    return HubProgressBar
 
 
-class _Nowhere:
+class _NullStream:
     def write(self, _text: str) -> int:
         return 0
 
@@ -106,4 +108,4 @@ class _Nowhere:
         pass
 
 
-_NOWHERE = _Nowhere()
+_NULL_STREAM = _NullStream()

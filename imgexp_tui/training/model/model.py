@@ -9,7 +9,7 @@ from imgexp_tui.training.config import Config
 from imgexp_tui.training.errors import TrainingError
 from imgexp_tui.training.model.encoders import Encoder
 
-_HIDDEN = 512
+_HIDDEN_FEATURES = 512
 
 
 class Pool(nn.Module):
@@ -42,11 +42,11 @@ def fastai_head(features: int, outputs: int, dropout: float) -> nn.Sequential:
     """fastai's head for transfer learning; its first BatchNorm is in `Pool`."""
     return nn.Sequential(
         nn.Dropout(dropout / 2),
-        nn.Linear(features, _HIDDEN),
+        nn.Linear(features, _HIDDEN_FEATURES),
         nn.ReLU(inplace=True),
-        nn.BatchNorm1d(_HIDDEN),
+        nn.BatchNorm1d(_HIDDEN_FEATURES),
         nn.Dropout(dropout),
-        nn.Linear(_HIDDEN, outputs),
+        nn.Linear(_HIDDEN_FEATURES, outputs),
     )
 
 
@@ -70,20 +70,20 @@ class ImageModel(nn.Module):
         return outputs
 
 
-def assemble(encoder: Encoder, config: Config, outputs: int) -> ImageModel:
+def build_model(encoder: Encoder, config: Config, outputs: int) -> ImageModel:
     """The encoder with pooling and the head that the settings ask for.
 
     Raises:
         TrainingError: the encoder cannot take images of this size.
     """
-    features, channels_at_end = _features(encoder, config.image_size)
+    features, channels_at_end = _probe_features(encoder, config.image_size)
     fastai = config.head == "fastai"
     head = (fastai_head if fastai else linear_head)(features, outputs, config.dropout)
     return ImageModel(encoder, Pool(features, channels_at_end, normalise=fastai), head)
 
 
 @torch.no_grad()
-def _features(encoder: Encoder, side: int) -> tuple[int, bool]:
+def _probe_features(encoder: Encoder, side: int) -> tuple[int, bool]:
     """How many pooled features there are, and whether maps have their channels last; found by one image."""
     encoder.module.eval()
     try:

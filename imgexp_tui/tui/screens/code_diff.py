@@ -9,35 +9,35 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 
-from imgexp_tui.records.metrics.follower import RunView
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.reports.code_diff import code_diff
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
-from imgexp_tui.views.styled import Line, cut, line, pad
+from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
+from imgexp_tui.views.styled import Line, line, pad, truncate_line
 
 
-class DiffView(Pane):
+class CodeDiffView(Pane):
     """A unified diff; what was taken away and put in begins with its sign, so that it tells without colours."""
 
     _texts: Sequence[str] = ("comparing…",)
 
-    def tell(self, texts: Sequence[str]) -> None:
+    def show(self, texts: Sequence[str]) -> None:
         """Show these lines."""
         self._texts = texts
         self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [cut(line((text, _role(text))), width) for text in self._texts]
+        return [truncate_line(line((text, _diff_role(text))), width) for text in self._texts]
 
 
-def _role(text: str) -> str:
+def _diff_role(text: str) -> str:
     if text.startswith(("+++", "---", "diff ")):
         return "strong"
     return {"+": "good", "-": "bad", "@": "title"}.get(text[:1], "")
 
 
-class CodeScreen(LineScreen[None]):
-    """Closed by the usual keys. Shows what changes from the run `a` to the run `b`."""
+class CodeDiffScreen(StyledScreen[None]):
+    """Closed by the usual keys. Shows what changes from the run `old_run` to the run `new_run`."""
 
     CSS_PATH = "code_diff.tcss"
     AUTO_FOCUS = ""
@@ -52,27 +52,27 @@ class CodeScreen(LineScreen[None]):
         Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
     ]
 
-    def __init__(self, a: RunView, b: RunView) -> None:
+    def __init__(self, old_run: RunFollower, new_run: RunFollower) -> None:
         super().__init__()
-        self._pair = (a, b)
+        self._runs = (old_run, new_run)
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
-        yield DiffView(id="lines")
+        yield StyledView(id="title")
+        yield CodeDiffView(id="lines")
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        self._view = self.query_one(DiffView)
+        self._view = self.query_one(CodeDiffView)
         self._compare()
 
     def on_resize(self) -> None:
-        a, b = self._pair
+        a, b = self._runs
         title = line((" Code ", "title"), (f"{a.version} → {b.version}", "strong"))
-        self.query_one("#title", LineView).show([pad(title, self.size.width)])
+        self.query_one("#title", StyledView).set_lines([pad(title, self.size.width)])
 
     @work(group="compare")
     async def _compare(self) -> None:
-        self._view.tell(await asyncio.to_thread(code_diff, *self._pair))
+        self._view.show(await asyncio.to_thread(code_diff, *self._runs))
 
     def action_close(self) -> None:
         self.dismiss()

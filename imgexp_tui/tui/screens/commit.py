@@ -12,15 +12,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from imgexp_tui.notebook.history import commit
-from imgexp_tui.notebook.history.commit import Plan
+from imgexp_tui.notebook.history.commit import CommitPlan
 from imgexp_tui.notebook.history.git import GitError
 from imgexp_tui.paths import NOTEBOOK
 
 
-def plan(lab: Path) -> Plan | str:
+def plan_commit(lab: Path) -> CommitPlan | str:
     """What a commit would be, or a sentence that says why there can be none. It blocks: for a thread."""
     try:
-        return commit.plan(lab)
+        return commit.plan_commit(lab)
     except GitError as error:
         return f"{str(error)[:1].upper()}{str(error)[1:]}."
 
@@ -34,7 +34,7 @@ class CommitScreen(ModalScreen[str]):
         Binding("escape", "cancel", "Cancel", tooltip="Commit nothing"),
     ]
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: CommitPlan) -> None:
         super().__init__()
         self._plan = plan
 

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from imgexp_tui.notebook.history.drafts import Draft
-from imgexp_tui.text import age, clean
+from imgexp_tui.text import clean, format_age
 
 _CHOICES = {
     "restore": "Restore draft (r)",
@@ -21,10 +21,10 @@ _CHOICES = {
     "both": "Both (b)",
     "later": "Later (esc)",
 }
-_CONTEXT = 1
+_CONTEXT_LINES = 1
 
 
-class DraftScreen(ModalScreen[str]):
+class DraftOfferScreen(ModalScreen[str]):
     """Dismissed with "restore", "keep", "both" or "later".
 
     Args:
@@ -51,7 +51,7 @@ class DraftScreen(ModalScreen[str]):
         self._draft = draft
 
     def compose(self) -> ComposeResult:
-        when = age(max(0.0, time.time() - self._draft.time))
+        when = format_age(max(0.0, time.time() - self._draft.time))
         ago = "just now" if when == "now" else f"{when} ago"
         file, draft = self._text.splitlines(), self._draft.text.splitlines()
         with Vertical(id="box"):
@@ -60,8 +60,8 @@ class DraftScreen(ModalScreen[str]):
                 id="question",
             )
             with Vertical(id="texts"):
-                yield _pane("In the file", _marked(file, draft, "$text-warning"), "file")
-                yield _pane("Your draft", _marked(draft, file, "$text-success"), "draft")
+                yield _pane("In the file", _highlight_differences(file, draft, "$text-warning"), "file")
+                yield _pane("Your draft", _highlight_differences(draft, file, "$text-success"), "draft")
             with Horizontal(id="answers"):
                 for choice, label in _CHOICES.items():
                     yield Button(Content(label), id=choice, compact=True)
@@ -82,7 +82,7 @@ def _pane(title: str, text: Content, id: str) -> VerticalScroll:
     return pane
 
 
-def _marked(lines: list[str], other: list[str], colour: str) -> Content:
+def _highlight_differences(lines: list[str], other: list[str], colour: str) -> Content:
     """`lines`, with a bar and colour where `other` does not have them; long stretches that both have are counted."""
     if not "".join(lines).strip():
         return Content.styled("(empty)", "dim")
@@ -92,8 +92,8 @@ def _marked(lines: list[str], other: list[str], colour: str) -> Content:
         if tag != "equal":
             parts += [(f"▌ {line}\n", f"bold {colour}") for line in shown]
             continue
-        if len(shown) > _CONTEXT + 1:
-            parts.append((f"  ⋯ {len(shown) - _CONTEXT} lines that both have\n", "dim italic"))
-            shown = shown[-_CONTEXT:]
+        if len(shown) > _CONTEXT_LINES + 1:
+            parts.append((f"  ⋯ {len(shown) - _CONTEXT_LINES} lines that both have\n", "dim italic"))
+            shown = shown[-_CONTEXT_LINES:]
         parts += [(f"  {line}\n", "dim") for line in shown]
     return Content.assemble(*parts)

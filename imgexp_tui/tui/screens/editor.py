@@ -21,22 +21,22 @@ from textual.message import Message
 from textual.widgets import Static
 
 from imgexp_tui.notebook.history.drafts import Draft
-from imgexp_tui.notebook.model import FIELDS
+from imgexp_tui.notebook.model import NOTE_FIELDS
 from imgexp_tui.services import clipboard
 from imgexp_tui.services.notes import external_editor, files
-from imgexp_tui.services.notes.draft_writer import DraftKeeper
-from imgexp_tui.services.notes.sync import PACE, NoteFile, NoteWatch
-from imgexp_tui.services.run_follower import RunGlancer
-from imgexp_tui.text import listed
+from imgexp_tui.services.notes.draft_writer import DraftWriter
+from imgexp_tui.services.notes.sync import POLL_INTERVAL, NoteFileReader, NoteSync
+from imgexp_tui.services.run_follower import VersionRunFollower
+from imgexp_tui.text import join_names
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen
+from imgexp_tui.tui.widgets.base.styled_view import StyledScreen
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 from imgexp_tui.tui.widgets.notes.find_bar import FindBar
-from imgexp_tui.tui.widgets.run_sidebar import RunGlance
+from imgexp_tui.tui.widgets.run_sidebar import RunSidebar
 from imgexp_tui.views.notes.bullets import next_bullet
 from imgexp_tui.views.notes.safe_characters import has_unsafe, newline_of
 
-_HINTS = {
+_PLACEHOLDERS = {
     "summary": "What is tried in this version, and why.",
     "takeaways": "- What was learned. Enter goes on with the list, Tab nests.",
     "observed": "Stats noted by hand, such as GPU Memory Usage: 1,985/8,126 MB",
@@ -44,37 +44,41 @@ _HINTS = {
 
 
 @dataclass(slots=True)
-class Note:
+class EditedNote:
     """One note under edit.
 
     Attributes:
-        seen: the file's text that this edit started from.
-        kept: what the note says while nothing is unsaved.
-        drafted: whether a draft may stand in the state folder.
-        offer: what the area has at its end beyond the file's text: a new bullet, ready to be filled.
-        ending: what the file's text has there.
+        base_text: the file's text that this edit started from.
+        saved_text: what the note says while nothing is unsaved.
+        has_draft: whether a draft may stand in the state folder.
+        offered_text: what the area has at its end beyond the file's text: a new bullet, ready to be filled.
+        trimmed_ending: what the file's text has there.
     """
 
     field: str
     area: NoteArea
-    seen: str = ""
-    kept: str = ""
-    drafted: bool = False
-    offer: str = ""
-    ending: str = ""
+    base_text: str = ""
+    saved_text: str = ""
+    has_draft: bool = False
+    offered_text: str = ""
+    trimmed_ending: str = ""
 
     @property
     def text(self) -> str:
         """What is saved: the area's text without a bullet that was offered and not filled."""
         text = self.area.text
-        return text.removesuffix(self.offer) + self.ending if self.offer and text.endswith(self.offer) else text
+        return (
+            text.removesuffix(self.offered_text) + self.trimmed_ending
+            if self.offered_text and text.endswith(self.offered_text)
+            else text
+        )
 
     @property
     def dirty(self) -> bool:
-        return self.text != self.kept
+        return self.text != self.saved_text
 
 
-class EditorScreen(LineScreen[str]):
+class EditorScreen(StyledScreen[str]):
     """Edits the notes of one version; dismissed with the version's name.
 
     Args:
@@ -97,13 +101,13 @@ class EditorScreen(LineScreen[str]):
         Binding("f3", "find_again(True)", "Next hit", show=False),
         Binding("shift+f3", "find_again(False)", "Previous hit", show=False),
         Binding("ctrl+t", "insert_update", "Dated mark", tooltip="Put in [UPDATE date: ] for a later remark"),
-        Binding("f4,ctrl+o", "outside", "$EDITOR", tooltip="Open this note in your own editor"),
+        Binding("f4,ctrl+o", "external_editor", "$EDITOR", tooltip="Open this note in your own editor"),
         Binding("f5", "history", "History", tooltip="Save, then show the saved states of this note"),
         Binding("f1", "app.help", "Keys"),
         Binding("escape", "leave", "Back", tooltip="Save and go back"),
     ]
 
-    class DraftTrouble(Message):
+    class DraftProblem(Message):
         """Drafts cannot be written (or, with "", can again)."""
 
         def __init__(self, sentence: str) -> None:
@@ -114,25 +118,29 @@ class EditorScreen(LineScreen[str]):
         super().__init__()
         self._lab = lab
         self._version = version
-        self._notes = {name: Note(name, NoteArea(id=name, placeholder=_HINTS[name])) for name in FIELDS}
+        self._notes = {
+            name: EditedNote(name, NoteArea(id=name, placeholder=_PLACEHOLDERS[name])) for name in NOTE_FIELDS
+        }
         self._current = self._notes[field]
-        self._keeper = DraftKeeper(lab, lambda sentence: self.post_message(self.DraftTrouble(sentence)))
-        self._lines = {field: line} if line else {}  # where the cursor begins; the focus moves while notes are read
-        self._glancer = RunGlancer(lab, version, run)
-        self._against: tuple[str, tuple[str, ...]] = ("", ())
-        self._looking = False
-        self._saving = asyncio.Lock()
-        self._watch = NoteWatch(
-            NoteFile(lab, version),
+        self._draft_writer = DraftWriter(lab, lambda sentence: self.post_message(self.DraftProblem(sentence)))
+        self._start_lines = (
+            {field: line} if line else {}
+        )  # where the cursor begins; the focus moves while notes are read
+        self._run_follower = VersionRunFollower(lab, version, run)
+        self._base_and_changes: tuple[str, tuple[str, ...]] = ("", ())
+        self._polling_run = False
+        self._save_lock = asyncio.Lock()
+        self._note_sync = NoteSync(
+            NoteFileReader(lab, version),
             self._notes,
-            busy=lambda: self._saving.locked() or self._left,
-            followed=lambda name: self._follow(self._notes[name]),
-            say=self._say,
+            is_saving=lambda: self._save_lock.locked() or self._has_left,
+            on_change=lambda name: self._update_draft(self._notes[name]),
+            show_message=self._show_banner,
         )
-        self._copying = asyncio.Lock()
-        self._told_of_copies = False
+        self._copy_lock = asyncio.Lock()
+        self._copy_explained = False
         self._saved_at = ""
-        self._left = False
+        self._has_left = False
         self._leaving = False
 
     def compose(self) -> ComposeResult:
@@ -144,115 +152,115 @@ class EditorScreen(LineScreen[str]):
             with Vertical(id="notes"):
                 for note in self._notes.values():
                     yield note.area
-            yield RunGlance(self._version, id="glance")
-        yield RunGlance(self._version, below=True, id="glance-line")
+            yield RunSidebar(self._version, id="glance")
+        yield RunSidebar(self._version, below=True, id="glance-line")
         yield FindBar(id="find")
-        yield KeyFooter(("history", "outside", "find"))
+        yield KeyFooter(("history", "external_editor", "find"))
 
     def on_mount(self) -> None:
         for note in self._notes.values():
             note.area.read_only = True
-            note.area.copied = self._copied
-            note.area.edited = partial(self._follow, note)
+            note.area.copy_callback = self._handle_copy
+            note.area.edit_callback = partial(self._update_draft, note)
         self._current.area.focus()
-        self._mark()
-        self._open()
-        self._look()
-        self.set_interval(1.0, self._look)
+        self._update_unsaved_marks()
+        self._load_notes()
+        self._poll_run()
+        self.set_interval(1.0, self._poll_run)
 
     async def on_unmount(self) -> None:
         """The app is being quit: what `leave` did not save is saved now; the draft stays where that fails."""
-        async with self._saving:
+        async with self._save_lock:
             for note in self._notes.values():
-                if note.dirty and not self._left:
+                if note.dirty and not self._has_left:
                     outcome = await self._write(note, note.text)
                     if outcome.kind != "failed":
-                        self._keeper.drop(self._version, note.field)
-        await asyncio.to_thread(self._keeper.close)
+                        self._draft_writer.schedule_removal(self._version, note.field)
+        await asyncio.to_thread(self._draft_writer.close)
 
     # Opening
 
     @work(group="open")
-    async def _open(self) -> None:
+    async def _load_notes(self) -> None:
         opened = await asyncio.to_thread(files.open_notes, self._lab, self._version)
         if not opened.texts:
-            self.app.notify(opened.trouble, severity="error", markup=False)
-            self._left = True
+            self.app.notify(opened.problem, severity="error", markup=False)
+            self._has_left = True
             self.dismiss(self._version)
             return
-        self._against = (opened.base, opened.changes)
+        self._base_and_changes = (opened.base, opened.changes)
         for name, text in opened.texts.items():
-            self._show(self._notes[name], text, editable=not opened.trouble)
-        self._say(opened.trouble or opened.notice or self._signs(), "warning")
-        if not opened.trouble:
+            self._show_note(self._notes[name], text, editable=not opened.problem)
+        self._show_banner(opened.problem or opened.notice or self._control_character_notice(), "warning")
+        if not opened.problem:
             for name, draft in opened.drafts.items():
-                await self._offer(self._notes[name], draft)
-        self.set_interval(PACE, self._watch_file)
+                await self._offer_draft(self._notes[name], draft)
+        self.set_interval(POLL_INTERVAL, self._poll_file)
 
     @work(group="watch")
-    async def _watch_file(self) -> None:
+    async def _poll_file(self) -> None:
         """Show what others write to the file."""
-        await self._watch.look()
+        await self._note_sync.poll()
 
-    def _show(self, note: Note, text: str, *, editable: bool) -> None:
+    def _show_note(self, note: EditedNote, text: str, *, editable: bool) -> None:
         bullet = next_bullet(text) if editable and note.field == "takeaways" else ""
         if bullet:
             body, newline = text.rstrip(), newline_of(text)
-            note.offer, note.ending = newline + bullet, text[len(body) :]
-            text = body + note.offer
+            note.offered_text, note.trimmed_ending = newline + bullet, text[len(body) :]
+            text = body + note.offered_text
         note.area.load_text(text)
-        note.area.offered = bullet
-        line = self._lines.get(note.field)
-        at = note.area.line_end(line) if line else _begin_at(text)
+        note.area.offered_bullet = bullet
+        line = self._start_lines.get(note.field)
+        at = note.area.line_end(line) if line else _start_location(text)
         note.area.move_cursor(at or note.area.document.end, center=bool(line))
-        note.seen = note.kept = note.text
+        note.base_text = note.saved_text = note.text
         note.area.read_only = not editable
         if note is not self._current:
             self.call_after_refresh(note.area.scroll_home, animate=False)
 
-    def _signs(self) -> str:
-        odd = [note.field for note in self._notes.values() if has_unsafe(note.seen)]
+    def _control_character_notice(self) -> str:
+        odd = [note.field for note in self._notes.values() if has_unsafe(note.base_text)]
         if not odd:
             return ""
-        return f"Signs such as ␛ in the {listed(odd)} stand for control characters; they are saved as they were."
+        return f"Signs such as ␛ in the {join_names(odd)} stand for control characters; they are saved as they were."
 
-    async def _offer(self, note: Note, draft: Draft) -> None:
+    async def _offer_draft(self, note: EditedNote, draft: Draft) -> None:
         """Let the user choose between the file's text and what was typed but not saved."""
-        from imgexp_tui.tui.screens.draft_offer import DraftScreen
+        from imgexp_tui.tui.screens.draft_offer import DraftOfferScreen
 
-        choice = await self.app.push_screen_wait(DraftScreen(self._version, note.seen, draft))
+        choice = await self.app.push_screen_wait(DraftOfferScreen(self._version, note.base_text, draft))
         if choice == "later":
-            self._left = True
+            self._has_left = True
             self.dismiss(self._version)
             return
-        note.drafted = True
+        note.has_draft = True
         self._activate(note)
         if choice == "restore":
-            note.seen = draft.seen
-            note.area.change_to(draft.text)
+            note.base_text = draft.seen
+            note.area.replace_text(draft.text)
         elif choice == "both":
-            note.area.change_to(files.both(note.seen, draft.text))
+            note.area.replace_text(files.combine_texts(note.base_text, draft.text))
         else:
-            self._follow(note)
+            self._update_draft(note)
 
     # Typing
 
-    def _follow(self, note: Note) -> None:
+    def _update_draft(self, note: EditedNote) -> None:
         """Keep the draft in step with the text."""
         if note.dirty:
-            note.drafted = True
-            self._keeper.keep(Draft(self._version, note.field, note.text, note.seen, time.time()))
-        elif note.drafted:
-            note.drafted = False
-            self._keeper.drop(self._version, note.field)
-        self._mark()
+            note.has_draft = True
+            self._draft_writer.schedule_write(Draft(self._version, note.field, note.text, note.base_text, time.time()))
+        elif note.has_draft:
+            note.has_draft = False
+            self._draft_writer.schedule_removal(self._version, note.field)
+        self._update_unsaved_marks()
 
     def on_descendant_focus(self) -> None:
         note = self._notes.get(self.focused.id or "") if self.focused else None
         if note:
             self._activate(note)
 
-    def _activate(self, note: Note) -> None:
+    def _activate(self, note: EditedNote) -> None:
         self._current = note
         for other in self._notes.values():
             other.area.set_class(other is note, "-active")
@@ -262,8 +270,8 @@ class EditorScreen(LineScreen[str]):
         self.call_after_refresh(note.area.scroll_cursor_visible)
 
     def action_next_note(self) -> None:
-        at = FIELDS.index(self._current.field)
-        self._activate(self._notes[FIELDS[(at + 1) % len(FIELDS)]])
+        at = NOTE_FIELDS.index(self._current.field)
+        self._activate(self._notes[NOTE_FIELDS[(at + 1) % len(NOTE_FIELDS)]])
 
     def action_toggle_box(self) -> None:
         self._current.area.toggle_box()
@@ -272,43 +280,45 @@ class EditorScreen(LineScreen[str]):
         self.query_one(FindBar).open(self._current.area)
 
     def action_find_again(self, forward: bool) -> None:
-        self.query_one(FindBar).again(self._current.area, forward=forward)
+        self.query_one(FindBar).find_again(self._current.area, forward=forward)
 
     def action_insert_update(self) -> None:
         self._current.area.insert_update()
 
     def action_insert_figure(self) -> None:
         """Choose a figure of the run, and put it in at the cursor."""
-        from imgexp_tui.tui.screens.figure_picker import FigureScreen
+        from imgexp_tui.tui.screens.figure_picker import FigurePickerScreen
 
         area = self._current.area
         if not area.read_only:
-            look = partial(self._glancer.figures, *self._against)
-            self.app.push_screen(FigureScreen(self._version, look), lambda words: area.insert_words(words or ""))
+            look = partial(self._run_follower.quotable_figures, *self._base_and_changes)
+            self.app.push_screen(
+                FigurePickerScreen(self._version, look), lambda words: area.insert_with_spaces(words or "")
+            )
 
-    def _copied(self, text: str) -> None:
+    def _handle_copy(self, text: str) -> None:
         self.app._clipboard = text  # for ctrl+v, at once
-        self._hand_out(text)
+        self._copy_to_clipboards(text)
 
     @work(group="copy")
-    async def _hand_out(self, text: str) -> None:
+    async def _copy_to_clipboards(self, text: str) -> None:
         """Give what was copied to the terminal, and say where it is."""
-        async with self._copying:
-            handed = await asyncio.to_thread(clipboard.hand_out, self._lab, text)
-            if handed.escape:
+        async with self._copy_lock:
+            handed = await asyncio.to_thread(clipboard.copy_text, self._lab, text)
+            if handed.needs_escape:
                 self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode())
                 self.app._clipboard = text
-        said = clipboard.sentence(text, handed, first=not self._told_of_copies)
-        self._told_of_copies = True
-        self.app.notify(said, severity="warning" if handed.trouble else "information", markup=False)
+        said = clipboard.describe_copy(text, handed, is_first=not self._copy_explained)
+        self._copy_explained = True
+        self.app.notify(said, severity="warning" if handed.problem else "information", markup=False)
 
-    def _mark(self) -> None:
+    def _update_unsaved_marks(self) -> None:
         """Say what is unsaved: a dot at the note and in the bar, and a word."""
         dirty = False
         for note in self._notes.values():
             dirty = dirty or note.dirty
             note.area.border_title = note.field.capitalize() + (" ●" if note.dirty else "")
-        word = "saving…" if self._saving.locked() else "● unsaved" if dirty else self._saved_at
+        word = "saving…" if self._save_lock.locked() else "● unsaved" if dirty else self._saved_at
         state = self.query_one("#state", Static)
         state.set_class(dirty, "-unsaved")
         state.update(Content(word))
@@ -327,31 +337,31 @@ class EditorScreen(LineScreen[str]):
         kinds = {o.kind for o in outcomes}
         if "failed" not in kinds:
             self._saved_at = f"saved {time.strftime('%H:%M:%S')}"
-        self._say("\n".join(sentences), "error" if kinds & {"failed", "conflict"} else "warning")
-        self._mark()
+        self._show_banner("\n".join(sentences), "error" if kinds & {"failed", "conflict"} else "warning")
+        self._update_unsaved_marks()
         return kinds
 
-    async def _save_dirty(self) -> list[files.Outcome]:
-        async with self._saving:
-            self._mark()
+    async def _save_dirty(self) -> list[files.NoteSaveResult]:
+        async with self._save_lock:
+            self._update_unsaved_marks()
             return [await self._save_note(note) for note in self._notes.values() if note.dirty]
 
-    async def _save_note(self, note: Note) -> files.Outcome:
+    async def _save_note(self, note: EditedNote) -> files.NoteSaveResult:
         text = note.text
         outcome = await self._write(note, text)
         if outcome.kind == "failed":
             return outcome
         # What was typed during the save starts from the text that was being saved.
-        note.seen = note.kept = text
+        note.base_text = note.saved_text = text
         if note.text == text:
             if outcome.text != text:
-                note.area.change_to(outcome.text)
-            note.seen, note.kept = outcome.text, note.text
-        self._follow(note)
+                note.area.replace_text(outcome.text)
+            note.base_text, note.saved_text = outcome.text, note.text
+        self._update_draft(note)
         return outcome
 
-    async def _write(self, note: Note, text: str) -> files.Outcome:
-        call = partial(files.save, self._lab, self._version, note.field, text, seen=note.seen)
+    async def _write(self, note: EditedNote, text: str) -> files.NoteSaveResult:
+        call = partial(files.save, self._lab, self._version, note.field, text, seen=note.base_text)
         return await asyncio.to_thread(call)
 
     def action_leave(self) -> None:
@@ -367,19 +377,19 @@ class EditorScreen(LineScreen[str]):
     async def _leave(self, areas: list[NoteArea]) -> None:
         try:
             kinds = await self._save_all()
-            if "conflict" in kinds or ("failed" in kinds and not await self._may_leave()):
+            if "conflict" in kinds or ("failed" in kinds and not await self._confirm_leave()):
                 return
-            self._left = True
+            self._has_left = True
             if "merged" in kinds:
                 self.app.notify("Merged with a change made elsewhere, and saved.", markup=False)
-            await asyncio.to_thread(self._keeper.flush)
+            await asyncio.to_thread(self._draft_writer.flush)
             self.dismiss(self._version)
         finally:
             self._leaving = False
             for area in areas:
-                area.read_only = self._left
+                area.read_only = self._has_left
 
-    async def _may_leave(self) -> bool:
+    async def _confirm_leave(self) -> bool:
         from imgexp_tui.tui.screens.confirm import ConfirmScreen
 
         question = "These notes could not be saved. Leave anyway? Your text is kept as a draft and offered next time."
@@ -396,68 +406,68 @@ class EditorScreen(LineScreen[str]):
 
     # The user's own editor
 
-    @work(exclusive=True, group="outside")
-    async def action_outside(self) -> None:
+    @work(exclusive=True, group="external_editor")
+    async def action_external_editor(self) -> None:
         """Open the note in `$EDITOR`; what comes back is one edit, saved."""
         note = self._current
         if note.area.read_only:
             return
         text = note.text
         try:
-            argv = external_editor.command()
-            await asyncio.to_thread(self._keeper.flush)
-            path = await asyncio.to_thread(external_editor.hand_over, self._lab, self._version, note.field, text)
-            self._run_outside(argv, path)
-            new = await asyncio.to_thread(external_editor.take_back, path, text)
-        except external_editor.OutsideError as error:
-            self._say(str(error), "error")
+            argv = external_editor.editor_command()
+            await asyncio.to_thread(self._draft_writer.flush)
+            path = await asyncio.to_thread(external_editor.write_edit_file, self._lab, self._version, note.field, text)
+            self._run_external_editor(argv, path)
+            new = await asyncio.to_thread(external_editor.read_edit_file, path, text)
+        except external_editor.ExternalEditorError as error:
+            self._show_banner(str(error), "error")
             return
-        note.area.change_to(new)
+        note.area.replace_text(new)
         await self._save_all()
 
-    def _run_outside(self, argv: list[str], path: Path) -> None:
+    def _run_external_editor(self, argv: list[str], path: Path) -> None:
         """Lend the terminal to the editor. Textual does not resume after an exception, so none passes through."""
         trouble = None
         try:
             with self.app.suspend():
                 try:
-                    external_editor.edit(argv, path)
-                except external_editor.OutsideError as error:
+                    external_editor.run_editor(argv, path)
+                except external_editor.ExternalEditorError as error:
                     trouble = error
         except SuspendNotSupported:
-            trouble = external_editor.OutsideError("This terminal cannot be lent to an editor.")
+            trouble = external_editor.ExternalEditorError("This terminal cannot be lent to an editor.")
         self.refresh()
         if trouble:
             raise trouble
 
     # What is said
 
-    def _say(self, sentence: str, manner: str) -> None:
+    def _show_banner(self, sentence: str, severity: str) -> None:
         """Show a sentence above the notes; "" removes it."""
         banner = self.query_one("#banner", Static)
         banner.update(Content(sentence))
-        banner.set_classes(f"-{manner}" if sentence else "")
+        banner.set_classes(f"-{severity}" if sentence else "")
 
-    def on_editor_screen_draft_trouble(self, message: DraftTrouble) -> None:
-        self._say(message.sentence, "error")
+    def on_editor_screen_draft_problem(self, message: DraftProblem) -> None:
+        self._show_banner(message.sentence, "error")
 
-    @work(group="glance")
-    async def _look(self) -> None:
+    @work(group="sidebar")
+    async def _poll_run(self) -> None:
         """Show the run as it stands."""
-        if self._looking:
+        if self._polling_run:
             return
-        self._looking = True
+        self._polling_run = True
         try:
-            run = await asyncio.to_thread(self._glancer.look)
+            run = await asyncio.to_thread(self._run_follower.poll)
         except OSError:
             return
         finally:
-            self._looking = False
-        for shown in self.query(RunGlance):
-            shown.tell(run)
+            self._polling_run = False
+        for shown in self.query(RunSidebar):
+            shown.show(run)
 
 
-def _begin_at(text: str) -> tuple[int, int] | None:
+def _start_location(text: str) -> tuple[int, int] | None:
     """Behind an empty bullet that ends the note, which is there to be filled; None without one."""
     last = len(text.rstrip().split("\n")) - 1
     line = text.split("\n")[last].rstrip("\r")

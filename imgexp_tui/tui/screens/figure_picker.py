@@ -13,17 +13,17 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from imgexp_tui.text import fit
-from imgexp_tui.tui.widgets.base.list_pane import CursorPane
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen
-from imgexp_tui.views.notes.quotable_figures import Figure, matching
+from imgexp_tui.text import truncate
+from imgexp_tui.tui.widgets.base.list_pane import ListPane
+from imgexp_tui.tui.widgets.base.styled_view import StyledScreen
+from imgexp_tui.views.notes.quotable_figures import Figure, filter_figures
 from imgexp_tui.views.styled import Line, line, pad
 
-_PACE = 1.0
-_KIND = 10
+_POLL_INTERVAL = 1.0
+_KIND_WIDTH = 10
 
 
-class FigureRows(CursorPane):
+class FigureList(ListPane):
     """One figure a row; the cursor stays on its place while the values change."""
 
     rows: Sequence[Figure] = ()
@@ -37,28 +37,32 @@ class FigureRows(CursorPane):
         self.rows = rows
         self.cursor = max(0, min(self.cursor, len(rows) - 1))
         self.rebuild()
-        self.keep_in_sight()
+        self.scroll_to_cursor()
 
     def build(self, width: int, height: int) -> list[Line]:
         return [self._row(i, one, width) for i, one in enumerate(self.rows)]
 
-    def _row(self, at: int, one: Figure, width: int) -> Line:
+    def _row(self, index: int, one: Figure, width: int) -> Line:
         kind, text = one
-        mark = ("▌ ", "mark") if at == self.cursor else ("  ", "")
-        return line(mark, *pad(line((fit(kind, _KIND - 1), "quiet")), _KIND), fit(text, max(8, width - _KIND - 2)))
+        mark = ("▌ ", "mark") if index == self.cursor else ("  ", "")
+        return line(
+            mark,
+            *pad(line((truncate(kind, _KIND_WIDTH - 1), "quiet")), _KIND_WIDTH),
+            truncate(text, max(8, width - _KIND_WIDTH - 2)),
+        )
 
 
-class FigureScreen(LineScreen[str], ModalScreen[str]):
+class FigurePickerScreen(StyledScreen[str], ModalScreen[str]):
     """Dismissed with the text to put in; "" for none.
 
     Args:
         version: whose figures.
-        look: gives the figures as they stand; called in a thread, about once a second.
+        read_figures: gives the figures as they stand; called in a thread, about once a second.
     """
 
     CSS_PATH = "figure_picker.tcss"
     BINDINGS = [
-        Binding("enter", "take", "Insert", priority=True),
+        Binding("enter", "insert", "Insert", priority=True),
         Binding("down,ctrl+n", "move(1)", "Next figure", priority=True, show=False),
         Binding("up,ctrl+p", "move(-1)", "Previous figure", priority=True, show=False),
         Binding("pagedown", "move(10)", "Ten further", priority=True, show=False),
@@ -66,12 +70,12 @@ class FigureScreen(LineScreen[str], ModalScreen[str]):
         Binding("escape,ctrl+g,f2", "cancel", "Back", priority=True),
     ]
 
-    def __init__(self, version: str, look: Callable[[], Sequence[Figure]]) -> None:
+    def __init__(self, version: str, read_figures: Callable[[], Sequence[Figure]]) -> None:
         super().__init__()
         self._version = version
-        self._look_now = look
+        self._read_figures = read_figures
         self._figures: Sequence[Figure] = ()
-        self._looking = False
+        self._polling = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
@@ -79,26 +83,26 @@ class FigureScreen(LineScreen[str], ModalScreen[str]):
             box.border_subtitle = Content("enter insert · ↑↓ move · esc back")
             yield Input(placeholder="type to filter", id="filter", compact=True)
             yield Static(id="none")
-            yield FigureRows(id="figures")
+            yield FigureList(id="figures")
 
     def on_mount(self) -> None:
-        self._rows = self.query_one(FigureRows)
+        self._rows = self.query_one(FigureList)
         self.query_one(Input).focus()
-        self._look()
-        self.set_interval(_PACE, self._look)
+        self._poll()
+        self.set_interval(_POLL_INTERVAL, self._poll)
 
-    @work(group="look")
-    async def _look(self) -> None:
-        if self._looking:
+    @work(group="poll")
+    async def _poll(self) -> None:
+        if self._polling:
             return
-        self._looking = True
+        self._polling = True
         try:
-            self._figures = await asyncio.to_thread(self._look_now)
+            self._figures = await asyncio.to_thread(self._read_figures)
         except OSError:
             return
         finally:
-            self._looking = False
-        self._show()
+            self._polling = False
+        self._update_list()
 
     def on_key(self, event: events.Key) -> None:
         """What was typed before the filter had the focus belongs into it all the same."""
@@ -107,20 +111,20 @@ class FigureScreen(LineScreen[str], ModalScreen[str]):
 
     def on_input_changed(self) -> None:
         self._rows.cursor = 0
-        self._show()
+        self._update_list()
 
-    def _show(self) -> None:
+    def _update_list(self) -> None:
         typed = self.query_one(Input).value
-        found = matching(self._figures, typed)
+        found = filter_figures(self._figures, typed)
         self._rows.fill(found)
         none = f"No figure with {typed!r}." if self._figures else f"Nothing was measured for {self._version} yet."
         self.query_one("#none", Static).update(Content("" if found else none))
         self.query_one("#none").display = not found
 
-    def on_cursor_pane_opened(self) -> None:
-        self.action_take()
+    def on_list_pane_item_opened(self) -> None:
+        self.action_insert()
 
-    def action_take(self) -> None:
+    def action_insert(self) -> None:
         if self._rows.rows:
             self.dismiss(self._rows.rows[self._rows.cursor][1])
 

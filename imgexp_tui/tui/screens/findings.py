@@ -13,31 +13,31 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 
-from imgexp_tui.findings.format import reason
+from imgexp_tui.findings.format import rule_reasoning
 from imgexp_tui.findings.model import Finding
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.services.actions import findings as finding_actions
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
 from imgexp_tui.tui.widgets.finding_list import FindingList
-from imgexp_tui.views.findings import in_short, reason_lines
-from imgexp_tui.views.runs.model import Run
-from imgexp_tui.views.styled import Line, line, spread
+from imgexp_tui.views.findings import reason_lines, summary_line
+from imgexp_tui.views.runs.model import RunSummary
+from imgexp_tui.views.styled import Line, justify, line
 
-_PACE = 0.2
+_POLL_INTERVAL = 0.2
 """Seconds between two glances at what the watcher has; nothing is read for it."""
 
 OpenCharts = Callable[[str, str, tuple[int | None, int | None]], object]
 """`open_charts(version, metric, steps)` shows a curve, with `steps` from first to last in sight."""
 
 
-class Reason(Pane):
+class ReasonPane(Pane):
     """Why a rule finds what it finds."""
 
     _text = ""
 
-    def tell(self, text: str) -> None:
+    def show(self, text: str) -> None:
         """Show it."""
         self._text = text
         self.rebuild()
@@ -46,22 +46,22 @@ class Reason(Pane):
         return reason_lines(self._text, width)
 
 
-class FindingsScreen(LineScreen[str | None]):
+class FindingsScreen(StyledScreen[str | None]):
     """Dismissed with the version that was made from a finding, or None.
 
     Args:
         lab: the lab's folder.
         version: whose findings.
-        run: the version's run as it was seen last.
-        read: the notebook as it was last read; None while it cannot be.
-        written: called when something was written, so that it is read soon.
-        charts: shows a curve; None where no screen does.
+        read_run: the version's run as it was seen last.
+        read_notebook: the notebook as it was last read; None while it cannot be.
+        notify_written: called when something was written, so that it is read soon.
+        open_charts: shows a curve; None where no screen does.
     """
 
     CSS_PATH = "findings.tcss"
     AUTO_FOCUS = ""
     BINDINGS = [
-        Binding("t", "take", "Takeaway", tooltip="Put this finding into the takeaways"),
+        Binding("t", "add_takeaway", "Takeaway", tooltip="Put this finding into the takeaways"),
         Binding("i", "idea", "Idea", tooltip="Put its suggestion into the takeaways as an open idea: - [ ] …"),
         Binding("n", "new", "New version", tooltip="New version with the suggested change"),
         Binding("c", "curve", "Curve", tooltip="The curve that shows it"),
@@ -82,101 +82,101 @@ class FindingsScreen(LineScreen[str | None]):
         self,
         lab: Path,
         version: str,
-        run: Callable[[], Run | None],
-        read: Callable[[], Notebook | None],
-        written: Callable[[], None],
-        charts: OpenCharts | None = None,
+        read_run: Callable[[], RunSummary | None],
+        read_notebook: Callable[[], Notebook | None],
+        notify_written: Callable[[], None],
+        open_charts: OpenCharts | None = None,
     ) -> None:
         super().__init__()
         self._lab = lab
         self._version = version
-        self._run = run
-        self._read = read
-        self._written = written
-        self._charts = charts
-        self._shown: Run | None = None
-        self._looked = False
+        self._read_run = read_run
+        self._read_notebook = read_notebook
+        self._notify_written = notify_written
+        self._open_charts = open_charts
+        self._displayed_run: RunSummary | None = None
+        self._has_polled = False
         self._writing = asyncio.Lock()
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
+        yield StyledView(id="title")
         yield FindingList(id="findings")
-        yield Reason(id="why")
+        yield ReasonPane(id="why")
         yield KeyFooter()
 
     def on_mount(self) -> None:
         self._list = self.query_one(FindingList)
-        self._look()
-        self.set_interval(_PACE, self._look)
+        self._poll()
+        self.set_interval(_POLL_INTERVAL, self._poll)
 
     def on_resize(self) -> None:
         self._draw_title()
 
     # What is shown
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Show what the watcher has of the version, where that is something new."""
-        run = self._run()
+        run = self._read_run()
         if run is not None and run.version != self._version:
             return
-        before, self._shown = self._shown, run
-        if self._looked and run and before and (run.run, run.found) == (before.run, before.found):
+        before, self._displayed_run = self._displayed_run, run
+        if self._has_polled and run and before and (run.run, run.findings) == (before.run, before.findings):
             return
-        self._looked = True
-        self._list.fill((run.found if run else None) or (), self._otherwise(run))
+        self._has_polled = True
+        self._list.fill((run.findings if run else None) or (), self._empty_text(run))
         self._draw_title()
 
-    def _otherwise(self, run: Run | None) -> str:
+    def _empty_text(self, run: RunSummary | None) -> str:
         if run is None:
             return f"{clean_line(self._version)} has no run yet."
-        if run.found is None:
+        if run.findings is None:
             return "Its record is being looked at."
         if run.live:
             return "Nothing to say so far. Some rules wait for a few epochs, others for the end."
         return "Nothing to say: no rule found anything."
 
     def _draw_title(self) -> None:
-        run = self._shown
+        run = self._displayed_run
         about = f"what the numbers of {run.run} say" if run else ""
         left = line((" Findings ", "title"), (clean_line(self._version), "strong"), ("  " + about, "quiet"))
-        told = in_short(run.found if run else None)
-        self.query_one("#title", LineView).show([spread(left, line(*told[:1], " "), self.size.width)])
+        told = summary_line(run.findings if run else None)
+        self.query_one("#title", StyledView).set_lines([justify(left, line(*told[:1], " "), self.size.width)])
 
     @property
-    def _picked(self) -> Finding | None:
-        return self._list.picked if hasattr(self, "_list") else None
+    def _selected(self) -> Finding | None:
+        return self._list.selected if hasattr(self, "_list") else None
 
-    def on_cursor_pane_moved(self) -> None:
+    def on_list_pane_cursor_moved(self) -> None:
         self.refresh_bindings()
-        self._tell_reason()
+        self._update_reason()
 
-    def on_cursor_pane_opened(self) -> None:
+    def on_list_pane_item_opened(self) -> None:
         self.action_why()
 
-    def _tell_reason(self) -> None:
-        one, why = self._picked, self.query_one(Reason)
+    def _update_reason(self) -> None:
+        one, why = self._selected, self.query_one(ReasonPane)
         if why.has_class("-shown"):
             off = f'\n\n[lab] findings_off = ["{one.name}"] in experiments.toml switches it off.' if one else ""
-            why.tell(reason(one.name) + off if one else "")
+            why.show(rule_reasoning(one.name) + off if one else "")
             why.scroll_home(animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        one = self._picked
-        if action in ("take", "why"):
+        one = self._selected
+        if action in ("add_takeaway", "why"):
             return one is not None
         if action == "idea":
             return one is not None and bool(one.suggestion)
         if action == "new":
             return one is not None and bool(one.change)
         if action == "curve":
-            return one is not None and self._charts is not None and bool(one.evidence.series)
+            return one is not None and self._open_charts is not None and bool(one.evidence.series)
         return True
 
     # Keys
 
     def action_close(self) -> None:
         """Leave; the reasoning goes first."""
-        why = self.query_one(Reason)
+        why = self.query_one(ReasonPane)
         if why.has_class("-shown"):
             why.remove_class("-shown")
         else:
@@ -186,47 +186,47 @@ class FindingsScreen(LineScreen[str | None]):
         self._list.move(findings)
 
     def action_page(self, pages: int) -> None:
-        self._list.page(pages)
+        self._list.move_pages(pages)
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(Reason).scroll_relative(y=rows, animate=False)
+        self.query_one(ReasonPane).scroll_relative(y=rows, animate=False)
 
     def action_why(self) -> None:
-        self.query_one(Reason).toggle_class("-shown")
-        self._tell_reason()
-        self.call_after_refresh(self._list.keep_in_sight)
+        self.query_one(ReasonPane).toggle_class("-shown")
+        self._update_reason()
+        self.call_after_refresh(self._list.scroll_to_cursor)
 
-    def action_take(self) -> None:
-        if one := self._picked:
-            self._put_down(one.sentence)
+    def action_add_takeaway(self) -> None:
+        if one := self._selected:
+            self._add_to_takeaways(one.sentence)
 
     def action_idea(self) -> None:
-        one = self._picked
+        one = self._selected
         if one and one.suggestion:
-            self._put_down(f"[ ] {one.suggestion}")
+            self._add_to_takeaways(f"[ ] {one.suggestion}")
 
     @work(group="write")
-    async def _put_down(self, text: str) -> None:
+    async def _add_to_takeaways(self, text: str) -> None:
         async with self._writing:
-            done, said = await asyncio.to_thread(finding_actions.put_down, self._lab, self._version, text)
+            done, said = await asyncio.to_thread(finding_actions.add_to_takeaways, self._lab, self._version, text)
         self.app.notify(
             clean_line(said), severity="information" if done else "error", timeout=None if done else 8, markup=False
         )
-        self._written()
+        self._notify_written()
 
     def action_new(self) -> None:
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
 
-        one, book = self._picked, self._read()
+        one, book = self._selected, self._read_notebook()
         if one and one.change and book and self._version in book.versions:
             screen = NewVersionScreen(self._lab, book, self._version, changes=one.change)
-            self.app.push_screen(screen, self._made)
+            self.app.push_screen(screen, self._version_created)
 
-    def _made(self, name: str | None) -> None:
+    def _version_created(self, name: str | None) -> None:
         if name:
             self.dismiss(name)
 
     def action_curve(self) -> None:
-        one = self._picked
-        if one and self._charts and one.evidence.series:
-            self._charts(self._version, one.evidence.series[0], (one.evidence.first, one.evidence.last))
+        one = self._selected
+        if one and self._open_charts and one.evidence.series:
+            self._open_charts(self._version, one.evidence.series[0], (one.evidence.first, one.evidence.last))

@@ -25,7 +25,7 @@ _LEGEND = (
     ("lost", "the run ended and nobody saw how; its record is whole up to there"),
     ("no heartbeat", "its process is alive, but nothing was written for a while (heartbeat in [lab], seconds)"),
 )
-_STOLEN = ("super+", "alt+", "shift+ctrl")
+_TERMINAL_RESERVED = ("super+", "alt+", "shift+ctrl")
 
 
 class HelpScreen(ModalScreen[None]):
@@ -40,10 +40,10 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: set[tuple[str, str]] = set()
+        self._listed_keys: set[tuple[str, str]] = set()
 
     @property
-    def _from(self) -> type[Screen[Any]] | None:
+    def _opened_from(self) -> type[Screen[Any]] | None:
         """The screen that the help was opened from."""
         below = self.app.screen_stack[: self.app.screen_stack.index(self)]
         return type(below[-1]) if below else None
@@ -57,25 +57,25 @@ class HelpScreen(ModalScreen[None]):
         box = self.query_one("#box")
         box.border_title = "Keys"
         box.focus()
-        self.watch(box, "scroll_y", self._tell_more)
-        self.watch(box, "virtual_size", self._tell_more)
+        self.watch(box, "scroll_y", self._update_more_hint)
+        self.watch(box, "virtual_size", self._update_more_hint)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._tell_more)
+        self.call_after_refresh(self._update_more_hint)
 
-    def _tell_more(self) -> None:
+    def _update_more_hint(self) -> None:
         """Say in the frame that there is more below."""
         box = self.query_one("#box")
         box.border_subtitle = "more below ↓" if box.scroll_y < box.max_scroll_y else ""
 
-    def action_scroll(self, way: str) -> None:
+    def action_scroll(self, direction: str) -> None:
         box = self.query_one("#box", VerticalScroll)
-        (box.scroll_down if way == "down" else box.scroll_up)(animate=False)
+        (box.scroll_down if direction == "down" else box.scroll_up)(animate=False)
 
     def _sections(self) -> Iterator[Widget]:
         from imgexp_tui.tui.screens.charts import ChartsScreen
         from imgexp_tui.tui.screens.commit import CommitScreen
-        from imgexp_tui.tui.screens.compare import LeadersScreen
+        from imgexp_tui.tui.screens.compare import CompareScreen
         from imgexp_tui.tui.screens.editor import EditorScreen
         from imgexp_tui.tui.screens.findings import FindingsScreen
         from imgexp_tui.tui.screens.history import HistoryScreen
@@ -84,12 +84,12 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.main.screen import MainScreen
         from imgexp_tui.tui.screens.monitor import MonitorScreen
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
-        from imgexp_tui.tui.screens.predictions import AnswersScreen
+        from imgexp_tui.tui.screens.predictions import PredictionsScreen
         from imgexp_tui.tui.screens.queue import QueueScreen
-        from imgexp_tui.tui.screens.search import FindScreen
-        from imgexp_tui.tui.screens.side_by_side import BesideScreen
+        from imgexp_tui.tui.screens.search import SearchScreen
+        from imgexp_tui.tui.screens.side_by_side import SideBySideScreen
         from imgexp_tui.tui.screens.version_menu import VersionMenu
-        from imgexp_tui.tui.widgets.idea_list import IdeaOffer
+        from imgexp_tui.tui.widgets.idea_list import IdeaPicker
         from imgexp_tui.tui.widgets.notes.area import NoteArea
         from imgexp_tui.tui.widgets.notes.find_bar import FindInput
 
@@ -97,7 +97,7 @@ class HelpScreen(ModalScreen[None]):
         sections: list[tuple[str, list[BindingType], type[Screen[Any]] | None]] = [
             ("Versions and runs", MainScreen.BINDINGS, MainScreen),
             ("Version (v)", VersionMenu.BINDINGS, VersionMenu),
-            ("Search (/)", FindScreen.BINDINGS, FindScreen),
+            ("Search (/)", SearchScreen.BINDINGS, SearchScreen),
             ("Everywhere", [*type(self.app).BINDINGS, *App.BINDINGS, palette], None),
             ("Writing notes", [*EditorScreen.BINDINGS, *NoteArea.BINDINGS], EditorScreen),
             ("History of notes", HistoryScreen.BINDINGS, HistoryScreen),
@@ -107,14 +107,14 @@ class HelpScreen(ModalScreen[None]):
             ("The machine", MonitorScreen.BINDINGS, MonitorScreen),
             ("A run's log", LogScreen.BINDINGS, LogScreen),
             ("Findings", FindingsScreen.BINDINGS, FindingsScreen),
-            ("What the model answered", AnswersScreen.BINDINGS, AnswersScreen),
+            ("What the model answered", PredictionsScreen.BINDINGS, PredictionsScreen),
             ("Charts", ChartsScreen.BINDINGS, ChartsScreen),
-            ("Comparing versions", LeadersScreen.BINDINGS, LeadersScreen),
-            ("Side by side", BesideScreen.BINDINGS, BesideScreen),
-            ("New version", [*NewVersionScreen.BINDINGS, *IdeaOffer.BINDINGS], NewVersionScreen),
+            ("Comparing versions", CompareScreen.BINDINGS, CompareScreen),
+            ("Side by side", SideBySideScreen.BINDINGS, SideBySideScreen),
+            ("New version", [*NewVersionScreen.BINDINGS, *IdeaPicker.BINDINGS], NewVersionScreen),
             ("Next: open ideas", IdeasScreen.BINDINGS, IdeasScreen),
         ]
-        sections.sort(key=lambda section: section[2] is not self._from)
+        sections.sort(key=lambda section: section[2] is not self._opened_from)
         for title, bindings, _ in sections:
             yield from self._section(title, bindings)
         yield from _rows("What is what", _LEGEND)
@@ -123,19 +123,22 @@ class HelpScreen(ModalScreen[None]):
     def _section(self, title: str, bindings: Iterable[BindingType]) -> Iterator[Widget]:
         """Keys and what they do; the keys of one action in one row, and none twice."""
         rows: list[tuple[str, str]] = []
-        for binding in map(_binding, bindings):
-            keys = [k for k in binding.key.split(",") if not k.startswith(_STOLEN)]
-            row = (binding.key_display or " ".join(map(self._shown, keys)), binding.tooltip or binding.description)
-            if binding.description and keys and row not in self._said and row[0] not in dict(rows):
-                self._said.add(row)
+        for binding in map(_to_binding, bindings):
+            keys = [k for k in binding.key.split(",") if not k.startswith(_TERMINAL_RESERVED)]
+            row = (
+                binding.key_display or " ".join(map(self._display_key, keys)),
+                binding.tooltip or binding.description,
+            )
+            if binding.description and keys and row not in self._listed_keys and row[0] not in dict(rows):
+                self._listed_keys.add(row)
                 rows.append(row)
         yield from _rows(title, rows)
 
-    def _shown(self, key: str) -> str:
+    def _display_key(self, key: str) -> str:
         return self.app.get_key_display(Binding(key.strip(), "", ""))
 
 
-def _binding(binding: BindingType) -> Binding:
+def _to_binding(binding: BindingType) -> Binding:
     return binding if isinstance(binding, Binding) else Binding(*binding)
 
 

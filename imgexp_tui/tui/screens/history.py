@@ -15,28 +15,28 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
 
-from imgexp_tui.notebook.history.timeline import Change
-from imgexp_tui.notebook.model import FIELDS
+from imgexp_tui.notebook.history.timeline import NoteChange
+from imgexp_tui.notebook.model import NOTE_FIELDS
 from imgexp_tui.services.notes import history
-from imgexp_tui.services.notes.history import COMMITS, SAVES, Page, Past
+from imgexp_tui.services.notes.history import COMMITS, SAVES, HistoryPage, NoteHistory
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.list_pane import CursorPane
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
-from imgexp_tui.views.notes.diff import diff
-from imgexp_tui.views.styled import Line, line, pad, spread
+from imgexp_tui.tui.widgets.base.list_pane import ListPane
+from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
+from imgexp_tui.views.notes.diff import diff_lines
+from imgexp_tui.views.styled import Line, justify, line, pad
 
-_AHEAD = 50
+_PREFETCH_ROWS = 50
 """Rows below the cursor at which the next page is read."""
 
 
-class StateRows(CursorPane):
+class StateList(ListPane):
     """One state a row. Rows are built once for each width: there may be ten thousand."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._changes: list[Change] = []
-        self._built: list[Line] = []
+        self._changes: list[NoteChange] = []
+        self._cached_lines: list[Line] = []
         self._width = 0
 
     @property
@@ -44,53 +44,53 @@ class StateRows(CursorPane):
         return len(self._changes)
 
     @property
-    def picked(self) -> Change | None:
+    def selected(self) -> NoteChange | None:
         """The state under the cursor."""
         return self._changes[self.cursor] if self._changes else None
 
-    def fill(self, changes: list[Change], *, more: bool) -> None:
+    def fill(self, changes: list[NoteChange], *, append: bool) -> None:
         """Show these states, in place of those before or below them."""
-        if more:
+        if append:
             self._changes += changes
         else:
-            self._changes, self._built, self.cursor = list(changes), [], 0
+            self._changes, self._cached_lines, self.cursor = list(changes), [], 0
             self.scroll_home(animate=False)
         self.rebuild()
-        if not more:
-            self.post_message(self.Moved())
+        if not append:
+            self.post_message(self.CursorMoved())
 
     def build(self, width: int, height: int) -> list[Line]:
         if width != self._width:
-            self._width, self._built = width, []
-        self._built += [history.row(change, width) for change in self._changes[len(self._built) :]]
-        rows = list(self._built)
+            self._width, self._cached_lines = width, []
+        self._cached_lines += [history.change_row(change, width) for change in self._changes[len(self._cached_lines) :]]
+        rows = list(self._cached_lines)
         if rows:
-            rows[self.cursor] = line(("▌", "mark"), *_without_first(rows[self.cursor]))
+            rows[self.cursor] = line(("▌", "mark"), *_drop_first_cell(rows[self.cursor]))
         return rows
 
 
-class DiffView(Pane):
+class NoteDiffView(Pane):
     """The lines that one text has and another has not."""
 
     _texts = ("", "")
-    _instead = ""
+    _message = ""
 
-    def tell(self, old: str, new: str, instead: str = "") -> None:
+    def show(self, old: str, new: str, message: str = "") -> None:
         """Show what makes `old` to `new`, or a sentence instead."""
-        if (old, new, instead) != (*self._texts, self._instead):
-            self._texts, self._instead = (old, new), instead
+        if (old, new, message) != (*self._texts, self._message):
+            self._texts, self._message = (old, new), message
             self.scroll_home(animate=False)
             self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        if self._instead:
+        if self._message:
             from imgexp_tui.views.wrap import wrap
 
-            return [line((text, "quiet")) for text in wrap(self._instead, width)]
-        return diff(*self._texts, width)
+            return [line((text, "quiet")) for text in wrap(self._message, width)]
+        return diff_lines(*self._texts, width)
 
 
-class HistoryScreen(LineScreen[None]):
+class HistoryScreen(StyledScreen[None]):
     """The states of one version's notes.
 
     Args:
@@ -123,67 +123,71 @@ class HistoryScreen(LineScreen[None]):
         self._version = version
         self._field = field
         self._source = SAVES
-        self._with_now = False
-        self._repository = False
-        self._past = Past(lab, version, SAVES, self._fields)
-        self._last = Page([], ended=False)
+        self._compares_with_current = False
+        self._has_repository = False
+        self._history = NoteHistory(lab, version, SAVES, self._fields)
+        self._last_page = HistoryPage([], is_last=False)
         self._reading = False
         # Held rather than looked up: what is read may come when the screen is being closed.
-        self._title, self._head, self._about = LineView(id="title"), LineView(id="head"), LineView(id="about")
-        self._rows, self._diff = StateRows(id="states"), DiffView(id="diff")
+        self._title, self._header, self._diff_label = (
+            StyledView(id="title"),
+            StyledView(id="head"),
+            StyledView(id="about"),
+        )
+        self._rows, self._diff = StateList(id="states"), NoteDiffView(id="diff")
 
     @property
     def _fields(self) -> tuple[str, ...]:
-        return (self._field,) if self._field else FIELDS
+        return (self._field,) if self._field else NOTE_FIELDS
 
     def compose(self) -> ComposeResult:
         yield self._title
         with Container(id="body"):
             with Vertical(id="list"):
-                yield self._head
+                yield self._header
                 yield self._rows
             with Vertical(id="change"):
-                yield self._about
+                yield self._diff_label
                 yield self._diff
         yield KeyFooter()
 
     def on_mount(self) -> None:
         self._draw()
-        self._begin()
-        self._ask_git()
+        self._restart()
+        self._check_repository()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
 
     # Reading
 
-    def _begin(self) -> None:
+    def _restart(self) -> None:
         """Read the list anew, from its newest state."""
-        self._past = Past(self._lab, self._version, self._source, self._fields)
-        self._last = Page([], self._last.now, ended=False)
+        self._history = NoteHistory(self._lab, self._version, self._source, self._fields)
+        self._last_page = HistoryPage([], self._last_page.current_texts, is_last=False)
         self._read()
 
     @work(group="read")
     async def _read(self) -> None:
-        asked = self._past
+        asked = self._history
         if self._reading:
             return  # what is asked for now is read when that has come
         self._reading = True
         try:
-            page = await asyncio.to_thread(asked.more)
+            page = await asyncio.to_thread(asked.next_page)
         finally:
             self._reading = False
-        if asked is not self._past:
+        if asked is not self._history:
             self._read()
             return
-        first = not self._last.changes
-        self._last = page
-        self._rows.fill(page.changes, more=not first)
+        first = not self._last_page.changes
+        self._last_page = page
+        self._rows.fill(page.changes, append=not first)
         self._draw()
 
     @work(group="git")
-    async def _ask_git(self) -> None:
-        self._repository = await asyncio.to_thread(history.repository_of, self._lab) is not None
+    async def _check_repository(self) -> None:
+        self._has_repository = await asyncio.to_thread(history.notebook_repository, self._lab) is not None
         self.refresh_bindings()
         self._draw()
 
@@ -193,37 +197,39 @@ class HistoryScreen(LineScreen[None]):
         room = self.size.width
         name, source = clean_line(self._version), self._source
         right = [("saved states", "strong" if source == SAVES else "quiet")]
-        if self._repository:
+        if self._has_repository:
             right += [(" · ", "quiet"), ("commits", "strong" if source == COMMITS else "quiet")]
         left = line((f" {name} ", "title"), (f"history of {self._field or 'all notes'}", "quiet"))
-        self._title.show([spread(left, line(*right, " "), room)])
-        self._head.show([history.head(self._head.size.width or room, source)])
-        self._about.show([pad(line((f" {self._what()}", "quiet")), self._about.size.width or room)])
+        self._title.set_lines([justify(left, line(*right, " "), room)])
+        self._header.set_lines([history.header_row(self._header.size.width or room, source)])
+        self._diff_label.set_lines(
+            [pad(line((f" {self._diff_description()}", "quiet")), self._diff_label.size.width or room)]
+        )
         self._draw_diff()
 
-    def _what(self) -> str:
-        change = self._rows.picked
+    def _diff_description(self) -> str:
+        change = self._rows.selected
         if change is None:
             return ""
-        if self._with_now:
+        if self._compares_with_current:
             return f"{change.state.field}: what bringing it back would change (d: what it changed then)"
         return f"{change.state.field}: what it changed (d: what bringing it back would change)"
 
     def _draw_diff(self) -> None:
-        change, view = self._rows.picked, self._diff
+        change, view = self._rows.selected, self._diff
         if change is None:
-            view.tell("", "", self._nothing())
-        elif not self._with_now:
-            view.tell(change.before, change.state.text)
-        elif change.state.field in self._last.now:
-            view.tell(self._last.now[change.state.field], change.state.text)
+            view.show("", "", self._empty_text())
+        elif not self._compares_with_current:
+            view.show(change.before, change.state.text)
+        elif change.state.field in self._last_page.current_texts:
+            view.show(self._last_page.current_texts[change.state.field], change.state.text)
         else:
-            view.tell("", "", self._last.trouble or "The note cannot be read now.")
+            view.show("", "", self._last_page.problem or "The note cannot be read now.")
 
-    def _nothing(self) -> str:
-        if self._last.trouble:
-            return self._last.trouble
-        if not self._last.ended:
+    def _empty_text(self) -> str:
+        if self._last_page.problem:
+            return self._last_page.problem
+        if not self._last_page.is_last:
             return "Reading…"
         if self._source == COMMITS:
             return f"No commit holds {'this note' if self._field else 'notes'} of {clean_line(self._version)}."
@@ -231,16 +237,16 @@ class HistoryScreen(LineScreen[None]):
 
     # Keys
 
-    def on_cursor_pane_moved(self) -> None:
+    def on_list_pane_cursor_moved(self) -> None:
         self._draw()
-        if not self._last.ended and self._rows.cursor >= self._rows.count - _AHEAD:
+        if not self._last_page.is_last and self._rows.cursor >= self._rows.count - _PREFETCH_ROWS:
             self._read()
 
-    def on_cursor_pane_opened(self) -> None:
+    def on_list_pane_item_opened(self) -> None:
         self.action_bring_back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self._repository if action == "source" else True
+        return self._has_repository if action == "source" else True
 
     def action_close(self) -> None:
         self.dismiss()
@@ -255,32 +261,32 @@ class HistoryScreen(LineScreen[None]):
         self._diff.scroll_relative(y=rows, animate=False)
 
     def action_compare(self) -> None:
-        self._with_now = not self._with_now
+        self._compares_with_current = not self._compares_with_current
         self._draw()
 
     def action_note(self) -> None:
-        order = ("", *FIELDS)
+        order = ("", *NOTE_FIELDS)
         self._field = order[(order.index(self._field) + 1) % len(order)]
-        self._begin()
+        self._restart()
 
     def action_source(self) -> None:
         self._source = COMMITS if self._source == SAVES else SAVES
-        self._begin()
+        self._restart()
 
-    @work(exclusive=True, group="deed")
+    @work(exclusive=True, group="action")
     async def action_bring_back(self) -> None:
         """Make the state under the cursor the note again. That is a new state, so that nothing is asked."""
-        change = self._rows.picked
+        change = self._rows.selected
         if change is None:
             return
-        said, done = await asyncio.to_thread(partial(history.bring_back, self._lab, change))
+        said, done = await asyncio.to_thread(partial(history.restore_state, self._lab, change))
         self.app.notify(clean_line(said), severity="information" if done else "warning", timeout=6.0, markup=False)
         if done:
             self._source = SAVES
-            self._begin()
+            self._restart()
 
 
-def _without_first(what: Line) -> Line:
+def _drop_first_cell(styled_line: Line) -> Line:
     """A line without its first cell, which is a blank."""
-    (text, role), *rest = what
+    (text, role), *rest = styled_line
     return ((text[1:], role), *rest)

@@ -10,15 +10,15 @@ from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
-from imgexp_tui.notebook.ideas.model import Idea, proposal
+from imgexp_tui.notebook.ideas.model import Idea, suggest_tried_in
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.notebook.schema.settings import nearest
-from imgexp_tui.text import clean_line, fit
+from imgexp_tui.notebook.schema.settings import closest_name
+from imgexp_tui.text import clean_line, truncate
 
-_LONGEST = 300
+_MAX_IDEA_CELLS = 300
 
 
-class TriedScreen(ModalScreen[str | None]):
+class IdeaTriedScreen(ModalScreen[str | None]):
     """Dismissed with the version's name, "" where it is not to be said, or None for "not ticked after all"."""
 
     CSS_PATH = "idea_tried.tcss"
@@ -34,12 +34,12 @@ class TriedScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            yield Static(Content(fit(clean_line(self._idea.text), _LONGEST)), id="idea")
+            yield Static(Content(truncate(clean_line(self._idea.text), _MAX_IDEA_CELLS)), id="idea")
             yield Static(
                 "Tried in which version? Enter ticks it, Escape leaves it open. Empty: none is named.", id="question"
             )
             names = SuggestFromList(self._notebook.versions, case_sensitive=False)
-            yield Input(proposal(self._notebook, self._idea), id="tried", compact=True, suggester=names)
+            yield Input(suggest_tried_in(self._notebook, self._idea), id="tried", compact=True, suggester=names)
             yield Static(id="trouble")
 
     def on_mount(self) -> None:
@@ -57,7 +57,7 @@ class TriedScreen(ModalScreen[str | None]):
         if typed in self._notebook.versions or not typed:
             name = typed
         if name is None:
-            near = nearest(typed, self._notebook.versions)
+            near = closest_name(typed, self._notebook.versions)
             hint = f"; did you mean {near}?" if near else "."
             self.query_one("#trouble", Static).update(Content(f"There is no version {clean_line(typed)}{hint}"))
             return

@@ -21,22 +21,22 @@ from imgexp_tui.notebook.ideas.model import Idea, all_ideas
 from imgexp_tui.notebook.model import Notebook, NotebookError
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView
+from imgexp_tui.tui.widgets.base.styled_view import StyledScreen, StyledView
 from imgexp_tui.tui.widgets.idea_list import IdeaList
 from imgexp_tui.views import ideas as idea_views
-from imgexp_tui.views.styled import line, spread
+from imgexp_tui.views.styled import justify, line
 
-_PACE = 0.2
+_POLL_INTERVAL = 0.2
 """Seconds between two glances at what the watcher has; nothing is read for it."""
 
 
-class IdeasScreen(LineScreen[str | None]):
+class IdeasScreen(StyledScreen[str | None]):
     """Dismissed with the version that was made from an idea, or None.
 
     Args:
         lab: the lab's folder.
-        read: the notebook as it was last read; None while it cannot be.
-        written: called when something was written, so that it is read soon.
+        read_notebook: the notebook as it was last read; None while it cannot be.
+        notify_written: called when something was written, so that it is read soon.
     """
 
     CSS_PATH = "ideas.tcss"
@@ -57,19 +57,21 @@ class IdeasScreen(LineScreen[str | None]):
         Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
     ]
 
-    def __init__(self, lab: Path, read: Callable[[], Notebook | None], written: Callable[[], None]) -> None:
+    def __init__(
+        self, lab: Path, read_notebook: Callable[[], Notebook | None], notify_written: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._lab = lab
-        self._read = read
-        self._written = written
+        self._read_notebook = read_notebook
+        self._notify_written = notify_written
         self._notebook: Notebook | None = None
-        self._done = False
-        self._kept: set[tuple[str, str, str]] = set()
+        self._shows_done = False
+        self._toggled_keys: set[tuple[str, str, str]] = set()
         self._counts = (0, 0)
         self._writing = asyncio.Lock()
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
+        yield StyledView(id="title")
         yield IdeaList(id="ideas")
         with Horizontal(id="find"):
             yield Static("/")
@@ -78,36 +80,38 @@ class IdeasScreen(LineScreen[str | None]):
 
     def on_mount(self) -> None:
         self._list = self.query_one(IdeaList)
-        self._words = self.query_one("#words", Input)
-        self._words.can_focus = False
-        self._look()
-        self.set_interval(_PACE, self._look)
+        self._filter_input = self.query_one("#words", Input)
+        self._filter_input.can_focus = False
+        self._poll()
+        self.set_interval(_POLL_INTERVAL, self._poll)
 
     def on_resize(self) -> None:
         self._draw_title()
 
     # What is shown
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Show the notebook, where it was read anew."""
-        found = self._read()
+        found = self._read_notebook()
         if found is not None and found is not self._notebook:
             self._notebook = found
-            self._counts = _count(found)
-            self._fill()
+            self._counts = _count_ideas(found)
+            self._update_list()
 
-    def _fill(self) -> None:
+    def _update_list(self) -> None:
         if self._notebook is None:
             return
-        words = self._words.value
-        found = idea_views.groups(self._notebook, done=self._done, kept=self._kept, words=words)
-        self._list.fill(found, self._otherwise(words))
+        words = self._filter_input.value
+        found = idea_views.group_ideas(
+            self._notebook, include_done=self._shows_done, always_visible=self._toggled_keys, query=words
+        )
+        self._list.fill(found, self._empty_text(words))
         self._draw_title()
 
-    def _otherwise(self, words: str) -> str:
+    def _empty_text(self, words: str) -> str:
         if words.strip():
-            return f"No {'' if self._done else 'open '}idea holds {clean_line(words)}. Escape shows all."
-        if self._counts[1] and not self._done:
+            return f"No {'' if self._shows_done else 'open '}idea holds {clean_line(words)}. Escape shows all."
+        if self._counts[1] and not self._shows_done:
             return "Every idea is ticked: a shows where each was tried. A new one is a line in a note: - [ ] try …"
         return "No open ideas yet. Write one as a line in the note of any version: - [ ] try num_workers > 0"
 
@@ -115,20 +119,21 @@ class IdeasScreen(LineScreen[str | None]):
         open_, done = self._counts
         shown = self.query_one(IdeaList).count
         left = line(
-            (" Next ", "title"), ("ideas of all versions" if self._done else "open ideas of all versions", "quiet")
+            (" Next ", "title"),
+            ("ideas of all versions" if self._shows_done else "open ideas of all versions", "quiet"),
         )
-        found = line((f"{shown:,} found · ", "")) if self._words.value.strip() else ()
+        found = line((f"{shown:,} found · ", "")) if self._filter_input.value.strip() else ()
         right = line(*found, (f"{open_:,} open", "strong"), (f" · {done:,} done ", "quiet"))
-        self.query_one("#title", LineView).show([spread(left, right, self.size.width)])
+        self.query_one("#title", StyledView).set_lines([justify(left, right, self.size.width)])
 
-    def on_cursor_pane_moved(self) -> None:
+    def on_list_pane_cursor_moved(self) -> None:
         self.refresh_bindings()
 
-    def on_cursor_pane_opened(self) -> None:
+    def on_list_pane_item_opened(self) -> None:
         self.action_open()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        idea = self._list.picked if hasattr(self, "_list") else None
+        idea = self._list.selected if hasattr(self, "_list") else None
         if action in ("tick", "open"):
             return idea is not None
         if action == "new":
@@ -141,35 +146,35 @@ class IdeasScreen(LineScreen[str | None]):
         self._list.move(ideas)
 
     def action_page(self, pages: int) -> None:
-        self._list.page(pages)
+        self._list.move_pages(pages)
 
     def action_all(self) -> None:
-        self._done = not self._done
-        self._fill()
+        self._shows_done = not self._shows_done
+        self._update_list()
 
     def action_find(self) -> None:
         """Type words to look for; the list follows every letter."""
         self.query_one("#find").add_class("-shown")
-        self._words.can_focus = True
-        self._words.focus()
+        self._filter_input.can_focus = True
+        self._filter_input.focus()
 
     def on_input_changed(self) -> None:
-        self._fill()
+        self._update_list()
 
     def on_input_submitted(self) -> None:
-        self._leave_find(keep=bool(self._words.value.strip()))
+        self._close_filter(keep=bool(self._filter_input.value.strip()))
 
-    def _leave_find(self, *, keep: bool) -> None:
-        self._words.can_focus = False
+    def _close_filter(self, *, keep: bool) -> None:
+        self._filter_input.can_focus = False
         self.set_focus(None)
         if not keep:
-            self._words.value = ""
+            self._filter_input.value = ""
             self.query_one("#find").remove_class("-shown")
 
     def action_close(self) -> None:
         """Leave; a filter goes first."""
-        if self._words.has_focus or self._words.value:
-            self._leave_find(keep=False)
+        if self._filter_input.has_focus or self._filter_input.value:
+            self._close_filter(keep=False)
         else:
             self.dismiss(None)
 
@@ -178,49 +183,49 @@ class IdeasScreen(LineScreen[str | None]):
         """Tick the idea under the cursor, or open it again."""
         from imgexp_tui.notebook.ideas import edits
 
-        idea = self._list.picked
+        idea = self._list.selected
         if idea is None or self._notebook is None:
             return
-        self._kept.add(idea.key)
+        self._toggled_keys.add(idea.key)
         if idea.done:
-            await self._write(partial(edits.untick, self._lab, idea))
+            await self._write(partial(edits.untick_idea, self._lab, idea))
             return
-        from imgexp_tui.tui.screens.idea_tried import TriedScreen
+        from imgexp_tui.tui.screens.idea_tried import IdeaTriedScreen
 
-        tried_in = await self.app.push_screen_wait(TriedScreen(self._notebook, idea))
+        tried_in = await self.app.push_screen_wait(IdeaTriedScreen(self._notebook, idea))
         if tried_in is not None:
-            await self._write(partial(edits.tick, self._lab, idea, tried_in))
+            await self._write(partial(edits.tick_idea, self._lab, idea, tried_in))
 
-    async def _write(self, deed: Callable[[], None]) -> None:
+    async def _write(self, action: Callable[[], None]) -> None:
         async with self._writing:
             try:
-                await asyncio.to_thread(deed)
+                await asyncio.to_thread(action)
             except (NotebookError, OSError) as error:
                 self.app.notify(clean_line(f"Not written: {error}."), severity="error", timeout=8, markup=False)
-        self._written()
+        self._notify_written()
 
     def action_open(self) -> None:
         from imgexp_tui.tui.screens.editor import EditorScreen
 
-        idea = self._list.picked
+        idea = self._list.selected
         if idea:
             editor = EditorScreen(self._lab, idea.version, idea.field, line=idea.line)
-            self.app.push_screen(editor, lambda _: self._written())
+            self.app.push_screen(editor, lambda _: self._notify_written())
 
     def action_new(self) -> None:
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
 
-        idea = self._list.picked
+        idea = self._list.selected
         if idea and self._notebook:
-            screen = NewVersionScreen(self._lab, self._notebook, idea.version, tries=[idea])
-            self.app.push_screen(screen, self._made)
+            screen = NewVersionScreen(self._lab, self._notebook, idea.version, ideas_to_try=[idea])
+            self.app.push_screen(screen, self._version_created)
 
-    def _made(self, name: str | None) -> None:
+    def _version_created(self, name: str | None) -> None:
         if name:
             self.dismiss(name)
 
 
-def _count(notebook: Notebook) -> tuple[int, int]:
+def _count_ideas(notebook: Notebook) -> tuple[int, int]:
     """How many ideas are open, and how many done."""
     found: list[Idea] = all_ideas(notebook)
     done = sum(idea.done for idea in found)

@@ -11,13 +11,13 @@ from textual.binding import Binding
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.services.log_tail import LogTail
-from imgexp_tui.text import fit
+from imgexp_tui.text import truncate
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
 from imgexp_tui.views.styled import Line, line, pad
 
-_PIECE = 2 << 20
-_PACE = 0.5
+_TAIL_BYTES = 2 << 20
+_POLL_INTERVAL = 0.5
 
 
 class LogView(Pane):
@@ -26,28 +26,28 @@ class LogView(Pane):
     _texts: tuple[str, ...] = ()
     wraps = False
 
-    def tell(self, texts: tuple[str, ...]) -> None:
+    def show(self, texts: tuple[str, ...]) -> None:
         """Show these lines; at the end, stay at the end."""
-        at_end = self.at_end
+        at_end = self.is_at_end
         self._texts = texts
         self.rebuild()
         if at_end:
-            self.to_end()
+            self.scroll_to_end()
 
     @property
-    def at_end(self) -> bool:
+    def is_at_end(self) -> bool:
         return self.scroll_offset.y >= self.max_scroll_y - 1
 
-    def to_end(self) -> None:
+    def scroll_to_end(self) -> None:
         self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
 
     def build(self, width: int, height: int) -> list[Line]:
         if not self.wraps:
-            return [line(fit(text, width)) for text in self._texts]
+            return [line(truncate(text, width)) for text in self._texts]
         return [line(text[i : i + width]) for text in self._texts for i in range(0, max(1, len(text)), width)]
 
 
-class LogScreen(LineScreen[None]):
+class LogScreen(StyledScreen[None]):
     """Closed by the usual keys.
 
     Args:
@@ -71,25 +71,25 @@ class LogScreen(LineScreen[None]):
         super().__init__()
         path = lab / RUNS / version / run / "output.log"
         self._title_line = line((f" {version} ", "title"), ("log  ", "strong"), (str(path), "quiet"))
-        self._tail = LogTail(path, _PIECE)
+        self._tail = LogTail(path, _TAIL_BYTES)
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
+        yield StyledView(id="title")
         yield LogView(id="lines")
         yield KeyFooter()
 
     def on_mount(self) -> None:
         self._view = self.query_one(LogView)
-        self._look()
-        self.set_interval(_PACE, self._look)
+        self._poll()
+        self.set_interval(_POLL_INTERVAL, self._poll)
 
     def on_resize(self) -> None:
-        self.query_one("#title", LineView).show([pad(self._title_line, self.size.width)])
+        self.query_one("#title", StyledView).set_lines([pad(self._title_line, self.size.width)])
 
-    @work(exclusive=True, group="look")
-    async def _look(self) -> None:
-        texts = await asyncio.to_thread(self._tail.look)
-        self._view.tell(texts or ("nothing printed yet",))
+    @work(exclusive=True, group="poll")
+    async def _poll(self) -> None:
+        texts = await asyncio.to_thread(self._tail.poll)
+        self._view.show(texts or ("nothing printed yet",))
 
     def action_close(self) -> None:
         self.dismiss()
@@ -104,7 +104,7 @@ class LogScreen(LineScreen[None]):
         self._view.scroll_home(animate=False)
 
     def action_end(self) -> None:
-        self._view.to_end()
+        self._view.scroll_to_end()
 
     def action_wrap(self) -> None:
         self._view.wraps = not self._view.wraps

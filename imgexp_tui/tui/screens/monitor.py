@@ -17,71 +17,71 @@ from textual.binding import Binding
 
 from imgexp_tui.services import processes
 from imgexp_tui.services.actions import runs
-from imgexp_tui.services.processes import ORDERS, ProcessWatch, Running
+from imgexp_tui.services.processes import SORT_ORDERS, ProcessRow, ProcessSampler
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.list_pane import CursorPane
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.widgets.base.list_pane import ListPane
+from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
 from imgexp_tui.views.machine import monitor
 from imgexp_tui.views.machine.model import Machine
 from imgexp_tui.views.styled import Line
 
-_PACE, _PROCESS_PACE = 1.0, 2.0
+_GAUGE_INTERVAL, _PROCESS_INTERVAL = 1.0, 2.0
 """Seconds between two looks at the gauges, and at the processes."""
 
 
-class Gauges(Pane):
+class GaugesPane(Pane):
     """Every gauge of the machine."""
 
     _machine: Machine | None = None
-    _traffic: monitor.Traffic = {}
+    _traffic: monitor.GpuTraffic = {}
 
-    def tell(self, machine: Machine | None, traffic: monitor.Traffic) -> None:
+    def show(self, machine: Machine | None, traffic: monitor.GpuTraffic) -> None:
         """Show them."""
         if machine is not self._machine or traffic != self._traffic or not self.lines:
             self._machine, self._traffic = machine, traffic
             self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        return monitor.gauges(self._machine, self._traffic, width)
+        return monitor.gauge_lines(self._machine, self._traffic, width)
 
 
-class Processes(CursorPane):
+class ProcessList(ListPane):
     """One process a row; the cursor stays on its process when the order changes."""
 
-    rows: tuple[Running, ...] = ()
+    rows: tuple[ProcessRow, ...] = ()
 
     @property
     def count(self) -> int:
         return len(self.rows)
 
     @property
-    def picked(self) -> Running | None:
+    def selected(self) -> ProcessRow | None:
         """The process under the cursor."""
         return self.rows[self.cursor] if self.rows else None
 
-    def fill(self, rows: tuple[Running, ...]) -> None:
+    def fill(self, rows: tuple[ProcessRow, ...]) -> None:
         """Show these processes. A cursor at the top stays there, where what takes most is."""
-        picked, self.rows = self.picked, rows
+        picked, self.rows = self.selected, rows
         keys = [(one.pid, one.start_ticks) for one in rows]
         if picked and self.cursor and (picked.pid, picked.start_ticks) in keys:
             self.cursor = keys.index((picked.pid, picked.start_ticks))
         self.cursor = max(0, min(self.cursor, len(rows) - 1))
         self.rebuild()
-        self.keep_in_sight()
-        self.post_message(self.Moved())
+        self.scroll_to_cursor()
+        self.post_message(self.CursorMoved())
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [processes.row(one, width) for one in self.rows]
+        return [processes.format_process(one, width) for one in self.rows]
 
 
-class MonitorScreen(LineScreen[str | None]):
+class MonitorScreen(StyledScreen[str | None]):
     """Dismissed with the version to show on the main screen, or None.
 
     Args:
         lab: the lab that is open.
-        machine: the gauges as they were seen last.
+        read_machine: the gauges as they were seen last.
     """
 
     CSS_PATH = "monitor.tcss"
@@ -100,102 +100,102 @@ class MonitorScreen(LineScreen[str | None]):
         Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
     ]
 
-    def __init__(self, lab: Path, machine: Callable[[], Machine | None]) -> None:
+    def __init__(self, lab: Path, read_machine: Callable[[], Machine | None]) -> None:
         super().__init__()
         self._lab = lab
-        self._machine = machine
+        self._read_machine = read_machine
         self._order = 0
-        self._traffic: monitor.Traffic = {}
-        self._watch: ProcessWatch | None = None
-        self._looking = False
+        self._traffic: monitor.GpuTraffic = {}
+        self._process_poller: ProcessSampler | None = None
+        self._polling = False
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
-        yield Gauges(id="gauges")
-        yield LineView(id="head")
-        yield Processes(id="processes")
+        yield StyledView(id="title")
+        yield GaugesPane(id="gauges")
+        yield StyledView(id="head")
+        yield ProcessList(id="processes")
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        self._rows = self.query_one(Processes)
+        self._rows = self.query_one(ProcessList)
         self._draw()
-        self._look()
-        self.set_interval(_PACE, self._draw)
-        self.set_interval(_PROCESS_PACE, self._look)
+        self._poll()
+        self.set_interval(_GAUGE_INTERVAL, self._draw)
+        self.set_interval(_PROCESS_INTERVAL, self._poll)
 
     def on_resize(self) -> None:
         self._draw()
 
     def _draw(self) -> None:
-        machine, room = self._machine(), self.size.width
+        machine, room = self._read_machine(), self.size.width
         with self.app.batch_update():
-            self.query_one("#title", LineView).show([monitor.title(socket.gethostname(), machine, room)])
-            self.query_one("#head", LineView).show([processes.head(room, ORDERS[self._order])])
-            self.query_one(Gauges).tell(machine, self._traffic)
+            self.query_one("#title", StyledView).set_lines([monitor.title_line(socket.gethostname(), machine, room)])
+            self.query_one("#head", StyledView).set_lines([processes.header_row(room, SORT_ORDERS[self._order])])
+            self.query_one(GaugesPane).show(machine, self._traffic)
 
-    @work(group="look")
-    async def _look(self) -> None:
+    @work(group="poll")
+    async def _poll(self) -> None:
         """Look at the processes, one look at a time: a slow machine is not asked again before it has answered."""
-        if self._looking:
+        if self._polling:
             return
-        self._looking = True
+        self._polling = True
         try:
-            if self._watch is None:
-                self._watch = await asyncio.to_thread(ProcessWatch, self._lab)
-                await asyncio.sleep(_PACE / 2)  # shares of the CPU are taken between two looks
-            found = await asyncio.to_thread(self._watch.look, ORDERS[self._order])
+            if self._process_poller is None:
+                self._process_poller = await asyncio.to_thread(ProcessSampler, self._lab)
+                await asyncio.sleep(_GAUGE_INTERVAL / 2)  # shares of the CPU are taken between two looks
+            found = await asyncio.to_thread(self._process_poller.sample, SORT_ORDERS[self._order])
         finally:
-            self._looking = False
+            self._polling = False
         self._traffic = found.traffic
         if found.rows != self._rows.rows:
             self._rows.fill(found.rows)
 
-    def on_cursor_pane_moved(self) -> None:
+    def on_list_pane_cursor_moved(self) -> None:
         self.refresh_bindings()
 
-    def on_cursor_pane_opened(self) -> None:
+    def on_list_pane_item_opened(self) -> None:
         self.action_show_version()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        one = self._rows.picked if self.is_mounted and hasattr(self, "_rows") else None
+        one = self._rows.selected if self.is_mounted and hasattr(self, "_rows") else None
         if action == "stop":
-            return one is not None and bool(one.path)
+            return one is not None and bool(one.run_path)
         if action == "show_version":
-            return one is not None and one.here
+            return one is not None and one.is_in_open_lab
         return True
 
     def action_close(self) -> None:
         self.dismiss(None)
 
     def action_order(self) -> None:
-        self._order = (self._order + 1) % len(ORDERS)
-        self._rows.go(0)
+        self._order = (self._order + 1) % len(SORT_ORDERS)
+        self._rows.move_to(0)
         self._draw()
-        self._look()
+        self._poll()
 
     def action_show_version(self) -> None:
-        one = self._rows.picked
-        if one and one.here:
+        one = self._rows.selected
+        if one and one.is_in_open_lab:
             self.dismiss(one.version)
 
     def action_move(self, rows: int) -> None:
         self._rows.move(rows)
 
     def action_scroll(self, rows: int) -> None:
-        self.query_one(Gauges).scroll_relative(y=rows, animate=False)
+        self.query_one(GaugesPane).scroll_relative(y=rows, animate=False)
 
-    @work(group="deed")
+    @work(group="action")
     async def action_stop(self) -> None:
-        one = self._rows.picked
-        if one is None or not one.path:
+        one = self._rows.selected
+        if one is None or not one.run_path:
             return
         question = f"Stop {one.version}? It saves a checkpoint and can be resumed."
         if not await self.app.push_screen_wait(ConfirmScreen(question, "Stop", "Keep it running")):
             return
         try:
-            said = await asyncio.to_thread(runs.stop_at, one.path)
-        except runs.DeedError as error:
+            said = await asyncio.to_thread(runs.stop_at, one.run_path)
+        except runs.ActionError as error:
             self.app.notify(clean_line(str(error)), severity="error", markup=False)
         else:
             self.app.notify(clean_line(said), markup=False)
-        self._look()
+        self._poll()

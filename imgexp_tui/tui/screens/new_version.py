@@ -19,28 +19,28 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static, TextArea
 
 from imgexp_tui.notebook import diff
-from imgexp_tui.notebook.ideas.model import Idea, offered
+from imgexp_tui.notebook.ideas.model import Idea, open_ideas_with_bases
 from imgexp_tui.notebook.model import VERSION_NAME, Notebook, NotebookError, Version
-from imgexp_tui.notebook.schema.settings import SETTINGS, Value, nearest
+from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_name
 from imgexp_tui.text import clean_line, first_line
-from imgexp_tui.tui.widgets.base.checkbox import TickBox
+from imgexp_tui.tui.widgets.base.checkbox import BracketCheckbox
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen
-from imgexp_tui.tui.widgets.idea_list import IdeaOffer
+from imgexp_tui.tui.widgets.base.styled_view import StyledScreen
+from imgexp_tui.tui.widgets.idea_list import IdeaPicker
 from imgexp_tui.tui.widgets.notes.area import NoteArea
-from imgexp_tui.tui.widgets.settings_area import SettingArea
+from imgexp_tui.tui.widgets.settings_area import SettingsArea
 from imgexp_tui.views.notes import settings_input
-from imgexp_tui.views.notes.settings_input import Typed
+from imgexp_tui.views.notes.settings_input import SettingLine
 
 
-class NewVersionScreen(LineScreen[str | None]):
+class NewVersionScreen(StyledScreen[str | None]):
     """Dismissed with the new version's name, or None where nothing was made.
 
     Args:
         lab: the lab's folder.
         notebook: as it was last read; saving looks at the file again.
         base: the version to start from.
-        tries: ideas that are picked already.
+        ideas_to_try: ideas that are picked already.
         changes: settings that are typed already.
     """
 
@@ -60,35 +60,35 @@ class NewVersionScreen(LineScreen[str | None]):
         notebook: Notebook,
         base: str,
         *,
-        tries: Sequence[Idea] = (),
-        changes: Mapping[str, Value] | None = None,
+        ideas_to_try: Sequence[Idea] = (),
+        changes: Mapping[str, SettingValue] | None = None,
     ) -> None:
         super().__init__()
         self._lab = lab
         self._notebook = notebook
-        self._start = base
-        self._typed_already = settings_input.written(changes or {})
-        self._offered_name = diff.suggest_name(notebook, base)
-        self._offered_summary = ""
+        self._initial_base = base
+        self._initial_changes = settings_input.format_settings(changes or {})
+        self._suggested_name = diff.suggest_version_name(notebook, base)
+        self._drafted_summary = ""
         self._creating = False
-        self._offer = IdeaOffer(id="offer", tries=tries)
+        self._idea_picker = IdeaPicker(id="offer", ideas_to_try=ideas_to_try)
 
     def compose(self) -> ComposeResult:
         yield Static("New version", id="bar")
         with VerticalScroll(id="form", can_focus=False):
             with Horizontal(id="names"):
                 yield Static("Name", classes="label")
-                yield Input(self._offered_name, id="name", compact=True, select_on_focus=False)
+                yield Input(self._suggested_name, id="name", compact=True, select_on_focus=False)
                 yield Static("Base", classes="label")
                 names = SuggestFromList(self._notebook.versions, case_sensitive=False)
-                yield Input(self._start, id="base", compact=True, suggester=names, select_on_focus=False)
+                yield Input(self._initial_base, id="base", compact=True, suggester=names, select_on_focus=False)
                 yield Static(id="about")
             with Horizontal(id="settings"):
-                yield SettingArea(id="changes", placeholder="batch_size = 512\none setting a line")
+                yield SettingsArea(id="changes", placeholder="batch_size = 512\none setting a line")
                 yield Static(id="checks")
-            yield self._offer
-            yield NoteArea(id="summary", placeholder="What is tried, and why.", nests=False)
-            yield TickBox("", id="carry", compact=True)
+            yield self._idea_picker
+            yield NoteArea(id="summary", placeholder="What is tried, and why.", tab_indents=False)
+            yield BracketCheckbox("", id="carry", compact=True)
             yield Static(id="carried")
         yield Static(id="trouble")
         yield KeyFooter()
@@ -96,13 +96,13 @@ class NewVersionScreen(LineScreen[str | None]):
     def on_mount(self) -> None:
         self.query_one("#changes").border_title = "What changes"
         self.query_one("#summary").border_title = "Summary"
-        self._offer.border_title = "Open ideas: space picks what this version tries"
-        changes = self.query_one("#changes", SettingArea)
+        self._idea_picker.border_title = "Open ideas: space picks what this version tries"
+        changes = self.query_one("#changes", SettingsArea)
         changes.focus()
-        if self._typed_already:
-            changes.load_text(self._typed_already)
+        if self._initial_changes:
+            changes.load_text(self._initial_changes)
             changes.move_cursor(changes.document.end)
-        self._base_changed()
+        self._update_for_base()
 
     # What was typed
 
@@ -114,12 +114,12 @@ class NewVersionScreen(LineScreen[str | None]):
     def _new_name(self) -> str:
         return self.query_one("#name", Input).value.strip()
 
-    def _typed(self) -> list[Typed]:
+    def _parse_settings(self) -> list[SettingLine]:
         base = self._base
         known = None if base and base.command else SETTINGS
-        return settings_input.read(self.query_one("#changes", SettingArea).text, known)
+        return settings_input.parse_settings(self.query_one("#changes", SettingsArea).text, known)
 
-    def _changes(self, typed: list[Typed]) -> list[diff.Change]:
+    def _changes(self, typed: list[SettingLine]) -> list[diff.SettingChange]:
         """What the typed settings change against the base; what stays the same is left out."""
         train = self._base.train if self._base else self._notebook.defaults
         made = []
@@ -127,7 +127,7 @@ class NewVersionScreen(LineScreen[str | None]):
             before = train.get(line.key)
             standing = SETTINGS[line.key].default if before is None and line.key in SETTINGS else before
             if not line.fault and line.value != standing:
-                made.append(diff.Change(line.key, before, line.value))
+                made.append(diff.SettingChange(line.key, before, line.value))
         return made
 
     def _name_fault(self) -> str:
@@ -141,88 +141,90 @@ class NewVersionScreen(LineScreen[str | None]):
         typed = self.query_one("#base", Input).value.strip()
         if not typed or self._base:
             return ""
-        near = nearest(typed, self._notebook.versions)
+        near = closest_name(typed, self._notebook.versions)
         return f"There is no version {clean_line(typed)}" + (f"; did you mean {near}?" if near else ".")
 
     # What follows from it
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "base":
-            self._base_changed()
+            self._update_for_base()
         else:
-            self._check()
+            self._update_form()
 
     def on_input_submitted(self) -> None:
         self.focus_next()
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         if event.text_area.id == "changes":
-            self._check()
+            self._update_form()
         elif event.text_area is self.focused:  # and not the draft of the summary, which follows the changes
-            self._tell_trouble()
+            self._show_problem()
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
         if event.text_area.id == "changes":
-            self._show_checks(self._typed())
+            self._show_checks(self._parse_settings())
 
-    def _base_changed(self) -> None:
+    def _update_for_base(self) -> None:
         base = self._base
-        self.query_one("#changes", SettingArea).completes = not (base and base.command)
+        self.query_one("#changes", SettingsArea).completion_enabled = not (base and base.command)
         self.query_one("#about", Static).update(Content(first_line(base.summary) if base else ""))
         name = self.query_one("#name", Input)
-        if base and name.value == self._offered_name:
-            self._offered_name = diff.suggest_name(self._notebook, base.name)
-            name.value = self._offered_name
-        self._offer.tell(offered(self._notebook, base.name) if base else [])
-        self._offer_takeaways(diff.open_takeaways(base.takeaways) if base else [])
-        self._check()
+        if base and name.value == self._suggested_name:
+            self._suggested_name = diff.suggest_version_name(self._notebook, base.name)
+            name.value = self._suggested_name
+        self._idea_picker.show(open_ideas_with_bases(self._notebook, base.name) if base else [])
+        self._show_open_takeaways(diff.unfinished_bullets(base.takeaways) if base else [])
+        self._update_form()
 
-    def _offer_takeaways(self, points: list[str]) -> None:
-        carry = self.query_one("#carry", TickBox)
+    def _show_open_takeaways(self, points: list[str]) -> None:
+        carry = self.query_one("#carry", BracketCheckbox)
         what = "1 open takeaway" if len(points) == 1 else f"{len(points)} open takeaways"
         carry.label = Content(f"Carry over {what} of {self._base.name}" if self._base and points else "")
         carry.display = bool(points)
         self.query_one("#carried", Static).update(Content("\n".join(clean_line(p) for p in points)))
 
-    def on_idea_offer_toggled(self, event: IdeaOffer.Toggled) -> None:
+    def on_idea_picker_toggled(self, event: IdeaPicker.Toggled) -> None:
         """Name the idea in the summary, or no longer; in one of the user's own, that line and nothing else."""
         summary = self.query_one("#summary", NoteArea)
-        if summary.text not in ("", self._offered_summary):
-            lines, said = summary.text.rstrip("\n").split("\n"), diff.trying(event.idea)
-            if event.picked:
+        if summary.text not in ("", self._drafted_summary):
+            lines, said = summary.text.rstrip("\n").split("\n"), diff.format_tried_idea(event.idea)
+            if event.selected:
                 lines.append(said)
             elif said in lines:
                 lines.remove(said)
-            summary.change_to("\n".join(lines))
-        self._check()
+            summary.replace_text("\n".join(lines))
+        self._update_form()
 
-    def _check(self) -> None:
+    def _update_form(self) -> None:
         """Say what is right and wrong, and draft the summary as long as it is not the user's own."""
-        typed = self._typed()
+        typed = self._parse_settings()
         self._show_checks(typed)
-        self._tell_trouble()
+        self._show_problem()
         summary = self.query_one("#summary", NoteArea)
-        if self._base and summary.text in ("", self._offered_summary):
-            self._offered_summary = diff.draft_summary(self._base.name, self._changes(typed), self._offer.tries)
-            summary.load_text(self._offered_summary)
+        if self._base and summary.text in ("", self._drafted_summary):
+            self._drafted_summary = diff.draft_summary(
+                self._base.name, self._changes(typed), self._idea_picker.ideas_to_try
+            )
+            summary.load_text(self._drafted_summary)
 
-    def _tell_trouble(self) -> None:
+    def _show_problem(self) -> None:
         """Say what stands in the way now; what an attempt to create was told before is void."""
         self.query_one("#trouble", Static).update(Content(self._name_fault() or self._base_fault()))
 
-    def _show_checks(self, typed: list[Typed]) -> None:
-        row = self.query_one("#changes", SettingArea).cursor_location[0]
-        self.query_one("#checks", Static).update(_checks(typed, self._changes(typed), row + 1))
+    def _show_checks(self, typed: list[SettingLine]) -> None:
+        row = self.query_one("#changes", SettingsArea).cursor_location[0]
+        self.query_one("#checks", Static).update(_format_checks(typed, self._changes(typed), row + 1))
 
     # Making it
 
     def action_create(self) -> None:
         """Write the version into the notebook, if everything is right."""
-        typed = self._typed()
+        typed = self._parse_settings()
         wrong = next((t for t in typed if t.fault), None)
         trouble = self._name_fault() or self._base_fault()
         if wrong and not trouble:
-            trouble = f"Line {wrong.line}: {wrong.key}: {wrong.fault}"
+            trouble = f"Line {wrong.line_number}: {wrong.key}: {wrong.fault}"
         if trouble or self._creating:
             self.query_one("#trouble", Static).update(Content(trouble))
             return
@@ -230,16 +232,18 @@ class NewVersionScreen(LineScreen[str | None]):
         self._create({t.key: t.value for t in typed if t.value is not None})
 
     @work(group="create")
-    async def _create(self, train: dict[str, Value]) -> None:
+    async def _create(self, train: dict[str, SettingValue]) -> None:
         from imgexp_tui.notebook.ideas.edits import add_version_trying
 
         name, base = self._new_name, self._base
-        carried = diff.open_takeaways(base.takeaways) if base and self.query_one("#carry", TickBox).value else []
+        carried = (
+            diff.unfinished_bullets(base.takeaways) if base and self.query_one("#carry", BracketCheckbox).value else []
+        )
         call = partial(
             add_version_trying,
             self._lab,
             name,
-            self._offer.tries,
+            self._idea_picker.ideas_to_try,
             base=base.name if base else None,
             summary=self.query_one("#summary", NoteArea).text,
             takeaways="".join(f"{point}\n" for point in carried),
@@ -260,7 +264,7 @@ class NewVersionScreen(LineScreen[str | None]):
     async def action_cancel(self) -> None:
         """Go back; asks first where something would be lost."""
         summary = self.query_one("#summary", NoteArea).text
-        if self._typed() or summary not in ("", self._offered_summary):
+        if self._parse_settings() or summary not in ("", self._drafted_summary):
             from imgexp_tui.tui.screens.confirm import ConfirmScreen
 
             question = f"Throw away what you typed for {clean_line(self._new_name) or 'the new version'}?"
@@ -269,7 +273,7 @@ class NewVersionScreen(LineScreen[str | None]):
         self.dismiss(None)
 
 
-def _checks(typed: list[Typed], changes: list[diff.Change], current: int) -> Content:
+def _format_checks(typed: list[SettingLine], changes: list[diff.SettingChange], current: int) -> Content:
     """What each line changes, or what is wrong with it; for the `current` line what the setting does, too.
 
     What is wrong with the line that is being typed is said without alarm.
@@ -279,14 +283,14 @@ def _checks(typed: list[Typed], changes: list[diff.Change], current: int) -> Con
     by_name = {c.name: c for c in changes}
     parts: list[tuple[str, str]] = []
     for line in typed:
-        text, style = _verdict(line, by_name.get(line.key))
-        parts.append((text, "dim" if line.fault and line.line == current else style))
-        if line.key in SETTINGS and line.line == current:
+        text, style = _format_check(line, by_name.get(line.key))
+        parts.append((text, "dim" if line.fault and line.line_number == current else style))
+        if line.key in SETTINGS and line.line_number == current:
             parts.append((f"  {SETTINGS[line.key].help}\n", "dim"))
     return Content.assemble(*parts)
 
 
-def _verdict(line: Typed, change: diff.Change | None) -> tuple[str, str]:
+def _format_check(line: SettingLine, change: diff.SettingChange | None) -> tuple[str, str]:
     if line.fault:
         return f"✗ {clean_line(line.key)}: {clean_line(line.fault)}\n", "bold $text-error"
     if change is None:

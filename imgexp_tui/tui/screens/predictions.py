@@ -17,19 +17,19 @@ from textual.strip import Strip
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records import predictions as record
-from imgexp_tui.records.predictions import Answer, Answers
+from imgexp_tui.records.predictions import Prediction, Predictions
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.text import clean_line, fit, width
+from imgexp_tui.text import cell_width, clean_line, truncate
 from imgexp_tui.tui.terminal import image_cells
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
 from imgexp_tui.views.runs.confusion import confusion_lines
-from imgexp_tui.views.styled import Line, line, spread
+from imgexp_tui.views.styled import Line, justify, line
 
-_PACE = 2.0
+_POLL_INTERVAL = 2.0
 _GAP = 2
-_CAPTION = 3
-_SIZES = (12, 16, 24, 32, 48)
+_CAPTION_LINES = 3
+_PICTURE_SIZES = (12, 16, 24, 32, 48)
 """Cells along a picture."""
 
 
@@ -41,108 +41,116 @@ class PictureGrid(ScrollView):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._answers: Answers | None = None
-        self._size_at: int | None = None
-        self._drawn: dict[int, list[list[Segment]]] = {}
-        self._drawn_as: tuple[object, ...] = ()
+        self._predictions: Predictions | None = None
+        self._chosen_size: int | None = None
+        self._cached_pictures: dict[int, list[list[Segment]]] = {}
+        self._cached_for: tuple[object, ...] = ()
 
-    def tell(self, answers: Answers | None) -> None:
+    def show(self, predictions: Predictions | None) -> None:
         """Show these."""
-        if answers != self._answers:
-            self._answers = answers
-            self._lay_out()
+        if predictions != self._predictions:
+            self._predictions = predictions
+            self._resize_grid()
 
     def resize_pictures(self, steps: int) -> None:
         """Make the pictures larger, or smaller."""
-        now = _SIZES.index(self._cells)
-        self._size_at = _SIZES[max(0, min(len(_SIZES) - 1, now + steps))]
-        self._lay_out()
+        now = _PICTURE_SIZES.index(self._picture_cells)
+        self._chosen_size = _PICTURE_SIZES[max(0, min(len(_PICTURE_SIZES) - 1, now + steps))]
+        self._resize_grid()
 
     @property
-    def _cells(self) -> int:
+    def _picture_cells(self) -> int:
         """Along a picture: chosen, or what brings at least four into a row and two rows into sight."""
-        if self._size_at is not None:
-            return self._size_at
-        fits = [s for s in _SIZES if 4 * (s + _GAP) <= self.size.width and 2 * (s // 2 + _CAPTION) <= self.size.height]
-        return max(fits, default=_SIZES[0])
+        if self._chosen_size is not None:
+            return self._chosen_size
+        fits = [
+            s
+            for s in _PICTURE_SIZES
+            if 4 * (s + _GAP) <= self.size.width and 2 * (s // 2 + _CAPTION_LINES) <= self.size.height
+        ]
+        return max(fits, default=_PICTURE_SIZES[0])
 
     @property
     def _columns(self) -> int:
-        return max(1, self.size.width // (self._cells + _GAP))
+        return max(1, self.size.width // (self._picture_cells + _GAP))
 
     @property
     def row_height(self) -> int:
         """Lines of the terminal that a row of pictures takes."""
-        return self._cells // 2 + _CAPTION
+        return self._picture_cells // 2 + _CAPTION_LINES
 
-    def _lay_out(self) -> None:
-        count = len(self._answers.images) if self._answers else 0
+    def _resize_grid(self) -> None:
+        count = len(self._predictions.images) if self._predictions else 0
         rows = -(-count // self._columns)
         self.virtual_size = Size(self.size.width, rows * self.row_height)
         self.refresh()
 
     def on_resize(self) -> None:
-        self._lay_out()
+        self._resize_grid()
 
     def render_line(self, y: int) -> Strip:
         base = self.visual_style.rich_style
-        if self._answers is None:
+        if self._predictions is None:
             return Strip.blank(self.size.width, base)
         row, within = divmod(y + self.scroll_offset.y, self.row_height)
-        segments = list(self._cells_of(row, within, base))
+        segments = list(self._row_segments(row, within, base))
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
-    def _cells_of(self, row: int, within: int, base: Style) -> Iterator[Segment]:
-        assert self._answers is not None
-        size, count = self._cells, len(self._answers.images)
+    def _row_segments(self, row: int, line_in_row: int, base: Style) -> Iterator[Segment]:
+        assert self._predictions is not None
+        size, count = self._picture_cells, len(self._predictions.images)
         for number in range(row * self._columns, min(count, (row + 1) * self._columns)):
-            if within < size // 2:
-                yield from self._picture(number)[within]
+            if line_in_row < size // 2:
+                yield from self._picture(number)[line_in_row]
             else:
-                text, style = self._caption(self._answers.images[number], within - size // 2)
-                text = fit(text, size)
-                yield Segment(text + " " * (size - width(text)), base + style)
+                text, style = self._caption(self._predictions.images[number], line_in_row - size // 2)
+                text = truncate(text, size)
+                yield Segment(text + " " * (size - cell_width(text)), base + style)
             yield Segment(" " * _GAP, base)
 
     def _picture(self, number: int) -> list[list[Segment]]:
-        assert self._answers is not None
+        assert self._predictions is not None
         colours, dark = not self.app.no_color, self.app.current_theme.dark
-        as_ = (id(self._answers), self._cells, colours, dark)
-        if as_ != self._drawn_as:
-            self._drawn_as, self._drawn = as_, {}
-        if number not in self._drawn:
-            self._drawn[number] = image_cells.picture(
-                self._answers.picture(number), self._answers.side, self._cells, colours=colours, dark=dark
+        as_ = (id(self._predictions), self._picture_cells, colours, dark)
+        if as_ != self._cached_for:
+            self._cached_for, self._cached_pictures = as_, {}
+        if number not in self._cached_pictures:
+            self._cached_pictures[number] = image_cells.render_image(
+                self._predictions.image_pixels(number),
+                self._predictions.side,
+                self._picture_cells,
+                colours=colours,
+                dark_background=dark,
             )
-        return self._drawn[number]
+        return self._cached_pictures[number]
 
-    def _caption(self, answer: Answer, at: int) -> tuple[str, Style]:
-        assert self._answers is not None
-        classes = self._answers.classes
-        if at == 0:
-            wrong = answer.truth != answer.answer
-            return f"{'✗' if wrong else '✓'} {clean_line(classes[answer.truth])}", Style(bold=wrong)
-        if at == 1:
-            return f"{100 * answer.confidence:.0f} % {clean_line(classes[answer.answer])}", Style(dim=True)
+    def _caption(self, prediction: Prediction, line_in_caption: int) -> tuple[str, Style]:
+        assert self._predictions is not None
+        classes = self._predictions.classes
+        if line_in_caption == 0:
+            wrong = prediction.truth != prediction.predicted
+            return f"{'✗' if wrong else '✓'} {clean_line(classes[prediction.truth])}", Style(bold=wrong)
+        if line_in_caption == 1:
+            return f"{100 * prediction.confidence:.0f} % {clean_line(classes[prediction.predicted])}", Style(dim=True)
         return "", Style.null()
 
 
 class ConfusionPane(Pane):
     """The table of who is taken for whom."""
 
-    _answers: Answers | None = None
+    _predictions: Predictions | None = None
 
-    def tell(self, answers: Answers | None) -> None:
+    def show(self, predictions: Predictions | None) -> None:
         """Show it."""
-        if answers != self._answers:
-            self._answers = answers
+        if predictions != self._predictions:
+            self._predictions = predictions
             self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        return confusion_lines(self._answers, width) if self._answers else []
+        return confusion_lines(self._predictions, width) if self._predictions else []
 
 
-class AnswersScreen(LineScreen[None]):
+class PredictionsScreen(StyledScreen[None]):
     """Closed by the usual keys.
 
     Args:
@@ -154,7 +162,7 @@ class AnswersScreen(LineScreen[None]):
     BINDINGS = [
         Binding("escape,q,p", "close", "Back"),
         Binding("c", "confusion", "Confusion", tooltip="Who is taken for whom, or the pictures again"),
-        Binding("b", "which", "Best / last", tooltip="The answers of the best epoch, or of the last one"),
+        Binding("b", "toggle_epoch", "Best / last", tooltip="The answers of the best epoch, or of the last one"),
         Binding("plus,equals_sign", "size(1)", "Larger", key_display="+"),
         Binding("minus", "size(-1)", "Smaller", key_display="-"),
         Binding("P", "save", "Save PNG", tooltip="Save the pictures as a PNG beside the run"),
@@ -170,44 +178,44 @@ class AnswersScreen(LineScreen[None]):
     def __init__(self, lab: Path, version: str, run: str) -> None:
         super().__init__()
         self._run = RunDir(lab / RUNS / version / run)
-        self._which = "last"
+        self._epoch_choice = "last"
         self._stamp: tuple[str, int] = ("", 0)
-        self._answers: Answers | None = None
+        self._predictions: Predictions | None = None
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
-        yield LineView(id="nothing")
+        yield StyledView(id="title")
+        yield StyledView(id="nothing")
         yield PictureGrid(id="pictures")
         yield ConfusionPane(id="confusion")
         yield KeyFooter()
 
     def on_mount(self) -> None:
         self.query_one("#confusion").display = False
-        self._look()
-        self.set_interval(_PACE, self._look)
+        self._poll()
+        self.set_interval(_POLL_INTERVAL, self._poll)
 
     def on_resize(self) -> None:
         self._draw()
 
-    @work(exclusive=True, group="look")
-    async def _look(self) -> None:
-        which = self._which
-        stamp = await asyncio.to_thread(_modified, record.path_of(self._run, which))
+    @work(exclusive=True, group="poll")
+    async def _poll(self) -> None:
+        which = self._epoch_choice
+        stamp = await asyncio.to_thread(_modified_ns, record.path_of(self._run, which))
         if (which, stamp) == self._stamp:
             return
         self._stamp = which, stamp
-        self._answers = await asyncio.to_thread(record.read, self._run, which)
-        self.query_one(PictureGrid).tell(self._answers)
-        self.query_one(ConfusionPane).tell(self._answers)
+        self._predictions = await asyncio.to_thread(record.read, self._run, which)
+        self.query_one(PictureGrid).show(self._predictions)
+        self.query_one(ConfusionPane).show(self._predictions)
         self._draw()
 
     def _draw(self) -> None:
-        found, room = self._answers, self.size.width
+        found, room = self._predictions, self.size.width
         left = line((f" {self._run.version} ", "title"), ("what it answered, most wrong first", "strong"))
-        right = line((f"{self._which} epoch: {found.epoch} ", "quiet")) if found else ()
-        self.query_one("#title", LineView).show([spread(left, right, room)])
+        right = line((f"{self._epoch_choice} epoch: {found.epoch} ", "quiet")) if found else ()
+        self.query_one("#title", StyledView).set_lines([justify(left, right, room)])
         sentence = "No answers yet: they are written at the end of each epoch, by the shipped trainer."
-        self.query_one("#nothing", LineView).show([] if found else [line((sentence, "quiet"))])
+        self.query_one("#nothing", StyledView).set_lines([] if found else [line((sentence, "quiet"))])
 
     def action_close(self) -> None:
         self.dismiss()
@@ -216,9 +224,9 @@ class AnswersScreen(LineScreen[None]):
         pictures, confusion = self.query_one(PictureGrid), self.query_one(ConfusionPane)
         pictures.display, confusion.display = confusion.display, pictures.display
 
-    def action_which(self) -> None:
-        self._which = "best" if self._which == "last" else "last"
-        self._look()
+    def action_toggle_epoch(self) -> None:
+        self._epoch_choice = "best" if self._epoch_choice == "last" else "last"
+        self._poll()
 
     def action_size(self, steps: int) -> None:
         self.query_one(PictureGrid).resize_pictures(steps)
@@ -237,20 +245,20 @@ class AnswersScreen(LineScreen[None]):
     @work(group="save")
     async def action_save(self) -> None:
         """Save the pictures as a PNG."""
-        if self._answers is None:
+        if self._predictions is None:
             return
         from imgexp_tui.reports.prediction_grid import save_png
 
-        path = self._run.answers / f"{self._which}-epoch-{self._answers.epoch}.png"
+        path = self._run.predictions / f"{self._epoch_choice}-epoch-{self._predictions.epoch}.png"
         try:
-            await asyncio.to_thread(save_png, self._answers, path)
+            await asyncio.to_thread(save_png, self._predictions, path)
         except OSError as error:
             self.app.notify(f"Not saved: {error.strerror or error}", severity="error", markup=False)
         else:
             self.app.notify(f"Saved: {clean_line(str(path))}", markup=False)
 
 
-def _modified(path: Path) -> int:
+def _modified_ns(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except OSError:

@@ -20,8 +20,8 @@ class PromptScreen(ModalScreen[str | None]):
     Args:
         question: what is asked for; plain text.
         value: what stands there at first.
-        remark: said below while nothing is wrong.
-        fault: what is wrong with a line, as a sentence; "" where nothing is.
+        hint: said below while nothing is wrong.
+        find_fault: what is wrong with a line, as a sentence; "" where nothing is.
     """
 
     DEFAULT_CSS = """
@@ -36,26 +36,26 @@ class PromptScreen(ModalScreen[str | None]):
     """
     BINDINGS = [Binding("escape", "cancel", "Cancel")]
 
-    def __init__(self, question: str, value: str, remark: str, fault: Callable[[str], str]) -> None:
+    def __init__(self, question: str, value: str, hint: str, find_fault: Callable[[str], str]) -> None:
         super().__init__()
-        self._question, self._value, self._remark, self._fault = question, value, remark, fault
+        self._question, self._value, self._hint, self._find_fault = question, value, hint, find_fault
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static(Content(clean_line(self._question)), id="question")
             yield Input(self._value, compact=True, select_on_focus=False)
-            yield Static(Content(self._remark), id="remark")
+            yield Static(Content(self._hint), id="remark")
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        fault = self._fault(event.value.strip())
-        self.query_one("#remark", Static).update(Content(clean_line(fault) or self._remark))
+        fault = self._find_fault(event.value.strip())
+        self.query_one("#remark", Static).update(Content(clean_line(fault) or self._hint))
         self.query_one("#remark").set_class(bool(fault), "-fault")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if self._fault(event.value.strip()):
+        if self._find_fault(event.value.strip()):
             self.app.bell()
         else:
             self.dismiss(event.value.strip())

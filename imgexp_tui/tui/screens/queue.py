@@ -13,54 +13,54 @@ from textual.binding import Binding
 
 from imgexp_tui.services import queue
 from imgexp_tui.services.actions import runs
-from imgexp_tui.services.queue import Queued
+from imgexp_tui.services.queue import QueueEntry
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.list_pane import CursorPane
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
-from imgexp_tui.views.styled import Line, line, plain, spread
+from imgexp_tui.tui.widgets.base.list_pane import ListPane
+from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
+from imgexp_tui.views.styled import Line, justify, line, plain_text
 from imgexp_tui.views.wrap import wrap
 
-_PACE = 1.0
+_POLL_INTERVAL = 1.0
 
 
-class QueueRows(CursorPane):
+class QueueList(ListPane):
     """One run a row; the cursor stays on its run when the order changes."""
 
-    rows: tuple[Queued, ...] = ()
+    rows: tuple[QueueEntry, ...] = ()
 
     @property
     def count(self) -> int:
         return len(self.rows)
 
     @property
-    def picked(self) -> Queued | None:
+    def selected(self) -> QueueEntry | None:
         """The run under the cursor."""
         return self.rows[self.cursor] if self.rows else None
 
-    def fill(self, rows: tuple[Queued, ...]) -> None:
+    def fill(self, rows: tuple[QueueEntry, ...]) -> None:
         """Show these runs."""
-        picked = self.picked
+        picked = self.selected
         self.rows = rows
         uuids = [one.uuid for one in rows]
         if picked and picked.uuid in uuids:
             self.cursor = uuids.index(picked.uuid)
         self.cursor = max(0, min(self.cursor, len(rows) - 1))
         self.rebuild()
-        self.keep_in_sight()
-        self.post_message(self.Moved())
+        self.scroll_to_cursor()
+        self.post_message(self.CursorMoved())
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [queue.row(one, width) for one in self.rows]
+        return [queue.format_entry(one, width) for one in self.rows]
 
 
-class Detail(Pane):
+class QueueDetail(Pane):
     """The whole sentence about the run under the cursor."""
 
     sentence = ""
 
-    def tell(self, sentence: str) -> None:
+    def show(self, sentence: str) -> None:
         """Show it."""
         if sentence != self.sentence:
             self.sentence = sentence
@@ -70,7 +70,7 @@ class Detail(Pane):
         return [line(text) for text in wrap(self.sentence, max(10, width))] or [()]
 
 
-class QueueScreen(LineScreen[str | None]):
+class QueueScreen(StyledScreen[str | None]):
     """Dismissed with the version to show on the main screen, or None.
 
     Args:
@@ -97,104 +97,108 @@ class QueueScreen(LineScreen[str | None]):
         self._lab = lab
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
-        yield LineView(id="head")
-        yield QueueRows(id="rows")
-        yield Detail(id="detail")
+        yield StyledView(id="title")
+        yield StyledView(id="head")
+        yield QueueList(id="rows")
+        yield QueueDetail(id="detail")
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        self._rows = self.query_one(QueueRows)
-        self._look()
-        self.set_interval(_PACE, self._look)
+        self._rows = self.query_one(QueueList)
+        self._poll()
+        self.set_interval(_POLL_INTERVAL, self._poll)
 
     def on_resize(self) -> None:
         self._draw()
 
-    @work(exclusive=True, group="look")
-    async def _look(self) -> None:
+    @work(exclusive=True, group="poll")
+    async def _poll(self) -> None:
         from imgexp_tui.runner.queue.queue import QueueError
 
         try:
-            rows = await asyncio.to_thread(queue.look, self._lab)
+            rows = await asyncio.to_thread(queue.read_queue, self._lab)
         except QueueError as error:
-            self.query_one(Detail).tell(clean_line(str(error)))
+            self.query_one(QueueDetail).show(clean_line(str(error)))
             return
         if rows != self._rows.rows:
             self._rows.fill(rows)
         self._draw()
 
     def _draw(self) -> None:
-        room, rows = self.size.width, self.query_one(QueueRows).rows
-        waiting = sum(one.waiting for one in rows)
+        room, rows = self.size.width, self.query_one(QueueList).rows
+        waiting = sum(one.is_waiting for one in rows)
         left = line((" Queue ", "title"), ("of this machine", "quiet"))
         right = line((f"● {len(rows) - waiting} running", "live"), (f" · {waiting} waiting ", "quiet"))
-        self.query_one("#title", LineView).show([spread(left, right, room)])
-        self.query_one("#head", LineView).show([queue.head(room)])
-        self.query_one(Detail).tell(self._sentence())
+        self.query_one("#title", StyledView).set_lines([justify(left, right, room)])
+        self.query_one("#head", StyledView).set_lines([queue.header_row(room)])
+        self.query_one(QueueDetail).show(self._detail_sentence())
 
-    def _sentence(self) -> str:
-        one = self.query_one(QueueRows).picked
+    def _detail_sentence(self) -> str:
+        one = self.query_one(QueueList).selected
         if one is None:
             return "Nothing runs and nothing waits. Start a run of a version with r on the main screen."
-        name = f"{one.version}/{one.run}" + ("" if one.here else f" of the lab {one.lab}")
-        return f"{name}: {one.evidence}" if one.waiting else f"{name}: {plain(queue.what(one))}, {one.evidence}"
+        name = f"{one.version}/{one.run}" + ("" if one.is_in_open_lab else f" of the lab {one.lab}")
+        return (
+            f"{name}: {one.evidence}"
+            if one.is_waiting
+            else f"{name}: {plain_text(queue.format_allocation(one))}, {one.evidence}"
+        )
 
-    def on_cursor_pane_moved(self) -> None:
+    def on_list_pane_cursor_moved(self) -> None:
         self._draw()
         self.refresh_bindings()
 
-    def on_cursor_pane_opened(self) -> None:
+    def on_list_pane_item_opened(self) -> None:
         self.action_show_version()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        one = self._rows.picked if self.is_mounted and hasattr(self, "_rows") else None
+        one = self._rows.selected if self.is_mounted and hasattr(self, "_rows") else None
         if action == "shift":
-            return one is not None and one.waiting
+            return one is not None and one.is_waiting
         if action == "stop":
             return one is not None
         if action == "show_version":
-            return one is not None and one.here
+            return one is not None and one.is_in_open_lab
         return True
 
     def action_close(self) -> None:
         self.dismiss(None)
 
     def action_show_version(self) -> None:
-        one = self._rows.picked
-        if one and one.here:
+        one = self._rows.selected
+        if one and one.is_in_open_lab:
             self.dismiss(one.version)
 
     def action_move(self, rows: int) -> None:
         self._rows.move(rows)
 
-    @work(group="deed")
-    async def action_shift(self, places: int) -> None:
-        one = self._rows.picked
-        if one and one.waiting:
-            await self._do(partial(runs.move_in_queue, one.uuid, places))
+    @work(group="action")
+    async def action_shift(self, positions: int) -> None:
+        one = self._rows.selected
+        if one and one.is_waiting:
+            await self._run_in_thread(partial(runs.move_in_queue, one.uuid, positions))
 
-    @work(group="deed")
+    @work(group="action")
     async def action_stop(self) -> None:
-        one = self._rows.picked
+        one = self._rows.selected
         if one is None:
             return
         question, yes, no = f"Stop {one.version}? It saves a checkpoint and can be resumed.", "Stop", "Keep it running"
-        if one.waiting:
+        if one.is_waiting:
             question, yes, no = (
                 f"Take {one.version} out of the queue? R puts it back.",
                 "Take it out",
                 "Keep it waiting",
             )
         if await self.app.push_screen_wait(ConfirmScreen(question, yes, no)):
-            await self._do(partial(runs.stop_at, one.path))
+            await self._run_in_thread(partial(runs.stop_at, one.path))
 
-    async def _do(self, deed: Callable[[], str]) -> None:
+    async def _run_in_thread(self, action: Callable[[], str]) -> None:
         try:
-            said = await asyncio.to_thread(deed)
-        except runs.DeedError as error:
+            said = await asyncio.to_thread(action)
+        except runs.ActionError as error:
             self.app.notify(clean_line(str(error)), severity="error", markup=False)
         else:
             if said:
                 self.app.notify(clean_line(said), markup=False)
-        self._look()
+        self._poll()

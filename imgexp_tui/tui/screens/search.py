@@ -17,47 +17,47 @@ from textual.geometry import Size
 from textual.widgets import Input
 
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.notebook.search import Hit, Hits, Index
-from imgexp_tui.text import clean_line, fit, width
+from imgexp_tui.notebook.search import Hit, Hits, SearchIndex
+from imgexp_tui.text import cell_width, clean_line, truncate
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.list_pane import CursorPane
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView
-from imgexp_tui.views.styled import Line, cut, line, pad, spread
+from imgexp_tui.tui.widgets.base.list_pane import ListPane
+from imgexp_tui.tui.widgets.base.styled_view import StyledScreen, StyledView
+from imgexp_tui.views.styled import Line, justify, line, pad, truncate_line
 
-_WHERE = len("takeaways:1000")
-_BEFORE = 3
+_LOCATION_WIDTH = len("takeaways:1000")
+_BEFORE_MARK_DIVISOR = 3
 """A mark stands behind this part of the room, at most: what is left of it is then cut off, not the mark."""
 
 
 def hit_line(hit: Hit, room: int) -> Line:
     """A hit as one line: version, where, and the text around its first mark."""
     name = 20 if room > 110 else 10
-    where = f"{hit.where}:{hit.line}" if hit.in_note else hit.where
-    head = line(*pad(line((fit(clean_line(hit.version), name), "strong")), name + 1), *_column(where))
-    return cut(line(*head, *_marked(hit, max(10, room - name - _WHERE - 3))), room)
+    where = f"{hit.field}:{hit.line}" if hit.is_in_note else hit.field
+    head = line(*pad(line((truncate(clean_line(hit.version), name), "strong")), name + 1), *_location_cell(where))
+    return truncate_line(line(*head, *_highlighted_text(hit, max(10, room - name - _LOCATION_WIDTH - 3))), room)
 
 
-def _column(where: str) -> Line:
-    return pad(line((fit(where, _WHERE), "quiet")), _WHERE + 1)
+def _location_cell(location: str) -> Line:
+    return pad(line((truncate(location, _LOCATION_WIDTH), "quiet")), _LOCATION_WIDTH + 1)
 
 
-def _marked(hit: Hit, room: int) -> Line:
+def _highlighted_text(hit: Hit, room: int) -> Line:
     text, start = hit.text, 0
-    first = hit.marks[0][0] if hit.marks else 0
-    if width(text) > room and width(text[:first]) > room // 2:
+    first = hit.match_spans[0][0] if hit.match_spans else 0
+    if cell_width(text) > room and cell_width(text[:first]) > room // 2:
         start = first
-        while start and width(text[start - 1 : first]) < room // _BEFORE:
+        while start and cell_width(text[start - 1 : first]) < room // _BEFORE_MARK_DIVISOR:
             start -= 1
     parts: list[tuple[str, str] | str] = [("…", "quiet")] if start else []
     at = start
-    for a, b in hit.marks:
+    for a, b in hit.match_spans:
         if a >= at:
             parts += [text[at:a], (text[a:b], "mark")]
             at = b
     return line(*parts, text[at:])
 
 
-class DrawnHits(Sequence[Line]):
+class LazyHitLines(Sequence[Line]):
     """The lines of hits, each made when it is drawn."""
 
     def __init__(self, hits: Hits, room: int) -> None:
@@ -72,22 +72,22 @@ class DrawnHits(Sequence[Line]):
     def __getitem__(self, at: slice) -> Sequence[Line]: ...
     def __getitem__(self, at: int | slice) -> Line | Sequence[Line]:
         if isinstance(at, slice):
-            return DrawnHits(self._hits[at], self._room)
+            return LazyHitLines(self._hits[at], self._room)
         return hit_line(self._hits[at], self._room)
 
 
-class HitRows(CursorPane):
+class HitList(ListPane):
     """One hit a row."""
 
     _hits: Hits | None = None
-    _drawn: tuple[Hits | None, int] = (None, 0)
+    _rendered_for: tuple[Hits | None, int] = (None, 0)
 
     @property
     def count(self) -> int:
         return len(self._hits) if self._hits is not None else 0
 
     @property
-    def picked(self) -> Hit | None:
+    def selected(self) -> Hit | None:
         """The hit under the cursor."""
         return self._hits[self.cursor] if self._hits else None
 
@@ -96,31 +96,31 @@ class HitRows(CursorPane):
         self._hits, self.cursor = hits, max(0, min(cursor, len(hits) - 1))
         self.rebuild()
         self.scroll_to(y=0, animate=False)
-        self.keep_in_sight()
+        self.scroll_to_cursor()
 
     def rebuild(self) -> None:
         room = self.scrollable_content_region.width
-        if self._hits is None or not room or self._drawn == (self._hits, room):
+        if self._hits is None or not room or self._rendered_for == (self._hits, room):
             return
-        self._drawn = self._hits, room
-        self._lines = DrawnHits(self._hits, room)
+        self._rendered_for = self._hits, room
+        self._lines = LazyHitLines(self._hits, room)
         self.virtual_size = Size(self.size.width, len(self._hits))
         self.refresh()
 
 
-class FindScreen(LineScreen[Hit | None]):
+class SearchScreen(StyledScreen[Hit | None]):
     """Dismissed with the hit to go to, or None.
 
     Args:
-        query, at: what was looked for last, and which hit was picked.
+        query, selected_index: what was looked for last, and which hit was picked.
 
     Attributes:
-        sought, at: the same when it is dismissed.
+        search_text, selected_index: the same when it is dismissed.
     """
 
     AUTO_FOCUS = "Input"
     DEFAULT_CSS = """
-    FindScreen {
+    SearchScreen {
         background: $background;
         #title { height: 1; background: $panel; }
         Input { background: $surface; padding: 0 1; }
@@ -136,61 +136,61 @@ class FindScreen(LineScreen[Hit | None]):
         Binding("up,N,k", "move(-1)", "Previous", tooltip="Previous hit", key_display="↑"),
         Binding("pagedown,space", "page(1)", "A page down", show=False),
         Binding("pageup,b", "page(-1)", "A page up", show=False),
-        Binding("tab", "walk", "Hits", tooltip="From the line to the hits, where n and N go on; / goes back"),
-        Binding("slash", "type", "Type", show=False, tooltip="Back to the line"),
+        Binding("tab", "toggle_focus", "Hits", tooltip="From the line to the hits, where n and N go on; / goes back"),
+        Binding("slash", "focus_input", "Type", show=False, tooltip="Back to the line"),
         Binding("f1", "app.help", "Keys"),
     ]
 
-    def __init__(self, notebook: Notebook, query: str = "", at: int = 0) -> None:
+    def __init__(self, notebook: Notebook, query: str = "", selected_index: int = 0) -> None:
         super().__init__()
         self._notebook = notebook
-        self._index: Index | None = None
-        self.sought, self.at = query, at
+        self._index: SearchIndex | None = None
+        self.search_text, self.selected_index = query, selected_index
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
+        yield StyledView(id="title")
         words = "words that stand on one line of a note, a setting or a name"
-        yield Input(self.sought, placeholder=words, compact=True, select_on_focus=bool(self.sought))
-        yield HitRows(id="hits")
+        yield Input(self.search_text, placeholder=words, compact=True, select_on_focus=bool(self.search_text))
+        yield HitList(id="hits")
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        self._rows = self.query_one(HitRows)
-        self._tell()
-        if self.sought:
-            self._search(self.sought, self.at)
+        self._rows = self.query_one(HitList)
+        self._update_title()
+        if self.search_text:
+            self._search(self.search_text, self.selected_index)
 
     def on_resize(self) -> None:
-        self._tell()
+        self._update_title()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if event.value != self.sought:
+        if event.value != self.search_text:
             self._search(event.value, 0)
 
     def on_input_submitted(self) -> None:
         self.action_open()
 
     @work(exclusive=True, group="search")
-    async def _search(self, query: str, at: int) -> None:
-        self.sought = query
+    async def _search(self, query: str, selected_index: int) -> None:
+        self.search_text = query
         if self._index is None:
-            self._index = await asyncio.to_thread(Index, self._notebook)
+            self._index = await asyncio.to_thread(SearchIndex, self._notebook)
         hits = await asyncio.to_thread(self._index.find, query)
-        self._rows.fill(hits, at)
-        self._tell()
+        self._rows.fill(hits, selected_index)
+        self._update_title()
 
-    def _tell(self) -> None:
-        count, query = self.query_one(HitRows).count, self.sought.strip()
+    def _update_title(self) -> None:
+        count, query = self.query_one(HitList).count, self.search_text.strip()
         right = f"{count:,} line{'s' if count != 1 else ''} " if query else ""
         if count:
-            right = f"{self.query_one(HitRows).cursor + 1:,} of {right}"
+            right = f"{self.query_one(HitList).cursor + 1:,} of {right}"
         left = line((" Search ", "title"), ("all notes and settings", "quiet"))
-        self.query_one("#title", LineView).show([spread(left, line(right), self.size.width)])
+        self.query_one("#title", StyledView).set_lines([justify(left, line(right), self.size.width)])
 
-    def on_cursor_pane_moved(self) -> None:
-        self._tell()
+    def on_list_pane_cursor_moved(self) -> None:
+        self._update_title()
 
-    def on_cursor_pane_opened(self) -> None:
+    def on_list_pane_item_opened(self) -> None:
         self.action_open()
 
     def action_move(self, rows: int) -> None:
@@ -199,20 +199,20 @@ class FindScreen(LineScreen[Hit | None]):
     def action_page(self, pages: int) -> None:
         self._rows.move(pages * max(1, self._rows.size.height - 1))
 
-    def action_walk(self) -> None:
+    def action_toggle_focus(self) -> None:
         if self.focused:
             self.set_focus(None)
         else:
-            self.action_type()
+            self.action_focus_input()
 
-    def action_type(self) -> None:
+    def action_focus_input(self) -> None:
         self.query_one(Input).focus()
 
     def action_open(self) -> None:
-        if hit := self._rows.picked:
-            self.at = self._rows.cursor
+        if hit := self._rows.selected:
+            self.selected_index = self._rows.cursor
             self.dismiss(hit)
 
     def action_close(self) -> None:
-        self.at = self._rows.cursor
+        self.selected_index = self._rows.cursor
         self.dismiss(None)

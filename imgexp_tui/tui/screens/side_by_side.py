@@ -9,54 +9,54 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.records.metrics.follower import RunView
-from imgexp_tui.reports.side_by_side import Part
-from imgexp_tui.services.compare import BesideLook
-from imgexp_tui.text import clean_line, listed
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.reports.side_by_side import ComparisonSection
+from imgexp_tui.services.compare import ComparisonReader
+from imgexp_tui.text import clean_line, join_names
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen, LineView, Pane
+from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
 from imgexp_tui.views.runs import side_by_side
 from imgexp_tui.views.styled import Line, line, pad
 
-_PACE = 2.0
+_POLL_INTERVAL = 2.0
 
 
-class BesideView(Pane):
-    """The comparison; nothing before the first `tell`."""
+class SideBySideView(Pane):
+    """The comparison; nothing before the first `show`."""
 
-    def __init__(self, names: list[str], heads: LineView, *, id: str | None = None) -> None:
+    def __init__(self, names: list[str], header: StyledView, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._names = names
-        self._heads = heads
-        self._parts: list[Part] | None = None
-        self.first = 0
-        self.everything = False
+        self._header = header
+        self._parts: list[ComparisonSection] | None = None
+        self.first_column = 0
+        self.all_settings = False
 
-    def tell(self, parts: list[Part]) -> None:
+    def show(self, parts: list[ComparisonSection]) -> None:
         """Show it."""
         if parts != self._parts:
             self._parts = parts
             self.rebuild()
 
-    def shift(self, sides: int) -> None:
+    def scroll_columns(self, columns: int) -> None:
         """Bring other sides into sight, where not all fit."""
-        at = side_by_side.columns(len(self._names), self.first, self.size.width)
-        self.first = side_by_side.columns(len(self._names), at.first + sides, self.size.width).first
+        at = side_by_side.fit_sides(len(self._names), self.first_column, self.size.width)
+        self.first_column = side_by_side.fit_sides(len(self._names), at.first + columns, self.size.width).first
         self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
         if self._parts is None:
             return [line(("reading the runs…", "quiet"))]
-        at = side_by_side.columns(len(self._names), self.first, width)
-        self._heads.show([side_by_side.head(self._names, at, width)])
-        return side_by_side.beside_lines(self._parts, at, everything=self.everything)
+        at = side_by_side.fit_sides(len(self._names), self.first_column, width)
+        self._header.set_lines([side_by_side.header_row(self._names, at, width)])
+        return side_by_side.side_by_side_lines(self._parts, at, include_equal=self.all_settings)
 
 
-class BesideScreen(LineScreen[None]):
+class SideBySideScreen(StyledScreen[None]):
     """Closed by the usual keys.
 
     Args:
-        book: the notebook.
+        notebook: the notebook.
         names: the versions, from left to right.
     """
 
@@ -77,43 +77,45 @@ class BesideScreen(LineScreen[None]):
         Binding("question_mark,f1", "app.help", "Keys", key_display="?"),
     ]
 
-    def __init__(self, book: Notebook, names: list[str]) -> None:
+    def __init__(self, notebook: Notebook, names: list[str]) -> None:
         super().__init__()
         self._names = names
-        self._look = BesideLook(book.lab, [book.versions[name] for name in names])
-        self._runs: tuple[RunView | None, ...] = ()
+        self._comparison = ComparisonReader(notebook.lab, [notebook.versions[name] for name in names])
+        self._runs: tuple[RunFollower | None, ...] = ()
 
     def compose(self) -> ComposeResult:
-        yield LineView(id="title")
-        heads = LineView(id="heads")
+        yield StyledView(id="title")
+        heads = StyledView(id="heads")
         yield heads
-        yield BesideView(self._names, heads, id="beside")
+        yield SideBySideView(self._names, heads, id="beside")
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        self._view = self.query_one(BesideView)
-        self._see()
-        self.set_interval(_PACE, self._see)
+        self._view = self.query_one(SideBySideView)
+        self._poll()
+        self.set_interval(_POLL_INTERVAL, self._poll)
 
     def on_resize(self) -> None:
         room = self.size.width
-        names = clean_line(listed(self._names))
-        self.query_one("#title", LineView).show([pad(line((" Side by side ", "title"), (names, "strong")), room)])
+        names = clean_line(join_names(self._names))
+        self.query_one("#title", StyledView).set_lines(
+            [pad(line((" Side by side ", "title"), (names, "strong")), room)]
+        )
 
-    @work(exclusive=True, group="look")
-    async def _see(self) -> None:
-        parts, self._runs = await asyncio.to_thread(self._look.look)
-        self._view.tell(parts)
+    @work(exclusive=True, group="poll")
+    async def _poll(self) -> None:
+        parts, self._runs = await asyncio.to_thread(self._comparison.read)
+        self._view.show(parts)
 
     def action_close(self) -> None:
         self.dismiss()
 
     def action_all(self) -> None:
-        self._view.everything = not self._view.everything
+        self._view.all_settings = not self._view.all_settings
         self._view.rebuild()
 
-    def action_shift(self, sides: int) -> None:
-        self._view.shift(sides)
+    def action_shift(self, columns: int) -> None:
+        self._view.scroll_columns(columns)
 
     def action_scroll(self, rows: int) -> None:
         self._view.scroll_relative(y=rows, animate=False)
@@ -122,11 +124,11 @@ class BesideScreen(LineScreen[None]):
         self._view.scroll_relative(y=pages * max(1, self._view.size.height - 1), animate=False)
 
     def action_code(self) -> None:
-        at = self._view.first
+        at = self._view.first_column
         two = self._runs[at : at + 2]
         if len(two) < 2 or two[0] is None or two[1] is None:
             self.app.notify("Both versions need a run before their code can be compared.", markup=False)
             return
-        from imgexp_tui.tui.screens.code_diff import CodeScreen
+        from imgexp_tui.tui.screens.code_diff import CodeDiffScreen
 
-        self.app.push_screen(CodeScreen(two[0], two[1]))
+        self.app.push_screen(CodeDiffScreen(two[0], two[1]))

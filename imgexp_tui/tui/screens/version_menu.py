@@ -78,8 +78,8 @@ class VersionMenu(ModalScreen[str | None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option.id)
 
-    def action_choose(self, what: str) -> None:
-        self.dismiss(what)
+    def action_choose(self, choice: str) -> None:
+        self.dismiss(choice)
 
     def action_move(self, rows: int) -> None:
         menu = self.query_one(OptionList)

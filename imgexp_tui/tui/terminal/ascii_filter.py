@@ -10,7 +10,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-_SIGNS = {
+_REPLACEMENTS = {
     "→": ">", "←": "<", "↑": "^", "↓": "v", "▲": "^", "▼": "v", "◂": "<", "▸": ">", "›": ">", "‹": "<", "⏎": "<",
     "…": "~", "⋯": "~", "·": ".", "•": "*", "–": "-", "—": "-", "−": "-", "×": "x", "±": "~", "°": "'", "␛": "^",
     "●": "*", "○": "o", "◌": ".", "◍": "o", "✓": "+", "✗": "x", "■": "#", "□": "o", "▪": "#", "◆": "*", "◇": "o",
@@ -22,8 +22,8 @@ _SIGNS = {
 }  # fmt: skip
 
 
-def _table() -> dict[int, str]:
-    table = {ord(sign): instead for sign, instead in _SIGNS.items()}
+def _build_table() -> dict[int, str]:
+    table = {ord(sign): instead for sign, instead in _REPLACEMENTS.items()}
     # Box drawing: what is drawn across, what up and down, and the rest, which are corners and crossings.
     for code in range(0x2500, 0x2580):
         table[code] = "+"
@@ -44,7 +44,7 @@ def _table() -> dict[int, str]:
     return table
 
 
-_TABLE = _table()
+_TRANSLATION_TABLE = _build_table()
 
 
 class AsciiFilter(LineFilter):
@@ -54,6 +54,6 @@ class AsciiFilter(LineFilter):
         return [
             segment
             if segment.text.isascii()
-            else Segment(segment.text.translate(_TABLE), segment.style, segment.control)
+            else Segment(segment.text.translate(_TRANSLATION_TABLE), segment.style, segment.control)
             for segment in segments
         ]

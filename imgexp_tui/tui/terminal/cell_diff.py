@@ -17,7 +17,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-_BRIDGE = 4
+_MAX_UNCHANGED_GAP = 4
 """Unchanged cells in between that are sent again: as short as a move over them."""
 _RESET = "\x1b[0m"
 
@@ -27,7 +27,7 @@ Cell = tuple[str, str]
 _UNKNOWN: Cell = ("", "?")
 
 
-class Ready(CompositorUpdate):
+class PreparedUpdate(CompositorUpdate):
     """What was made out already, for Textual to send."""
 
     def __init__(self, sequence: str) -> None:
@@ -37,69 +37,69 @@ class Ready(CompositorUpdate):
         return self._sequence
 
 
-class CellOutput:
+class CellDiffer:
     """What one terminal shows, as far as it is known."""
 
     def __init__(self) -> None:
         self._rows: list[list[Cell]] = []
         self._size = (0, 0)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Know nothing of the terminal: what comes next is sent whole."""
         self._size = (0, 0)
 
-    def changes(self, update: CompositorUpdate, console: Console, size: tuple[int, int]) -> str | None:
+    def encode_changes(self, update: CompositorUpdate, console: Console, size: tuple[int, int]) -> str | None:
         """What has to be sent for `update` to show, on a terminal of `size` columns and lines.
 
         None where the update is none that can be taken to pieces; it has to be sent as it is.
         """
-        pieces = _pieces(update)
+        pieces = _positioned_strips(update)
         if pieces is None:
-            self.forget()
+            self.invalidate()
             return None
         if size != self._size:
             self._rows = [[_UNKNOWN] * size[0] for _ in range(size[1])]
             self._size = size
-        pen = _Pen()
+        pen = _AnsiWriter()
         system = console._color_system or ColorSystem.TRUECOLOR  # as Textual asks for it
         for y, x, strip in pieces:
             if 0 <= y < size[1]:
-                self._draw(pen, y, x, strip, system)
-        return pen.done()
+                self._write_strip(pen, y, x, strip, system)
+        return pen.finish()
 
-    def _draw(self, pen: _Pen, y: int, x: int, strip: Strip, system: ColorSystem) -> None:
+    def _write_strip(self, writer: _AnsiWriter, y: int, x: int, strip: Strip, system: ColorSystem) -> None:
         row, width = self._rows[y], self._size[0]
         for text, style, control in strip:
             if control:
                 # Nobody knows what it draws, nor where.
-                pen.raw(y, x, text)
+                writer.write_raw(y, x, text)
                 row[:] = [_UNKNOWN] * width
                 continue
-            colours = _colours(style, system)
+            colours = _sgr_parameters(style, system)
             wide = cell_len(text)
             if wide != len(text) or (style is not None and style._link):
                 # Terminals differ in how they count such text, so that it goes as one, and what follows it goes anew.
                 cells: list[Cell] = [(text, colours), *[("", colours)] * (wide - 1)]
                 if row[x : x + wide] != cells:
-                    pen.raw(y, x, text if style is None else Strip.render_style(style, text, system))
+                    writer.write_raw(y, x, text if style is None else Strip.render_style(style, text, system))
                     row[x:] = [*cells, *[_UNKNOWN] * (width - x - wide)]
             else:
                 new = [(char, colours) for char in text]
                 if row[x : x + wide] != new:
-                    for start, end in _runs(row, x, new):
-                        pen.write(y, start, text[start - x : end - x], colours)
+                    for start, end in _changed_spans(row, x, new):
+                        writer.write(y, start, text[start - x : end - x], colours)
                     row[x : x + wide] = new
             x += wide
 
 
-def _pieces(update: CompositorUpdate) -> Iterator[tuple[int, int, Strip]] | None:
+def _positioned_strips(update: CompositorUpdate) -> Iterator[tuple[int, int, Strip]] | None:
     """Line, column and strip of all that an update draws; None for one of another kind."""
     if isinstance(update, LayoutUpdate):
-        return _of_layout(update)
-    return _of_chops(update) if isinstance(update, ChopsUpdate) else None
+        return _layout_strips(update)
+    return _chop_strips(update) if isinstance(update, ChopsUpdate) else None
 
 
-def _of_layout(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
+def _layout_strips(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
     for y, line in enumerate(update.strips, update.region.y):
         x = update.region.x
         for strip in line:
@@ -107,21 +107,21 @@ def _of_layout(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
             x += strip.cell_length
 
 
-def _of_chops(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
+def _chop_strips(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
     for y, first, last in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
             if strip is not None and x <= last and end > first:
                 yield y, x, strip
 
 
-def _runs(row: list[Cell], x: int, new: list[Cell]) -> Iterator[tuple[int, int]]:
+def _changed_spans(row: list[Cell], x: int, new: list[Cell]) -> Iterator[tuple[int, int]]:
     """The stretches of a row that are not `new` yet; those with few cells in between are one."""
     start = end = -1
     for at, cell in enumerate(new, x):
         if row[at] != cell:
             if start < 0:
                 start = at
-            elif at - end > _BRIDGE:
+            elif at - end > _MAX_UNCHANGED_GAP:
                 yield start, end
                 start = at
             end = at + 1
@@ -129,48 +129,48 @@ def _runs(row: list[Cell], x: int, new: list[Cell]) -> Iterator[tuple[int, int]]
         yield start, end
 
 
-class _Pen:
+class _AnsiWriter:
     """Writes a frame: moves as little as it can, and changes colours only where they change."""
 
     def __init__(self) -> None:
         self._out: list[str] = []
-        self._at = (-1, -1)
+        self._cursor = (-1, -1)
         self._colours: str | None = None
 
     def write(self, y: int, x: int, text: str, colours: str) -> None:
         """Text of one cell a character."""
-        self._move(y, x)
+        self._move_cursor(y, x)
         if colours != self._colours:
-            self._out.append(_turn(self._colours, colours))
+            self._out.append(_style_change(self._colours, colours))
             self._colours = colours
         self._out.append(text)
-        self._at = (y, x + len(text))
+        self._cursor = (y, x + len(text))
 
-    def raw(self, y: int, x: int, sequence: str) -> None:
+    def write_raw(self, y: int, x: int, sequence: str) -> None:
         """What brings its own colours and leaves none; where the cursor is after it, is not known."""
-        self._at = (-1, -1)
-        self._move(y, x)
+        self._cursor = (-1, -1)
+        self._move_cursor(y, x)
         self._out.append(f"{'' if self._colours == '' else _RESET}{sequence}")
-        self._colours, self._at = "", (-1, -1)
+        self._colours, self._cursor = "", (-1, -1)
 
-    def _move(self, y: int, x: int) -> None:
-        if self._at == (y, x):
+    def _move_cursor(self, y: int, x: int) -> None:
+        if self._cursor == (y, x):
             return
         # At the end of a line a terminal's cursor stands on the last cell or behind it, so that only moves from
         # elsewhere are told by their distance.
-        if self._at[0] == y and 0 < x - self._at[1] < 100:
-            self._out.append(f"\x1b[{x - self._at[1]}C")
+        if self._cursor[0] == y and 0 < x - self._cursor[1] < 100:
+            self._out.append(f"\x1b[{x - self._cursor[1]}C")
         else:
             self._out.append(f"\x1b[{y + 1};{x + 1}H")
 
-    def done(self) -> str:
+    def finish(self) -> str:
         """All that was written, the terminal's colours given back."""
         if self._colours:
             self._out.append(_RESET)
         return "".join(self._out)
 
 
-def _colours(style: Style | None, system: ColorSystem) -> str:
+def _sgr_parameters(style: Style | None, system: ColorSystem) -> str:
     if style is None:
         return ""
     # Rich keeps what it made out, as Textual's own strips do.
@@ -179,12 +179,12 @@ def _colours(style: Style | None, system: ColorSystem) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _turn(old: str | None, new: str) -> str:
+def _style_change(old: str | None, new: str) -> str:
     """From some colours to others; `old` is None where they are not known."""
     if not new:
         return _RESET
     if old:
-        (attributes, foreground, background), (wanted, fore, back) = _parts(old), _parts(new)
+        (attributes, foreground, background), (wanted, fore, back) = _split_sgr(old), _split_sgr(new)
         if attributes == wanted:
             told = [(fore or "39") if fore != foreground else "", (back or "49") if back != background else ""]
             return f"\x1b[{';'.join(filter(None, told))}m"
@@ -192,7 +192,7 @@ def _turn(old: str | None, new: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _parts(colours: str) -> tuple[str, str, str]:
+def _split_sgr(colours: str) -> tuple[str, str, str]:
     """Attributes, foreground and background of SGR parameters."""
     parts: tuple[list[str], list[str], list[str]] = ([], [], [])
     words = iter(colours.split(";"))

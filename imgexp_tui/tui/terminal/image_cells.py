@@ -12,15 +12,15 @@ _SHADES = " .:-=+*#%@"
 """From dark to light; on a light ground they are turned round."""
 
 
-def scaled(pixels: bytes, side: int, to: int) -> bytes:
-    """A square RGB picture with `to` pixels a side, each the mean of those that it stands for."""
-    if to == side:
+def scale_image(pixels: bytes, side: int, target_side: int) -> bytes:
+    """A square RGB picture with `target_side` pixels a side, each the mean of those that it stands for."""
+    if target_side == side:
         return pixels
-    edges = [i * side // to for i in range(to)] + [side]
+    edges = [i * side // target_side for i in range(target_side)] + [side]
     out = bytearray()
-    for y in range(to):
+    for y in range(target_side):
         rows = range(edges[y], max(edges[y] + 1, edges[y + 1]))
-        for x in range(to):
+        for x in range(target_side):
             left, right = edges[x], max(edges[x] + 1, edges[x + 1])
             count = len(rows) * (right - left)
             for channel in range(3):
@@ -31,25 +31,33 @@ def scaled(pixels: bytes, side: int, to: int) -> bytes:
     return bytes(out)
 
 
-def picture(pixels: bytes, side: int, width: int, *, colours: bool, dark: bool = True) -> list[list[Segment]]:
+def render_image(
+    pixels: bytes, side: int, width: int, *, colours: bool, dark_background: bool = True
+) -> list[list[Segment]]:
     """`width` cells in each of `width // 2` rows (`width` is even)."""
-    small = scaled(pixels, side, width)
-    return [_row(small, width, y, colours=colours, dark=dark) for y in range(0, width, 2)]
+    small = scale_image(pixels, side, width)
+    return [
+        _row_segments(small, width, y, colours=colours, dark_background=dark_background) for y in range(0, width, 2)
+    ]
 
 
-def _row(small: bytes, width: int, y: int, *, colours: bool, dark: bool) -> list[Segment]:
-    upper, lower = (small[row * width * 3 : (row + 1) * width * 3] for row in (y, y + 1))
+def _row_segments(pixels: bytes, width: int, y: int, *, colours: bool, dark_background: bool) -> list[Segment]:
+    upper, lower = (pixels[row * width * 3 : (row + 1) * width * 3] for row in (y, y + 1))
     if not colours:
-        return [Segment("".join(_shade(upper[x : x + 3] + lower[x : x + 3], dark) for x in range(0, 3 * width, 3)))]
-    return [Segment("▀", _style(upper[x : x + 3], lower[x : x + 3])) for x in range(0, 3 * width, 3)]
+        return [
+            Segment(
+                "".join(_shade(upper[x : x + 3] + lower[x : x + 3], dark_background) for x in range(0, 3 * width, 3))
+            )
+        ]
+    return [Segment("▀", _pixel_style(upper[x : x + 3], lower[x : x + 3])) for x in range(0, 3 * width, 3)]
 
 
-def _shade(two: bytes, dark: bool) -> str:
+def _shade(pixels: bytes, dark_background: bool) -> str:
     """ITU-R BT.601 luma of two pixels, as a character."""
-    luma = sum(w * v for w, v in zip((299, 587, 114) * 2, two, strict=True)) / 2000
-    return _SHADES[min(len(_SHADES) - 1, int((luma if dark else 255 - luma) * len(_SHADES) / 256))]
+    luma = sum(w * v for w, v in zip((299, 587, 114) * 2, pixels, strict=True)) / 2000
+    return _SHADES[min(len(_SHADES) - 1, int((luma if dark_background else 255 - luma) * len(_SHADES) / 256))]
 
 
 @lru_cache(8192)
-def _style(upper: bytes, lower: bytes) -> Style:
+def _pixel_style(upper: bytes, lower: bytes) -> Style:
     return Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower))

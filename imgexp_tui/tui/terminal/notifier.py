@@ -14,20 +14,20 @@ from typing import Any
 from textual.app import App
 from textual.timer import Timer
 
-from imgexp_tui.notebook.schema.alerts import EVENTS, told
+from imgexp_tui.notebook.schema.alerts import EVENTS, enabled_kinds
 from imgexp_tui.records.alerts import Alert
-from imgexp_tui.text import clean_line, fit, listed
+from imgexp_tui.text import clean_line, join_names, truncate
 
-_GATHER, _PACE = 1.0, 5.0
+_GATHER_SECONDS, _MIN_INTERVAL = 1.0, 5.0
 """Seconds for which more is waited for, and the least between two rings."""
-_LONGEST = 200
-_MOST = 4
+_MAX_TEXT_WIDTH = 200
+_MAX_NAMED_VERSIONS = 4
 """Versions that are named of those to which the same happened."""
-_HAPPENED = {"stalled": "stalled", "nan": "got a NaN", "best": "have a new best"}
-_SERIOUS = ("failed", "stalled", "nan")
+_EVENT_PHRASES = {"stalled": "stalled", "nan": "got a NaN", "best": "have a new best"}
+_SERIOUS_EVENTS = ("failed", "stalled", "nan")
 
 
-class Ringer:
+class AlertNotifier:
     """Called from the watching thread with what has happened."""
 
     def __init__(self, app: App[Any]) -> None:
@@ -35,50 +35,50 @@ class Ringer:
         self._pending: list[Alert] = []
         self._settings: Mapping[str, Any] = {}
         self._timer: Timer | None = None
-        self._rang = -_PACE
+        self._last_notified = -_MIN_INTERVAL
 
     def __call__(self, alerts: list[Alert], settings: Mapping[str, Any]) -> None:
-        wanted = [alert for alert in alerts if alert.kind in told(settings)]
+        wanted = [alert for alert in alerts if alert.kind in enabled_kinds(settings)]
         if wanted:
-            self._app.call_later(self._hear, wanted, settings)
+            self._app.call_later(self._collect, wanted, settings)
 
-    def _hear(self, alerts: list[Alert], settings: Mapping[str, Any]) -> None:
+    def _collect(self, alerts: list[Alert], settings: Mapping[str, Any]) -> None:
         self._pending += alerts
         self._settings = settings
         if self._timer is None:
-            wait = max(_GATHER, self._rang + _PACE - time.monotonic())
-            self._timer = self._app.set_timer(wait, self._ring)
+            wait = max(_GATHER_SECONDS, self._last_notified + _MIN_INTERVAL - time.monotonic())
+            self._timer = self._app.set_timer(wait, self._notify)
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         alerts, self._pending, self._timer = self._pending, [], None
-        self._rang = time.monotonic()
-        text = sentence(alerts)
-        serious = any(alert.kind in _SERIOUS for alert in alerts)
+        self._last_notified = time.monotonic()
+        text = format_alerts(alerts)
+        serious = any(alert.kind in _SERIOUS_EVENTS for alert in alerts)
         self._app.notify(text, severity="warning" if serious else "information", markup=False)
         if self._settings.get("bell", True):
             self._app.bell()
         if (kind := self._settings.get("notify")) and self._app._driver:
-            self._app._driver.write(escape(kind, text, os.environ))
+            self._app._driver.write(notification_sequence(kind, text, os.environ))
             self._app._driver.flush()
 
 
-def sentence(alerts: Sequence[Alert]) -> str:
+def format_alerts(alerts: Sequence[Alert]) -> str:
     """What has happened, in one line."""
     if len(alerts) == 1:
-        return fit(alerts[0].message, _LONGEST)
+        return truncate(alerts[0].message, _MAX_TEXT_WIDTH)
     parts = []
     for kind in EVENTS:
         names = list(dict.fromkeys(alert.version for alert in alerts if alert.kind == kind))
         if names:
-            more = len(names) - _MOST
-            shown = [*names[:_MOST], f"{more} more"] if more > 0 else names
-            parts.append(f"{listed(shown)} {_HAPPENED.get(kind, kind)}")
-    return fit(clean_line("; ".join(parts)), _LONGEST)
+            more = len(names) - _MAX_NAMED_VERSIONS
+            shown = [*names[:_MAX_NAMED_VERSIONS], f"{more} more"] if more > 0 else names
+            parts.append(f"{join_names(shown)} {_EVENT_PHRASES.get(kind, kind)}")
+    return truncate(clean_line("; ".join(parts)), _MAX_TEXT_WIDTH)
 
 
-def escape(kind: str, text: str, environ: Mapping[str, str]) -> str:
+def notification_sequence(kind: str, text: str, environ: Mapping[str, str]) -> str:
     """The escape sequence of a notification, for tmux to pass on where that carries this terminal."""
-    body = fit(clean_line(text), _LONGEST)
+    body = truncate(clean_line(text), _MAX_TEXT_WIDTH)
     if kind == "osc777":  # its fields end with a semicolon
         found = f"\x1b]777;notify;imgexp-tui;{body.replace(';', ',')}\a"
     else:  # the name first: what begins with a number means other things to some terminals

@@ -8,17 +8,17 @@ from textual.binding import Binding
 from textual.message import Message
 
 from imgexp_tui.notebook.ideas.model import Idea
-from imgexp_tui.tui.widgets.base.item_list import TallList
-from imgexp_tui.views.ideas import Group, laid_out, offer
-from imgexp_tui.views.item_layout import Laid
+from imgexp_tui.tui.widgets.base.item_list import ItemList
+from imgexp_tui.views.ideas import IdeaGroup, layout_choices, layout_groups
+from imgexp_tui.views.item_layout import ItemLayout
 
 
-class IdeaList(TallList):
+class IdeaList(ItemList):
     """Ideas in groups. The cursor stays on its idea when the list changes under it."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._groups: Sequence[Group] = ()
+        self._groups: Sequence[IdeaGroup] = ()
         self._ideas: list[Idea] = []
 
     @property
@@ -26,17 +26,17 @@ class IdeaList(TallList):
         return len(self._ideas)
 
     @property
-    def picked(self) -> Idea | None:
+    def selected(self) -> Idea | None:
         """The idea under the cursor."""
         return self._ideas[self.cursor] if self._ideas else None
 
-    def fill(self, groups: Sequence[Group], otherwise: str) -> None:
-        """Show these ideas; `otherwise` where there are none."""
-        self._groups, self._otherwise = groups, otherwise
-        self._put([idea for group in groups for idea in group.ideas])
+    def fill(self, groups: Sequence[IdeaGroup], empty_text: str) -> None:
+        """Show these ideas; `empty_text` where there are none."""
+        self._groups, self._otherwise = groups, empty_text
+        self._set_ideas([idea for group in groups for idea in group.ideas])
 
-    def _put(self, ideas: list[Idea]) -> None:
-        picked, self._ideas = self.picked, ideas
+    def _set_ideas(self, ideas: list[Idea]) -> None:
+        picked, self._ideas = self.selected, ideas
         keys = [idea.key for idea in ideas]
         if picked and picked.key in keys:
             # Of several with the same words the one that is nearest to where it was.
@@ -45,15 +45,15 @@ class IdeaList(TallList):
         self.cursor = max(0, min(self.cursor, self.count - 1))
         self.rebuild()
         self.refresh()
-        self.keep_in_sight()
-        self.post_message(self.Moved())
+        self.scroll_to_cursor()
+        self.post_message(self.CursorMoved())
 
-    def lay_out(self, width: int) -> Laid:
+    def layout_items(self, width: int) -> ItemLayout:
         """The ideas as lines."""
-        return laid_out(self._groups, width)
+        return layout_groups(self._groups, width)
 
 
-class IdeaOffer(IdeaList, can_focus=True):
+class IdeaPicker(IdeaList, can_focus=True):
     """Ideas to pick from; takes the focus as a field of a form does."""
 
     BINDINGS = [
@@ -69,29 +69,29 @@ class IdeaOffer(IdeaList, can_focus=True):
     class Toggled(Message):
         """An idea was picked or dropped."""
 
-        def __init__(self, idea: Idea, *, picked: bool) -> None:
+        def __init__(self, idea: Idea, *, selected: bool) -> None:
             super().__init__()
             self.idea = idea
-            self.picked = picked
+            self.selected = selected
 
-    def __init__(self, *, id: str | None = None, tries: Sequence[Idea] = ()) -> None:
+    def __init__(self, *, id: str | None = None, ideas_to_try: Sequence[Idea] = ()) -> None:
         super().__init__(id=id)
-        self._tries = {idea.key: idea for idea in tries}
+        self._ideas_to_try = {idea.key: idea for idea in ideas_to_try}
 
     @property
-    def tries(self) -> list[Idea]:
+    def ideas_to_try(self) -> list[Idea]:
         """What was picked, in the order in which it was."""
-        return list(self._tries.values())
+        return list(self._ideas_to_try.values())
 
-    def tell(self, offered: Sequence[Idea]) -> None:
+    def show(self, offered: Sequence[Idea]) -> None:
         """Offer these ideas; what was picked stays, and stands first where it is not among them."""
         known = {idea.key for idea in offered}
-        ideas = [*(idea for idea in self.tries if idea.key not in known), *offered]
+        ideas = [*(idea for idea in self.ideas_to_try if idea.key not in known), *offered]
         self.display = bool(ideas)
-        self._put(ideas)
+        self._set_ideas(ideas)
 
-    def lay_out(self, width: int) -> Laid:
-        return offer(self._ideas, self._tries, width)
+    def layout_items(self, width: int) -> ItemLayout:
+        return layout_choices(self._ideas, self._ideas_to_try, width)
 
     @property
     def shows_cursor(self) -> bool:
@@ -103,22 +103,22 @@ class IdeaOffer(IdeaList, can_focus=True):
     def on_blur(self) -> None:
         self.refresh()
 
-    def on_cursor_pane_opened(self) -> None:
+    def on_list_pane_item_opened(self) -> None:
         self.action_pick()
 
     def action_pick(self) -> None:
-        idea = self.picked
+        idea = self.selected
         if idea is None:
             return
-        if picked := idea.key not in self._tries:
-            self._tries[idea.key] = idea
+        if picked := idea.key not in self._ideas_to_try:
+            self._ideas_to_try[idea.key] = idea
         else:
-            del self._tries[idea.key]
+            del self._ideas_to_try[idea.key]
         self.rebuild()
-        self.post_message(self.Toggled(idea, picked=picked))
+        self.post_message(self.Toggled(idea, selected=picked))
 
     def action_move(self, ideas: int) -> None:
         self.move(ideas)
 
     def action_page(self, pages: int) -> None:
-        self.page(pages)
+        self.move_pages(pages)

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from imgexp_tui.tui.widgets.base.styled_view import Pane
 from imgexp_tui.views.runs import sidebar
-from imgexp_tui.views.runs.model import Run
+from imgexp_tui.views.runs.model import RunSummary
 from imgexp_tui.views.styled import Line
 
 
-class RunGlance(Pane):
+class RunSidebar(Pane):
     """Shows a run. Only cells that changed are sent, so that a still screen sends nothing."""
 
     def __init__(self, version: str, *, below: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
         self._version = version
         self._below = below
-        self._run: Run | None = None
-        self._told = False
+        self._run: RunSummary | None = None
+        self._has_data = False
 
-    def tell(self, run: Run | None) -> None:
+    def show(self, run: RunSummary | None) -> None:
         """Show `run`; None stands for a version without runs."""
-        if not self._told or run != self._run:
-            self._run, self._told = run, True
+        if not self._has_data or run != self._run:
+            self._run, self._has_data = run, True
             self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        if not self._told:
+        if not self._has_data:
             return []
         if self._below:
-            return sidebar.below(self._run, width)
-        return sidebar.column(self._version, self._run, width, height)
+            return sidebar.two_line_summary(self._run, width)
+        return sidebar.sidebar_lines(self._version, self._run, width, height)

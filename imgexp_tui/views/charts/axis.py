@@ -5,9 +5,30 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from imgexp_tui.text import duration
+from imgexp_tui.text import format_duration
 
-_TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)
+_TIME_STEPS = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    21600,
+    43200,
+    86400,
+    172800,
+    604800,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +39,7 @@ class Scale:
     high: float
     log: bool = False
 
-    def share(self, value: float) -> float:
+    def fraction(self, value: float) -> float:
         """0 at the low end and 1 at the high one, beyond them less and more; nan for what has no place."""
         if self.log:
             if value <= 0 or self.low <= 0:
@@ -28,51 +49,53 @@ class Scale:
         span = self.high - self.low
         return (value - self.low) / span if span else 0.5
 
-    def at(self, share: float) -> float:
+    def value_at(self, fraction: float) -> float:
         """The value at a share of the way."""
         if self.log and self.low > 0:
-            return float(self.low * (self.high / self.low) ** share)
-        return self.low + (self.high - self.low) * share
+            return float(self.low * (self.high / self.low) ** fraction)
+        return self.low + (self.high - self.low) * fraction
 
-    def ticks(self, most: int, *, whole: bool = False, times: bool = False) -> list[float]:
+    def ticks(self, max_count: int, *, whole_numbers: bool = False, as_times: bool = False) -> list[float]:
         """At most so many round values, from low to high.
 
         Args:
-            whole: whole numbers only.
-            times: seconds, in steps that clocks know.
+            whole_numbers: whole numbers only.
+            as_times: seconds, in steps that clocks know.
         """
         if self.log and self.low > 0:
-            found = self._decades(most)
+            found = self._log_ticks(max_count)
             if len(found) > 1:
                 return found
         span = self.high - self.low
-        if span <= 0 or most < 1 or not math.isfinite(span):
+        if span <= 0 or max_count < 1 or not math.isfinite(span):
             return [self.low]
-        step = _step(span, most)
-        if whole:
+        step = _round_step(span, max_count)
+        if whole_numbers:
             step = max(1.0, step)
-        if times and span > 5:
-            step = float(next((t for t in _TIMES if span / t <= most), 604800 * _step(span / 604800, most)))
+        if as_times and span > 5:
+            step = float(
+                next((t for t in _TIME_STEPS if span / t <= max_count), 604800 * _round_step(span / 604800, max_count))
+            )
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [i * step for i in range(first, last + 1)]
 
-    def _decades(self, most: int) -> list[float]:
+    def _log_ticks(self, max_count: int) -> list[float]:
         low, high = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
-        every = max(1, -(-(high - low + 1) // max(1, most)))
+        every = max(1, -(-(high - low + 1) // max(1, max_count)))
         found = [10.0**i for i in range(low, high + 1, every)]
         finer = [m * 10.0**i for i in range(low - 1, high + 1) for m in (1, 2, 5)]
         finer = [value for value in finer if self.low <= value * (1 + 1e-9) and value <= self.high * (1 + 1e-9)]
-        return finer if len(found) < 3 and 1 < len(finer) <= most else found
+        return finer if len(found) < 3 and 1 < len(finer) <= max_count else found
 
 
-def _step(span: float, most: int) -> float:
+def _round_step(span: float, max_count: int) -> float:
     """The least round step that goes at most so many times into a span."""
-    power = 10.0 ** math.floor(math.log10(span / most))
-    return next(power * m for m in (1, 2, 5, 10, 20) if span / (power * m) <= most)
+    power = 10.0 ** math.floor(math.log10(span / max_count))
+    return next(power * m for m in (1, 2, 5, 10, 20) if span / (power * m) <= max_count)
 
 
-def rounded(low: float, high: float, *, log: bool) -> Scale:
+def rounded_scale(low: float, high: float, *, log: bool) -> Scale:
     """A scale around values whose ends are so round that they seldom move while a run grows."""
     if log and low > 0:
         # Tenths of a decade: close enough to the values, and they seldom move.
@@ -82,11 +105,11 @@ def rounded(low: float, high: float, *, log: bool) -> Scale:
     if span <= 0:
         span = abs(high) / 5 or 1.0
         low, high = low - span / 2, high + span / 2
-    step = _step(span, 12)
+    step = _round_step(span, 12)
     return Scale(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
 
 
-def grown(end: float) -> float:
+def rounded_end(end: float) -> float:
     """The end of an axis that a growing run seldom outgrows: at least eight ninths of it are used."""
     if end <= 0:
         return 1.0
@@ -94,7 +117,7 @@ def grown(end: float) -> float:
     return math.ceil(end / unit - 1e-9) * unit
 
 
-def told(value: float, metric: str) -> str:
+def format_tick(value: float, metric: str) -> str:
     """A tick of a metric."""
     if metric.endswith("accuracy"):
         return f"{value * 100:.4g} %"
@@ -103,10 +126,10 @@ def told(value: float, metric: str) -> str:
     return f"{value:.4g}"
 
 
-def told_x(value: float, axis: str) -> str:
+def format_x_tick(value: float, axis: str) -> str:
     """A tick of the x axis."""
     if axis == "time":
-        return duration(value) if value >= 1 or value == 0 else f"{value:.2g}s"
+        return format_duration(value) if value >= 1 or value == 0 else f"{value:.2g}s"
     if axis == "epoch":
         return f"{value:.6g}"
     return f"{value:,.0f}" if abs(value - round(value)) < 1e-6 else f"{value:.4g}"

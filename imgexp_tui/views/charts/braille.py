@@ -16,10 +16,10 @@ from imgexp_tui.views.styled import Line, Span
 _BRAILLE = 0x2800
 # Bits of a braille cell's dots, from the bottom up, left and right column (Unicode, "Braille Patterns").
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
-FAINT, CLEAR = 1, 2
+FAINT_LAYER, FRONT_LAYER = 1, 2
 """What stands in front: dots of the clear layer hide faint ones of the same cell."""
 
-Rows = dict[int, tuple[int, int]]
+RowExtents = dict[int, tuple[int, int]]
 """Cell from the left → the highest and the lowest row, from the top, that a curve has there."""
 
 
@@ -29,71 +29,77 @@ class Trace:
 
     Attributes:
         low, high: of each column.
-        broken: whether a column has a value that is not finite: no line goes over it.
-        before, after: column and height of the nearest point beyond each end, for the line to go there.
+        non_finite: whether a column has a value that is not finite: no line goes over it.
+        point_before, point_after: column and height of the nearest point beyond each end, for the line to go there.
     """
 
     low: Sequence[float]
     high: Sequence[float]
-    broken: Sequence[bool]
-    before: tuple[float, float] | None = None
-    after: tuple[float, float] | None = None
+    non_finite: Sequence[bool]
+    point_before: tuple[float, float] | None = None
+    point_after: tuple[float, float] | None = None
 
 
 class Canvas:
     """So many cells wide and tall."""
 
-    def __init__(self, wide: int, tall: int) -> None:
-        self.wide, self.tall = wide, tall
-        self._codes = [[0] * wide for _ in range(tall)]
-        self._layers = [[0] * wide for _ in range(tall)]
-        self._roles = [[""] * wide for _ in range(tall)]
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._codes = [[0] * width for _ in range(height)]
+        self._layers = [[0] * width for _ in range(height)]
+        self._roles = [[""] * width for _ in range(height)]
         self._signs: dict[tuple[int, int], Span] = {}
-        self._behind: dict[tuple[int, int], Span] = {}
+        self._background: dict[tuple[int, int], Span] = {}
 
-    def curve(self, trace: Trace, role: str, layer: int = CLEAR) -> Rows:
+    def draw_curve(self, trace: Trace, role: str, layer: int = FRONT_LAYER) -> RowExtents:
         """Draw a curve; which rows it has where."""
-        rows: Rows = {}
-        before = None if trace.before is None else (trace.before[0], trace.before[1], trace.before[1])
+        rows: RowExtents = {}
+        before = (
+            None
+            if trace.point_before is None
+            else (trace.point_before[0], trace.point_before[1], trace.point_before[1])
+        )
         for x, (low, high) in enumerate(zip(trace.low, trace.high, strict=True)):
             if math.isnan(low):
-                before = None if trace.broken[x] else before
+                before = None if trace.non_finite[x] else before
                 continue
             bottom, top = low, high
             if before and x - before[0] > 1:
                 middle = (low + high) / 2
-                edge = self._straight((before[0], (before[1] + before[2]) / 2), (x, middle), role, layer, rows)
+                edge = self._draw_segment((before[0], (before[1] + before[2]) / 2), (x, middle), role, layer, rows)
                 bottom, top = min(low, edge), max(high, edge)
             elif before:  # reach out to the column before, so that the line holds together
                 bottom, top = min(low, before[2] + 1), max(high, before[1] - 1)
-            self._column(x, bottom, top, role, layer, rows)
-            before = None if trace.broken[x] else (x, low, high)
-        if before and trace.after:
-            self._straight((before[0], (before[1] + before[2]) / 2), trace.after, role, layer, rows)
+            self._draw_column(x, bottom, top, role, layer, rows)
+            before = None if trace.non_finite[x] else (x, low, high)
+        if before and trace.point_after:
+            self._draw_segment((before[0], (before[1] + before[2]) / 2), trace.point_after, role, layer, rows)
         return rows
 
-    def _straight(self, a: tuple[float, float], b: tuple[float, float], role: str, layer: int, rows: Rows) -> float:
+    def _draw_segment(
+        self, a: tuple[float, float], b: tuple[float, float], role: str, layer: int, rows: RowExtents
+    ) -> float:
         """The columns between two points; the height at which the last of them ends."""
         slope = (b[1] - a[1]) / (b[0] - a[0])
         edge = a[1]
-        for x in range(max(0, math.floor(a[0]) + 1), min(2 * self.wide, math.ceil(b[0]))):
+        for x in range(max(0, math.floor(a[0]) + 1), min(2 * self.width, math.ceil(b[0]))):
             begin, edge = (a[1] + slope * (max(a[0], min(b[0], x + side)) - a[0]) for side in (-0.5, 0.5))
-            self._column(x, min(begin, edge), max(begin, edge), role, layer, rows)
+            self._draw_column(x, min(begin, edge), max(begin, edge), role, layer, rows)
         return edge
 
-    def _column(self, x: int, low: float, high: float, role: str, layer: int, rows: Rows) -> None:
-        bottom, top = max(0, round(low)), min(4 * self.tall - 1, round(high))
-        if bottom > top or x >= 2 * self.wide:
+    def _draw_column(self, x: int, low: float, high: float, role: str, layer: int, rows: RowExtents) -> None:
+        bottom, top = max(0, round(low)), min(4 * self.height - 1, round(high))
+        if bottom > top or x >= 2 * self.width:
             return
         cell = x // 2
         for y in range(bottom, top + 1):
-            self._dot(x, y, role, layer)
-        upper, lower = self.tall - 1 - top // 4, self.tall - 1 - bottom // 4
+            self._set_dot(x, y, role, layer)
+        upper, lower = self.height - 1 - top // 4, self.height - 1 - bottom // 4
         there = rows.get(cell, (upper, lower))
         rows[cell] = (min(there[0], upper), max(there[1], lower))
 
-    def _dot(self, x: int, y: int, role: str, layer: int) -> None:
-        row, cell = self.tall - 1 - y // 4, x // 2
+    def _set_dot(self, x: int, y: int, role: str, layer: int) -> None:
+        row, cell = self.height - 1 - y // 4, x // 2
         there = self._layers[row][cell]
         if there > layer:
             return
@@ -101,48 +107,48 @@ class Canvas:
             self._layers[row][cell], self._codes[row][cell], self._roles[row][cell] = layer, 0, role
         self._codes[row][cell] |= _DOTS[x % 2][y % 4]
 
-    def band(self, low: Sequence[float], high: Sequence[float], role: str) -> None:
+    def draw_band(self, low: Sequence[float], high: Sequence[float], role: str) -> None:
         """A faint area between two heights in each column: its edges and every fourth dot between them."""
         for x, (a, b) in enumerate(zip(low, high, strict=True)):
             if math.isnan(a) or math.isnan(b):
                 continue
-            bottom, top = max(0, round(a)), min(4 * self.tall - 1, round(b))
+            bottom, top = max(0, round(a)), min(4 * self.height - 1, round(b))
             for y in range(bottom, top + 1):
                 if y in (bottom, top) or (x + 2 * y) % 4 == 0:
-                    self._dot(x, y, role, FAINT)
+                    self._set_dot(x, y, role, FAINT_LAYER)
 
-    def upright(self, cell: int, sign: str, role: str) -> None:
+    def draw_vertical_line(self, cell: int, sign: str, role: str) -> None:
         """A line from top to bottom behind the curves."""
-        if 0 <= cell < self.wide:
-            for row in range(self.tall):
-                self._behind[row, cell] = (sign, role)
+        if 0 <= cell < self.width:
+            for row in range(self.height):
+                self._background[row, cell] = (sign, role)
 
-    def level(self, height: float, role: str) -> None:
+    def draw_horizontal_line(self, height: float, role: str) -> None:
         """A dotted line from left to right behind the curves."""
-        if 0 <= round(height) <= 4 * self.tall - 1:
+        if 0 <= round(height) <= 4 * self.height - 1:
             y = round(height)
-            for cell in range(self.wide):
-                self._behind.setdefault((self.tall - 1 - y // 4, cell), (chr(_BRAILLE + _DOTS[0][y % 4]), role))
+            for cell in range(self.width):
+                self._background.setdefault((self.height - 1 - y // 4, cell), (chr(_BRAILLE + _DOTS[0][y % 4]), role))
 
     def row_of(self, height: float) -> int:
         """The row, from the top, of a height in dots."""
-        return self.tall - 1 - min(4 * self.tall - 1, max(0, round(height))) // 4
+        return self.height - 1 - min(4 * self.height - 1, max(0, round(height))) // 4
 
-    def sign(self, cell: int, row: int, sign: str, role: str) -> None:
+    def draw_sign(self, cell: int, row: int, sign: str, role: str) -> None:
         """A character over everything."""
-        if 0 <= cell < self.wide and 0 <= row < self.tall:
+        if 0 <= cell < self.width and 0 <= row < self.height:
             self._signs[row, cell] = (sign, role)
 
-    def lines(self) -> list[Line]:
+    def to_lines(self) -> list[Line]:
         """What stands there, neighbours of one role in one span."""
-        return [self._line(row) for row in range(self.tall)]
+        return [self._row_line(row) for row in range(self.height)]
 
-    def _line(self, row: int) -> Line:
+    def _row_line(self, row: int) -> Line:
         spans: list[Span] = []
         for cell, code in enumerate(self._codes[row]):
             span = self._signs.get((row, cell))
             if span is None:
-                span = (chr(_BRAILLE + code), self._roles[row][cell]) if code else self._behind.get((row, cell))
+                span = (chr(_BRAILLE + code), self._roles[row][cell]) if code else self._background.get((row, cell))
             # A blank has no colour, so that it goes on with what stands before it.
             text, role = span or (" ", spans[-1][1] if spans else "")
             if spans and spans[-1][1] == role:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imgexp_tui.records.metrics.follower import Series
 
-BUCKETS = 1024
+MAX_BUCKETS = 1024
 """Most buckets that a curve has; one more doubles their size."""
 
 
@@ -24,24 +24,24 @@ class Curve:
     """One metric of one run, so far.
 
     Attributes:
-        size: steps in a bucket; the first bucket begins with step 1.
+        bucket_size: steps in a bucket; the first bucket begins with step 1.
         lows, highs: per bucket; nan where it has no finite value.
-        broken: per bucket, 1 where a value was not finite.
-        steps: the latest step.
-        last: the latest value, maybe not finite.
+        non_finite: per bucket, 1 where a value was not finite.
+        last_step: the latest step.
+        last_value: the latest value, maybe not finite.
         best: the best finite value and its step; None without one.
-        reach: the lowest and the highest finite value; None without one.
+        value_range: the lowest and the highest finite value; None without one.
     """
 
     metric: str
-    size: int
+    bucket_size: int
     lows: array[float]
     highs: array[float]
-    broken: bytes
-    steps: int
-    last: float
+    non_finite: bytes
+    last_step: int
+    last_value: float
     best: tuple[float, int] | None
-    reach: tuple[float, float] | None
+    value_range: tuple[float, float] | None
 
 
 class CurveBuilder:
@@ -49,15 +49,15 @@ class CurveBuilder:
 
     def __init__(self, metric: str) -> None:
         self._metric = metric
-        self._rises = metric.endswith("accuracy")
+        self._higher_is_better = metric.endswith("accuracy")
         self._series: Series | None = None
-        self._start()
+        self._reset()
 
-    def _start(self) -> None:
-        self._size = 1
+    def _reset(self) -> None:
+        self._bucket_size = 1
         self._lows: array[float] = array("d")
         self._highs: array[float] = array("d")
-        self._broken = bytearray()
+        self._non_finite = bytearray()
         self._best: tuple[float, int] | None = None
         self._low, self._high = math.inf, -math.inf
         self._count = 0
@@ -65,46 +65,46 @@ class CurveBuilder:
 
     @property
     def curve(self) -> Curve | None:
-        """As of the last `follow`; None without values."""
+        """As of the last `update`; None without values."""
         return self._curve
 
-    def follow(self, series: Series) -> Curve | None:
+    def update(self, series: Series) -> Curve | None:
         """The curve with what was added to `series`; the same object where nothing was; None without values.
 
         A resumed run goes back in steps, which the series has cut; the curve is then made anew.
         """
         steps, values = series.steps, series.values
-        went_back = self._curve and (len(steps) < self._count or steps[self._count - 1] != self._curve.steps)
+        went_back = self._curve and (len(steps) < self._count or steps[self._count - 1] != self._curve.last_step)
         if went_back or self._series is not series:
             self._series = series
-            self._start()
+            self._reset()
         if len(steps) == self._count:
             return self._curve
-        self._add(steps, values)
+        self._add_values(steps, values)
         self._count = len(steps)
         self._curve = Curve(
-            self._metric, self._size, self._lows[:], self._highs[:], bytes(self._broken), steps[-1], values[-1],
+            self._metric, self._bucket_size, self._lows[:], self._highs[:], bytes(self._non_finite), steps[-1], values[-1],
             self._best, None if self._best is None else (self._low, self._high),
         )  # fmt: skip
         return self._curve
 
-    def _add(self, steps: array[int], values: array[float]) -> None:
+    def _add_values(self, steps: array[int], values: array[float]) -> None:
         """Sort what is new into the buckets: first let them reach as far as the last step, which is the highest."""
-        while max(0, steps[-1] - 1) // self._size >= BUCKETS:
-            self._halve()
-        self._grow(max(0, steps[-1] - 1) // self._size + 1)
-        size, lows, highs, finite = self._size, self._lows, self._highs, math.isfinite
+        while max(0, steps[-1] - 1) // self._bucket_size >= MAX_BUCKETS:
+            self._merge_buckets()
+        self._add_buckets(max(0, steps[-1] - 1) // self._bucket_size + 1)
+        size, lows, highs, finite = self._bucket_size, self._lows, self._highs, math.isfinite
         best = None if self._best is None else self._best[0]
         for i in range(self._count, len(steps)):
             value, at = values[i], max(0, steps[i] - 1) // size
             if not finite(value):
-                self._broken[at] = 1
+                self._non_finite[at] = 1
                 continue
             if not lows[at] <= value:  # nor is nan, of an empty bucket
                 lows[at] = value
             if not highs[at] >= value:
                 highs[at] = value
-            if best is None or (value > best if self._rises else value < best):
+            if best is None or (value > best if self._higher_is_better else value < best):
                 best = value
                 self._best = (value, steps[i])
             if value < self._low:
@@ -112,24 +112,24 @@ class CurveBuilder:
             if value > self._high:
                 self._high = value
 
-    def _grow(self, count: int) -> None:
+    def _add_buckets(self, count: int) -> None:
         more = count - len(self._lows)
         if more > 0:
             self._lows.extend([math.nan] * more)
             self._highs.extend([math.nan] * more)
-            self._broken.extend(bytes(more))
+            self._non_finite.extend(bytes(more))
 
-    def _halve(self) -> None:
+    def _merge_buckets(self) -> None:
         """Join buckets in pairs."""
-        self._size *= 2
-        self._lows = array("d", _pairs(self._lows, min))
-        self._highs = array("d", _pairs(self._highs, max))
-        if len(self._broken) % 2:
-            self._broken.append(0)
-        self._broken = bytearray(a | b for a, b in zip(self._broken[::2], self._broken[1::2], strict=True))
+        self._bucket_size *= 2
+        self._lows = array("d", _merge_pairs(self._lows, min))
+        self._highs = array("d", _merge_pairs(self._highs, max))
+        if len(self._non_finite) % 2:
+            self._non_finite.append(0)
+        self._non_finite = bytearray(a | b for a, b in zip(self._non_finite[::2], self._non_finite[1::2], strict=True))
 
 
-def _pairs(values: array[float], choose: Callable[[Iterable[float]], float]) -> list[float]:
+def _merge_pairs(values: array[float], choose: Callable[[Iterable[float]], float]) -> list[float]:
     out = []
     for i in range(0, len(values), 2):
         pair = [v for v in values[i : i + 2] if not math.isnan(v)]

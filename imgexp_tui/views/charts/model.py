@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from imgexp_tui.views.styled import Line
 
 AXES = ("step", "epoch", "time", "samples")
-STRENGTHS = (0.0, 0.6, 0.9, 0.99, 0.999)
+SMOOTHING_STRENGTHS = (0.0, 0.6, 0.9, 0.99, 0.999)
 """Weights of what came before, in the moving average."""
-BANDS = ("min–max", "± std", "each")
+BAND_MODES = ("min–max", "± std", "each")
 """How runs that differ in their seed only are drawn: as mean with a band, or each by itself."""
-GRADIENTS = "gradient_norm/"
-SAMPLED = ("tree/", "host/", "gpu")
+GRADIENT_PREFIX = "gradient_norm/"
+SAMPLED_PREFIXES = ("tree/", "host/", "gpu")
 """How the names of what the supervisor samples begin."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChartChoice:
     """A version, or one run of it; "" stands for its newest one that has measured anything."""
 
     version: str
@@ -25,33 +25,33 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChartRequest:
     """What is to be drawn.
 
     Attributes:
         metric: the name of a panel; "" for the first.
         span: the part of the x axis in sight; None for all of it.
         cursor: an x; None without.
-        steps: a stretch of steps that is marked.
+        marked_steps: a stretch of steps that is marked.
     """
 
     width: int = 80
     height: int = 20
     metric: str = ""
-    many: bool = False
-    gradients: bool = False
+    show_grid: bool = False
+    show_gradients: bool = False
     axis: str = AXES[0]
     span: tuple[float, float] | None = None
     log_x: bool = False
     log_y: bool = False
-    smooth: float = 0.0
-    band: str = BANDS[0]
+    smoothing: float = 0.0
+    band_mode: str = BAND_MODES[0]
     cursor: float | None = None
-    steps: tuple[int, int] | None = None
+    marked_steps: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class BestPoint:
     """A point that stands out: its place, and what is said of it."""
 
     x: float
@@ -61,7 +61,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class CursorReading:
     """A curve at the cursor, or at its end; `low` and `high` where several values share the cell."""
 
     step: int
@@ -74,78 +74,78 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class PlottedCurve:
     """One curve in columns of the plot.
 
     Attributes:
         name: of the run or group, and of the metric where a panel has several.
-        place: which colour and letter it has.
+        color_index: which colour and letter it has.
         low, high: extremes of each column; nan where it has no value.
         line: the smoothed curve, or the mean of a group; () without.
         band: the edges of a group's band; () without.
-        broken: whether a column has a value that is not finite.
-        before, after: x and value of the nearest points beyond the ends.
-        attempts: where resumed attempts begin.
-        size: how many runs a group has; 1 for a run.
-        odd: how many values in sight are not finite.
+        non_finite: whether a column has a value that is not finite.
+        point_before, point_after: x and value of the nearest points beyond the ends.
+        attempt_starts: where resumed attempts begin.
+        run_count: how many runs a group has; 1 for a run.
+        non_finite_count: how many values in sight are not finite.
     """
 
     name: str
     metric: str
-    place: int
+    color_index: int
     low: tuple[float, ...]
     high: tuple[float, ...]
-    broken: tuple[bool, ...]
+    non_finite: tuple[bool, ...]
     line: tuple[float, ...] = ()
     band: tuple[tuple[float, ...], tuple[float, ...]] | tuple[()] = ()
-    before: tuple[float, float] | None = None
-    after: tuple[float, float] | None = None
-    best: Mark | None = None
-    attempts: tuple[float, ...] = ()
-    read: Read | None = None
-    size: int = 1
-    odd: int = 0
+    point_before: tuple[float, float] | None = None
+    point_after: tuple[float, float] | None = None
+    best: BestPoint | None = None
+    attempt_starts: tuple[float, ...] = ()
+    cursor_reading: CursorReading | None = None
+    run_count: int = 1
+    non_finite_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ChartPanel:
     """One chart: a metric, or the two halves of one, of every run.
 
     Attributes:
-        wide: cells of the plot.
-        x0, x1: the ends of the x axis.
+        plot_width: cells of the plot.
+        x_min, x_max: the ends of the x axis.
         chance: the value that guessing reaches.
-        spots: the edges of the stretch that is marked.
+        marked_x: the edges of the stretch that is marked.
     """
 
     name: str
-    curves: tuple[Curve, ...]
-    wide: int
-    x0: float
-    x1: float
+    curves: tuple[PlottedCurve, ...]
+    plot_width: int
+    x_min: float
+    x_max: float
     axis: str
     log_x: bool
     log_y: bool
-    smooth: float
-    band: str
+    smoothing: float
+    band_mode: str
     chance: float | None = None
     cursor: float | None = None
-    spots: tuple[float, ...] = ()
+    marked_x: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ChartPicture:
     """The lines, and what the keys need to go on from there.
 
     Attributes:
         panels: the names of all of them.
         metric: the one that is shown, or stands out.
-        window: the ends of the x axis in sight; `reach` are those of all there is.
-        first: the least x above 0, where a logarithmic axis begins.
-        plot: the first cell and the number of cells of a chart's plot.
-        rooms: cells that each of many charts takes; 0 for a single one.
-        reading: a long record is still being read.
-        trouble: why there is nothing to see; "" otherwise.
+        window: the ends of the x axis in sight; `full_range` are those of all there is.
+        smallest_positive_x: the least x above 0, where a logarithmic axis begins.
+        plot_span: the first cell and the number of cells of a chart's plot.
+        chart_width: cells that each of many charts takes; 0 for a single one.
+        is_reading: a long record is still being read.
+        problem: why there is nothing to see; "" otherwise.
     """
 
     lines: tuple[Line, ...] = ()
@@ -154,14 +154,14 @@ class Picture:
     axes: tuple[str, ...] = AXES[:1]
     axis: str = AXES[0]
     window: tuple[float, float] = (0.0, 1.0)
-    reach: tuple[float, float] = (0.0, 1.0)
-    first: float = 1.0
+    full_range: tuple[float, float] = (0.0, 1.0)
+    smallest_positive_x: float = 1.0
     log_x: bool = False
-    plot: tuple[int, int] = (0, 1)
-    rooms: int = 0
+    plot_span: tuple[int, int] = (0, 1)
+    chart_width: int = 0
     cursor: float | None = None
-    groups: bool = False
-    gradients: bool = False
-    reading: bool = False
-    trouble: str = ""
+    has_groups: bool = False
+    has_gradients: bool = False
+    is_reading: bool = False
+    problem: str = ""
     runs: tuple[tuple[str, str], ...] = ()

@@ -8,144 +8,151 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from imgexp_tui.text import clean_line, duration, fit, number
+from imgexp_tui.text import clean_line, format_duration, format_number, truncate
 from imgexp_tui.views.charts import axis as axes
 from imgexp_tui.views.charts.axis import Scale
-from imgexp_tui.views.charts.braille import CLEAR, FAINT, Canvas, Rows, Trace
-from imgexp_tui.views.charts.model import Curve, Panel
-from imgexp_tui.views.styled import Line, cells, cut, fitting, line, pad
+from imgexp_tui.views.charts.braille import FAINT_LAYER, FRONT_LAYER, Canvas, RowExtents, Trace
+from imgexp_tui.views.charts.model import ChartPanel, PlottedCurve
+from imgexp_tui.views.styled import Line, join_fitting, line, line_width, pad, truncate_line
 
 GUTTER = 9
-ROLES = tuple(f"curve{i}" for i in range(6))
+CURVE_ROLES = tuple(f"curve{i}" for i in range(6))
 """Roles of curves; more curves than these share them, and their letters tell them apart."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_CURSOR, _BEST, _BROKEN, _ATTEMPT, _SPOT = "│", "◆", "×", "┊", "╎"
-_APART = 24
-_NAMES = {"step": "step", "epoch": "epoch", "time": "time", "samples": "samples"}
+_CURSOR_SIGN, _BEST_SIGN, _NON_FINITE_SIGN, _ATTEMPT_SIGN, _MARKED_SIGN = "│", "◆", "×", "┊", "╎"
+_LETTER_SPACING = 24
+_AXIS_NAMES = {"step": "step", "epoch": "epoch", "time": "time", "samples": "samples"}
 
 
-def large(panel: Panel, room: int, height: int) -> list[Line]:
+def large_chart(panel: ChartPanel, room: int, height: int) -> list[Line]:
     """One chart in `height` lines of `room` cells, with a line of legend for each curve as far as there is room."""
     shown = max(1, min(len(panel.curves), height // 3))
-    legend = [_legend(panel, i, curve, room) for i, curve in enumerate(panel.curves[:shown])]
+    legend = [_legend_line(panel, i, curve, room) for i, curve in enumerate(panel.curves[:shown])]
     if shown < len(panel.curves):
         more = f"{len(panel.curves) - shown + 1} more"
         legend[-1] = line((f"  … and {more}", "quiet"))
-    head = cut(line((f" {_title(panel)}", "strong"), *_remarks(panel)), room)
-    return [head, *legend, *plot(panel, height - len(legend) - 1, GUTTER)]
+    head = truncate_line(line((f" {_title(panel)}", "strong"), *_display_options(panel)), room)
+    return [head, *legend, *plot_lines(panel, height - len(legend) - 1, GUTTER)]
 
 
-def small(panel: Panel, room: int, height: int, *, here: bool) -> list[Line]:
+def small_chart(panel: ChartPanel, room: int, height: int, *, is_selected: bool) -> list[Line]:
     """One of many charts: a title with the values in it, and the plot."""
-    sign = ("▸", "key") if here else " "
+    sign = ("▸", "key") if is_selected else " "
     values = [
-        line((f"{_letter(panel, i)} ".lstrip(), _role(curve)), _value(curve, curve.read.value) if curve.read else "–")
+        line(
+            (f"{_letter(panel, i)} ".lstrip(), _role(curve)),
+            _format_value(curve, curve.cursor_reading.value) if curve.cursor_reading else "–",
+        )
         for i, curve in enumerate(panel.curves)
     ]
     title = line(sign, (_title(panel), "strong"))
-    head = pad(line(*title, "  ", *fitting(values, ("  ", ""), room - cells(title) - 2)), room)
-    return [head, *(pad(one, room) for one in plot(panel, height - 1, GUTTER))]
+    head = pad(line(*title, "  ", *join_fitting(values, ("  ", ""), room - line_width(title) - 2)), room)
+    return [head, *(pad(one, room) for one in plot_lines(panel, height - 1, GUTTER))]
 
 
-def plot(panel: Panel, height: int, gutter: int) -> list[Line]:
+def plot_lines(panel: ChartPanel, height: int, gutter: int) -> list[Line]:
     """The plot with both axes, in `height` lines."""
     tall = max(2, height - 2)
     y, x = _y_scale(panel), x_scale(panel)
     if y is None:
         nothing = [line((" " * gutter + "no finite value in sight", "bad" if panel.curves else "quiet"))]
-        return [*nothing, *[line("")] * (tall - 1), *x_axis(panel, x, gutter)]
-    canvas = Canvas(panel.wide, tall)
-    for where in panel.spots:
-        canvas.upright(_cell(x, where, panel.wide), _SPOT, "key")
+        return [*nothing, *[line("")] * (tall - 1), *x_axis_lines(panel, x, gutter)]
+    canvas = Canvas(panel.plot_width, tall)
+    for where in panel.marked_x:
+        canvas.draw_vertical_line(_cell_of(x, where, panel.plot_width), _MARKED_SIGN, "key")
     for curve in panel.curves:
-        for where in curve.attempts:
-            canvas.upright(_cell(x, where, panel.wide), _ATTEMPT, "quiet")
+        for where in curve.attempt_starts:
+            canvas.draw_vertical_line(_cell_of(x, where, panel.plot_width), _ATTEMPT_SIGN, "quiet")
     if panel.cursor is not None:
-        canvas.upright(_cell(x, panel.cursor, panel.wide), _CURSOR, "key")
+        canvas.draw_vertical_line(_cell_of(x, panel.cursor, panel.plot_width), _CURSOR_SIGN, "key")
     if panel.chance is not None:
-        canvas.level(_dots(y, panel.chance, tall), "chance")
+        canvas.draw_horizontal_line(_dot_height(y, panel.chance, tall), "chance")
     for i, curve in enumerate(panel.curves):
-        rows = _draw(canvas, curve, x, y)
+        rows = _draw_curve(canvas, curve, x, y)
         if len(panel.curves) > 1:
-            _letters(canvas, rows, i, len(panel.curves), _role(curve))
+            _draw_letters(canvas, rows, i, len(panel.curves), _role(curve))
         _mark_best(canvas, curve, x, y)
-    axis = _y_axis(panel, y, tall, gutter)
-    return [line(*left, *body) for left, body in zip(axis, canvas.lines(), strict=True)] + x_axis(panel, x, gutter)
+    axis = _y_axis_lines(panel, y, tall, gutter)
+    return [line(*left, *body) for left, body in zip(axis, canvas.to_lines(), strict=True)] + x_axis_lines(
+        panel, x, gutter
+    )
 
 
 # The plot
 
 
-def _draw(canvas: Canvas, curve: Curve, x: Scale, y: Scale) -> Rows:
-    tall, role = canvas.tall, _role(curve)
+def _draw_curve(canvas: Canvas, curve: PlottedCurve, x: Scale, y: Scale) -> RowExtents:
+    tall, role = canvas.height, _role(curve)
     if curve.band:
-        canvas.band(_heights(y, curve.band[0], tall), _heights(y, curve.band[1], tall), "quiet")
-    low, high = _heights(y, curve.low, tall), _heights(y, curve.high, tall)
+        canvas.draw_band(_dot_heights(y, curve.band[0], tall), _dot_heights(y, curve.band[1], tall), "quiet")
+    low, high = _dot_heights(y, curve.low, tall), _dot_heights(y, curve.high, tall)
     # Where only the higher of two values has a place on a logarithmic axis, the line reaches to the bottom.
     low = [0.0 if math.isnan(a) and not math.isnan(b) else a for a, b in zip(low, high, strict=True)]
-    ends = [_point(x, y, point, canvas) for point in (curve.before, curve.after)]
-    raw = Trace(low, high, curve.broken, *ends)
+    ends = [_dot_point(x, y, point, canvas) for point in (curve.point_before, curve.point_after)]
+    raw = Trace(low, high, curve.non_finite, *ends)
     if not curve.line:
-        return canvas.curve(raw, role)
-    canvas.curve(raw, "quiet", FAINT)
-    middle = _heights(y, curve.line, tall)
-    return canvas.curve(Trace(middle, middle, [False] * len(middle)), role, CLEAR)
+        return canvas.draw_curve(raw, role)
+    canvas.draw_curve(raw, "quiet", FAINT_LAYER)
+    middle = _dot_heights(y, curve.line, tall)
+    return canvas.draw_curve(Trace(middle, middle, [False] * len(middle)), role, FRONT_LAYER)
 
 
-def _heights(y: Scale, values: Sequence[float], tall: int) -> list[float]:
-    return [_dots(y, value, tall) for value in values]
+def _dot_heights(y: Scale, values: Sequence[float], height: int) -> list[float]:
+    return [_dot_height(y, value, height) for value in values]
 
 
-def _dots(y: Scale, value: float, tall: int) -> float:
+def _dot_height(y: Scale, value: float, height: int) -> float:
     """The height of a value in dots; what lies far beyond the plot is held near it, for the sake of straight lines."""
-    share = y.share(value)
-    return min(50.0, max(-50.0, share)) * (4 * tall - 1) if not math.isnan(share) else math.nan
+    share = y.fraction(value)
+    return min(50.0, max(-50.0, share)) * (4 * height - 1) if not math.isnan(share) else math.nan
 
 
-def _point(x: Scale, y: Scale, point: tuple[float, float] | None, canvas: Canvas) -> tuple[float, float] | None:
+def _dot_point(x: Scale, y: Scale, point: tuple[float, float] | None, canvas: Canvas) -> tuple[float, float] | None:
     if point is None:
         return None
-    at, height = x.share(point[0]) * 2 * canvas.wide - 0.5, _dots(y, point[1], canvas.tall)
+    at, height = x.fraction(point[0]) * 2 * canvas.width - 0.5, _dot_height(y, point[1], canvas.height)
     return None if math.isnan(at) or math.isnan(height) else (at, height)
 
 
-def _cell(x: Scale, value: float, wide: int) -> int:
-    share = x.share(value)
+def _cell_of(x: Scale, value: float, width: int) -> int:
+    share = x.fraction(value)
     if math.isnan(share) or not -1e-9 <= share <= 1 + 1e-9:
         return -1
-    return min(wide - 1, max(0, int(share * wide)))
+    return min(width - 1, max(0, int(share * width)))
 
 
-def _letters(canvas: Canvas, rows: Rows, i: int, count: int, role: str) -> None:
+def _draw_letters(canvas: Canvas, rows: RowExtents, i: int, count: int, role: str) -> None:
     """Its letter here and there on the curve, in cells where it is flat, so that no extreme is covered."""
     flat = [cell for cell, (upper, lower) in rows.items() if upper == lower]
     if not flat:
         return
-    wide = canvas.wide
-    wanted = [min(wide - 1, at + i * _APART // count) for at in range(_APART // 4, wide, _APART)]
+    wide = canvas.width
+    wanted = [
+        min(wide - 1, at + i * _LETTER_SPACING // count) for at in range(_LETTER_SPACING // 4, wide, _LETTER_SPACING)
+    ]
     wanted = wanted or [min(wide - 1, i * max(1, wide // count))]
     for want in [*wanted, max(rows) - i]:
         cell = min(flat, key=lambda one: abs(one - want))
-        if abs(cell - want) <= _APART // 2:
-            canvas.sign(cell, rows[cell][0], _LETTERS[i % len(_LETTERS)], role)
+        if abs(cell - want) <= _LETTER_SPACING // 2:
+            canvas.draw_sign(cell, rows[cell][0], _LETTERS[i % len(_LETTERS)], role)
 
 
-def _mark_best(canvas: Canvas, curve: Curve, x: Scale, y: Scale) -> None:
+def _mark_best(canvas: Canvas, curve: PlottedCurve, x: Scale, y: Scale) -> None:
     if curve.best:
-        cell, height = _cell(x, curve.best.x, canvas.wide), _dots(y, curve.best.value, canvas.tall)
+        cell, height = _cell_of(x, curve.best.x, canvas.width), _dot_height(y, curve.best.value, canvas.height)
         if cell >= 0 and not math.isnan(height):
-            canvas.sign(cell, canvas.row_of(height), _BEST, _role(curve))
+            canvas.draw_sign(cell, canvas.row_of(height), _BEST_SIGN, _role(curve))
 
 
 # The axes
 
 
-def x_scale(panel: Panel) -> Scale:
+def x_scale(panel: ChartPanel) -> Scale:
     """The x axis."""
-    return Scale(panel.x0, panel.x1, panel.log_x)
+    return Scale(panel.x_min, panel.x_max, panel.log_x)
 
 
-def _y_scale(panel: Panel) -> Scale | None:
+def _y_scale(panel: ChartPanel) -> Scale | None:
     """Round limits around all that is in sight, and chance where that does not press the curves flat."""
     rows: list[Sequence[float]] = [values for curve in panel.curves for values in (curve.low, curve.high, *curve.band)]
     found = [v for values in rows for v in values if math.isfinite(v) and (v > 0 or not panel.log_y)]
@@ -156,50 +163,58 @@ def _y_scale(panel: Panel) -> Scale | None:
         room = 1.5 * (high - low) or abs(panel.chance) * 0.2
         if low - room <= panel.chance <= high + room:
             low, high = min(low, panel.chance), max(high, panel.chance)
-    return axes.rounded(low, high, log=panel.log_y)
+    return axes.rounded_scale(low, high, log=panel.log_y)
 
 
-def _y_axis(panel: Panel, y: Scale, tall: int, gutter: int) -> list[Line]:
+def _y_axis_lines(panel: ChartPanel, y: Scale, height: int, gutter: int) -> list[Line]:
     labels: dict[int, tuple[str, str]] = {}
-    for value in y.ticks(max(2, tall // 3)):
-        row = tall - 1 - min(4 * tall - 1, max(0, round(_dots(y, value, tall)))) // 4
-        labels[row] = (axes.told(value, panel.name), "quiet")
-    if panel.chance is not None and -1e-9 <= y.share(panel.chance) <= 1 + 1e-9:
-        labels[tall - 1 - round(_dots(y, panel.chance, tall)) // 4] = ("chance", "chance")
+    for value in y.ticks(max(2, height // 3)):
+        row = height - 1 - min(4 * height - 1, max(0, round(_dot_height(y, value, height)))) // 4
+        labels[row] = (axes.format_tick(value, panel.name), "quiet")
+    if panel.chance is not None and -1e-9 <= y.fraction(panel.chance) <= 1 + 1e-9:
+        labels[height - 1 - round(_dot_height(y, panel.chance, height)) // 4] = ("chance", "chance")
     found = []
-    for row in range(tall):
+    for row in range(height):
         text, role = labels.get(row, ("", "quiet"))
-        found.append(line((f"{fit(text, gutter - 2):>{gutter - 2}} ", role), ("┤" if text else "│", "quiet")))
+        found.append(line((f"{truncate(text, gutter - 2):>{gutter - 2}} ", role), ("┤" if text else "│", "quiet")))
     return found
 
 
-def x_axis(panel: Panel, x: Scale, gutter: int) -> list[Line]:
+def x_axis_lines(panel: ChartPanel, x: Scale, gutter: int) -> list[Line]:
     """The axis with its ticks and the marks of what is not finite, and the ticks' names."""
     signs: dict[int, tuple[str, str]] = {}
     names: list[tuple[int, str]] = []
-    ticks = x.ticks(max(2, panel.wide // 12), whole=panel.axis in ("step", "samples"), times=panel.axis == "time")
+    ticks = x.ticks(
+        max(2, panel.plot_width // 12), whole_numbers=panel.axis in ("step", "samples"), as_times=panel.axis == "time"
+    )
     for value in ticks:
-        cell = _cell(x, value, panel.wide)
+        cell = _cell_of(x, value, panel.plot_width)
         if cell >= 0:
             signs[cell] = ("┴", "quiet")
-            names.append((cell, axes.told_x(value, panel.axis)))
+            names.append((cell, axes.format_x_tick(value, panel.axis)))
     for curve in panel.curves:
-        for column, broken in enumerate(curve.broken):
+        for column, broken in enumerate(curve.non_finite):
             if broken:
-                signs[column // 2] = (_BROKEN, "bad")
+                signs[column // 2] = (_NON_FINITE_SIGN, "bad")
     if (
         panel.cursor is not None
-        and (cell := _cell(x, panel.cursor, panel.wide)) >= 0
-        and signs.get(cell, " ")[0] != _BROKEN
+        and (cell := _cell_of(x, panel.cursor, panel.plot_width)) >= 0
+        and signs.get(cell, " ")[0] != _NON_FINITE_SIGN
     ):
         signs[cell] = ("▲", "key")
-    body = [signs.get(cell, ("─", "quiet")) for cell in range(panel.wide)]
-    axis = line(" " * (gutter - 1), ("└", "quiet"), *_joined(body))
-    label = _NAMES[panel.axis]
-    return [axis, line((f"{fit(label, gutter - 1):>{gutter - 1}} ", "quiet"), (_placed(names, panel.wide), "quiet"))]
+    body = [signs.get(cell, ("─", "quiet")) for cell in range(panel.plot_width)]
+    axis = line(" " * (gutter - 1), ("└", "quiet"), *_merge_spans(body))
+    label = _AXIS_NAMES[panel.axis]
+    return [
+        axis,
+        line(
+            (f"{truncate(label, gutter - 1):>{gutter - 1}} ", "quiet"),
+            (_place_labels(names, panel.plot_width), "quiet"),
+        ),
+    ]
 
 
-def _joined(signs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _merge_spans(signs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     text, role = "", ""
     for sign, of in signs:
         if of != role and text:
@@ -209,68 +224,70 @@ def _joined(signs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     yield text, role
 
 
-def _placed(names: Sequence[tuple[int, str]], wide: int) -> str:
+def _place_labels(names: Sequence[tuple[int, str]], width: int) -> str:
     """The names below their ticks, those left out that would stand on another."""
     row = ""
     for cell, name in names:
-        at = max(0, min(cell - len(name) // 2, wide - len(name)))
+        at = max(0, min(cell - len(name) // 2, width - len(name)))
         if not row or at > len(row) + 1:
             row = row.ljust(at) + name
-    return row[:wide]
+    return row[:width]
 
 
 # What is said
 
 
-def _title(panel: Panel) -> str:
+def _title(panel: ChartPanel) -> str:
     return clean_line(panel.name.replace("/", " ").replace("_", " "))
 
 
-def _remarks(panel: Panel) -> Iterator[tuple[str, str]]:
+def _display_options(panel: ChartPanel) -> Iterator[tuple[str, str]]:
     """How it is drawn, where that is not the usual way."""
     told = ["log y"] if panel.log_y else []
     told += ["log x"] if panel.log_x else []
-    told += [f"smoothed {panel.smooth:g}"] if panel.smooth else []
-    told += [panel.band] if any(curve.size > 1 for curve in panel.curves) else []
+    told += [f"smoothed {panel.smoothing:g}"] if panel.smoothing else []
+    told += [panel.band_mode] if any(curve.run_count > 1 for curve in panel.curves) else []
     if panel.log_y and any(v <= 0 for curve in panel.curves for v in curve.low if math.isfinite(v)):
         told.append("values ≤ 0 are not shown")
     if told:
         yield "   " + " · ".join(told), "quiet"
 
 
-def _legend(panel: Panel, i: int, curve: Curve, room: int) -> Line:
+def _legend_line(panel: ChartPanel, i: int, curve: PlottedCurve, room: int) -> Line:
     """A curve's letter and name, what it reads at the cursor, and its best."""
     letter = _letter(panel, i) or _LETTERS[0]
-    start = line(" ", (letter, _role(curve)), ("━ ", _role(curve)), (fit(clean_line(curve.name), 24), ""))
+    start = line(" ", (letter, _role(curve)), ("━ ", _role(curve)), (truncate(clean_line(curve.name), 24), ""))
     parts = [start]
-    if read := curve.read:
-        parts.append(line((_value(curve, read.value), "strong")))
+    if read := curve.cursor_reading:
+        parts.append(line((_format_value(curve, read.value), "strong")))
         parts.append(line((f"step {read.step:,}", "")))
         if math.isfinite(read.epoch):
             parts.append(line((f"epoch {read.epoch:.4g}", "")))
-        if curve.size > 1:
-            parts.append(line((f"{_value(curve, read.low)} … {_value(curve, read.high)}", "quiet")))
+        if curve.run_count > 1:
+            parts.append(line((f"{_format_value(curve, read.low)} … {_format_value(curve, read.high)}", "quiet")))
         elif read.count > 1 and read.high > read.low:
-            parts.append(line((f"here {_value(curve, read.low)} … {_value(curve, read.high)}", "quiet")))
+            parts.append(line((f"here {_format_value(curve, read.low)} … {_format_value(curve, read.high)}", "quiet")))
         if panel.axis == "time" and math.isfinite(read.seconds):
-            parts.append(line((duration(read.seconds), "")))
+            parts.append(line((format_duration(read.seconds), "")))
     if curve.best:
         at = f"epoch {curve.best.epoch:.4g}" if math.isfinite(curve.best.epoch) else f"step {curve.best.step:,}"
-        parts.append(line((f"{_BEST} best ", "quiet"), _value(curve, curve.best.value), (f" {at}", "quiet")))
-    if curve.odd:
-        parts.append(line((f"{_BROKEN} {curve.odd:,} not finite", "bad")))
-    return fitting(parts, ("  ", ""), room)
+        parts.append(
+            line((f"{_BEST_SIGN} best ", "quiet"), _format_value(curve, curve.best.value), (f" {at}", "quiet"))
+        )
+    if curve.non_finite_count:
+        parts.append(line((f"{_NON_FINITE_SIGN} {curve.non_finite_count:,} not finite", "bad")))
+    return join_fitting(parts, ("  ", ""), room)
 
 
-def _value(curve: Curve, value: float) -> str:
+def _format_value(curve: PlottedCurve, value: float) -> str:
     if curve.metric.endswith("accuracy") and math.isfinite(value):
         return f"{value * 100:.2f} %"
-    return number(value)
+    return format_number(value)
 
 
-def _letter(panel: Panel, i: int) -> str:
+def _letter(panel: ChartPanel, i: int) -> str:
     return _LETTERS[i % len(_LETTERS)] if len(panel.curves) > 1 else ""
 
 
-def _role(curve: Curve) -> str:
-    return ROLES[curve.place % len(ROLES)]
+def _role(curve: PlottedCurve) -> str:
+    return CURVE_ROLES[curve.color_index % len(CURVE_ROLES)]

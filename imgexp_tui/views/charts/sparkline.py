@@ -20,10 +20,10 @@ _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 _GAP = "×"
 _MARK = "┊"
 
-Reach = tuple[float, float]
+ValueRange = tuple[float, float]
 
 
-def blocks(values: Sequence[float], room: int) -> str:
+def block_sparkline(values: Sequence[float], room: int) -> str:
     """One row of at most `room` cells, from the lowest value (▁) to the highest (█); gaps are ×.
 
     Where there are more values than cells, a cell shows the highest of its own, so that spikes stay visible.
@@ -42,7 +42,7 @@ def _highest(values: Sequence[float]) -> float:
     return max((v for v in values if math.isfinite(v)), default=math.nan)
 
 
-def nice_range(low: float, high: float) -> Reach:
+def nice_range(low: float, high: float) -> ValueRange:
     """Round limits around both, so that they seldom change while a run grows."""
     span = high - low
     if span <= 0:
@@ -52,50 +52,50 @@ def nice_range(low: float, high: float) -> Reach:
     return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
 
 
-class Placing:
-    """Which step, counted from 0, stands in which column: `many` columns for `each` steps."""
+class StepColumns:
+    """Which step, counted from 0, stands in which column: `columns` columns for `steps` steps."""
 
-    def __init__(self, many: int, each: int) -> None:
-        self._many, self._each = many, each
+    def __init__(self, columns: int, steps: int) -> None:
+        self._columns, self._steps = columns, steps
 
-    def column(self, step: int) -> int:
+    def column_of(self, step: int) -> int:
         """The column of a step."""
-        return step * self._many // self._each
+        return step * self._columns // self._steps
 
-    def first(self, column: int) -> int:
+    def first_step(self, column: int) -> int:
         """The first step that stands in a column, or after it."""
-        return -(-column * self._each // self._many)
+        return -(-column * self._steps // self._columns)
 
 
-def placing(steps: int, columns: int, *, live: bool) -> Placing:
+def step_columns(steps: int, columns: int, *, live: bool) -> StepColumns:
     """For a run of `steps` steps so far.
 
     A live run's columns stand for a round number of steps that changes seldom; at least half of the width is used.
     A run that has ended fills the width.
     """
     if not live:
-        return Placing(columns - 1, max(1, steps - 1))
+        return StepColumns(columns - 1, max(1, steps - 1))
     if steps <= columns:
-        return Placing(1 << (columns // max(1, steps)).bit_length() - 1, 1)
+        return StepColumns(1 << (columns // max(1, steps)).bit_length() - 1, 1)
     power = 1 << max(0, (-(-steps // columns)).bit_length() - 3)
-    return Placing(1, next(m * power for m in range(1, 17) if m * power * columns >= steps))
+    return StepColumns(1, next(m * power for m in range(1, 17) if m * power * columns >= steps))
 
 
-def columns_of(curve: Curve, count: int, places: Placing) -> list[Reach | str | None]:
+def column_ranges(curve: Curve, count: int, step_columns: StepColumns) -> list[ValueRange | str | None]:
     """What each of `count` columns shows: lowest and highest value, × for a gap, None for nothing.
 
     Between two values that stand apart, such as one an epoch, the line is drawn straight.
     """
-    if any(curve.broken) or math.isnan(sum(curve.lows)):
-        return _with_holes(curve, count, places)
-    out: list[Reach | str | None] = [None] * count
-    lows, highs, size = curve.lows, curve.highs, curve.size
+    if any(curve.non_finite) or math.isnan(sum(curve.lows)):
+        return _column_ranges_with_gaps(curve, count, step_columns)
+    out: list[ValueRange | str | None] = [None] * count
+    lows, highs, size = curve.lows, curve.highs, curve.bucket_size
     start, before = 0, None
     while start < len(lows):
-        at = min(count - 1, places.column(start * size))
-        end = len(lows) if at == count - 1 else -(-places.first(at + 1) // size)
+        at = min(count - 1, step_columns.column_of(start * size))
+        end = len(lows) if at == count - 1 else -(-step_columns.first_step(at + 1) // size)
         if before and at > before[0] + 1:
-            _straight(out, before, (at, (lows[start] + highs[start]) / 2))
+            _interpolate(out, before, (at, (lows[start] + highs[start]) / 2))
         out[at] = (min(lows[start:end]), max(highs[start:end]))
         end = min(end, len(lows))
         before = at, (lows[end - 1] + highs[end - 1]) / 2
@@ -103,37 +103,37 @@ def columns_of(curve: Curve, count: int, places: Placing) -> list[Reach | str | 
     return out
 
 
-def _with_holes(curve: Curve, count: int, places: Placing) -> list[Reach | str | None]:
+def _column_ranges_with_gaps(curve: Curve, count: int, step_columns: StepColumns) -> list[ValueRange | str | None]:
     """The same bucket by bucket, for a curve of which some are empty or broken."""
-    out: list[Reach | str | None] = [None] * count
+    out: list[ValueRange | str | None] = [None] * count
     before: tuple[int, float] | None = None
     for i, (low, high) in enumerate(zip(curve.lows, curve.highs, strict=True)):
-        broken, nothing = curve.broken[i], math.isnan(low)
+        broken, nothing = curve.non_finite[i], math.isnan(low)
         if nothing and not broken:
             continue
-        at = min(count - 1, places.column(i * curve.size))
+        at = min(count - 1, step_columns.column_of(i * curve.bucket_size))
         if nothing:
             before = None
             out[at] = out[at] or _GAP
             continue
         if before and at > before[0] + 1:
-            _straight(out, before, (at, (low + high) / 2))
+            _interpolate(out, before, (at, (low + high) / 2))
         there = out[at]
         out[at] = (min(low, there[0]), max(high, there[1])) if isinstance(there, tuple) else (low, high)
         before = None if broken else (at, (low + high) / 2)
     return out
 
 
-def _straight(out: list[Reach | str | None], a: tuple[int, float], b: tuple[int, float]) -> None:
+def _interpolate(out: list[ValueRange | str | None], a: tuple[int, float], b: tuple[int, float]) -> None:
     for at in range(a[0] + 1, b[0]):
         value = a[1] + (b[1] - a[1]) * (at - a[0]) / (b[0] - a[0])
         out[at] = (value, value)
 
 
-def draw(
-    columns: list[Reach | str | None],
+def braille_lines(
+    columns: list[ValueRange | str | None],
     height: int,
-    limits: Reach,
+    limits: ValueRange,
     chance: float | None,
     role: str,
     marks: Container[int] = (),
@@ -152,33 +152,33 @@ def draw(
             gaps |= {x // 2} if what else set()
             before = None
             continue
-        low, high = (_dot(v, limits, height) for v in what)
+        low, high = (_dot_height(v, limits, height) for v in what)
         bottom, top = low, high
         if before:  # reach out to the column before, so that the line holds together
             bottom, top = min(low, before[1] + 1), max(high, before[0] - 1)
         for y in range(bottom, top + 1):
             grid[height - 1 - y // 4][x // 2] |= _DOTS[x % 2][y % 4]
         before = (low, high)
-    dot = _dot(chance, limits, height) if chance is not None and limits[0] <= chance <= limits[1] else None
+    dot = _dot_height(chance, limits, height) if chance is not None and limits[0] <= chance <= limits[1] else None
     rows = []
     for row, codes in enumerate(grid):
         level = dot % 4 if dot is not None and height - 1 - dot // 4 == row else None
-        rows.append(_row(codes, gaps if row == height - 1 else set(), level, role, marks))
+        rows.append(_row_line(codes, gaps if row == height - 1 else set(), level, role, marks))
     return rows
 
 
-def chance_row(chance: float, limits: Reach, height: int) -> int:
+def chance_row(chance: float, limits: ValueRange, height: int) -> int:
     """The row, from the top, in which chance lies."""
-    return height - 1 - _dot(chance, limits, height) // 4
+    return height - 1 - _dot_height(chance, limits, height) // 4
 
 
-def _dot(value: float, limits: Reach, height: int) -> int:
+def _dot_height(value: float, limits: ValueRange, height: int) -> int:
     low, high = limits
     share = (value - low) / (high - low) if high > low else 0.5
     return round(min(1.0, max(0.0, share)) * (4 * height - 1))
 
 
-def _row(codes: list[int], gaps: set[int], level: int | None, role: str, marks: Container[int]) -> Line:
+def _row_line(codes: list[int], gaps: set[int], level: int | None, role: str, marks: Container[int]) -> Line:
     """One row, neighbours of one role in one span."""
     spans: list[Span] = []
     for x, code in enumerate(codes):

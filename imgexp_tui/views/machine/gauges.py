@@ -8,108 +8,117 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from imgexp_tui.text import clean_line, fit
-from imgexp_tui.views.runs.model import Share
-from imgexp_tui.views.styled import Line, cells, fitting, line
+from imgexp_tui.text import clean_line, truncate
+from imgexp_tui.views.runs.model import ResourceUsage
+from imgexp_tui.views.styled import Line, join_fitting, line, line_width
 
 if TYPE_CHECKING:
-    from imgexp_tui.views.machine.history import Past
-    from imgexp_tui.views.machine.model import Card, Machine
+    from imgexp_tui.views.machine.history import GaugeHistory
+    from imgexp_tui.views.machine.model import GpuGauges, Machine
 
 _GIGA = 1024**3
-_BETWEEN = ("  ", "")
-_PAST, _WIDE = 12, 5
+_SEPARATOR = ("  ", "")
+_HISTORY_WIDTH, _COLUMNS_PER_CELL = 12, 5
 """Cells of a gauge's past in the panel, and how many of the finest columns each stands for: two minutes."""
 
 
-def bar(share: float, room: int, role: str) -> Line:
+def progress_bar(fraction: float, room: int, role: str) -> Line:
     """A share of 0 to 1 as a heavy line on a light one, legible without colours."""
-    done = min(room, max(0, round(share * room)))
+    done = min(room, max(0, round(fraction * room)))
     return line(("━" * done, role), ("─" * (room - done), "rest"))
 
 
-def giga(used: float, total: float | None = None) -> str:
+def format_gigabytes(used: float, total: float | None = None) -> str:
     """Bytes as `2.4/30.1 GB`, or `2.4 GB`."""
     return f"{used / _GIGA:.1f}/{total / _GIGA:.1f} GB" if total else f"{used / _GIGA:.1f} GB"
 
 
-def one_line(machine: Machine | None, share: Share | None, room: int) -> Line:
+def gauge_line(machine: Machine | None, usage: ResourceUsage | None, room: int) -> Line:
     """The gauges that fit into one line, the most telling first."""
     if machine is None:
         return ()
-    parts = [_labelled("CPU", f"{machine.cpu:.0f} %"), _labelled("memory", giga(machine.memory, machine.memory_total))]
-    for card in machine.cards:
-        name = "GPU" if len(machine.cards) == 1 else f"GPU {card.index}"
-        parts.append(_labelled(name, "lost" if card.lost else "  ".join(_told(card))))
-    if machine.trouble:
-        parts.append(line((machine.trouble, "quiet")))
-    if share:
-        parts.append(_labelled("this run", _share(share)))
-    return line(" ", *fitting(parts, _BETWEEN, room - 1))
+    parts = [
+        _labelled("CPU", f"{machine.cpu:.0f} %"),
+        _labelled("memory", format_gigabytes(machine.memory, machine.memory_total)),
+    ]
+    for card in machine.gpus:
+        name = "GPU" if len(machine.gpus) == 1 else f"GPU {card.index}"
+        parts.append(_labelled(name, "lost" if card.is_lost else "  ".join(_gpu_figures(card))))
+    if machine.problem:
+        parts.append(line((machine.problem, "quiet")))
+    if usage:
+        parts.append(_labelled("this run", _format_usage(usage)))
+    return line(" ", *join_fitting(parts, _SEPARATOR, room - 1))
 
 
-def panel(machine: Machine | None, share: Share | None, room: int) -> list[Line]:
+def gauge_panel(machine: Machine | None, usage: ResourceUsage | None, room: int) -> list[Line]:
     """The gauges with bars, a line each, and the run's own share."""
     if machine is None:
         return []
-    past = machine.past
+    past = machine.histories
     rows = [
-        _gauge("CPU", machine.cpu, 100, f"{machine.cpu:.0f} % of {_cores(machine.cores)}", room, past.get("cpu")),
-        _gauge(
+        _gauge_row(
+            "CPU", machine.cpu, 100, f"{machine.cpu:.0f} % of {_format_cores(machine.cores)}", room, past.get("cpu")
+        ),
+        _gauge_row(
             "memory",
             machine.memory,
             machine.memory_total,
-            giga(machine.memory, machine.memory_total),
+            format_gigabytes(machine.memory, machine.memory_total),
             room,
             past.get("memory"),
         ),
     ]
-    for card in machine.cards:
-        rows += _card(card, "GPU" if len(machine.cards) == 1 else f"GPU {card.index}", room, past)
-    if machine.trouble:
-        rows.append(line((machine.trouble, "quiet")))
-    if share:
-        rows += [(), line((f"{'this run':<10}", "quiet"), _share(share))]
+    for card in machine.gpus:
+        rows += _gpu_lines(card, "GPU" if len(machine.gpus) == 1 else f"GPU {card.index}", room, past)
+    if machine.problem:
+        rows.append(line((machine.problem, "quiet")))
+    if usage:
+        rows += [(), line((f"{'this run':<10}", "quiet"), _format_usage(usage))]
     return rows
 
 
-def _card(card: Card, name: str, room: int, past: Mapping[str, Past]) -> list[Line]:
-    rows, at = [], f"gpu{card.index}/"
-    if card.utilization is not None:
-        rest = "  ".join(_told(card)[2:])
-        text = f"{card.utilization:.0f} %  {rest}".rstrip()
-        rows.append(_gauge(name, card.utilization, 100, text, room, past.get(f"{at}utilization")))
-    if card.memory is not None and card.memory_total:
-        text = giga(card.memory, card.memory_total)
+def _gpu_lines(gpu: GpuGauges, name: str, room: int, histories: Mapping[str, GaugeHistory]) -> list[Line]:
+    rows, at = [], f"gpu{gpu.index}/"
+    if gpu.utilization is not None:
+        rest = "  ".join(_gpu_figures(gpu)[2:])
+        text = f"{gpu.utilization:.0f} %  {rest}".rstrip()
+        rows.append(_gauge_row(name, gpu.utilization, 100, text, room, histories.get(f"{at}utilization")))
+    if gpu.memory is not None and gpu.memory_total:
+        text = format_gigabytes(gpu.memory, gpu.memory_total)
         label = "  memory" if rows else name
-        rows.append(_gauge(label, card.memory, card.memory_total, text, room, past.get(f"{at}memory")))
-    what = "is lost" if card.lost else "tells nothing"
-    return rows or [line((f"{name:<10}", "quiet"), (f"{fit(clean_line(card.name), 24)} {what}", "quiet"))]
+        rows.append(_gauge_row(label, gpu.memory, gpu.memory_total, text, room, histories.get(f"{at}memory")))
+    what = "is lost" if gpu.is_lost else "tells nothing"
+    return rows or [line((f"{name:<10}", "quiet"), (f"{truncate(clean_line(gpu.name), 24)} {what}", "quiet"))]
 
 
-def _told(card: Card) -> list[str]:
+def _gpu_figures(gpu: GpuGauges) -> list[str]:
     """Utilisation, memory, temperature and power, in this order; "" for the first two where they are unknown."""
     power = None
-    if card.power is not None:
-        power = f"{card.power:.0f}/{card.power_limit:.0f} W" if card.power_limit else f"{card.power:.0f} W"
+    if gpu.power is not None:
+        power = f"{gpu.power:.0f}/{gpu.power_limit:.0f} W" if gpu.power_limit else f"{gpu.power:.0f} W"
     found = [
-        "" if card.utilization is None else f"{card.utilization:.0f} %",
-        "" if card.memory is None else giga(card.memory, card.memory_total),
-        None if card.temperature is None else f"{card.temperature:.0f} °C",
+        "" if gpu.utilization is None else f"{gpu.utilization:.0f} %",
+        "" if gpu.memory is None else format_gigabytes(gpu.memory, gpu.memory_total),
+        None if gpu.temperature is None else f"{gpu.temperature:.0f} °C",
         power,
     ]
     return [text for text in found if text is not None]
 
 
-def _gauge(label: str, value: float, top: float, text: str, room: int, past: Past | None) -> Line:
+def _gauge_row(label: str, value: float, maximum: float, text: str, room: int, history: GaugeHistory | None) -> Line:
     """A bar, its past where there is room for it, and the figures."""
-    from imgexp_tui.views.machine.history import spark
+    from imgexp_tui.views.machine.history import history_sparkline
 
-    share = value / top if top else 0.0
+    share = value / maximum if maximum else 0.0
     role = "warn" if share >= 0.95 else "live"
-    told = line(*bar(share, _PAST, role), " ", spark(past, _PAST, top, _WIDE))
-    if room < 10 + 2 * _PAST + 2 + 25:
-        told = bar(share, max(6, min(28, room - 10 - 26)), role)
+    told = line(
+        *progress_bar(share, _HISTORY_WIDTH, role),
+        " ",
+        history_sparkline(history, _HISTORY_WIDTH, maximum, _COLUMNS_PER_CELL),
+    )
+    if room < 10 + 2 * _HISTORY_WIDTH + 2 + 25:
+        told = progress_bar(share, max(6, min(28, room - 10 - 26)), role)
     return line((f"{label:<10}", "quiet"), *told, "  ", text)
 
 
@@ -117,18 +126,18 @@ def _labelled(label: str, text: str) -> Line:
     return line((f"{label} ", "quiet"), text) if text.strip() else ()
 
 
-def _share(share: Share) -> str:
-    parts = [f"{share.cpu:.0f} % CPU", giga(share.memory)]
-    if share.gpu_memory is not None:
-        parts.append(f"{giga(share.gpu_memory)} GPU")
-    parts.append("1 process" if share.processes == 1 else f"{share.processes} processes")
+def _format_usage(usage: ResourceUsage) -> str:
+    parts = [f"{usage.cpu:.0f} % CPU", format_gigabytes(usage.memory)]
+    if usage.gpu_memory is not None:
+        parts.append(f"{format_gigabytes(usage.gpu_memory)} GPU")
+    parts.append("1 process" if usage.processes == 1 else f"{usage.processes} processes")
     return "  ".join(parts)
 
 
-def _cores(count: int) -> str:
+def _format_cores(count: int) -> str:
     return "1 core" if count == 1 else f"{count} cores"
 
 
 def panel_width(rows: list[Line]) -> int:
     """The cells that the widest of the lines takes."""
-    return max(map(cells, rows), default=0)
+    return max(map(line_width, rows), default=0)

@@ -11,29 +11,29 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-COLUMN = 2
+COLUMN_SECONDS = 2
 """Seconds of the finest column."""
-_KEPT = 300
+_MAX_COLUMNS = 300
 """Columns."""
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class GaugeHistory:
     """The columns of one gauge: each the highest value of its stretch, nan where there was none.
 
     Attributes:
-        last: the number of the last one, counted from the clock's beginning.
+        last_column: the number of the last one, counted from the clock's beginning.
     """
 
-    last: int = 0
+    last_column: int = 0
     values: tuple[float, ...] = ()
 
-    def columns(self, room: int, wide: int = 1) -> list[float]:
-        """The latest `room` columns, each of `wide` of ours together; fewer where the past is shorter."""
+    def columns(self, room: int, group_size: int = 1) -> list[float]:
+        """The latest `room` columns, each of `group_size` of ours together; fewer where the past is shorter."""
         found: dict[int, float] = {}
         for i, value in enumerate(reversed(self.values)):
-            group = (self.last - i) // wide
+            group = (self.last_column - i) // group_size
             if len(found) == room and group not in found:
                 break
             before = found.get(group, math.nan)
@@ -45,44 +45,44 @@ class Past:
         return max((value for value in self.columns(room) if not math.isnan(value)), default=0.0)
 
 
-class History:
+class GaugeRecorder:
     """Takes in the gauges at each look."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = {}
-        self._last = 0
+        self._last_column = 0
 
     def add(self, gauges: Mapping[str, float | None], now: float | None = None) -> None:
         """The gauges now; one that is not told leaves a gap."""
-        column = int((time.monotonic() if now is None else now) // COLUMN)
-        passed = min(_KEPT, column - self._last) if self._values else 0
-        self._last = column
+        column = int((time.monotonic() if now is None else now) // COLUMN_SECONDS)
+        passed = min(_MAX_COLUMNS, column - self._last_column) if self._values else 0
+        self._last_column = column
         for name in self._values.keys() | gauges.keys():
             values = self._values.setdefault(name, [math.nan])
             values += [math.nan] * passed
             told = gauges.get(name)
             if told is not None and not values[-1] >= told:
                 values[-1] = told
-            del values[:-_KEPT]
+            del values[:-_MAX_COLUMNS]
         self._values = {n: v for n, v in self._values.items() if not all(map(math.isnan, v)) or n in gauges}
 
-    def past(self) -> dict[str, Past]:
+    def histories(self) -> dict[str, GaugeHistory]:
         """Every gauge's past."""
-        return {name: Past(self._last, tuple(values)) for name, values in self._values.items()}
+        return {name: GaugeHistory(self._last_column, tuple(values)) for name, values in self._values.items()}
 
 
-def spark(past: Past | None, room: int, top: float, wide: int = 1) -> str:
+def history_sparkline(history: GaugeHistory | None, room: int, maximum: float, group_size: int = 1) -> str:
     """A past as one row of `room` cells, the latest at the right; a gap is a blank.
 
     Args:
-        top: what the highest block stands for.
+        maximum: what the highest block stands for.
     """
-    columns = past.columns(room, wide) if past else []
-    return "".join(_block(value, top) for value in columns).rjust(room)
+    columns = history.columns(room, group_size) if history else []
+    return "".join(_block(value, maximum) for value in columns).rjust(room)
 
 
-def _block(value: float, top: float) -> str:
+def _block(value: float, maximum: float) -> str:
     if math.isnan(value):
         return " "
-    share = min(1.0, max(0.0, value / top)) if top > 0 else 0.0
+    share = min(1.0, max(0.0, value / maximum)) if maximum > 0 else 0.0
     return _BLOCKS[1 + round(share * 7)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from imgexp_tui.views.machine.history import Past
+from imgexp_tui.views.machine.history import GaugeHistory
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MigInstance:
     """A MIG instance of a card. Bytes."""
 
     index: int
@@ -19,14 +19,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class GpuGauges:
     """One GPU; None where it does not tell. Percent, bytes, °C, W, MHz.
 
     Attributes:
-        throttle: what slows it down; "" where nothing does.
-        link: PCIe generation and width, such as "gen 4 ×16".
-        ecc: errors that could not be corrected.
-        lost: it has fallen off the bus.
+        throttle_reasons: what slows it down; "" where nothing does.
+        pcie_link: PCIe generation and width, such as "gen 4 ×16".
+        ecc_errors: errors that could not be corrected.
+        is_lost: it has fallen off the bus.
     """
 
     index: int
@@ -39,11 +39,11 @@ class Card:
     power_limit: float | None
     clock: float | None = None
     clock_max: float | None = None
-    throttle: str | None = None
-    link: str | None = None
-    ecc: int | None = None
-    parts: tuple[Part, ...] = ()
-    lost: bool = False
+    throttle_reasons: str | None = None
+    pcie_link: str | None = None
+    ecc_errors: int | None = None
+    mig_instances: tuple[MigInstance, ...] = ()
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Machine:
 
     Attributes:
         per_core: percent of each core.
-        trouble: a quiet sentence about a driver that answers no more; "" mostly.
-        past: gauge → its past: "cpu" (%), "memory" (bytes), "disk" and "net" (bytes a second), "gpu0/utilization" (%),
+        problem: a quiet sentence about a driver that answers no more; "" mostly.
+        histories: gauge → its past: "cpu" (%), "memory" (bytes), "disk" and "net" (bytes a second), "gpu0/utilization" (%),
             "gpu0/memory" (bytes).
     """
 
@@ -61,7 +61,7 @@ class Machine:
     cores: int
     memory: float
     memory_total: float
-    cards: tuple[Card, ...]
+    gpus: tuple[GpuGauges, ...]
     per_core: tuple[float, ...] = ()
     load: tuple[float, float, float] = (0.0, 0.0, 0.0)
     swap: float = 0.0
@@ -72,5 +72,5 @@ class Machine:
     disk_write: float | None = None
     net_in: float | None = None
     net_out: float | None = None
-    trouble: str = ""
-    past: Mapping[str, Past] = field(default_factory=dict)
+    problem: str = ""
+    histories: Mapping[str, GaugeHistory] = field(default_factory=dict)

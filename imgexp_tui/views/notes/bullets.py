@@ -16,18 +16,18 @@ _BULLET = re.compile(
     r"(?P<blank>[ \t]*)"
     r"(?P<box>\[[ xX]\](?:[ \t]+|$))?"
 )
-_NEST = "    "
+_DEFAULT_INDENT = "    "
 
 
 @dataclass(frozen=True, slots=True)
-class Enter:
+class EnterEdit:
     """What Enter puts in: `text` in place of the line's columns `start` to the cursor."""
 
     start: int
     text: str
 
 
-def enter(line: str, column: int) -> Enter:
+def edit_for_enter(line: str, column: int) -> EnterEdit:
     """What Enter does with the cursor at `column` of `line`: a newline, with the next bullet where one stands.
 
     On a bullet that says nothing it ends the list: the bullet goes, and no new line is begun.
@@ -35,12 +35,12 @@ def enter(line: str, column: int) -> Enter:
     found = _BULLET.match(line)
     if not found:
         indent = line[: len(line) - len(line.lstrip(" \t"))]
-        return Enter(column, "\n" + indent[:column])
+        return EnterEdit(column, "\n" + indent[:column])
     if not line[found.end() :].strip() and column >= found.end("mark"):
-        return Enter(0, "")
+        return EnterEdit(0, "")
     if column < found.end():
-        return Enter(column, "\n")
-    return Enter(column, "\n" + _next(found))
+        return EnterEdit(column, "\n")
+    return EnterEdit(column, "\n" + _next_prefix(found))
 
 
 def next_bullet(note: str) -> str:
@@ -49,10 +49,10 @@ def next_bullet(note: str) -> str:
     if not lines or not (is_bullet(lines[-1]) or lines[-1][:1].isspace()):
         return ""
     last = next((line for line in reversed(lines) if is_bullet(line) and not line[0].isspace()), "")
-    return enter(last, len(last)).text.removeprefix("\n")
+    return edit_for_enter(last, len(last)).text.removeprefix("\n")
 
 
-def _next(found: re.Match[str]) -> str:
+def _next_prefix(found: re.Match[str]) -> str:
     mark = found["mark"]
     if mark[0].isdigit():
         mark = f"{int(mark[:-1]) + 1}{mark[-1]}"
@@ -63,7 +63,7 @@ def is_bullet(line: str) -> bool:
     return _BULLET.match(line) is not None
 
 
-def boxed(lines: Sequence[str]) -> list[str]:
+def toggle_boxes(lines: Sequence[str]) -> list[str]:
     """`lines` with a box each; all ticked where all have one, and unticked where all are ticked.
 
     A line that is no bullet becomes one; among several, empty ones stay.
@@ -72,13 +72,13 @@ def boxed(lines: Sequence[str]) -> list[str]:
     meant = [bool(line.strip()) or len(lines) == 1 for line in lines]
     boxes = [m["box"] if m else None for m, so in zip(found, meant, strict=True) if so]
     if not all(boxes):
-        return [_with_box(line) if so else line for line, so in zip(lines, meant, strict=True)]
+        return [_add_box(line) if so else line for line, so in zip(lines, meant, strict=True)]
     sign = "x" if any("[ ]" in (box or "") for box in boxes) else " "
     return [f"{line[: m.start('box')]}[{sign}]{line[m.start('box') + 3 :]}" if m and m["box"] else line
             for line, m in zip(lines, found, strict=True)]  # fmt: skip
 
 
-def _with_box(line: str) -> str:
+def _add_box(line: str) -> str:
     found = _BULLET.match(line)
     if found is None:
         text = line.lstrip(" \t")
@@ -89,18 +89,18 @@ def _with_box(line: str) -> str:
     return f"{found['indent']}{found['mark']}{found['blank'] or ' '}[ ] {line[found.end() :]}"
 
 
-def nesting(lines: Iterable[str]) -> str:
+def indent_step(lines: Iterable[str]) -> str:
     """The step by which a note's author nests: the smallest indentation of a bullet; four blanks where none is."""
     indents = [found["indent"] for line in lines if (found := _BULLET.match(line)) and found["indent"]]
-    return min(indents, key=len, default=_NEST)
+    return min(indents, key=len, default=_DEFAULT_INDENT)
 
 
-def nested(line: str, step: str) -> str:
+def indent_line(line: str, step: str) -> str:
     """`line` one step further in; an empty line stays."""
     return step + line if line.strip() else line
 
 
-def unnested(line: str, step: str) -> str:
+def dedent_line(line: str, step: str) -> str:
     """`line` one step further out, as far as it goes."""
     if line.startswith(step):
         return line[len(step) :]

@@ -5,22 +5,22 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from itertools import takewhile
 
-Place = tuple[int, int]
+CursorPosition = tuple[int, int]
 """Row and column."""
 
 
-def moved(before: str, after: str, place: Place) -> Place:
-    """Where `place` of `before` is in `after`.
+def moved_position(before: str, after: str, position: CursorPosition) -> CursorPosition:
+    """Where `position` of `before` is in `after`.
 
     By whole lines, because a line that others put in below the cursor must not draw it away from what one is writing;
     within a line that was changed, by what stayed of it.
     """
-    row, column = place
+    row, column = position
     old, new = before.split("\n"), after.split("\n")
-    head = _common(old, new)
-    tail = _common(old[head:][::-1], new[head:][::-1])
+    head = _common_prefix_length(old, new)
+    tail = _common_prefix_length(old[head:][::-1], new[head:][::-1])
     if row < head:
-        return place
+        return position
     if row >= len(old) - tail:
         return row + len(new) - len(old), column
     middle = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail], autojunk=False)
@@ -32,25 +32,25 @@ def moved(before: str, after: str, place: Place) -> Place:
         there = range(head + begin, head + stop)
         if not there:
             break
-        best = max(there, key=lambda at: (_kept(old[row], new[at]), at == row - start + begin))
-        return best, _column(old[row], new[best], column)
+        best = max(there, key=lambda at: (_common_ends_length(old[row], new[at]), at == row - start + begin))
+        return best, _moved_column(old[row], new[best], column)
     return min(head + begin, len(new) - 1), 0
 
 
-def _column(old: str, new: str, column: int) -> int:
-    head = _common(old, new)
-    tail = _common(old[head:][::-1], new[head:][::-1])
+def _moved_column(old: str, new: str, column: int) -> int:
+    head = _common_prefix_length(old, new)
+    tail = _common_prefix_length(old[head:][::-1], new[head:][::-1])
     if column > head and column >= len(old) - tail:
         return column + len(new) - len(old)
     return min(column, len(new))
 
 
-def _kept(old: str, new: str) -> int:
+def _common_ends_length(old: str, new: str) -> int:
     """How many characters at both ends of a line stayed."""
-    head = _common(old, new)
-    return head + _common(old[head:][::-1], new[head:][::-1])
+    head = _common_prefix_length(old, new)
+    return head + _common_prefix_length(old[head:][::-1], new[head:][::-1])
 
 
-def _common(a: list[str] | str, b: list[str] | str) -> int:
+def _common_prefix_length(a: list[str] | str, b: list[str] | str) -> int:
     """How many items two sequences begin with in common."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

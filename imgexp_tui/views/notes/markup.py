@@ -8,40 +8,40 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-Mark = tuple[int, int, str]
+MarkupSpan = tuple[int, int, str]
 
-KINDS = ("bullet", "box", "done", "heading", "code", "bold", "update", "link")
+MARKUP_KINDS = ("bullet", "box", "done", "heading", "code", "bold", "update", "link")
 """What a stretch can be."""
 
 _HEADING = re.compile(r"#{1,6}[ \t]+\S")
 _BULLET = re.compile(r"[ \t]*([*+](?=[ \t])|-(?!-)|\d{1,9}[.)](?=[ \t]))[ \t]*(\[[ xX]\](?=[ \t]|$))?")
-_WITHIN = re.compile(
+_INLINE = re.compile(
     r"(?P<code>`[^`]+`)"
     r"|(?P<bold>\*\*(?=\S)[^*]+\*\*)"
     r"|(?P<update>\[UPDATE\b[^\[\]]*\]?)"
     r"|(?P<link>\bhttps?://[^\s<>()\[\]`]+)"
 )
-_LONGEST = 4000
+_MAX_INLINE_LENGTH = 4000
 """Of a longer line only the bullet is looked for: it is no prose, and is drawn anew at every key."""
 
 
 @lru_cache(maxsize=1024)
-def marks(line: str) -> tuple[Mark, ...]:
+def markup_spans(line: str) -> tuple[MarkupSpan, ...]:
     """Start, end and kind of everything that is marked up in `line`; a later one may lie within an earlier one."""
     if _HEADING.match(line):
-        return ((0, len(line), "heading"), *_within(line, 0))
+        return ((0, len(line), "heading"), *_inline_spans(line, 0))
     found = _BULLET.match(line)
     if not found:
-        return tuple(_within(line, 0))
-    out: list[Mark] = [(*found.span(1), "bullet")]
+        return tuple(_inline_spans(line, 0))
+    out: list[MarkupSpan] = [(*found.span(1), "bullet")]
     if found[2]:
         out.append((*found.span(2), "box"))
         if found[2] != "[ ]":
             out.append((found.start(2), len(line), "done"))
-    return (*out, *_within(line, found.end()))
+    return (*out, *_inline_spans(line, found.end()))
 
 
-def _within(line: str, start: int) -> list[Mark]:
-    if len(line) > _LONGEST:
+def _inline_spans(line: str, start: int) -> list[MarkupSpan]:
+    if len(line) > _MAX_INLINE_LENGTH:
         return []
-    return [(*found.span(), found.lastgroup or "") for found in _WITHIN.finditer(line, start)]
+    return [(*found.span(), found.lastgroup or "") for found in _INLINE.finditer(line, start)]

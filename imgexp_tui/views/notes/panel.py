@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from imgexp_tui.notebook.diff import Change
+from imgexp_tui.notebook.diff import SettingChange
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.text import clean_line
-from imgexp_tui.views.styled import Line, Span, cells, line
+from imgexp_tui.views.styled import Line, Span, line, line_width
 from imgexp_tui.views.wrap import wrap
 
 _GUTTER = 11
@@ -15,25 +15,25 @@ _GUTTER = 11
 
 def note_lines(
     version: Version,
-    changes: Sequence[Change],
+    changes: Sequence[SettingChange],
     measured: Sequence[tuple[str, str]],
     room: int,
     *,
-    draft: bool = False,
+    has_draft: bool = False,
 ) -> list[Line]:
     """Everything that is noted of a version, in lines of `room` cells; parts that say nothing are left out."""
     blocks = [
-        _labelled("problem", (("", [p]) for p in map(str, version.problems)), room, "bad"),
-        _labelled(
-            "draft", [("warn", ["Unsaved text was kept; e opens the notes and offers it."])] if draft else [], room
+        _labelled_lines("problem", (("", [p]) for p in map(str, version.problems)), room, "bad"),
+        _labelled_lines(
+            "draft", [("warn", ["Unsaved text was kept; e opens the notes and offers it."])] if has_draft else [], room
         ),
-        _flow("tags", [*version.tags, *(["archived"] if version.archived else [])], room),
-        _note("summary", version.summary, room, "None yet: s writes what is tried here."),
-        _flow(f"vs {version.base}" if version.base else "", [clean_line(str(c)) for c in changes], room),
-        _note("takeaways", version.takeaways, room, "None yet: e writes what was learned."),
-        _observed(version.observed, measured, room),
-        _pairs("measured", measured, room),
-        _flow("settings", _settings(version), room, "quiet"),
+        _flow_lines("tags", [*version.tags, *(["archived"] if version.archived else [])], room),
+        _note_lines("summary", version.summary, room, "None yet: s writes what is tried here."),
+        _flow_lines(f"vs {version.base}" if version.base else "", [clean_line(str(c)) for c in changes], room),
+        _note_lines("takeaways", version.takeaways, room, "None yet: e writes what was learned."),
+        _observed_lines(version.observed, measured, room),
+        _pair_lines("measured", measured, room),
+        _flow_lines("settings", _setting_texts(version), room, "quiet"),
     ]
     out: list[Line] = []
     for block in blocks:
@@ -42,7 +42,9 @@ def note_lines(
     return out
 
 
-def _labelled(label: str, paragraphs: Iterable[tuple[str, Iterable[str]]], room: int, role: str = "") -> list[Line]:
+def _labelled_lines(
+    label: str, paragraphs: Iterable[tuple[str, Iterable[str]]], room: int, role: str = ""
+) -> list[Line]:
     """Wrapped paragraphs; the label stands beside the first line of the first."""
     out: list[Line] = []
     for own, texts in paragraphs:
@@ -52,41 +54,41 @@ def _labelled(label: str, paragraphs: Iterable[tuple[str, Iterable[str]]], room:
     return out
 
 
-def _note(label: str, text: str, room: int, otherwise: str = "") -> list[Line]:
+def _note_lines(label: str, text: str, room: int, placeholder: str = "") -> list[Line]:
     if not text.strip(" -\n\t"):
-        return [_with_label(label, ((otherwise, "quiet"),))] if otherwise else []
+        return [_with_label(label, ((placeholder, "quiet"),))] if placeholder else []
     return [_with_label(label if i == 0 else "", ((piece, ""),)) for i, piece in enumerate(wrap(text, room - _GUTTER))]
 
 
-def _observed(note: str, measured: Sequence[tuple[str, str]], room: int) -> list[Line]:
+def _observed_lines(note: str, measured: Sequence[tuple[str, str]], room: int) -> list[Line]:
     """What a person noted of the stats; below a line that cannot be, or was measured otherwise, what is wrong."""
     if not note.strip():
         return []
-    from imgexp_tui.records.observed_stats import IMPOSSIBLE, remarks
+    from imgexp_tui.records.observed_stats import IMPOSSIBLE, find_discrepancies
 
     lines, begin = note.split("\n"), 0
     out: list[Line] = []
-    for remark in remarks(note, measured):
-        out += _note("observed" if not out else "", "\n".join(lines[begin : remark.line + 1]), room)
+    for remark in find_discrepancies(note, measured):
+        out += _note_lines("observed" if not out else "", "\n".join(lines[begin : remark.line + 1]), room)
         role = "bad" if remark.kind == IMPOSSIBLE else "warn"
         out += [_with_label("", ((piece, role),)) for piece in wrap(f"  {clean_line(str(remark))}", room - _GUTTER)]
         begin = remark.line + 1
-    return [*out, *_note("observed" if not out else "", "\n".join(lines[begin:]), room)]
+    return [*out, *_note_lines("observed" if not out else "", "\n".join(lines[begin:]), room)]
 
 
-def _pairs(label: str, pairs: Sequence[tuple[str, str]], room: int) -> list[Line]:
+def _pair_lines(label: str, pairs: Sequence[tuple[str, str]], room: int) -> list[Line]:
     """As people write them: `GPU Memory Usage: 1,985/8,126 MB`."""
     texts = [f"{name}: {value}" for name, value in pairs]
-    return _labelled(label, [("", texts)], room)
+    return _labelled_lines(label, [("", texts)], room)
 
 
-def _flow(label: str, parts: Sequence[str], room: int, role: str = "") -> list[Line]:
+def _flow_lines(label: str, parts: Sequence[str], room: int, role: str = "") -> list[Line]:
     """Short parts one after the other, broken between them only."""
     rows: list[Line] = []
     for part in parts:
         piece: Span = (part, role)
         longer = line(*rows[-1], (" · ", "quiet"), piece) if rows else line(piece)
-        if rows and cells(longer) <= room - _GUTTER:
+        if rows and line_width(longer) <= room - _GUTTER:
             rows[-1] = longer
         else:
             rows += [line((text, role)) for text in wrap(part, room - _GUTTER)]
@@ -97,11 +99,11 @@ def _with_label(label: str, text: Line) -> Line:
     return line((f"{label[: _GUTTER - 1]:<{_GUTTER}}", "title"), *text)
 
 
-def _settings(version: Version) -> list[str]:
-    return list(_shown(version))
+def _setting_texts(version: Version) -> list[str]:
+    return list(_format_settings(version))
 
 
-def _shown(version: Version) -> Iterator[str]:
+def _format_settings(version: Version) -> Iterator[str]:
     if version.command:
         yield clean_line(" ".join(version.command))
     for name, value in version.train.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-_PRIVATE = 0x10E000  # in plane 16, which no font or emoji set uses
+_PRIVATE_USE_START = 0x10E000  # in plane 16, which no font or emoji set uses
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _UNSAFE = (
     *(c for c in range(0x20) if c not in (0x09, 0x0A)),
@@ -19,34 +19,34 @@ _UNSAFE = (
     *_BIDI,
     *range(0xD800, 0xE000),
 )
-_HIDE = {c: _PRIVATE + i for i, c in enumerate(_UNSAFE)}
-_BACK = {held: c for c, held in _HIDE.items()}
-_SIGN = {held: 0x2400 + c if c < 0x20 else 0x2421 if c == 0x7F else 0xFFFD for c, held in _HIDE.items()}
+_TO_PRIVATE = {c: _PRIVATE_USE_START + i for i, c in enumerate(_UNSAFE)}
+_FROM_PRIVATE = {held: c for c, held in _TO_PRIVATE.items()}
+_TO_VISIBLE = {held: 0x2400 + c if c < 0x20 else 0x2421 if c == 0x7F else 0xFFFD for c, held in _TO_PRIVATE.items()}
 
 
 # A search is quick; putting a character in place of another is not, and hardly ever needed.
 _ANY_UNSAFE = re.compile(f"[{''.join(map(re.escape, map(chr, _UNSAFE)))}]")
-_ANY_HELD = re.compile(f"[{chr(_PRIVATE)}-{chr(_PRIVATE + len(_UNSAFE) - 1)}]")
+_ANY_ENCODED = re.compile(f"[{chr(_PRIVATE_USE_START)}-{chr(_PRIVATE_USE_START + len(_UNSAFE) - 1)}]")
 
 
-def hold(text: str) -> str:
+def encode_unsafe(text: str) -> str:
     """`text` with every unsafe character as its private-use stand-in, of the same length."""
-    return text.translate(_HIDE) if _ANY_UNSAFE.search(text) else text
+    return text.translate(_TO_PRIVATE) if _ANY_UNSAFE.search(text) else text
 
 
-def give(text: str) -> str:
-    """The text that `hold` was given."""
-    return text if text.isascii() or not _ANY_HELD.search(text) else text.translate(_BACK)
+def decode_unsafe(text: str) -> str:
+    """The text that `encode_unsafe` was given."""
+    return text if text.isascii() or not _ANY_ENCODED.search(text) else text.translate(_FROM_PRIVATE)
 
 
-def show(text: str) -> str:
+def visible_text(text: str) -> str:
     """Held text with a visible sign (␛, �) for every stand-in, of the same length."""
-    return text if text.isascii() or not _ANY_HELD.search(text) else text.translate(_SIGN)
+    return text if text.isascii() or not _ANY_ENCODED.search(text) else text.translate(_TO_VISIBLE)
 
 
 def has_unsafe(text: str) -> bool:
     """Whether `text` holds characters that are shown as signs; line ends of a CRLF note do not count."""
-    return hold(text) != text if newline_of(text) == "\n" else has_unsafe(text.replace("\r\n", "\n"))
+    return encode_unsafe(text) != text if newline_of(text) == "\n" else has_unsafe(text.replace("\r\n", "\n"))
 
 
 def newline_of(text: str) -> Literal["\n", "\r\n"]:

@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """Something under way. `total` and `left` (seconds) are None where they are unknown."""
+class ProgressItem:
+    """Something under way. `total` and `seconds_left` (seconds) are None where they are unknown."""
 
     label: str
     done: int
     total: int | None
     unit: str = ""
-    left: float | None = None
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ResourceUsage:
     """What a live run takes of its machine: % of a core, bytes, number of processes, bytes of GPU memory."""
 
     cpu: float
@@ -32,7 +32,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupMember:
     """One run of a group, in a word: `best` is None before it has one."""
 
     run: str
@@ -42,18 +42,18 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunSummary:
     """One run as it stands.
 
     Attributes:
         resumable: it ended before its end.
         members: where it is one of a group that differs in the seed only, all of that group, by seed.
-        attempts: attempt → its first step, for the attempts after the first.
+        attempt_starts: attempt → its first step, for the attempts after the first.
         curves: those that are drawn, losses first.
         chance: metric and the value that guessing reaches.
-        remark: the latest warning of the trainer or the supervisor; "" without.
+        latest_warning: the latest warning of the trainer or the supervisor; "" without.
         measured: label and text of what was measured.
-        found: what its numbers say, the most severe first; None where that is not known yet.
+        findings: what its numbers say, the most severe first; None where that is not known yet.
     """
 
     version: str
@@ -66,14 +66,14 @@ class Run:
     epoch: int | None
     epochs: int | None
     step: int
-    bars: tuple[Bar, ...]
+    progress_items: tuple[ProgressItem, ...]
     curves: tuple[Curve, ...]
     best: tuple[str, float, int | None, int] | None
     chance: dict[str, float]
     steps_per_epoch: int | None
-    remark: str
-    share: Share | None
+    latest_warning: str
+    resource_usage: ResourceUsage | None
     measured: tuple[tuple[str, str], ...]
-    attempts: tuple[tuple[int, int], ...] = ()
-    members: tuple[Member, ...] = ()
-    found: tuple[Finding, ...] | None = None
+    attempt_starts: tuple[tuple[int, int], ...] = ()
+    members: tuple[GroupMember, ...] = ()
+    findings: tuple[Finding, ...] | None = None

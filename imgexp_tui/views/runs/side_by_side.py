@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imgexp_tui.reports.side_by_side import Entry, Part
+from imgexp_tui.reports.side_by_side import ComparisonRow, ComparisonSection
 from imgexp_tui.text import clean_line
 from imgexp_tui.views.styled import Line, Span, line, pad
 from imgexp_tui.views.wrap import wrap
 
-_LABEL, _NARROWEST = 20, 18
+_LABEL_WIDTH, _MIN_COLUMN_WIDTH = 20, 18
 _GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class VisibleSides:
     """Which sides are in sight: `first` and the following `count`, each `width` cells wide."""
 
     first: int
@@ -23,49 +23,49 @@ class Columns:
     width: int
 
 
-def columns(sides: int, first: int, room: int) -> Columns:
+def fit_sides(side_count: int, first: int, room: int) -> VisibleSides:
     """As many sides as fit `room` cells, from `first` on or, at the end, the last ones."""
-    fit = max(1, (room - _LABEL) // (_NARROWEST + len(_GAP)))
-    count = min(sides, fit)
-    width = max(8, (room - _LABEL) // max(1, count) - len(_GAP))
-    return Columns(max(0, min(first, sides - count)), count, width)
+    fit = max(1, (room - _LABEL_WIDTH) // (_MIN_COLUMN_WIDTH + len(_GAP)))
+    count = min(side_count, fit)
+    width = max(8, (room - _LABEL_WIDTH) // max(1, count) - len(_GAP))
+    return VisibleSides(max(0, min(first, side_count - count)), count, width)
 
 
-def head(names: Sequence[str], at: Columns, room: int) -> Line:
+def header_row(names: Sequence[str], visible: VisibleSides, room: int) -> Line:
     """The versions' names above their columns."""
-    spans: list[Span | str] = [pad_text("", _LABEL)]
-    for name in names[at.first : at.first + at.count]:
-        spans += [_GAP, *pad(line((clean_line(name), "strong")), at.width)]
+    spans: list[Span | str] = [pad_text("", _LABEL_WIDTH)]
+    for name in names[visible.first : visible.first + visible.count]:
+        spans += [_GAP, *pad(line((clean_line(name), "strong")), visible.width)]
     return pad(line(*spans), room)
 
 
-def beside_lines(parts: Sequence[Part], at: Columns, *, everything: bool) -> list[Line]:
-    """The parts under their titles; settings that are the same on all sides only where `everything` is wanted."""
+def side_by_side_lines(parts: Sequence[ComparisonSection], visible: VisibleSides, *, include_equal: bool) -> list[Line]:
+    """The parts under their titles; settings that are the same on all sides only where `include_equal` is wanted."""
     out: list[Line] = []
     for part in parts:
-        entries = [e for e in part.entries if everything or part.title != "settings" or e.differs]
-        same = len(part.entries) - len(entries)
+        entries = [e for e in part.rows if include_equal or part.title != "settings" or e.differs]
+        same = len(part.rows) - len(entries)
         title = line((part.title, "title"), (f"  {same} that are the same are left out" if same else "", "quiet"))
         out += [title] if not out else [(), title]
         for entry in entries:
-            out += _rows(entry, at)
+            out += _entry_rows(entry, visible)
     return out
 
 
-def _rows(entry: Entry, at: Columns) -> list[Line]:
+def _entry_rows(entry: ComparisonRow, visible: VisibleSides) -> list[Line]:
     """An entry, in as many rows as its longest cell needs."""
-    shown = range(at.first, at.first + at.count)
+    shown = range(visible.first, visible.first + visible.count)
     # A column's last two cells are for the mark, so that numbers stand in line with and without it.
-    cells = [wrap(entry.cells[i], at.width - 2) if entry.cells[i] else ["–"] for i in shown]
+    cells = [wrap(entry.cells[i], visible.width - 2) if entry.cells[i] else ["–"] for i in shown]
     rows = []
     for y in range(max(map(len, cells))):
         label = clean_line(entry.label) if y == 0 else ""
-        spans: list[Span | str] = [(pad_text(f" {label}", _LABEL), "quiet")]
+        spans: list[Span | str] = [(pad_text(f" {label}", _LABEL_WIDTH), "quiet")]
         for i, texts in zip(shown, cells, strict=True):
             text = texts[y] if y < len(texts) else ""
-            ahead = entry.best == i and y == 0
+            ahead = entry.best_index == i and y == 0
             role = "strong" if ahead else "quiet" if not entry.cells[i] else ""
-            spans += [_GAP, *pad(line((text, role), (" ◂" if ahead else "", "good")), at.width)]
+            spans += [_GAP, *pad(line((text, role), (" ◂" if ahead else "", "good")), visible.width)]
         rows.append(line(*spans))
     return rows
 

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import math
 
-from imgexp_tui.text import clean_line, duration
+from imgexp_tui.text import clean_line, format_duration
 from imgexp_tui.views.charts import sparkline
 from imgexp_tui.views.charts.curve import Curve
-from imgexp_tui.views.notes.quotable_figures import value_of
-from imgexp_tui.views.runs.model import Run
+from imgexp_tui.views.notes.quotable_figures import format_metric_value
+from imgexp_tui.views.runs.model import RunSummary
 from imgexp_tui.views.runs.panel import curve_rows
 from imgexp_tui.views.runs.version_table import state_span
-from imgexp_tui.views.styled import Line, cells, cut, fitting, line
+from imgexp_tui.views.styled import Line, join_fitting, line, line_width, truncate_line
 from imgexp_tui.views.wrap import wrap
 
-_TALLEST = 10
+_MAX_CURVE_HEIGHT = 10
 _GAP = ("   ", "")
 
 
-def column(version: str, run: Run | None, room: int, height: int) -> list[Line]:
+def sidebar_lines(version: str, run: RunSummary | None, room: int, height: int) -> list[Line]:
     """State, curves and what was measured, in lines of `room` cells; the curves share what is left of `height`."""
     if run is None:
         return [line((f"{version} has no run yet.", "quiet")), line(("Its curves will stand here.", "quiet"))]
-    top = [fitting([line(state_span(run.state)), line(_progress(run)), line((_left(run), "quiet"))], _GAP, room)]
+    top = [
+        join_fitting(
+            [line(state_span(run.state)), line(_format_progress(run)), line((_format_time_left(run), "quiet"))],
+            _GAP,
+            room,
+        )
+    ]
     if not run.live:
         top += [line((text, "quiet")) for text in wrap(run.evidence, room)]
-    if run.remark:
-        top.append(cut(line(("! ", "warn"), run.remark), room))
+    if run.latest_warning:
+        top.append(truncate_line(line(("! ", "warn"), run.latest_warning), room))
     figures = [line(text) for label, said in run.measured for text in wrap(f"{label}: {said}", room)]
     losses = [curve for curve in run.curves if curve.metric.endswith("loss")]
     others = [curve for curve in run.curves if curve not in losses]
@@ -36,78 +42,86 @@ def column(version: str, run: Run | None, room: int, height: int) -> list[Line]:
         losses, others = list(run.curves), []
     each = (free - len(others)) // len(losses) if losses else 0
     spaced = each >= 5
-    rows = max(2, min(_TALLEST, each - (2 if spaced else 1)))
+    rows = max(2, min(_MAX_CURVE_HEIGHT, each - (2 if spaced else 1)))
     body: list[Line] = []
     for curve in losses:
-        body += [(), _head(run, curve, room)] if spaced else [_head(run, curve, room)]
+        body += [(), _curve_header(run, curve, room)] if spaced else [_curve_header(run, curve, room)]
         body += curve_rows(run, curve, room, rows)
-    body += [_head(run, curve, room) for curve in others]
+    body += [_curve_header(run, curve, room) for curve in others]
     return [*top, *body, *([(), *figures] if figures else [])]
 
 
-def below(run: Run | None, room: int) -> list[Line]:
+def two_line_summary(run: RunSummary | None, room: int) -> list[Line]:
     """The same in two lines: where it stands with what was measured, and its losses."""
     if run is None:
         return [line(("no run yet", "quiet"))]
     measured = [line((f"{label}: {said}", "quiet")) for label, said in run.measured]
-    first = [line(state_span(run.state)), line(_progress(run)), line((_left(run), "quiet")), *measured]
-    return [fitting(first, ("  ", ""), room), _losses(run, room)]
+    first = [
+        line(state_span(run.state)),
+        line(_format_progress(run)),
+        line((_format_time_left(run), "quiet")),
+        *measured,
+    ]
+    return [join_fitting(first, ("  ", ""), room), _loss_line(run, room)]
 
 
-def _losses(run: Run, room: int) -> Line:
+def _loss_line(run: RunSummary, room: int) -> Line:
     """Name, a row of blocks and the values of each loss; what is validated stands first."""
     told = []
     for curve in reversed([curve for curve in run.curves if curve.metric.endswith("loss")]):
         role = curve.metric.partition("/")[0]
-        best = [(" best ", "quiet"), (_best(run, curve), "")] if role == "valid" or len(run.curves) == 1 else []
-        value = line(" ", (value_of(curve.metric, curve.last), "strong"), *best)
-        told.append((line((f"{_name(curve)} ", role)), curve, value, role))
-    taken = sum(cells(name) + cells(value) for name, _, value, _ in told) + 3 * (len(told) - 1)
+        best = [(" best ", "quiet"), (_format_best(run, curve), "")] if role == "valid" or len(run.curves) == 1 else []
+        value = line(" ", (format_metric_value(curve.metric, curve.last_value), "strong"), *best)
+        told.append((line((f"{_curve_name(curve)} ", role)), curve, value, role))
+    taken = sum(line_width(name) + line_width(value) for name, _, value, _ in told) + 3 * (len(told) - 1)
     each = max(4, (room - taken) // max(1, len(told)))
-    parts = [line(*name, (sparkline.blocks(_seen(curve), each), role), *value) for name, curve, value, role in told]
-    return fitting(parts, _GAP, room)
+    parts = [
+        line(*name, (sparkline.block_sparkline(_bucket_highs(curve), each), role), *value)
+        for name, curve, value, role in told
+    ]
+    return join_fitting(parts, _GAP, room)
 
 
-def _head(run: Run, curve: Curve, room: int) -> Line:
+def _curve_header(run: RunSummary, curve: Curve, room: int) -> Line:
     """Name, current and best value, and what guessing reaches."""
     role = curve.metric.partition("/")[0]
-    parts = [line((_name(curve), role), "  ", (value_of(curve.metric, curve.last), "strong"))]
+    parts = [line((_curve_name(curve), role), "  ", (format_metric_value(curve.metric, curve.last_value), "strong"))]
     if curve.best:
-        whole, short = _best(run, curve), value_of(curve.metric, curve.best[0])
-        fits = cells(parts[0]) + len("  best ") + len(whole) <= room
+        whole, short = _format_best(run, curve), format_metric_value(curve.metric, curve.best[0])
+        fits = line_width(parts[0]) + len("  best ") + len(whole) <= room
         parts.append(line(("best ", "quiet"), whole if fits else short))
     chance = run.chance.get(curve.metric)
     if chance is not None:
-        parts.append(line((f"chance {value_of(curve.metric, chance)}", "chance")))
-    return fitting(parts, ("  ", ""), room)
+        parts.append(line((f"chance {format_metric_value(curve.metric, chance)}", "chance")))
+    return join_fitting(parts, ("  ", ""), room)
 
 
-def _name(curve: Curve) -> str:
+def _curve_name(curve: Curve) -> str:
     return clean_line(curve.metric.replace("/", " "))
 
 
-def _best(run: Run, curve: Curve) -> str:
+def _format_best(run: RunSummary, curve: Curve) -> str:
     """Its best value and where: the epoch if it was an epoch's end, the step otherwise."""
     if curve.best is None:
         return "–"
     value, step = curve.best
     epoch = run.steps_per_epoch and step % run.steps_per_epoch == 0
     at = f"epoch {step // run.steps_per_epoch}" if run.steps_per_epoch and epoch else f"step {step:,}"
-    return f"{value_of(curve.metric, value)} ({at})"
+    return f"{format_metric_value(curve.metric, value)} ({at})"
 
 
-def _seen(curve: Curve) -> list[float]:
+def _bucket_highs(curve: Curve) -> list[float]:
     """The highest value of every bucket that has one, and a gap where a value was not finite."""
-    found = zip(curve.highs, curve.broken, strict=True)
+    found = zip(curve.highs, curve.non_finite, strict=True)
     return [math.nan if broken else high for high, broken in found if broken or not math.isnan(high)]
 
 
-def _progress(run: Run) -> str:
+def _format_progress(run: RunSummary) -> str:
     if run.epoch is None:
         return f"step {run.step:,}" if run.step else ""
     return f"epoch {run.epoch}/{run.epochs}" if run.epochs else f"epoch {run.epoch}"
 
 
-def _left(run: Run) -> str:
-    left = next((bar.left for bar in run.bars if bar.label == "run"), None)
-    return "" if left is None else f"{duration(left)} left"
+def _format_time_left(run: RunSummary) -> str:
+    left = next((bar.seconds_left for bar in run.progress_items if bar.label == "run"), None)
+    return "" if left is None else f"{format_duration(left)} left"

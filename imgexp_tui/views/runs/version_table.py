@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.text import age, clean_line, first_line, fit, number
-from imgexp_tui.views.lab import Row
-from imgexp_tui.views.styled import Line, Span, cells, line, pad
+from imgexp_tui.text import clean_line, first_line, format_age, format_number, truncate
+from imgexp_tui.views.lab import VersionRow
+from imgexp_tui.views.styled import Line, Span, line, line_width, pad
 
-GLYPHS = {
+STATE_SIGNS = {
     "queued": ("◌", "warn"),
     "running": ("●", "live"),
     "no heartbeat": ("◍", "warn"),
@@ -23,148 +23,164 @@ GLYPHS = {
 }
 """State → its sign and role; the word always stands beside it."""
 _GAP = "  "
-_WIDE = 120
-_LOSS = len("train 0.7119")
-_HEADS = ("name", "base", "state", "best loss", "accuracy", "epoch", "curve", "summary", "notes")
-_SHORT = {"best loss": "loss", "accuracy": "acc", "notes": "age"}
-_RIGHT = {"best loss", "accuracy", "epoch", "notes"}
+_WIDE_FROM = 120
+_LOSS_WIDTH = len("train 0.7119")
+_COLUMN_NAMES = ("name", "base", "state", "best loss", "accuracy", "epoch", "curve", "summary", "notes")
+_SHORT_NAMES = {"best loss": "loss", "accuracy": "acc", "notes": "age"}
+_RIGHT_ALIGNED = {"best loss", "accuracy", "epoch", "notes"}
 
 
 def state_span(state: str) -> Span:
     """A state as sign and word."""
-    sign, role = GLYPHS.get(state, ("", ""))
+    sign, role = STATE_SIGNS.get(state, ("", ""))
     return f"{sign} {state}".strip(), role
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class TableColumns:
     """The columns of a table that is `room` cells wide; equal ones lay out the same."""
 
     room: int
     widths: tuple[tuple[str, int], ...]
-    curve: int
+    curve_width: int
 
-    def head(self) -> Line:
+    def header_row(self) -> Line:
         """The line above the versions."""
-        wide = self.room >= _WIDE
-        texts = {name: line((name if wide else _SHORT.get(name, name), "quiet")) for name, _ in self.widths}
-        return self._laid_out(line("  "), texts)
+        wide = self.room >= _WIDE_FROM
+        texts = {name: line((name if wide else _SHORT_NAMES.get(name, name), "quiet")) for name, _ in self.widths}
+        return self._layout_row(line("  "), texts)
 
-    def row(self, version: Version, row: Row | None, *, draft: bool, here: bool, now: float | None = None) -> Line:
-        """A version's line; `row` is None while its runs are not known yet."""
-        mark = line(("▌" if here else " ", "mark"), ("!", "bad") if version.problems else " ")
-        return self._laid_out(mark, _texts(version, row, self, draft=draft, here=here, now=now))
+    def version_row(
+        self, version: Version, row: VersionRow | None, *, has_draft: bool, is_selected: bool, now: float | None = None
+    ) -> Line:
+        """A version's line; `version_row` is None while its runs are not known yet."""
+        mark = line(("▌" if is_selected else " ", "mark"), ("!", "bad") if version.problems else " ")
+        return self._layout_row(
+            mark, _cell_lines(version, row, self, has_draft=has_draft, is_selected=is_selected, now=now)
+        )
 
-    def _laid_out(self, mark: Line, texts: dict[str, Line]) -> Line:
+    def _layout_row(self, mark: Line, texts: dict[str, Line]) -> Line:
         parts: list[Span | str] = [*mark]
         for i, (name, width) in enumerate(self.widths):
             text = pad(texts[name], width)
-            if name in _RIGHT and (short := width - cells(texts[name])) > 0:
+            if name in _RIGHT_ALIGNED and (short := width - line_width(texts[name])) > 0:
                 text = line(" " * short, *texts[name])
             parts += [*text, _GAP if i + 1 < len(self.widths) else ""]
         return pad(line(*parts), self.room)
 
 
-def columns(room: int, versions: Iterable[Version], rows: dict[str, Row], drafts: frozenset[str]) -> Columns:
+def fit_columns(
+    room: int, versions: Iterable[Version], rows: dict[str, VersionRow], drafts: frozenset[str]
+) -> TableColumns:
     """The columns for these versions: as wide as their texts, the summary takes what is left.
 
     What a run will measure has its place from the beginning: in its first epoch nothing moves sideways.
     """
-    wide = room >= _WIDE
+    wide = room >= _WIDE_FROM
     versions = list(versions)
     known = [rows[v.name] for v in versions if v.name in rows]
     sizes = {
         "name": max([4, *(min(len(v.name), 24 if wide else 12) for v in versions)]),
         "base": max([4, *(min(len(v.base or ""), 16) for v in versions)]) if wide else 0,
-        "state": max([10, *(len(row.state) + 2 + len(_group(row)) for row in known)]),
-        "best loss": max([_LOSS, *(len(_best(row)) for row in known)]),
+        "state": max([10, *(len(row.state) + 2 + len(_format_seed_progress(row)) for row in known)]),
+        "best loss": max([_LOSS_WIDTH, *(len(_format_best(row)) for row in known)]),
         "accuracy": 8 if wide else 4,
-        "epoch": max([5, *(max(len(_epoch(row)), 2 * len(str(row.epochs or 0)) + 1) for row in known)]),
+        "epoch": max([5, *(max(len(_format_epoch(row)), 2 * len(str(row.epochs or 0)) + 1) for row in known)]),
         "curve": 24 if wide else 8,
         "summary": 0,
         "notes": 5 if wide or drafts else 3,
     }
-    names = [name for name in _HEADS if sizes[name] or name == "summary"]
+    names = [name for name in _COLUMN_NAMES if sizes[name] or name == "summary"]
     taken = 2 + sum(sizes.values()) + len(_GAP) * (len(names) - 1)
     sizes["summary"] = max(0, room - taken)
-    return Columns(room, tuple((name, sizes[name]) for name in names), sizes["curve"])
+    return TableColumns(room, tuple((name, sizes[name]) for name in names), sizes["curve"])
 
 
-def _texts(
-    version: Version, row: Row | None, at: Columns, *, draft: bool, here: bool, now: float | None
+def _cell_lines(
+    version: Version,
+    row: VersionRow | None,
+    columns: TableColumns,
+    *,
+    has_draft: bool,
+    is_selected: bool,
+    now: float | None,
 ) -> dict[str, Line]:
-    row = row or Row()
+    row = row or VersionRow()
     summary = first_line(version.summary)
-    borrowed = "quiet" if row.borrowed else ""
+    borrowed = "quiet" if row.is_from_other_run else ""
     curve_role = "train" if row.metric.startswith("train") else "valid"
     return {
-        "name": line((fit(clean_line(version.name), 24), "strong" if here else "quiet" if version.archived else "")),
+        "name": line(
+            (truncate(clean_line(version.name), 24), "strong" if is_selected else "quiet" if version.archived else "")
+        ),
         "base": line((clean_line(version.base or ""), "quiet")),
-        "state": line(_state(version, row)),
-        "best loss": line((_best(row), "quiet" if row.borrowed else "strong")),
+        "state": line(_state_cell(version, row)),
+        "best loss": line((_format_best(row), "quiet" if row.is_from_other_run else "strong")),
         "accuracy": line(("" if row.accuracy is None else f"{row.accuracy * 100:.0f} %", borrowed)),
-        "epoch": line((_epoch(row), "" if row.live else "quiet")),
-        "curve": line((_curve(row, at.curve), curve_role)),
+        "epoch": line((_format_epoch(row), "" if row.live else "quiet")),
+        "curve": line((_curve_sparkline(row, columns.curve_width), curve_role)),
         "summary": line((summary or "no summary yet", "" if summary else "quiet")),
-        "notes": line(("draft", "warn") if draft else (how_old(row.written, now), "quiet")),
+        "notes": line(("draft", "warn") if has_draft else (format_row_age(row.notes_changed, now), "quiet")),
     }
 
 
-def _state(version: Version, row: Row) -> Span:
+def _state_cell(version: Version, row: VersionRow) -> Span:
     if row.state:
         text, role = state_span(row.state)
-        return text + _group(row), role
+        return text + _format_seed_progress(row), role
     if not version.runnable:
         return "! broken", "bad"
     return "– no run", "quiet"
 
 
-def _group(row: Row) -> str:
+def _format_seed_progress(row: VersionRow) -> str:
     """How many of the seeds that were started together have ended."""
-    return f" {row.group[0]}/{row.group[1]}" if row.group else ""
+    return f" {row.seed_progress[0]}/{row.seed_progress[1]}" if row.seed_progress else ""
 
 
-def _best(row: Row) -> str:
+def _format_best(row: VersionRow) -> str:
     """The best loss, over seeds with its spread; a training loss, which is no fair judge, says so."""
     if row.best is None:
         return ""
-    if row.seeds and not row.metric.startswith("train"):
-        return f"{number(row.seeds[0])} ±{number(row.seeds[1])}"
-    return f"train {number(row.best)}" if row.metric.startswith("train") else number(row.best)
+    if row.seed_stats and not row.metric.startswith("train"):
+        return f"{format_number(row.seed_stats[0])} ±{format_number(row.seed_stats[1])}"
+    return f"train {format_number(row.best)}" if row.metric.startswith("train") else format_number(row.best)
 
 
-def _epoch(row: Row) -> str:
+def _format_epoch(row: VersionRow) -> str:
     if row.epoch is None:
         return ""
     return f"{row.epoch}/{row.epochs}" if row.epochs else str(row.epoch)
 
 
-def how_old(written: float | None, now: float | None) -> str:
+def format_row_age(notes_changed: float | None, now: float | None) -> str:
     """The age of notes in minutes or more, as of `now`; "" without a time of writing."""
-    return "" if written is None else age(max(0.0, (time.time() if now is None else now) - written))
+    return "" if notes_changed is None else format_age(max(0.0, (time.time() if now is None else now) - notes_changed))
 
 
-def versions_told(count: int) -> str:
+def format_version_count(count: int) -> str:
     """How many versions there are, in words."""
     return "1 version" if count == 1 else f"{count:,} versions"
 
 
-def header(title: str, live: int, queued: int, count: int, room: int, shown: int | None = None) -> Line:
+def app_header(
+    title: str, live_count: int, queued_count: int, count: int, room: int, displayed_count: int | None = None
+) -> Line:
     """The app's first line: what lab this is, how many runs are under way, how many versions there are, and shown."""
     name = line((" imgexp-tui ", "title"), " ", (clean_line(title), "strong"))
-    running = live - queued
+    running = live_count - queued_count
     under_way = (f"● {running:,} running", "live") if running else ("nothing running", "quiet")
-    waiting = (f" · {queued:,} queued", "warn") if queued else ("", "")
-    versions = versions_told(count)
-    if shown is not None and shown != count:
-        versions = f"{shown:,} of {versions}"
+    waiting = (f" · {queued_count:,} queued", "warn") if queued_count else ("", "")
+    versions = format_version_count(count)
+    if displayed_count is not None and displayed_count != count:
+        versions = f"{displayed_count:,} of {versions}"
     right = line(under_way, waiting, (f" · {versions} ", "quiet"))
-    return pad(name, room) if cells(right) > room // 2 else line(*pad(name, room - cells(right)), *right)
+    return pad(name, room) if line_width(right) > room // 2 else line(*pad(name, room - line_width(right)), *right)
 
 
-def _curve(row: Row, room: int) -> str:
-    if not row.spark:
+def _curve_sparkline(row: VersionRow, room: int) -> str:
+    if not row.sparkline:
         return ""
-    from imgexp_tui.views.charts.sparkline import blocks  # late: the first frame has no curves
+    from imgexp_tui.views.charts.sparkline import block_sparkline  # late: the first frame has no curves
 
-    return blocks(row.spark, room)
+    return block_sparkline(row.sparkline, room)

@@ -18,16 +18,16 @@ from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.launchers.slurm import api
 
-IN_JOB = "job"
+JOB_ARGUMENT = "job"
 """The supervisor's second argument, where it is a job."""
-_TRIES, _PAUSE = 3, 5.0
+_REQUEUE_TRIES, _REQUEUE_PAUSE = 3, 5.0
 """How often Slurm is asked to queue the job again, and with how many seconds between."""
 _PREEMPTED = "Slurm needs its place for another job, or its node"
-_STARTING = 5.0
+_CONTROLLER_TIMEOUT = 5.0
 """Seconds that the controller may take to say how often the job was started before."""
 
 
-class Fate(Enum):
+class EvictionOutcome(Enum):
     """What becomes of a job that Slurm takes back."""
 
     AGAIN = "Slurm has queued it again"
@@ -37,95 +37,95 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Eviction:
     """That Slurm takes the job back, and why, for people."""
 
-    fate: Fate
-    why: str
+    outcome: EvictionOutcome
+    reason: str
 
 
 class SlurmJob:
     """The job that this process is.
 
     Attributes:
-        number: Slurm's id.
+        job_id: Slurm's id.
         gpus: the GPUs that Slurm gave, as CUDA_VISIBLE_DEVICES numbers them.
     """
 
     def __init__(self, run: RunDir, environ: Mapping[str, str]) -> None:
-        self._mark = run.path / api.STOP_MARK
+        self._stop_mark = run.path / api.STOP_MARK
         self._environ = environ
-        self._starts = 0
+        self._restart_count = 0
         request = Request.read(run)
         self._uuid = request.uuid if request else ""
-        self.number = environ["SLURM_JOB_ID"]
+        self.job_id = environ["SLURM_JOB_ID"]
         words = environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         self.gpus = tuple(int(word) for word in words if word.isdecimal())
 
     @property
     def launcher(self) -> str:
         """As `Process` holds it."""
-        return f"slurm {self.number}"
+        return f"slurm {self.job_id}"
 
-    def begin(self) -> None:
+    def read_restart_count(self) -> None:
         """Note how often the job was started before. After a failure of the controller its variable is not set,
         however often that was."""
         if "SLURM_RESTART_COUNT" in self._environ:
-            self._starts = _whole(self._environ["SLURM_RESTART_COUNT"])
+            self._restart_count = _int_or_zero(self._environ["SLURM_RESTART_COUNT"])
             return
         with contextlib.suppress(api.SlurmError):
-            api.require_controller(_STARTING)
-            self._starts = _whole(self._facts().get("Restarts", ""))
+            api.require_controller(_CONTROLLER_TIMEOUT)
+            self._restart_count = _int_or_zero(self._job_fields().get("Restarts", ""))
 
-    def stop_asked(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether the mark is there."""
-        return self._mark.exists()
+        return self._stop_mark.exists()
 
-    def forget_stop(self) -> None:
+    def clear_stop_request(self) -> None:
         """Take the mark away: it was answered."""
-        self._mark.unlink(missing_ok=True)
+        self._stop_mark.unlink(missing_ok=True)
 
-    def taken(self, signum: int) -> Taken:
+    def explain_eviction(self, signum: int) -> Eviction:
         """What the signal means that the job got without the app's doing."""
         try:
-            facts = self._facts()
+            facts = self._job_fields()
         except api.SlurmError:
             facts = {}
         preempted = facts.get("PreemptTime", "None") not in ("None", "N/A")
         if signum == signal.SIGUSR2:
-            return Taken(Fate.ASK, _PREEMPTED if preempted else "its time limit is near")
+            return Eviction(EvictionOutcome.ASK, _PREEMPTED if preempted else "its time limit is near")
         if not facts:
-            return Taken(Fate.UNKNOWN, "Slurm takes the job back and does not say why")
-        if _whole(facts.get("Restarts", "")) > self._starts:
-            return Taken(Fate.AGAIN, _PREEMPTED)
+            return Eviction(EvictionOutcome.UNKNOWN, "Slurm takes the job back and does not say why")
+        if _int_or_zero(facts.get("Restarts", "")) > self._restart_count:
+            return Eviction(EvictionOutcome.AGAIN, _PREEMPTED)
         if "TimeLimit" in facts.get("Reason", "") or facts.get("JobState") == "TIMEOUT":
-            return Taken(Fate.ASK, "its time limit is over")
+            return Eviction(EvictionOutcome.ASK, "its time limit is over")
         if preempted:
-            return Taken(Fate.ASK, _PREEMPTED)
+            return Eviction(EvictionOutcome.ASK, _PREEMPTED)
         if facts.get("JobState") == "RUNNING":
-            return Taken(Fate.ASK, "Slurm asks it to end")
-        return Taken(Fate.CANCELLED, f"Slurm job {self.number} was cancelled, but not by this app")
+            return Eviction(EvictionOutcome.ASK, "Slurm asks it to end")
+        return Eviction(EvictionOutcome.CANCELLED, f"Slurm job {self.job_id} was cancelled, but not by this app")
 
     def requeue(self) -> str:
         """Ask Slurm to end this job and start it again later; "" where it will, else why not."""
         told = ""
-        for left in reversed(range(_TRIES)):
+        for left in reversed(range(_REQUEUE_TRIES)):
             try:
-                api.requeue(self.number)
+                api.requeue(self.job_id)
                 return ""
             except api.SlurmError as error:
                 told = str(error)
             if left:
-                time.sleep(_PAUSE)
+                time.sleep(_REQUEUE_PAUSE)
         return told
 
-    def _facts(self) -> dict[str, str]:
+    def _job_fields(self) -> dict[str, str]:
         """What Slurm says of this job. Its number may have gone to another one since."""
-        facts = api.facts(self.number)
+        facts = api.read_job_fields(self.job_id)
         if facts.get("JobName") != api.job_name(self._uuid):
-            raise api.SlurmError(f"Slurm job {self.number} is another one by now")
+            raise api.SlurmError(f"Slurm job {self.job_id} is another one by now")
         return facts
 
 
-def _whole(text: str) -> int:
+def _int_or_zero(text: str) -> int:
     return int(text) if text.isdecimal() else 0

@@ -11,15 +11,15 @@ from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner.launchers.slurm import api
-from imgexp_tui.runner.signals import send
+from imgexp_tui.runner.signals import send_signals
 from imgexp_tui.runner.supervisor.outcome import CANCELLED
 
-_PATIENCE = 20.0
+_SETTLE_TIMEOUT = 20.0
 """Seconds for a job to leave Slurm's queue, or to come back into it."""
-_PACE = 0.3
+_POLL_INTERVAL = 0.3
 
 
-def stop(run: RunDir, process: Process) -> None:
+def stop_job(run: RunDir, process: Process) -> None:
     """Ask a run to stop: a job that waits is cancelled, the supervisor of one that runs is told.
 
     Never a bare `scancel` of a running job: Slurm would kill it after its own KillWait, whatever the run's grace.
@@ -30,42 +30,42 @@ def stop(run: RunDir, process: Process) -> None:
     """
     mark = run.path / api.STOP_MARK
     durable.replace(mark, process.uuid.encode())
-    if process.supervisor and send(process.supervisor, signal.SIGINT):
+    if process.supervisor and send_signals(process.supervisor, signal.SIGINT):
         return
     try:
-        job = _settled(run, process)
-        if job and job.waits:
+        job = _wait_for_settled_job(run, process)
+        if job and job.is_waiting:
             api.cancel(job, process.uuid)
-            job = _settled(run, process, cancelled=True)
-    except api.Silent as error:
+            job = _wait_for_settled_job(run, process, cancelled=True)
+    except api.SlurmUnavailable as error:
         if process.trainer:
             return  # its supervisor looks for the mark by itself
-        raise api.Silent(f"{error}; the request stands: the run ends when its job hears of it") from None
-    if _under_other_hands(run, process):
+        raise api.SlurmUnavailable(f"{error}; the request stands: the run ends when its job hears of it") from None
+    if _was_taken_over(run, process):
         return
-    if job and job.waits:
-        raise api.SlurmError(f"Slurm job {job.number} is {job.state.lower()} still; the request stands")
-    if job and not job.ended:
-        api.send(job, process.uuid, signal.SIGINT)
+    if job and job.is_waiting:
+        raise api.SlurmError(f"Slurm job {job.job_id} is {job.state.lower()} still; the request stands")
+    if job and not job.has_ended:
+        api.send_to_job(job, process.uuid, signal.SIGINT)
     elif job and job.state == "CANCELLED":
         _write_end(run, process)
     else:
         mark.unlink(missing_ok=True)
-        raise api.SlurmError(f"Slurm {f'calls job {job.number} {job.state.lower()}' if job else 'knows no such job'}")
+        raise api.SlurmError(f"Slurm {f'calls job {job.job_id} {job.state.lower()}' if job else 'knows no such job'}")
 
 
-def _settled(run: RunDir, process: Process, *, cancelled: bool = False) -> api.Job | None:
+def _wait_for_settled_job(run: RunDir, process: Process, *, cancelled: bool = False) -> api.JobInfo | None:
     """The run's job once Slurm has made up its mind: not while it ends, nor, when it was cancelled, while it waits."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _SETTLE_TIMEOUT
     while True:
-        job = api.jobs().get(process.uuid)
-        passing = job is not None and (job.state == "COMPLETING" or (cancelled and job.waits))
-        if not passing or time.monotonic() > deadline or _under_other_hands(run, process):
+        job = api.list_jobs().get(process.uuid)
+        passing = job is not None and (job.state == "COMPLETING" or (cancelled and job.is_waiting))
+        if not passing or time.monotonic() > deadline or _was_taken_over(run, process):
             return job
-        time.sleep(_PACE)
+        time.sleep(_POLL_INTERVAL)
 
 
-def _under_other_hands(run: RunDir, process: Process) -> bool:
+def _was_taken_over(run: RunDir, process: Process) -> bool:
     """Whether a supervisor has written since: it minds the mark itself."""
     now, end = Process.read(run), Exit.read(run)
     return now != process or (end is not None and end.attempt >= process.attempt)
@@ -76,7 +76,7 @@ def _write_end(run: RunDir, process: Process) -> None:
     again = process.supervisor is not None
     detail = "as asked, while its job waited to start again" if again else CANCELLED.detail
     with contextlib.suppress(OSError):
-        events.log(run, "ended", f"stopped: {detail}", cause="stopped")
+        events.append_event(run, "ended", f"stopped: {detail}", cause="stopped")
     Exit(process.uuid, process.attempt, None, None, "stopped", detail, time.time()).write(run)
     with contextlib.suppress(OSError):
         (run.path / api.STOP_MARK).unlink(missing_ok=True)

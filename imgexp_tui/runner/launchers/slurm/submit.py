@@ -23,19 +23,19 @@ from typing import Any
 from imgexp_tui import durable
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.process_identity import identity
+from imgexp_tui.records.process_identity import identity_of
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.slurm_status import Told
+from imgexp_tui.records.slurm_status import SlurmStatus
 from imgexp_tui.runner.launchers import local
 from imgexp_tui.runner.launchers.slurm import api
-from imgexp_tui.runner.launchers.slurm.job import IN_JOB
-from imgexp_tui.runner.run_lock import Taken, take
+from imgexp_tui.runner.launchers.slurm.job import JOB_ARGUMENT
+from imgexp_tui.runner.run_lock import LockHeld, acquire_lock
 from imgexp_tui.text import clean_line
 
-_SBATCH_PATIENCE = 20
-_SPARE = 30
+_SBATCH_TIMEOUT = 20
+_TIME_LIMIT_MARGIN = 30
 """Seconds between the end of the grace period and the job's time limit, to write down what became of it."""
-_OURS = (
+_RESERVED_OPTIONS = (
     "job-name",
     "output",
     "error",
@@ -49,7 +49,7 @@ _OURS = (
     "no-requeue",
 )
 _GPU_OPTIONS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket", "tres-per-node", "tres-per-task")
-_NOT_PASSED = ("IMGEXP_RUN_DIR", "IMGEXP_RUN_UUID", "IMGEXP_GPUS", "CUDA_VISIBLE_DEVICES", "SBATCH_ARRAY_INX")
+_UNSET_VARIABLES = ("IMGEXP_RUN_DIR", "IMGEXP_RUN_UUID", "IMGEXP_GPUS", "CUDA_VISIBLE_DEVICES", "SBATCH_ARRAY_INX")
 """Variables of this process that mean something else in the job."""
 
 
@@ -60,33 +60,33 @@ def submit(run: RunDir, request: Request) -> str:
         SlurmError: Slurm has no such job, and the run's files are as before.
         OSError: the run's files cannot be written.
     """
-    given = _given(request.slurm)
+    given = _lab_options(request.slurm)
     api.require_controller()
-    with _alone(run):
-        (run.path / api.FOLDER).mkdir(mode=0o700, exist_ok=True)
-        before = _reserve(run, request)
+    with _submission_lock(run):
+        (run.path / api.SLURM_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        before = _write_waiting_process(run, request)
         with contextlib.suppress(FileNotFoundError):
             (run.path / api.STOP_MARK).unlink()
         asked = time.time()
         try:
-            number = _sbatch(run, request, given)
+            number = _run_sbatch(run, request, given)
         except api.SlurmError:
-            _put_back(run, before)
-            _withdraw(request)
+            _restore_process(run, before)
+            _cancel_possible_job(request)
             raise
-        Told(request.uuid, number, "PENDING", "", asked).write(run)
+        SlurmStatus(request.uuid, number, "PENDING", "", asked).write(run)
     with contextlib.suppress(OSError):
-        events.log(run, "queued", f"submitted to Slurm as job {number}", job=number)
+        events.append_event(run, "queued", f"submitted to Slurm as job {number}", job=number)
     return number
 
 
-def options_of(request: Request) -> dict[str, Any]:
+def sbatch_options(request: Request) -> dict[str, Any]:
     """sbatch's options for a request, without those that say what is run.
 
     Raises:
         SlurmError: an option is not for the lab to set, or Slurm does not answer.
     """
-    given = _given(request.slurm)
+    given = _lab_options(request.slurm)
     found: dict[str, Any] = {"ntasks": 1, **given}
     asks = request.gpus > 0 and not any(name in given for name in _GPU_OPTIONS)
     # As on a machine of one's own: where there are no GPUs, a run that could use one trains on CPUs.
@@ -95,24 +95,24 @@ def options_of(request: Request) -> dict[str, Any]:
     return found
 
 
-def _given(table: Mapping[str, Any]) -> dict[str, Any]:
+def _lab_options(table: Mapping[str, Any]) -> dict[str, Any]:
     found = {name.replace("_", "-"): value for name, value in table.items() if value is not False}
     for name in found:
-        if name in _OURS:
+        if name in _RESERVED_OPTIONS:
             raise api.SlurmError(f"[lab.slurm] {name} is set by the app; take it out of experiments.toml")
     return found
 
 
 @contextlib.contextmanager
-def _alone(run: RunDir) -> Iterator[None]:
+def _submission_lock(run: RunDir) -> Iterator[None]:
     """One submission at a time."""
-    me = identity(os.getpid())
+    me = identity_of(os.getpid())
     claim = run.path / ".submit"
     try:
-        if me and not take(claim, me):  # its holder died over it
+        if me and not acquire_lock(claim, me):  # its holder died over it
             claim.unlink()
-            take(claim, me)
-    except Taken:
+            acquire_lock(claim, me)
+    except LockHeld:
         raise api.SlurmError("it is being submitted already") from None
     try:
         yield
@@ -120,7 +120,7 @@ def _alone(run: RunDir) -> Iterator[None]:
         claim.unlink(missing_ok=True)
 
 
-def _reserve(run: RunDir, request: Request) -> bytes | None:
+def _write_waiting_process(run: RunDir, request: Request) -> bytes | None:
     """Say that the next attempt waits for a job; what `process.json` held before."""
     former, last = Process.read(run), Exit.read(run)
     before = run.process.read_bytes() if former else None
@@ -129,23 +129,23 @@ def _reserve(run: RunDir, request: Request) -> bytes | None:
     return before
 
 
-def _put_back(run: RunDir, before: bytes | None) -> None:
+def _restore_process(run: RunDir, before: bytes | None) -> None:
     if before is None:
         run.process.unlink(missing_ok=True)
     else:
         durable.replace(run.process, before)
 
 
-def _withdraw(request: Request) -> None:
+def _cancel_possible_job(request: Request) -> None:
     """Where `sbatch` did not come to an end the controller may have the job: it must not start later."""
     with contextlib.suppress(api.SlurmError):
         api.require_controller(2.0)
-        if job := api.jobs().get(request.uuid):
+        if job := api.list_jobs().get(request.uuid):
             api.cancel(job, request.uuid, also_running=True)
 
 
-def _sbatch(run: RunDir, request: Request, given: Mapping[str, Any]) -> str:
-    options = options_of(request)
+def _run_sbatch(run: RunDir, request: Request, lab_options: Mapping[str, Any]) -> str:
+    options = sbatch_options(request)
     from submitit import SlurmExecutor  # late: it takes a tenth of a second
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
@@ -153,33 +153,37 @@ def _sbatch(run: RunDir, request: Request, given: Mapping[str, Any]) -> str:
 
     class Executor(SlurmExecutor):  # type: ignore[misc]
         def _make_submission_command(self, submission_file_path: Path) -> list[str]:
-            unset = [word for variable in _NOT_PASSED for word in ("-u", variable)]
+            unset = [word for variable in _UNSET_VARIABLES for word in ("-u", variable)]
             # Options on the command line come before what SBATCH_… variables say.
             sbatch = ["sbatch", f"--job-name={name}", "--chdir=/", f"--output={folder}/%j.log", "--open-mode=append"]
-            limit = ["timeout", "--kill-after=2", str(_SBATCH_PATIENCE)]
+            limit = ["timeout", "--kill-after=2", str(_SBATCH_TIMEOUT)]
             return ["env", *unset, *limit, *sbatch, os.fspath(submission_file_path)]
 
-    folder = run.path / api.FOLDER
+    folder = run.path / api.SLURM_FOLDER
     executor = Executor(folder=folder)
     executor.update_parameters(
         job_name=name,
-        comment=clean_line(f"{run.version}/{run.run}"),
+        comment=clean_line(f"{run.version}/{run.run_id}"),
         time=None,  # the partition's own, unless the lab says otherwise
         wckey=None,
         stderr_to_stdout=True,
         use_srun=False,
-        additional_parameters={**options, "requeue": True, "signal": f"B:USR2@{math.ceil(request.grace) + _SPARE}"},
+        additional_parameters={
+            **options,
+            "requeue": True,
+            "signal": f"B:USR2@{math.ceil(request.grace) + _TIME_LIMIT_MARGIN}",
+        },
     )
     # `exec`: the batch shell becomes the supervisor, so that the signals that Slurm sends to the one reach the other.
     # Until the supervisor listens, a signal must not end it; the mark that asks to stop is found then.
-    words = [sys.executable, "-P", "-m", local.SUPERVISOR, os.fspath(run.path.absolute()), IN_JOB]
+    words = [sys.executable, "-P", "-m", local.SUPERVISOR_MODULE, os.fspath(run.path.absolute()), JOB_ARGUMENT]
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # submitit prints complaints: the app may have the terminal
             return str(executor._submit_command(f"trap '' INT USR2; exec {shlex.join(words)}").job_id)
     except (FailedJobError, FailedSubmissionError) as error:
         said = str(error)
         if not said.strip():
-            raise api.Silent(f"Slurm did not take the job within {_SBATCH_PATIENCE} s") from None
-        if api.is_silence(said):
-            raise api.Silent(f"Slurm does not answer: {api.sentence(said)}") from None
-        raise api.SlurmError(f"Slurm refuses the job: {api.sentence(said)}") from None
+            raise api.SlurmUnavailable(f"Slurm did not take the job within {_SBATCH_TIMEOUT} s") from None
+        if api.is_unreachable(said):
+            raise api.SlurmUnavailable(f"Slurm does not answer: {api.first_error(said)}") from None
+        raise api.SlurmError(f"Slurm refuses the job: {api.first_error(said)}") from None

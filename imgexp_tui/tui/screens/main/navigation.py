@@ -8,92 +8,97 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imgexp_tui.tui.screens.main.version_actions import VersionKeys
+from imgexp_tui.tui.screens.main.version_actions import VersionActions
 
 if TYPE_CHECKING:
-    from imgexp_tui.services.lab_watcher import Watcher
+    from imgexp_tui.services.lab_watcher import LabWatcher
 
 
-class ScreenKeys(VersionKeys):
+class Navigation(VersionActions):
     """What those keys do."""
 
-    _watcher: Watcher | None
+    _watcher: LabWatcher | None
 
     # What the main screen gives
 
-    def _made(self, name: str | None) -> None:
+    def _version_created(self, name: str | None) -> None:
         raise NotImplementedError
 
-    def _hurry(self) -> None:
+    def _refresh_now(self) -> None:
         raise NotImplementedError
 
-    def _return_to(self, version: str | None) -> None:
+    def _select_and_refresh(self, version: str | None) -> None:
         raise NotImplementedError
 
     # Keys
 
     def action_log(self) -> None:
-        run = self._look.run
-        if run is None or run.version != self._table.picked:
-            self._say(f"{self._table.picked} has no run yet.")
+        run = self._snapshot.run
+        if run is None or run.version != self._table.selected:
+            self._notify_user(f"{self._table.selected} has no run yet.")
             return
         from imgexp_tui.tui.screens.log import LogScreen
 
         self.app.push_screen(LogScreen(self._lab, run.version, run.run))
 
-    def action_answers(self) -> None:
-        run = self._look.run
-        if run is None or run.version != self._table.picked:
-            self._say(f"{self._table.picked} has no run yet.")
+    def action_predictions(self) -> None:
+        run = self._snapshot.run
+        if run is None or run.version != self._table.selected:
+            self._notify_user(f"{self._table.selected} has no run yet.")
             return
-        from imgexp_tui.tui.screens.predictions import AnswersScreen
+        from imgexp_tui.tui.screens.predictions import PredictionsScreen
 
-        self.app.push_screen(AnswersScreen(self._lab, run.version, run.run))
+        self.app.push_screen(PredictionsScreen(self._lab, run.version, run.run))
 
     def action_findings(self) -> None:
         from imgexp_tui.tui.screens.findings import FindingsScreen
 
-        if name := self._table.picked:
-            look = (lambda: self._look.run, lambda: self._look.notebook)
-            self.app.push_screen(FindingsScreen(self._lab, name, *look, self._hurry, self._evidence), self._made)
+        if name := self._table.selected:
+            look = (lambda: self._snapshot.run, lambda: self._snapshot.notebook)
+            self.app.push_screen(
+                FindingsScreen(self._lab, name, *look, self._refresh_now, self._open_evidence_chart),
+                self._version_created,
+            )
 
-    def _evidence(self, version: str, metric: str, steps: tuple[int | None, int | None]) -> None:
+    def _open_evidence_chart(self, version: str, metric: str, steps: tuple[int | None, int | None]) -> None:
         first, last = steps
-        self.charts([version], metric, None if first is None or last is None else (first, last))
+        self.open_charts([version], metric, None if first is None or last is None else (first, last))
 
     def action_charts(self) -> None:
-        row = self._look.rows.get(self._table.picked)
-        if row is None or not row.shown:
-            self._say(f"{self._table.picked} has no run yet.")
+        row = self._snapshot.rows.get(self._table.selected)
+        if row is None or not row.displayed_run:
+            self._notify_user(f"{self._table.selected} has no run yet.")
             return
-        self.charts([self._table.picked])
+        self.open_charts([self._table.selected])
 
-    def charts(self, versions: Sequence[str], metric: str = "", steps: tuple[int, int] | None = None) -> None:
+    def open_charts(self, versions: Sequence[str], metric: str = "", steps: tuple[int, int] | None = None) -> None:
         """Open the charts of some versions, at a metric and a stretch of steps where they are given."""
         from imgexp_tui.tui.screens.charts import ChartsScreen
-        from imgexp_tui.views.charts.model import Choice
+        from imgexp_tui.views.charts.model import ChartChoice
 
-        rows = self._look.rows
-        choices = [Choice(name, rows[name].shown if name in rows else "") for name in versions]
+        rows = self._snapshot.rows
+        choices = [ChartChoice(name, rows[name].displayed_run if name in rows else "") for name in versions]
         self.app.push_screen(ChartsScreen(self._lab, choices, metric, steps))
 
     def action_compare(self) -> None:
-        from imgexp_tui.tui.screens.compare import LeadersScreen
+        from imgexp_tui.tui.screens.compare import CompareScreen
 
-        self.app.push_screen(LeadersScreen(lambda: self._look, self._table.picked), self._return_to)
+        self.app.push_screen(CompareScreen(lambda: self._snapshot, self._table.selected), self._select_and_refresh)
 
     def action_ideas(self) -> None:
         from imgexp_tui.tui.screens.ideas import IdeasScreen
 
-        self.app.push_screen(IdeasScreen(self._lab, lambda: self._look.notebook, self._hurry), self._made)
+        self.app.push_screen(
+            IdeasScreen(self._lab, lambda: self._snapshot.notebook, self._refresh_now), self._version_created
+        )
 
     def action_queue(self) -> None:
         from imgexp_tui.tui.screens.queue import QueueScreen
 
-        self.app.push_screen(QueueScreen(self._lab), self._return_to)
+        self.app.push_screen(QueueScreen(self._lab), self._select_and_refresh)
 
     def action_monitor(self) -> None:
         from imgexp_tui.tui.screens.monitor import MonitorScreen
 
         if self._watcher:
-            self.app.push_screen(MonitorScreen(self._lab, self._watcher.machine), self._return_to)
+            self.app.push_screen(MonitorScreen(self._lab, self._watcher.machine), self._select_and_refresh)

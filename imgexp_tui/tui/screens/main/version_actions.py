@@ -16,17 +16,17 @@ from textual import work
 from textual.binding import Binding
 
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.services.version_filter import Sieve
-from imgexp_tui.tui.widgets.base.styled_view import LineScreen
+from imgexp_tui.services.version_filter import VersionFilter
+from imgexp_tui.tui.widgets.base.styled_view import StyledScreen
 from imgexp_tui.tui.widgets.main.version_table import VersionTable
-from imgexp_tui.views.lab import Look
+from imgexp_tui.views.lab import LabSnapshot
 
 if TYPE_CHECKING:
     from imgexp_tui.notebook.model import Notebook
     from imgexp_tui.notebook.search import Hit
     from imgexp_tui.tui.widgets.main.filter_bar import FilterBar
 
-KEYS = [
+VERSION_BINDINGS = [
     Binding("slash", "find", "Find", tooltip="Search all notes and settings"),
     Binding("f", "filter", "Filter", tooltip="Show the versions that fit: state:failed tag:seed valid/loss<0.3 words"),
     Binding("v", "version", "Version", tooltip="Rename, tag, archive, move or delete this version"),
@@ -37,35 +37,35 @@ KEYS = [
 ]
 
 
-class VersionKeys(LineScreen[None]):
+class VersionActions(StyledScreen[None]):
     """What the keys above do."""
 
     _lab: Path
-    _look: Look
+    _snapshot: LabSnapshot
     _table: VersionTable
 
     def __init__(self) -> None:
         super().__init__()
-        self._sieve = Sieve()
-        self._bar: FilterBar | None = None
-        self._searched: tuple[str, int] = ("", 0)
-        self._moved_in: Notebook | None = None
+        self._version_filter = VersionFilter()
+        self._filter_bar: FilterBar | None = None
+        self._last_search: tuple[str, int] = ("", 0)
+        self._moved_in_notebook: Notebook | None = None
 
     # What the main screen gives
 
     def _draw(self) -> None:
         raise NotImplementedError
 
-    def _version(self) -> Version | None:
+    def _selected_version(self) -> Version | None:
         raise NotImplementedError
 
-    def _do(self, deed: Callable[[], str]) -> Coroutine[Any, Any, bool]:
+    def _run_in_thread(self, action: Callable[[], str]) -> Coroutine[Any, Any, bool]:
         raise NotImplementedError
 
     def _confirm(self, question: str, yes: str, no: str) -> Coroutine[Any, Any, bool]:
         raise NotImplementedError
 
-    def _say(self, sentence: str, severity: str = "information") -> None:
+    def _notify_user(self, sentence: str, severity: str = "information") -> None:
         raise NotImplementedError
 
     def action_edit(self, field: str, line: int = 0) -> None:
@@ -74,52 +74,52 @@ class VersionKeys(LineScreen[None]):
     # Search
 
     def action_find(self) -> None:
-        if self._look.notebook is None:
-            self._say(self._look.trouble, "error")
+        if self._snapshot.notebook is None:
+            self._notify_user(self._snapshot.problem, "error")
             return
-        from imgexp_tui.tui.screens.search import FindScreen
+        from imgexp_tui.tui.screens.search import SearchScreen
 
-        screen = FindScreen(self._look.notebook, *self._searched)
+        screen = SearchScreen(self._snapshot.notebook, *self._last_search)
 
         def ended(hit: Hit | None) -> None:
-            self._searched = screen.sought, screen.at
+            self._last_search = screen.search_text, screen.selected_index
             if hit:
-                self._go_to(hit)
+                self._open_hit(hit)
 
         self.app.push_screen(screen, ended)
 
-    def _go_to(self, hit: Hit) -> None:
-        self._bring_in_sight(hit.version)
-        self._table.pick(hit.version)
-        if hit.in_note and self._table.picked == hit.version:
-            self.action_edit(hit.where, hit.line)
+    def _open_hit(self, hit: Hit) -> None:
+        self._reveal_version(hit.version)
+        self._table.select_version(hit.version)
+        if hit.is_in_note and self._table.selected == hit.version:
+            self.action_edit(hit.field, hit.line)
 
-    def _bring_in_sight(self, name: str) -> None:
+    def _reveal_version(self, name: str) -> None:
         """Show a version that the filter or the archive hides."""
-        book = self._look.notebook
-        if book is None or name not in book.versions or name in self._sieve.versions(self._look):
+        book = self._snapshot.notebook
+        if book is None or name not in book.versions or name in self._version_filter.versions(self._snapshot):
             return
-        self._sieve.archived = self._sieve.archived or book.versions[name].archived
+        self._version_filter.show_archived = self._version_filter.show_archived or book.versions[name].archived
         self.action_all()
 
     # What is shown
 
     async def action_filter(self) -> None:
-        if self._bar is None:
+        if self._filter_bar is None:
             from imgexp_tui.tui.widgets.main.filter_bar import FilterBar
 
-            self._bar = FilterBar()
-            await self.mount(self._bar, before="#head")
-            self._tell_filter()
+            self._filter_bar = FilterBar()
+            await self.mount(self._filter_bar, before="#head")
+            self._update_filter_bar()
         else:
-            self._bar.begin()
+            self._filter_bar.focus_input()
 
-    def on_filter_bar_typed(self, message: FilterBar.Typed) -> None:
-        self._sieve.set(message.text, self._look)
+    def on_filter_bar_query_changed(self, message: FilterBar.QueryChanged) -> None:
+        self._version_filter.set_text(message.text, self._snapshot)
         self._draw()
 
-    def on_filter_bar_left(self, message: FilterBar.Left) -> None:
-        if message.ended:
+    def on_filter_bar_exited(self, message: FilterBar.Exited) -> None:
+        if message.cleared:
             self.action_all()
         else:
             self.set_focus(None)
@@ -127,25 +127,25 @@ class VersionKeys(LineScreen[None]):
     def action_all(self) -> None:
         """End the filter."""
         self.set_focus(None)
-        if self._bar:
-            self._bar.remove()
-            self._bar = None
-        self._sieve.set("", self._look)
+        if self._filter_bar:
+            self._filter_bar.remove()
+            self._filter_bar = None
+        self._version_filter.set_text("", self._snapshot)
         self._draw()
 
-    def _tell_filter(self) -> None:
+    def _update_filter_bar(self) -> None:
         """Say in the filter's line what is shown; with each drawing."""
-        if self._bar and self._bar.is_mounted:
-            count = len(self._look.notebook.versions) if self._look.notebook else 0
-            self._bar.tell(len(self._sieve.versions(self._look)), count, self._sieve.mistake)
+        if self._filter_bar and self._filter_bar.is_mounted:
+            count = len(self._snapshot.notebook.versions) if self._snapshot.notebook else 0
+            self._filter_bar.show(len(self._version_filter.versions(self._snapshot)), count, self._version_filter.error)
 
     def action_archived(self) -> None:
-        book = self._look.notebook
+        book = self._snapshot.notebook
         count = sum(version.archived for version in book.versions.values()) if book else 0
         if not count:
-            self._say("No version is archived; v, a archives one.")
+            self._notify_user("No version is archived; v, a archives one.")
             return
-        self._sieve.archived = not self._sieve.archived
+        self._version_filter.show_archived = not self._version_filter.show_archived
         self._draw()
 
     # A version as a thing
@@ -153,7 +153,7 @@ class VersionKeys(LineScreen[None]):
     @work(group="version", exclusive=True)
     async def action_version(self) -> None:
         """Ask what to do with the version under the cursor, and do it."""
-        version = self._version()
+        version = self._selected_version()
         if version is None:
             return
         from imgexp_tui.tui.screens.version_menu import VersionMenu
@@ -165,7 +165,9 @@ class VersionKeys(LineScreen[None]):
             case "tags":
                 await self._tag(version)
             case "archive":
-                await self._do(partial(deeds().archive, self._lab, version.name, archived=not version.archived))
+                await self._run_in_thread(
+                    partial(version_actions().archive, self._lab, version.name, archived=not version.archived)
+                )
             case "up":
                 await self._move(-1)
             case "down":
@@ -174,64 +176,68 @@ class VersionKeys(LineScreen[None]):
                 await self._delete(version)
 
     async def _rename(self, version: Version) -> None:
-        from imgexp_tui.notebook.toml.versions import name_fault
+        from imgexp_tui.notebook.toml.versions import version_name_error
         from imgexp_tui.tui.screens.prompt import PromptScreen
 
         others = [
-            name for name in (self._look.notebook.versions if self._look.notebook else ()) if name != version.name
+            name
+            for name in (self._snapshot.notebook.versions if self._snapshot.notebook else ())
+            if name != version.name
         ]
 
         def fault(name: str) -> str:
-            return f"{found}." if (found := name_fault(name, others)) else ""
+            return f"{found}." if (found := version_name_error(name, others)) else ""
 
         remark = "Its runs and what builds on it follow. What notes say of it stays as it was written."
         prompt = PromptScreen(f"Rename {version.name} to", version.name, remark, fault)
         name = await self.app.push_screen_wait(prompt)
         if name and name != version.name:
-            await self._do(partial(deeds().rename, self._lab, version.name, name))
+            await self._run_in_thread(partial(version_actions().rename, self._lab, version.name, name))
 
     async def _tag(self, version: Version) -> None:
         from imgexp_tui.tui.screens.prompt import PromptScreen
 
-        book = self._look.notebook
+        book = self._snapshot.notebook
         known = {tag for one in book.versions.values() for tag in one.tags} - set(version.tags) if book else set()
         remark = f"Words, apart by blanks. Others have: {' '.join(sorted(known)[:12])}" if known else ""
         question = f"Tags of {version.name}"
         remark = remark or "Words, apart by blanks, such as baseline seed. f finds them: tag:seed"
-        prompt = PromptScreen(question, " ".join(version.tags), remark, deeds().typed_tags_fault)
+        prompt = PromptScreen(question, " ".join(version.tags), remark, version_actions().typed_tags_fault)
         text = await self.app.push_screen_wait(prompt)
         if text is not None:
-            await self._do(partial(deeds().tag, self._lab, version, deeds().tags_of(text)))
+            await self._run_in_thread(
+                partial(version_actions().tag, self._lab, version, version_actions().tags_of(text))
+            )
 
     @work(group="version")
-    async def action_shift(self, places: int) -> None:
-        await self._move(places)
+    async def action_shift(self, positions: int) -> None:
+        await self._move(positions)
 
-    async def _move(self, places: int) -> None:
+    async def _move(self, positions: int) -> None:
         """Move the version under the cursor by a place among those that are shown."""
-        book, name = self._look.notebook, self._table.picked
-        order = list(self._sieve.versions(self._look))
-        at = order.index(name) + places if name in order else -1
+        book, name = self._snapshot.notebook, self._table.selected
+        order = list(self._version_filter.versions(self._snapshot))
+        at = order.index(name) + positions if name in order else -1
         # A key that repeats before the last move is seen would move against an order that is gone.
-        if not 0 <= at < len(order) or self._moved_in is book:
+        if not 0 <= at < len(order) or self._moved_in_notebook is book:
             return
-        self._moved_in = book
-        if not await self._do(partial(deeds().move, self._lab, name, order[at])):
-            self._moved_in = None
+        self._moved_in_notebook = book
+        if not await self._run_in_thread(partial(version_actions().move, self._lab, name, order[at])):
+            self._moved_in_notebook = None
 
     async def _delete(self, version: Version) -> None:
-        book = self._look.notebook
+        book = self._snapshot.notebook
         others = list(book.versions.values()) if book else []
-        why = await asyncio.to_thread(deeds().why_not_deleted, self._lab, version, others)
+        why = await asyncio.to_thread(version_actions().why_not_deleted, self._lab, version, others)
         if why:
-            self._say(why, "warning")
+            self._notify_user(why, "warning")
             return
-        question = f"Delete {version.name} from the notebook? {deeds().what_goes(version)}"
+        question = f"Delete {version.name} from the notebook? {version_actions().what_goes(version)}"
         if await self._confirm(question, "Delete", "Keep it"):
-            await self._do(partial(deeds().delete, self._lab, version.name))
+            await self._run_in_thread(partial(version_actions().delete, self._lab, version.name))
 
 
-def deeds() -> ModuleType:
+def version_actions() -> ModuleType:
     """What is done to versions; loaded when a key asks for it."""
     from imgexp_tui.services.actions import versions
 

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import Checkbox
 
 
-class TickBox(Checkbox):
+class BracketCheckbox(Checkbox):
     """`[x]` when on, `[ ]` when off."""
 
     @property

@@ -6,53 +6,53 @@ from rich.style import Style
 from textual import events
 from textual.strip import Strip
 
-from imgexp_tui.tui.widgets.base.list_pane import CursorPane
-from imgexp_tui.views.item_layout import Laid
+from imgexp_tui.tui.widgets.base.list_pane import ListPane
+from imgexp_tui.views.item_layout import ItemLayout
 from imgexp_tui.views.styled import Line, line
 from imgexp_tui.views.wrap import wrap
 
 
-class TallList(CursorPane):
+class ItemList(ListPane):
     """The first cell of every line of a thing is left to the cursor."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._laid = Laid()
-        self._otherwise = ""
+        self._item_layout = ItemLayout()
+        self._empty_text = ""
 
-    def lay_out(self, width: int) -> Laid:
+    def layout_items(self, width: int) -> ItemLayout:
         """The things as lines."""
         raise NotImplementedError
 
     def build(self, width: int, height: int) -> list[Line]:
-        self._laid = self.lay_out(width)
+        self._item_layout = self.layout_items(width)
         if not self.count:
-            return [line((f" {text}", "quiet")) for text in wrap(self._otherwise, width - 2)]
-        return self._laid.lines
+            return [line((f" {text}", "quiet")) for text in wrap(self._empty_text, width - 2)]
+        return self._item_layout.lines
 
-    def go(self, at: int) -> None:
-        at = max(0, min(at, self.count - 1))
-        if at == self.cursor or not self.count:
+    def move_to(self, index: int) -> None:
+        index = max(0, min(index, self.count - 1))
+        if index == self.cursor or not self.count:
             return
-        before, self.cursor = self.cursor, at
-        for one in (before, at):
-            for row in range(*self._rows(one)):
+        before, self.cursor = self.cursor, index
+        for one in (before, index):
+            for row in range(*self._item_rows(one)):
                 self.refresh_cells(row, 0, self.size.width)
-        self.keep_in_sight()
-        self.post_message(self.Moved())
+        self.scroll_to_cursor()
+        self.post_message(self.CursorMoved())
 
-    def page(self, pages: int) -> None:
+    def move_pages(self, pages: int) -> None:
         """Move the cursor by what is in sight, at least to the next thing."""
         step = pages * max(1, self.size.height - 1)
-        here, at = self._rows(self.cursor)[0], self.cursor
-        while 0 <= at + pages < self.count and abs(self._rows(at)[0] - here) < abs(step):
+        here, at = self._item_rows(self.cursor)[0], self.cursor
+        while 0 <= at + pages < self.count and abs(self._item_rows(at)[0] - here) < abs(step):
             at += pages
-        self.go(at)
+        self.move_to(at)
 
-    def keep_in_sight(self) -> None:
-        if not self.cursor < len(self._laid.spans):
+    def scroll_to_cursor(self) -> None:
+        if not self.cursor < len(self._item_layout.item_spans):
             return
-        top, _, end = self._laid.spans[self.cursor]
+        top, _, end = self._item_layout.item_spans[self.cursor]
         at, height = self.scroll_offset.y, self.size.height
         if top < at or end - top > height:
             self.scroll_to(y=top, animate=False)
@@ -64,27 +64,27 @@ class TallList(CursorPane):
         """Whether the cursor is drawn."""
         return True
 
-    def _rows(self, at: int) -> tuple[int, int]:
+    def _item_rows(self, index: int) -> tuple[int, int]:
         """The lines of a thing."""
-        return self._laid.spans[at][1:] if at < len(self._laid.spans) else (0, 0)
+        return self._item_layout.item_spans[index][1:] if index < len(self._item_layout.item_spans) else (0, 0)
 
     def render_line(self, y: int) -> Strip:
         at = y + self.scroll_offset.y
-        start, end = self._rows(self.cursor)
+        start, end = self._item_rows(self.cursor)
         if not (start <= at < end and self.shows_cursor and at < len(self.lines)):
-            return super(CursorPane, self).render_line(y)
+            return super(ListPane, self).render_line(y)
         self._dirty_regions.clear()
         found = self.get_visual_style("pane--cursor").rich_style
         under = Style(bgcolor=found.bgcolor, bold=found.bold)
         (first, role), *rest = self.lines[at]
-        return self.strip_of(line(("▌", "mark"), (first[1:], role), *rest), self.size.width, under)
+        return self.to_strip(line(("▌", "mark"), (first[1:], role), *rest), self.size.width, under)
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        at = self._laid.at(offset.y + self.scroll_offset.y) if offset else None
+        at = self._item_layout.item_at(offset.y + self.scroll_offset.y) if offset else None
         if at is None:
             return
         if at == self.cursor and event.chain == 2:
-            self.post_message(self.Opened())
+            self.post_message(self.ItemOpened())
         else:
-            self.go(at)
+            self.move_to(at)

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
 
-from imgexp_tui.tui.widgets.base.styled_view import LineView
+from imgexp_tui.tui.widgets.base.styled_view import StyledView
 from imgexp_tui.views.styled import Span, line
 
 
@@ -23,50 +23,50 @@ class _Key(NamedTuple):
     binding: Binding
     name: str
     enabled: bool
-    tip: str
+    tooltip: str
 
     @property
     def width(self) -> int:
         return cell_len(self.name) + cell_len(self.binding.description) + 3
 
 
-class KeyFooter(LineView):
+class KeyFooter(StyledView):
     """As many keys as there is room for; the help has them all. A click is as good as the key.
 
     Args:
-        spare: names of actions whose keys may go, the first one first; after them the last but one goes.
+        droppable: names of actions whose keys may go, the first one first; after them the last but one goes.
     """
 
     DEFAULT_CSS = """
     KeyFooter { dock: bottom; height: 1; background: $footer-background; color: $footer-foreground; }
     """
 
-    def __init__(self, spare: Sequence[str] = ()) -> None:
+    def __init__(self, droppable: Sequence[str] = ()) -> None:
         super().__init__()
-        self._spare = spare
-        self._shown: list[_Key] = []
+        self._droppable = droppable
+        self._visible_keys: list[_Key] = []
 
     def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._tell())
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._update_keys())
 
     def on_resize(self) -> None:
-        self._tell()
+        self._update_keys()
 
-    def _tell(self) -> None:
+    def _update_keys(self) -> None:
         if not self.is_attached:
             return
-        self._shown = self._fitting(self.size.width)
+        self._visible_keys = self._keys_that_fit(self.size.width)
         spans: list[Span] = []
-        for key in self._shown:
+        for key in self._visible_keys:
             does = f" {key.binding.description} "
             spans += [(f" {key.name}", "key"), (does, "")] if key.enabled else [(f" {key.name}{does}", "rest")]
-        self.show([line(*spans)])
+        self.set_lines([line(*spans)])
 
-    def _fitting(self, width: int) -> list[_Key]:
-        keys = self._keys()
+    def _keys_that_fit(self, width: int) -> list[_Key]:
+        keys = self._active_keys()
         over = sum(key.width for key in keys) - width
         by_action = {key.binding.action.partition("(")[0]: key for key in keys}
-        for name in self._spare:
+        for name in self._droppable:
             if over > 0 and name in by_action:
                 keys.remove(by_action[name])
                 over -= by_action[name].width
@@ -74,7 +74,7 @@ class KeyFooter(LineView):
             over -= keys.pop(-2).width
         return keys
 
-    def _keys(self) -> list[_Key]:
+    def _active_keys(self) -> list[_Key]:
         """One key for each action."""
         found: dict[str, _Key] = {}
         for _, binding, enabled, tip in self.screen.active_bindings.values():
@@ -83,19 +83,19 @@ class KeyFooter(LineView):
                 found.setdefault(binding.action, key)
         return list(found.values())
 
-    def _at(self, x: int) -> _Key | None:
-        for key in self._shown:
+    def _key_at(self, x: int) -> _Key | None:
+        for key in self._visible_keys:
             if 0 <= x < key.width:
                 return key
             x -= key.width
         return None
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        key = self._at(event.x)
-        self.tooltip = key.tip if key else None
+        key = self._key_at(event.x)
+        self.tooltip = key.tooltip if key else None
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        if (key := self._at(event.x)) is None:
+        if (key := self._key_at(event.x)) is None:
             return
         if key.enabled:
             self.app.simulate_key(key.binding.key)

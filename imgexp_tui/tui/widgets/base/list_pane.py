@@ -10,22 +10,22 @@ from textual.strip import Strip
 from imgexp_tui.tui.widgets.base.styled_view import Pane
 
 
-class CursorPane(Pane):
+class ListPane(Pane):
     """One row of `lines` is under the cursor. Draws only what has changed, and only the rows in sight."""
 
     COMPONENT_CLASSES = {"pane--cursor"}
     DEFAULT_CSS = """
-    CursorPane {
+    ListPane {
         & > .pane--cursor { background: $primary 22%; }
         &:ansi > .pane--cursor { background: ansi_default; text-style: bold; }
         &:nocolor > .pane--cursor { text-style: bold; }
     }
     """
 
-    class Moved(Message):
+    class CursorMoved(Message):
         """The cursor is on another row."""
 
-    class Opened(Message):
+    class ItemOpened(Message):
         """A row was clicked while the cursor was on it."""
 
     cursor = 0
@@ -37,21 +37,21 @@ class CursorPane(Pane):
 
     def move(self, rows: int) -> None:
         """Move the cursor by `rows`, as far as it goes."""
-        self.go(self.cursor + rows)
+        self.move_to(self.cursor + rows)
 
-    def go(self, at: int) -> None:
+    def move_to(self, index: int) -> None:
         """Put the cursor on a row."""
-        at = max(0, min(at, self.count - 1))
-        if at == self.cursor or not self.count:
+        index = max(0, min(index, self.count - 1))
+        if index == self.cursor or not self.count:
             return
-        before, self.cursor = self.cursor, at
+        before, self.cursor = self.cursor, index
         self.rebuild()
-        for row in (before, at):
+        for row in (before, index):
             self.refresh_cells(row, 0, self.size.width)
-        self.keep_in_sight()
-        self.post_message(self.Moved())
+        self.scroll_to_cursor()
+        self.post_message(self.CursorMoved())
 
-    def keep_in_sight(self) -> None:
+    def scroll_to_cursor(self) -> None:
         """Scroll so that the cursor shows."""
         top, height = self.scroll_offset.y, self.size.height
         if self.cursor < top:
@@ -66,7 +66,7 @@ class CursorPane(Pane):
         self._dirty_regions.clear()
         found = self.get_visual_style("pane--cursor").rich_style
         under = Style(bgcolor=found.bgcolor, bold=found.bold)
-        return self.strip_of(self.lines[at], self.size.width, under)
+        return self.to_strip(self.lines[at], self.size.width, under)
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
@@ -74,10 +74,10 @@ class CursorPane(Pane):
             return
         at = offset.y + self.scroll_offset.y
         if at == self.cursor and event.chain == 2:
-            self.post_message(self.Opened())
+            self.post_message(self.ItemOpened())
         elif 0 <= at < self.count:
-            self.go(at)
+            self.move_to(at)
 
     def on_resize(self) -> None:
         super().on_resize()
-        self.keep_in_sight()
+        self.scroll_to_cursor()

@@ -18,15 +18,15 @@ from textual.screen import Screen, ScreenResultType
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from imgexp_tui.views.styled import ROLES, Line, cells, changed
+from imgexp_tui.views.styled import ROLES, Line, changed_cells, line_width
 
 
-class LineScreen(Screen[ScreenResultType]):
+class StyledScreen(Screen[ScreenResultType]):
     """A screen that holds the colours of its line views: once, because Textual looks up each anew for each widget."""
 
     COMPONENT_CLASSES = {f"line--{role}" for role in ROLES}
     DEFAULT_CSS = """
-    LineScreen {
+    StyledScreen {
         & > .line--quiet { color: $foreground 55%; }
         & > .line--strong { text-style: bold; }
         & > .line--title { color: $primary; }
@@ -50,18 +50,18 @@ class LineScreen(Screen[ScreenResultType]):
     """
 
 
-class RowLines(Sequence[Line]):
+class LazyLines(Sequence[Line]):
     """Lines that are made when they are looked at: of ten thousand rows only those in sight ever are.
 
     Args:
         count: how many there are.
-        make: the line at a place; it is asked once for each, and has to answer as of now whenever it is asked.
+        make_line: the line at a place; it is asked once for each, and has to answer as of now whenever it is asked.
     """
 
-    def __init__(self, count: int, make: Callable[[int], Line]) -> None:
+    def __init__(self, count: int, make_line: Callable[[int], Line]) -> None:
         self._count = count
-        self._make = make
-        self._made: dict[int, Line] = {}
+        self._make_line = make_line
+        self._cached: dict[int, Line] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -76,18 +76,18 @@ class RowLines(Sequence[Line]):
         if not -self._count <= at < self._count:
             raise IndexError(at)
         at %= self._count
-        if at not in self._made:
-            self._made[at] = self._make(at)
-        return self._made[at]
+        if at not in self._cached:
+            self._cached[at] = self._make_line(at)
+        return self._cached[at]
 
 
-class LineView(ScrollView):
-    """Shows lines, one a row, and scrolls where they do not fit. Takes no focus; stands on a `LineScreen`."""
+class StyledView(ScrollView):
+    """Shows lines, one a row, and scrolls where they do not fit. Takes no focus; stands on a `StyledScreen`."""
 
     ALLOW_SELECT = False
     can_focus = False
     DEFAULT_CSS = """
-    LineView {
+    StyledView {
         height: auto;
         width: 1fr;
         overflow-x: hidden;
@@ -106,7 +106,7 @@ class LineView(ScrollView):
         self._lines: Sequence[Line] = []
 
     def get_component_styles(self, *names: str) -> RenderStyles:
-        of_lines = isinstance(self.screen, LineScreen) and all(name.startswith("line--") for name in names)
+        of_lines = isinstance(self.screen, StyledScreen) and all(name.startswith("line--") for name in names)
         return self.screen.get_component_styles(*names) if of_lines else super().get_component_styles(*names)
 
     @property
@@ -114,16 +114,16 @@ class LineView(ScrollView):
         """What is shown."""
         return self._lines
 
-    def show(self, lines: Sequence[Line]) -> None:
+    def set_lines(self, lines: Sequence[Line]) -> None:
         """Show `lines` in place of those before."""
-        old, self._lines = self._lines, lines if isinstance(lines, RowLines) else list(lines)
+        old, self._lines = self._lines, lines if isinstance(lines, LazyLines) else list(lines)
         if len(old) != len(self._lines):
             self.virtual_size = Size(self.size.width, len(self._lines))
             self.refresh(layout=self.styles.is_auto_height)
             return
         top = self.scroll_offset.y
         for y in range(top, min(top + self.size.height, len(old))):
-            if span := changed(old[y], self._lines[y]):
+            if span := changed_cells(old[y], self._lines[y]):
                 self.refresh_cells(y, *span)
 
     def refresh_cells(self, y: int, start: int, end: int) -> None:
@@ -139,31 +139,31 @@ class LineView(ScrollView):
         width, base = self.size.width, self.visual_style.rich_style
         if not 0 <= at < len(self._lines):
             return Strip.blank(width, base)
-        return self.strip_of(self._lines[at], width)
+        return self.to_strip(self._lines[at], width)
 
-    def strip_of(self, what: Line, width: int, under: Style | None = None) -> Strip:
-        """A line as Textual draws it, with the style `under` it, such as a cursor's background."""
-        base = self.visual_style.rich_style + (under or Style.null())
+    def to_strip(self, styled_line: Line, width: int, style_below: Style | None = None) -> Strip:
+        """A line as Textual draws it, with the style `style_below` it, such as a cursor's background."""
+        base = self.visual_style.rich_style + (style_below or Style.null())
         segments = []
-        for text, role in what:
+        for text, role in styled_line:
             style = self.get_visual_style(f"line--{role}").rich_style if role else base
-            segments.append(Segment(text, style + under if role and under else style))
-        return Strip(segments, cells(what)).adjust_cell_length(width, base)
+            segments.append(Segment(text, style + style_below if role and style_below else style))
+        return Strip(segments, line_width(styled_line)).adjust_cell_length(width, base)
 
 
-class Pane(LineView):
+class Pane(StyledView):
     """A view whose lines follow from its data and its size."""
 
-    _titling = False
+    _updating_title = False
 
     def set_title(self, title: Content) -> None:
         """Put a title into the upper frame, and draw that line anew: Textual draws the whole pane for it."""
-        self._titling = True
+        self._updating_title = True
         self.border_title = title
-        self._titling = False
+        self._updating_title = False
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        if self._titling and self.is_mounted:
+        if self._updating_title and self.is_mounted:
             regions = (Region(-self.gutter.left, -self.gutter.top, self.outer_size.width, 1),)
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
@@ -175,7 +175,7 @@ class Pane(LineView):
         """Draw what has changed."""
         size = self.scrollable_content_region.size
         if size.width > 0 and self.display:
-            self.show(self.build(size.width, size.height))
+            self.set_lines(self.build(size.width, size.height))
 
     def on_resize(self) -> None:
         self.rebuild()

@@ -29,19 +29,19 @@ class FilterBar(Vertical):
     }
     """
 
-    class Typed(Message):
+    class QueryChanged(Message):
         """The filter is another one."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
-    class Left(Message):
-        """It was left: the filter stays, or, with `ended`, goes."""
+    class Exited(Message):
+        """It was left: the filter stays, or, with `cleared`, goes."""
 
-        def __init__(self, *, ended: bool) -> None:
+        def __init__(self, *, cleared: bool) -> None:
             super().__init__()
-            self.ended = ended
+            self.cleared = cleared
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -52,25 +52,25 @@ class FilterBar(Vertical):
         yield Static(id="filter-mistake")
 
     def on_mount(self) -> None:
-        self.begin()
+        self.focus_input()
 
-    def begin(self) -> None:
+    def focus_input(self) -> None:
         """Type here."""
         self.query_one(Input).focus()
 
-    def tell(self, shown: int, count: int, mistake: str) -> None:
+    def show(self, visible: int, total: int, error: str) -> None:
         """Say how many versions are shown, or what is wrong."""
-        self.query_one("#filter-count", Static).update(Content(f"{shown:,} of {count:,} · Esc shows all"))
-        self.query_one("#filter-mistake", Static).update(Content(clean_line(mistake)))
-        self.set_class(bool(mistake), "-mistake")
+        self.query_one("#filter-count", Static).update(Content(f"{visible:,} of {total:,} · Esc shows all"))
+        self.query_one("#filter-mistake", Static).update(Content(clean_line(error)))
+        self.set_class(bool(error), "-mistake")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.Typed(event.value))
+        self.post_message(self.QueryChanged(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.post_message(self.Left(ended=not event.value.strip()))
+        self.post_message(self.Exited(cleared=not event.value.strip()))
 
     def action_end(self) -> None:
-        self.post_message(self.Left(ended=True))
+        self.post_message(self.Exited(cleared=True))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imgexp_tui.notebook.diff import Change
+from imgexp_tui.notebook.diff import SettingChange
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.text import fit
+from imgexp_tui.text import truncate
 from imgexp_tui.tui.widgets.base.styled_view import Pane
-from imgexp_tui.views.lab import Log
+from imgexp_tui.views.lab import LogLines
 from imgexp_tui.views.machine import gauges
 from imgexp_tui.views.notes.panel import note_lines
-from imgexp_tui.views.runs.model import Run, Share
+from imgexp_tui.views.runs.model import ResourceUsage, RunSummary
 from imgexp_tui.views.runs.panel import run_lines
 from imgexp_tui.views.styled import Line, line
 
@@ -24,14 +24,14 @@ class NotesPane(Pane):
     """What is noted of a version."""
 
     _version: Version | None = None
-    _changes: Sequence[Change] = ()
+    _changes: Sequence[SettingChange] = ()
     _measured: Sequence[tuple[str, str]] = ()
     _draft = False
 
-    def tell(
+    def show(
         self,
         version: Version | None,
-        changes: Sequence[Change],
+        changes: Sequence[SettingChange],
         measured: Sequence[tuple[str, str]],
         *,
         draft: bool,
@@ -45,27 +45,27 @@ class NotesPane(Pane):
     def build(self, width: int, height: int) -> list[Line]:
         if self._version is None:
             return []
-        return note_lines(self._version, self._changes, self._measured, width, draft=self._draft)
+        return note_lines(self._version, self._changes, self._measured, width, has_draft=self._draft)
 
 
 class RunPane(Pane):
     """A version's latest run. `known` is False until its runs were looked at."""
 
-    _run: Run | None = None
+    _run: RunSummary | None = None
     _version = ""
-    _known = False
+    _loaded = False
 
-    def tell(self, version: str, run: Run | None, *, known: bool) -> None:
+    def show(self, version: str, run: RunSummary | None, *, loaded: bool) -> None:
         """Show a run, or that there is none."""
-        if self.lines and (version, run, known) == (self._version, self._run, self._known):
+        if self.lines and (version, run, loaded) == (self._version, self._run, self._loaded):
             return
-        self._version, self._run, self._known = version, run, known
+        self._version, self._run, self._loaded = version, run, loaded
         self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
         if self._run is not None:
             return run_lines(self._run, width, height)
-        if not self._known or not self._version:
+        if not self._loaded or not self._version:
             return []
         return [line((f"{self._version} has not run yet: ", "quiet"), ("r", "key"), (" starts it.", "quiet"))]
 
@@ -73,9 +73,9 @@ class RunPane(Pane):
 class LogPane(Pane):
     """The last lines that a run printed; stays at the end unless one scrolls back."""
 
-    _log = Log()
+    _log = LogLines()
 
-    def tell(self, log: Log) -> None:
+    def show(self, log: LogLines) -> None:
         """Show the log's end."""
         if log.lines is self._log.lines:
             return
@@ -83,39 +83,39 @@ class LogPane(Pane):
         self._log = log
         self.rebuild()
         if at_end:
-            self.to_end()
+            self.scroll_to_end()
 
-    def to_end(self) -> None:
+    def scroll_to_end(self) -> None:
         """Scroll to the latest line."""
         self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
 
     def build(self, width: int, height: int) -> list[Line]:
         if not self._log.lines:
             return [line(("nothing printed yet", "quiet"))]
-        return [line(fit(text, width)) for text in self._log.lines]
+        return [line(truncate(text, width)) for text in self._log.lines]
 
     def on_resize(self) -> None:
         super().on_resize()
-        self.to_end()
+        self.scroll_to_end()
 
 
 class MachinePane(Pane):
     """The machine's gauges with bars."""
 
     _machine: Machine | None = None
-    _share: Share | None = None
+    _share: ResourceUsage | None = None
 
-    def tell(self, machine: Machine | None, share: Share | None) -> None:
+    def show(self, machine: Machine | None, share: ResourceUsage | None) -> None:
         """Show the gauges, and what the run takes of them."""
         self._machine, self._share = machine, share
         self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        return gauges.panel(self._machine, self._share, width)
+        return gauges.gauge_panel(self._machine, self._share, width)
 
 
 class GaugeLine(MachinePane):
     """The same in one line."""
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [gauges.one_line(self._machine, self._share, width)]
+        return [gauges.gauge_line(self._machine, self._share, width)]

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from imgexp_tui.notebook.model import Notebook
-from imgexp_tui.text import clean_line, fit
+from imgexp_tui.text import clean_line, truncate
 from imgexp_tui.tui.widgets.base.styled_view import Pane
 from imgexp_tui.views.styled import Line, line
 
-_MOST = 3
+_MAX_LINES = 3
 
 
-class TroubleView(Pane):
+class ProblemBanner(Pane):
     """At most a few lines; the rest is counted."""
 
     _sentences: tuple[str, ...] = ()
 
-    def tell(self, notebook: Notebook | None, trouble: str) -> None:
+    def show(self, notebook: Notebook | None, problem: str) -> None:
         """Show why the notebook cannot be read, or its problems."""
         problems = notebook.problems if notebook else ()
-        self._sentences = tuple(clean_line(s) for s in (trouble, *map(str, problems)) if s)
+        self._sentences = tuple(clean_line(s) for s in (problem, *map(str, problems)) if s)
         self.display = bool(self._sentences)
         self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        shown = self._sentences[:_MOST]
-        rows = [line(("! ", "bad"), fit(sentence, width - 2)) for sentence in shown]
+        shown = self._sentences[:_MAX_LINES]
+        rows = [line(("! ", "bad"), truncate(sentence, width - 2)) for sentence in shown]
         if more := len(self._sentences) - len(shown):
             rows.append(line((f"  and {more} more: imgexp-tui check lists them all", "quiet")))
         return rows

@@ -6,47 +6,47 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.tui.widgets.base.list_pane import CursorPane
-from imgexp_tui.tui.widgets.base.styled_view import LineView, RowLines
-from imgexp_tui.views.lab import Row
-from imgexp_tui.views.runs.version_table import Columns, columns, how_old
+from imgexp_tui.tui.widgets.base.list_pane import ListPane
+from imgexp_tui.tui.widgets.base.styled_view import LazyLines, StyledView
+from imgexp_tui.views.lab import VersionRow
+from imgexp_tui.views.runs.version_table import TableColumns, fit_columns, format_row_age
 from imgexp_tui.views.styled import Line
 
-_AGES = 5.0
+_AGE_REFRESH_INTERVAL = 5.0
 """Seconds after which the ages in the table, which are of minutes, are told anew."""
 
-_MADE = 1000
+_MAX_CACHED_LINES = 1000
 """Lines that are held, so that a cursor that scrolls a table does not lay out every row in sight at each key."""
 
 
-class VersionTable(CursorPane):
+class VersionTable(ListPane):
     """One version a row. The cursor stays on its version when the notebook changes under it."""
 
-    def __init__(self, head: LineView, *, id: str | None = None) -> None:
+    def __init__(self, header: StyledView, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._head = head
+        self._header = header
         self._versions: dict[str, Version] = {}
         self._names: list[str] = []
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, VersionRow] = {}
         self._drafts: frozenset[str] = frozenset()
-        self._layout: Columns | None = None
-        self._due = 0.0
-        self._made: dict[tuple[str, bool, str], Line] = {}
+        self._layout: TableColumns | None = None
+        self._ages_due = 0.0
+        self._cached_lines: dict[tuple[str, bool, str], Line] = {}
 
     @property
     def count(self) -> int:
         return len(self._names)
 
     @property
-    def picked(self) -> str:
+    def selected(self) -> str:
         """The version under the cursor; "" in an empty notebook."""
         return self._names[self.cursor] if self._names else ""
 
-    def fill(self, versions: Mapping[str, Version], rows: dict[str, Row], drafts: frozenset[str]) -> None:
+    def fill(self, versions: Mapping[str, Version], rows: dict[str, VersionRow], drafts: frozenset[str]) -> None:
         """Show these versions; a version that is gone hands the cursor to the one that took its place."""
-        picked, before = self.picked, self.cursor
+        picked, before = self.selected, self.cursor
         if (rows, drafts, versions) == (self._rows, self._drafts, self._versions) and self._layout:
-            self.tell_ages()
+            self.refresh_ages()
             return
         self._layout = None
         self._versions, self._rows, self._drafts = dict(versions), rows, drafts
@@ -56,43 +56,43 @@ class VersionTable(CursorPane):
         self.cursor = max(0, min(self.cursor, len(self._names) - 1))
         self.rebuild()
         if self.cursor != before:
-            self.call_after_refresh(self.keep_in_sight)
-        if self.picked != picked:
-            self.post_message(self.Moved())
+            self.call_after_refresh(self.scroll_to_cursor)
+        if self.selected != picked:
+            self.post_message(self.CursorMoved())
 
-    def tell_ages(self) -> None:
+    def refresh_ages(self) -> None:
         """Say anew how old the notes are, where that was said a while ago."""
-        if time.monotonic() >= self._due:
+        if time.monotonic() >= self._ages_due:
             self.rebuild()
 
-    def pick(self, name: str) -> None:
+    def select_version(self, name: str) -> None:
         """Put the cursor on a version."""
         if name in self._versions:
-            self.go(self._names.index(name))
+            self.move_to(self._names.index(name))
 
     def build(self, width: int, height: int) -> Sequence[Line]:
-        self._due = time.monotonic() + _AGES
+        self._ages_due = time.monotonic() + _AGE_REFRESH_INTERVAL
         # A cursor that moves through ten thousand versions does not measure them all again at each key.
         if self._layout is None or self._layout.room != width:
-            self._layout = columns(width, self._versions.values(), self._rows, self._drafts)
-            self._made = {}
-        self._head.show([self._layout.head()])
-        return RowLines(len(self._names), self._maker(self._layout))
+            self._layout = fit_columns(width, self._versions.values(), self._rows, self._drafts)
+            self._cached_lines = {}
+        self._header.set_lines([self._layout.header_row()])
+        return LazyLines(len(self._names), self._line_maker(self._layout))
 
-    def _maker(self, layout: Columns) -> Callable[[int], Line]:
+    def _line_maker(self, layout: TableColumns) -> Callable[[int], Line]:
         """What makes a row's line as of now, whenever it is asked."""
         names, versions, rows, drafts = self._names, self._versions, self._rows, self._drafts
-        cursor, now, made = self.cursor, time.time(), self._made
+        cursor, now, made = self.cursor, time.time(), self._cached_lines
 
         def make(at: int) -> Line:
             name = names[at]
             row, here = rows.get(name), at == cursor
             # Whatever else stands in a line is the same as long as the layout is.
-            key = name, here, how_old(row.written, now) if row else ""
+            key = name, here, format_row_age(row.notes_changed, now) if row else ""
             if key not in made:
-                if len(made) > _MADE:
+                if len(made) > _MAX_CACHED_LINES:
                     made.clear()
-                made[key] = layout.row(versions[name], row, draft=name in drafts, here=here, now=now)
+                made[key] = layout.version_row(versions[name], row, has_draft=name in drafts, is_selected=here, now=now)
             return made[key]
 
         return make

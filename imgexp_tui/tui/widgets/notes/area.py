@@ -24,10 +24,10 @@ from textual.widgets import TextArea
 
 from imgexp_tui.text import clean
 from imgexp_tui.tui.widgets.notes.document import NoteDocument
-from imgexp_tui.tui.widgets.notes.wrapped_document import NoteWrap
+from imgexp_tui.tui.widgets.notes.wrapped_document import WrappedNoteDocument
 from imgexp_tui.views.notes import bullets, markup, search
-from imgexp_tui.views.notes.cursor_anchor import moved
-from imgexp_tui.views.notes.safe_characters import give, hold, newline_of, show
+from imgexp_tui.views.notes.cursor_anchor import moved_position
+from imgexp_tui.views.notes.safe_characters import decode_unsafe, encode_unsafe, newline_of, visible_text
 
 _UNDO_STEPS = 1000
 _LETTER = r"\w\u0300-\u036f\u200d"  # a combining mark belongs to its word
@@ -35,17 +35,17 @@ _WORD_ENDS = re.compile(rf"(?<=[^{_LETTER}])(?=[{_LETTER}])|(?<=[{_LETTER}])(?=[
 
 
 class NoteArea(TextArea):
-    """The text of one note. Where `nests` is False, Tab goes to the next field instead.
+    """The text of one note. Where `tab_indents` is False, Tab goes to the next field instead.
 
     Attributes:
-        offered: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one only.
-        copied: called with what was copied or cut.
-        edited: called within every edit, undo and redo. A message would come later than the drawing, and what can be
+        offered_bullet: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one only.
+        copy_callback: called with what was copied or cut.
+        edit_callback: called within every edit, undo and redo. A message would come later than the drawing, and what can be
             seen must already be in safe hands.
     """
 
-    COMPONENT_CLASSES = {"note--hit", *(f"note--{kind}" for kind in markup.KINDS)}
-    marked_up = True
+    COMPONENT_CLASSES = {"note--hit", *(f"note--{kind}" for kind in markup.MARKUP_KINDS)}
+    highlights_markdown = True
     """Whether markdown is shown as such."""
 
     # The cursor and the selection are set in reverse, so that they show on a terminal without colours too.
@@ -101,35 +101,35 @@ class NoteArea(TextArea):
         Binding("shift+tab", "unnest", "Un-nest bullet", show=False),
     ]
 
-    def __init__(self, *, id: str | None = None, placeholder: str = "", nests: bool = True) -> None:
+    def __init__(self, *, id: str | None = None, placeholder: str = "", tab_indents: bool = True) -> None:
         super().__init__(id=id, placeholder=Content(placeholder), max_checkpoints=_UNDO_STEPS)
-        self._nests = nests
-        self.offered = ""
-        self.copied: Callable[[str], object] = lambda text: self.app.copy_to_clipboard(text)
-        self.edited: Callable[[], object] = lambda: None
+        self._tab_indents = tab_indents
+        self.offered_bullet = ""
+        self.copy_callback: Callable[[str], object] = lambda text: self.app.copy_to_clipboard(text)
+        self.edit_callback: Callable[[], object] = lambda: None
         self._word_pattern = _WORD_ENDS
-        self._sought: re.Pattern[str] | None = None
+        self._search_pattern: re.Pattern[str] | None = None
         self.cursor_blink = False
         self.match_cursor_bracket = False
         self.highlight_cursor_line = False
 
     @property
     def selected_text(self) -> str:
-        return give(super().selected_text)
+        return decode_unsafe(super().selected_text)
 
     def get_line(self, line_index: int) -> Text:
         held = self.document.get_line(line_index)
-        line = Text(show(held), end="", no_wrap=True)
-        for start, end, kind in markup.marks(held) if self.marked_up else ():
+        line = Text(visible_text(held), end="", no_wrap=True)
+        for start, end, kind in markup.markup_spans(held) if self.highlights_markdown else ():
             line.stylize(self.get_component_rich_style(f"note--{kind}", partial=True), start, end)
-        for found in self._sought.finditer(held) if self._sought else ():
+        for found in self._search_pattern.finditer(held) if self._search_pattern else ():
             line.stylize(self.get_component_rich_style("note--hit", partial=True), *found.span())
         return line
 
     def action_copy(self) -> None:
         if not (text := self.selected_text):
             raise SkipAction
-        self.copied(text)
+        self.copy_callback(text)
 
     def action_cut(self) -> None:
         """Cut what is selected, or the line."""
@@ -137,37 +137,37 @@ class NoteArea(TextArea):
             return
         cut = self._delete_cursor_line() if self.selection.is_empty else self._delete_via_keyboard(*self.selection)
         if cut and cut.replaced_text:
-            self.copied(give(cut.replaced_text))
+            self.copy_callback(decode_unsafe(cut.replaced_text))
 
-    def seek(self, sought: str) -> None:
-        """Mark every occurrence of `sought`; "" marks nothing any more."""
-        self._sought = search.pattern(hold(sought))
+    def set_search(self, query: str) -> None:
+        """Mark every occurrence of `query`; "" marks nothing any more."""
+        self._search_pattern = search.compile_query(encode_unsafe(query))
         self._line_cache.clear()
         self.refresh()
 
     @property
-    def hit(self) -> tuple[int, int]:
+    def match_position(self) -> tuple[int, int]:
         """Which occurrence of what is sought is selected, counted from 1, and how many there are."""
-        found = search.hits(self.document.lines, self._sought) if self._sought else []
+        found = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
         here = (min(self.selection), max(self.selection))
         return (found.index(here) + 1 if here in found else 0), len(found)
 
-    def go_to_hit(self, *, forward: bool, beyond: bool) -> None:
+    def select_match(self, *, forward: bool, skip_current: bool) -> None:
         """Select the next occurrence of what is sought, or the one before; around the ends of the text.
 
         Args:
-            beyond: whether one that begins at the cursor is passed over.
+            skip_current: whether one that begins at the cursor is passed over.
         """
-        found = search.hits(self.document.lines, self._sought) if self._sought else []
+        found = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
         if found:
-            at = search.following(found, min(self.selection), forward=forward, beyond=beyond)
+            at = search.next_match_index(found, min(self.selection), forward=forward, skip_current=skip_current)
             self.selection = type(self.selection)(*found[at])
             self.scroll_cursor_visible(center=True)
 
     def _set_document(self, text: str, language: str | None) -> None:
         self._highlight_query = None
         self.document = NoteDocument(text)
-        self.wrapped_document = NoteWrap(self.document, tab_width=self.indent_width)
+        self.wrapped_document = WrappedNoteDocument(self.document, tab_width=self.indent_width)
         self.navigator = DocumentNavigator(self.wrapped_document)
         self._build_highlight_map()
         self.move_cursor((0, 0))
@@ -175,16 +175,16 @@ class NoteArea(TextArea):
 
     def edit(self, edit: Edit) -> EditResult:
         result = super().edit(edit)
-        self.edited()
+        self.edit_callback()
         return result
 
     def _undo_batch(self, edits: Sequence[Edit]) -> None:
         super()._undo_batch(edits)
-        self.edited()
+        self.edit_callback()
 
     def _redo_batch(self, edits: Sequence[Edit]) -> None:
         super()._redo_batch(edits)
-        self.edited()
+        self.edit_callback()
 
     def _replace_via_keyboard(self, insert: str, start: Location, end: Location) -> EditResult | None:
         # What was copied from a CRLF note brings its line ends along.
@@ -195,7 +195,7 @@ class NoteArea(TextArea):
         location = self.clamp_visitable(self.cursor_location)
         self._cursor_offset = self.wrapped_document.location_to_offset(location)
 
-    def change_to(self, text: str) -> None:
+    def replace_text(self, text: str) -> None:
         """Make the note say `text`, as one edit that can be undone; the cursor stays by its words."""
         before, after = self.text, text
         if self.document.newline == "\r\n":
@@ -204,17 +204,17 @@ class NoteArea(TextArea):
             after = after.replace("\r\n", "\n")
         if before == after:
             return
-        head = _common(before, after)
-        tail = _common(before[head:][::-1], after[head:][::-1])
+        head = _common_prefix_length(before, after)
+        tail = _common_prefix_length(before[head:][::-1], after[head:][::-1])
         selection = self.selection
         self.history.checkpoint()
         self.replace(
             after[head : len(after) - tail],
-            _location(before, head),
-            _location(before, len(before) - tail),
+            _location_of(before, head),
+            _location_of(before, len(before) - tail),
         )
         self.history.checkpoint()
-        self.selection = type(selection)(*(moved(before, after, place) for place in selection))
+        self.selection = type(selection)(*(moved_position(before, after, place) for place in selection))
 
     def line_end(self, line: int) -> Location:
         """The end of a line, 1-based, or of the last where there is none such."""
@@ -231,9 +231,9 @@ class NoteArea(TextArea):
         self.insert(f"{blank}[UPDATE {time.strftime('%Y-%m-%d')}: ]", maintain_selection_offset=False)
         self.move_cursor_relative(columns=-1)
 
-    def insert_words(self, words: str) -> None:
+    def insert_with_spaces(self, text: str) -> None:
         """Put words in at the cursor, as one step, with a blank where they would touch others."""
-        if self.read_only or not words:
+        if self.read_only or not text:
             return
         row, column = self.selection.end
         line = self.document.get_line(row)
@@ -241,35 +241,35 @@ class NoteArea(TextArea):
         head = " " if before and not (before.isspace() or before in "([{\"'“‘=~/-") else ""
         tail = " " if after.isalnum() else ""
         self.history.checkpoint()
-        self.insert(f"{head}{words}{tail}", (row, column), maintain_selection_offset=False)
+        self.insert(f"{head}{text}{tail}", (row, column), maintain_selection_offset=False)
         self.move_cursor_relative(columns=-len(tail))
         self.history.checkpoint()
 
     def action_nest(self) -> None:
-        if not self._nests:
+        if not self._tab_indents:
             raise SkipAction
         row, _ = self.cursor_location
         lone = self.selection.is_empty and not bullets.is_bullet(self.document.get_line(row))
         if lone:
             self._replace_via_keyboard(" " * self._find_columns_to_next_tab_stop(), *self.selection)
         else:
-            self._shift_each(bullets.nested)
+            self._indent_selected_lines(bullets.indent_line)
 
     def action_unnest(self) -> None:
-        if not self._nests:
+        if not self._tab_indents:
             raise SkipAction
-        self._shift_each(bullets.unnested)
+        self._indent_selected_lines(bullets.dedent_line)
 
     def toggle_box(self) -> None:
         """Tick the box at the cursor, or give the line one; of several selected lines, all alike."""
-        self._shift(bullets.boxed)
+        self._change_selected_lines(bullets.toggle_boxes)
 
-    def _shift_each(self, move: Callable[[str, str], str]) -> None:
+    def _indent_selected_lines(self, change_indent: Callable[[str, str], str]) -> None:
         """Move the bullets of the selected lines in or out."""
-        step = bullets.nesting(self.document.lines)
-        self._shift(lambda lines: [move(line, step) for line in lines])
+        step = bullets.indent_step(self.document.lines)
+        self._change_selected_lines(lambda lines: [change_indent(line, step) for line in lines])
 
-    def _shift(self, change: Callable[[Sequence[str]], list[str]]) -> None:
+    def _change_selected_lines(self, change: Callable[[Sequence[str]], list[str]]) -> None:
         """Change the beginnings of the selected lines in one edit; the selection stays on its words."""
         if self.read_only:
             return
@@ -300,8 +300,8 @@ class NoteArea(TextArea):
         elif event.key == "enter" and not self.read_only and self.selection.is_empty:
             event.stop()
             event.prevent_default()
-            self._begin_line()
-        elif event.character and self._is_offered(event.character):
+            self._insert_line_break()
+        elif event.character and self._repeats_offered_bullet(event.character):
             event.stop()
             event.prevent_default()
         elif self.read_only or event.key.startswith("alt+") or not (event.is_printable or event.key == "enter"):
@@ -312,19 +312,19 @@ class NoteArea(TextArea):
         else:
             await super()._on_key(event)
 
-    def _begin_line(self) -> None:
+    def _insert_line_break(self) -> None:
         row, column = self.cursor_location
-        made = bullets.enter(self.document.get_line(row), column)
+        made = bullets.edit_for_enter(self.document.get_line(row), column)
         end = (row, column) if made.text else (row, len(self.document.get_line(row)))
         self._replace_via_keyboard(made.text, (row, made.start), end)
 
-    def _is_offered(self, typed: str) -> bool:
+    def _repeats_offered_bullet(self, typed: str) -> bool:
         """Whether what was typed behind the offered bullet is that bullet once more."""
         row, column = self.cursor_location
-        bare = bool(self.offered) and self.document.get_line(row) == self.offered
+        bare = bool(self.offered_bullet) and self.document.get_line(row) == self.offered_bullet
         if self.read_only or not bare or (row, column) != self.document.end:
             return False
-        return typed == " " or (typed == self.offered[0] and typed in "-*+")
+        return typed == " " or (typed == self.offered_bullet[0] and typed in "-*+")
 
     async def _on_paste(self, event: events.Paste) -> None:
         """Terminals send a paste's newlines as carriage returns; escape sequences of copied output are dropped."""
@@ -335,12 +335,12 @@ class NoteArea(TextArea):
             self.focus()
 
 
-def _location(text: str, index: int) -> Location:
+def _location_of(text: str, index: int) -> Location:
     """Row and column of `text[index]`."""
     row = text.count("\n", 0, index)
     return row, index - (text.rfind("\n", 0, index) + 1)
 
 
-def _common(a: str, b: str) -> int:
+def _common_prefix_length(a: str, b: str) -> int:
     """How many characters `a` and `b` begin with in common."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from textual.document._document import Document, EditResult, Location
 
-from imgexp_tui.views.notes.safe_characters import give, hold, newline_of
+from imgexp_tui.views.notes.safe_characters import decode_unsafe, encode_unsafe, newline_of
 
 
 class NoteDocument(Document):
@@ -18,14 +18,14 @@ class NoteDocument(Document):
 
     def __init__(self, text: str) -> None:
         self._newline = newline_of(text)
-        self._lines = [hold(line) for line in text.split(self._newline)]
+        self._lines = [encode_unsafe(line) for line in text.split(self._newline)]
         self._text: str | None = text
 
     @property
     def text(self) -> str:
         """The note, as it would be saved. Kept until the next edit: it is asked for at every line that is drawn."""
         if self._text is None:
-            self._text = give(self._newline.join(self._lines))
+            self._text = decode_unsafe(self._newline.join(self._lines))
         return self._text
 
     def replace_range(self, start: Location, end: Location, text: str) -> EditResult:
@@ -33,4 +33,4 @@ class NoteDocument(Document):
         self._text = None
         if self._newline == "\r\n":
             text = text.replace("\r\n", "\n")
-        return super().replace_range(start, end, hold(text))
+        return super().replace_range(start, end, encode_unsafe(text))

@@ -30,7 +30,7 @@ class FindInput(Input):
     def action_bar_next(self, forward: bool) -> None:
         bar = self.parent
         assert isinstance(bar, FindBar)
-        bar.next(forward=forward)
+        bar.select_next(forward=forward)
 
 
 class FindBar(Horizontal):
@@ -50,7 +50,7 @@ class FindBar(Horizontal):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._area: NoteArea | None = None
-        self._began = Selection.cursor((0, 0))
+        self._start_selection = Selection.cursor((0, 0))
 
     def compose(self) -> ComposeResult:
         yield Static("Find")
@@ -63,57 +63,57 @@ class FindBar(Horizontal):
 
     def open(self, area: NoteArea) -> None:
         """Search in `area`, first for what is selected there or what was sought before."""
-        self._area, self._began = area, Selection.cursor(min(area.selection))
+        self._area, self._start_selection = area, Selection.cursor(min(area.selection))
         if (marked := area.selected_text) and "\n" not in marked:
             self._input.value = marked
         self.display = True
         self.screen.set_focus(self._input)  # at once, because the next key may be here already
-        self._seek()
+        self._search()
 
-    def again(self, area: NoteArea, *, forward: bool) -> None:
+    def find_again(self, area: NoteArea, *, forward: bool) -> None:
         """Go to the next hit of what was sought before, with the bar closed."""
         if not self._input.value:
             self.open(area)
             return
-        area.seek(self._input.value)
-        area.go_to_hit(forward=forward, beyond=True)
-        area.seek("")
+        area.set_search(self._input.value)
+        area.select_match(forward=forward, skip_current=True)
+        area.set_search("")
 
-    def next(self, *, forward: bool) -> None:
+    def select_next(self, *, forward: bool) -> None:
         """Go to the next hit, or the one before."""
         if self._area:
-            self._area.go_to_hit(forward=forward, beyond=True)
-            self._tell()
+            self._area.select_match(forward=forward, skip_current=True)
+            self._update_counter()
 
     def close(self, *, refocus: bool = True) -> None:
         """Hide; the cursor stands at the hit."""
         area, self._area = self._area, None
         self.display = False
         if area:
-            area.seek("")
+            area.set_search("")
             area.move_cursor(min(area.selection))
             if refocus:
                 self.screen.set_focus(area)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._seek()
+        self._search()
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         # The screen loses the focus for a while when the terminal's window does; that is no reason to close.
         if self.display and self.screen.focused not in (None, self._input):
             self.close(refocus=False)
 
-    def _seek(self) -> None:
+    def _search(self) -> None:
         if self._area:
-            self._area.seek(self._input.value)
-            self._area.selection = self._began
-            self._area.go_to_hit(forward=True, beyond=False)
-            self._tell()
+            self._area.set_search(self._input.value)
+            self._area.selection = self._start_selection
+            self._area.select_match(forward=True, skip_current=False)
+            self._update_counter()
 
-    def _tell(self) -> None:
+    def _update_counter(self) -> None:
         if not self._area:
             return
-        at, count = self._area.hit
+        at, count = self._area.match_position
         said = "" if not self._input.value else f"{at}/{count}  " if count else "not found  "
         self.query_one("#hits", Static).update(Content(f"{said}⏎ next  ^r previous  esc back"))

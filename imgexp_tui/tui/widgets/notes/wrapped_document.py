@@ -14,68 +14,68 @@ from textual.document._document import Location
 from textual.document._wrapped_document import WrappedDocument
 from textual.expand_tabs import get_tab_widths
 
-_FOREIGN = re.compile(r"[^\x00-\x7f]")
-_RARE = re.compile("[\t\u200d\ufe0f]")
+_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+_NEEDS_TEXTUAL = re.compile("[\t\u200d\ufe0f]")
 _CHUNK = re.compile(r"\S+\s*|\s+")
 
 
-class NoteWrap(WrappedDocument):
+class WrappedNoteDocument(WrappedDocument):
     """Where each line of a document breaks at a width."""
 
     def wrap(self, width: int, tab_width: int | None = None) -> None:
         self._width = width
         if tab_width:
             self._tab_width = tab_width
-        self._wrap_offsets, self._tab_width_cache = self._folded(self.document.lines)
+        self._wrap_offsets, self._tab_width_cache = self._wrap_lines(self.document.lines)
         self._line_index_to_offsets, self._offset_to_line_info = [], []
-        self._place(0)
+        self._number_rows(0)
 
     def wrap_range(self, start: Location, old_end: Location, new_end: Location) -> None:
         before, now = len(self._wrap_offsets) - 1, self.document.line_count - 1
         first = min(start[0], before, now)  # programs may name places beyond the end
         top, old_bottom = sorted((first, min(old_end[0], before)))
         bottom = max(first, min(new_end[0], now))
-        offsets, tabs = self._folded(self.document.lines[top : bottom + 1])
+        offsets, tabs = self._wrap_lines(self.document.lines[top : bottom + 1])
         old = self._wrap_offsets[top : old_bottom + 1]
         self._wrap_offsets[top : old_bottom + 1] = offsets
         self._tab_width_cache[top : old_bottom + 1] = tabs
         if list(map(len, old)) != list(map(len, offsets)):
-            self._place(top)
+            self._number_rows(top)
 
     @property
     def height(self) -> int:
         return len(self._offset_to_line_info)
 
-    def _folded(self, lines: list[str]) -> tuple[list[list[int]], list[list[int]]]:
+    def _wrap_lines(self, lines: list[str]) -> tuple[list[list[int]], list[list[int]]]:
         width, tab = self._width, self._tab_width
-        return [breaks(line, width, tab) for line in lines], [_tabs(line, tab) for line in lines]
+        return [wrap_offsets(line, width, tab) for line in lines], [_tab_widths(line, tab) for line in lines]
 
-    def _place(self, top: int) -> None:
-        """Number the rows from line `top` on."""
-        y = self._line_index_to_offsets[top - 1][-1] + 1 if top else 0
-        del self._line_index_to_offsets[top:]
+    def _number_rows(self, first_line: int) -> None:
+        """Number the rows from line `first_line` on."""
+        y = self._line_index_to_offsets[first_line - 1][-1] + 1 if first_line else 0
+        del self._line_index_to_offsets[first_line:]
         del self._offset_to_line_info[y:]
-        for row in range(top, len(self._wrap_offsets)):
+        for row in range(first_line, len(self._wrap_offsets)):
             count = len(self._wrap_offsets[row]) + 1
             self._line_index_to_offsets.append(list(range(y, y + count)))
             self._offset_to_line_info += [(row, section) for section in range(count)]
             y += count
 
 
-def breaks(line: str, width: int, tab: int) -> list[int]:
+def wrap_offsets(line: str, width: int, tab_width: int) -> list[int]:
     """The columns before which `line` is broken to fit `width` cells; none for a width of 0."""
     if not width:
         return []
-    if _RARE.search(line):
-        return compute_wrap_offsets(line, width, tab, precomputed_tab_sections=get_tab_widths(line, tab))
-    if len(line) + _extra(line) <= width:
+    if _NEEDS_TEXTUAL.search(line):
+        return compute_wrap_offsets(line, width, tab_width, precomputed_tab_sections=get_tab_widths(line, tab_width))
+    if len(line) + _extra_cells(line) <= width:
         return []
     out: list[int] = []
     used = 0
     for chunk in _CHUNK.finditer(line):
-        size = len(chunk[0]) + _extra(chunk[0])
+        size = len(chunk[0]) + _extra_cells(chunk[0])
         if size > width:
-            return compute_wrap_offsets(line, width, tab)
+            return compute_wrap_offsets(line, width, tab_width)
         if used + size > width:
             out.append(chunk.start())
             used = 0
@@ -83,10 +83,10 @@ def breaks(line: str, width: int, tab: int) -> list[int]:
     return out
 
 
-def _extra(text: str) -> int:
+def _extra_cells(text: str) -> int:
     """The cells that `text` takes beyond one a character: more for wide ones, fewer for combining marks."""
-    return 0 if text.isascii() else sum(get_character_cell_size(c) - 1 for c in _FOREIGN.findall(text))
+    return 0 if text.isascii() else sum(get_character_cell_size(c) - 1 for c in _NON_ASCII.findall(text))
 
 
-def _tabs(line: str, tab: int) -> list[int]:
-    return [width for _, width in get_tab_widths(line, tab)] if "\t" in line else [0] if line else []
+def _tab_widths(line: str, tab_width: int) -> list[int]:
+    return [width for _, width in get_tab_widths(line, tab_width)] if "\t" in line else [0] if line else []
