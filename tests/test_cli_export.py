@@ -161,8 +161,8 @@ def test_the_app_s_key_writes_the_same_page_in_a_process_of_its_own(lab: Path, t
     assert export(lab, "-o", str(tmp_path / "notebook.md")) == 0
     code = (
         "import sys; from pathlib import Path\n"
-        "from imgexp_tui.notebook.load import load; from imgexp_tui.tui import deeds\n"
-        f"lab = Path({str(lab)!r})\nprint(deeds.export(load(lab)))\nassert 'matplotlib' not in sys.modules"
+        "from imgexp_tui.notebook.load import load_notebook; from imgexp_tui.services.actions import runs\n"
+        f"lab = Path({str(lab)!r})\nprint(runs.export(load_notebook(lab)))\nassert 'matplotlib' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == f"Written: {lab / 'notebook.md'}\n"

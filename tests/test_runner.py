@@ -177,11 +177,11 @@ def test_the_supervisor_is_nobodys_child_and_has_no_terminal(lab: Path) -> None:
 LAUNCHER = """
 import fcntl, sys, termios, time
 from pathlib import Path
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.runner.launch import launch
 if sys.stdin.isatty():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-print(launch(load(Path(sys.argv[1])), "hold").path, flush=True)
+print(launch(load_notebook(Path(sys.argv[1])), "hold").path, flush=True)
 time.sleep(600)
 """
 
@@ -423,11 +423,11 @@ def test_a_lab_that_cannot_be_written(lab: Path) -> None:
 def test_a_disk_that_is_full_leaves_no_run(lab: Path) -> None:
     """The file size limit of the launcher, which its supervisor inherits, stands in for the disk."""
     code = (
-        "import resource, signal, sys; from pathlib import Path; from imgexp_tui.notebook.load import load\n"
+        "import resource, signal, sys; from pathlib import Path; from imgexp_tui.notebook.load import load_notebook\n"
         "from imgexp_tui.runner.launch import LaunchError, launch\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
-        "try: launch(load(Path(sys.argv[1])), 'hold')\n"
+        "try: launch(load_notebook(Path(sys.argv[1])), 'hold')\n"
         "except LaunchError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(lab)], capture_output=True, text=True, check=True)

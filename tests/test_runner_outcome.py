@@ -135,8 +135,8 @@ def test_a_trainer_that_eats_all_memory(tmp_path: Path, small_group: Path) -> No
     launcher = (
         "import os, sys; from pathlib import Path\n"
         "Path(sys.argv[2], 'cgroup.procs').write_text(str(os.getpid()))\n"
-        "from imgexp_tui.notebook.load import load; from imgexp_tui.runner.launch import launch\n"
-        "print(launch(load(Path(sys.argv[1])), 'v0').path)"
+        "from imgexp_tui.notebook.load import load_notebook; from imgexp_tui.runner.launch import launch\n"
+        "print(launch(load_notebook(Path(sys.argv[1])), 'v0').path)"
     )
     assert load_notebook(tmp_path).problems == ()
     done = subprocess.run(

@@ -247,10 +247,10 @@ def test_no_two_runs_ever_have_one_place(lab: Path) -> None:
 LAUNCH = """
 import sys
 from pathlib import Path
-from imgexp_tui.notebook.load import load
+from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.runner.launch import launch
 for _ in range(3):
-    launch(load(Path(sys.argv[1])), "v0")
+    launch(load_notebook(Path(sys.argv[1])), "v0")
 """
 
 

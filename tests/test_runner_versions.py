@@ -91,16 +91,16 @@ def test_what_is_refused_changes_nothing(lab: Path, old: str, new: str, why: str
 
 
 STEPS = {
-    "the notebook": "imgexp_tui.runner.version_folders.rewrite",
-    "the runs": "imgexp_tui.runner.version_folders._move",
-    "the drafts": "imgexp_tui.notebook.history.drafts.drafts",
+    "the notebook": "imgexp_tui.runner.version_folders.rewrite_notebook",
+    "the runs": "imgexp_tui.runner.version_folders._move_or_merge_folder",
+    "the drafts": "imgexp_tui.notebook.history.drafts.read_drafts",
     "the mark": "pathlib.Path.unlink",
 }
 DYING = """
 import os, pkgutil, sys
 from pathlib import Path
 from unittest import mock
-from imgexp_tui.runner import versions
+from imgexp_tui.runner import version_folders
 lab, step, when = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 found = pkgutil.resolve_name(step)
 def dying(*words, **named):
@@ -110,7 +110,7 @@ def dying(*words, **named):
         found(*words, **named)
     os._exit(9)
 with mock.patch(step, dying):
-    versions.rename(lab, "v0", "seed.0")
+    version_folders.rename_version(lab, "v0", "seed.0")
 """
 
 

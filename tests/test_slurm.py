@@ -308,11 +308,11 @@ def test_another_job_with_the_same_number_is_not_ours(cluster: Cluster, lab: Pat
 LAUNCHER = """
 import os, sys
 from pathlib import Path
-from imgexp_tui.notebook.load import load
-from imgexp_tui.records.slurm_status import Told
+from imgexp_tui.notebook.load import load_notebook
+from imgexp_tui.records.slurm_status import SlurmStatus
 from imgexp_tui.runner.launch import launch
-Told.write = lambda *_: os._exit(9)  # between sbatch's answer and the note of it
-launch(load(Path(sys.argv[1])), "hold")
+SlurmStatus.write = lambda *_: os._exit(9)  # between sbatch's answer and the note of it
+launch(load_notebook(Path(sys.argv[1])), "hold")
 """
 
 

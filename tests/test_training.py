@@ -192,9 +192,8 @@ class Colours:
         return plain.expand(-1, 3, self.side, self.side).clone(), []
 
 
-def examples(
-    training: bool, chances: TransformProbabilities = TransformProbabilities(), seed: int = 0
-) -> PatchworkExamples:
+def examples(training: bool, chances: TransformProbabilities | None = None, seed: int = 0) -> PatchworkExamples:
+    chances = chances or TransformProbabilities()
     colours: ImageSet = Colours()  # type: ignore[assignment]
     return PatchworkExamples(colours, 0.5, chances, seed, training)
 
@@ -232,7 +231,8 @@ def test_transforms_touch_the_patch_in_training_only() -> None:
 
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError("no more")])
 def test_a_worker_whose_end_was_collected_already_is_named_all_the_same(error: Exception) -> None:
-    code = f"from imgexp_tui.training.__main__ import _killed_worker; print(_killed_worker({error!r}))"
+    imported = "from imgexp_tui.training.__main__ import _describe_killed_worker"
+    code = f"{imported}; print(_describe_killed_worker({error!r}))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said == f"DataLoader worker is gone ({error})\n"
 
@@ -241,9 +241,9 @@ def test_a_worker_says_nothing_of_a_trainer_that_hung_up_while_it_was_handed_a_t
     code = """
 import socket, sys
 from multiprocessing import resource_sharer
-from imgexp_tui.training import batches
-batches.end_with_parent = lambda _: None  # the test is no trainer
-batches._prepare_worker(0)
+from imgexp_tui.training.data import loader
+loader.signal_on_parent_exit = lambda _: None  # the test is no trainer
+loader._init_worker(0)
 for words in (b"", b"no handshake"):
     address, _ = resource_sharer.DupFd(sys.stdout.fileno())._id
     with socket.socket(socket.AF_UNIX) as trainer:

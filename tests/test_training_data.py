@@ -228,11 +228,11 @@ _MAKE = """
 import sys, torch
 from pathlib import Path
 import imgexp_tui.training.data.synthetic_shapes as shapes
-from imgexp_tui.training.run_logger import Report
+from imgexp_tui.training.run_logger import RunLogger
 from imgexp_tui.training.shutdown import StopSignal
 from imgexp_tui.records.rundir import RunDir
-shapes.TRAIN, shapes.VALID, shapes.SIDE = 150, 50, 32
-found = shapes.shapes(Report(RunDir(Path(sys.argv[1])), StopSignal()))
+shapes.TRAIN_COUNT, shapes.VALID_COUNT, shapes.IMAGE_SIDE = 150, 50, 32
+found = shapes.shapes(RunLogger(RunDir(Path(sys.argv[1])), StopSignal()))
 print(found.sum().item(), tuple(found.shape))
 """
 

@@ -118,7 +118,7 @@ async def test_what_is_typed_while_leaving_is_not_typed_into_the_note(
         go_on.wait(20)
         return save(*args, **how)
 
-    monkeypatch.setattr(files, "save_notes", slow)
+    monkeypatch.setattr(files, "save", slow)
     app = EditorApp(lab)
     async with app.run_test() as pilot:
         await opened(pilot, app)

@@ -54,7 +54,8 @@ class Engine:
     Args:
         follower: the run; whoever made it polls it before `evaluate`.
         disabled_rules: names of rules that are not applied.
-        load_comparison_runs: gives the runs to compare with; asked at a look that applies the rules, where a rule wants them.
+        load_comparison_runs: gives the runs to compare with; asked at a look that applies the rules, where a rule
+            wants them.
     """
 
     def __init__(

@@ -79,7 +79,8 @@ class RunData:
         text_counts: name → how often each text was sampled, of the series of `system.jsonl` that are texts.
         events: the trainer's events of the kinds that rules read, oldest first.
         first_sample_time: when the first of the samples was taken, seconds since the epoch.
-        training_start_time, first_epoch_end_time: when the latest attempt's training began, and when its first epoch was done.
+        training_start_time, first_epoch_end_time: when the latest attempt's training began, and when its first epoch
+            was done.
         comparison_runs: asked for by the rules that compare.
     """
 

@@ -108,9 +108,9 @@ def _render_words(words: InlineText) -> str:
 
 def _render_table(table: Table) -> str:
     def row(tag: str, cells: Iterable[str]) -> str:
-        return "<tr>" + "".join(
-            f"<{tag}{' class=number' if i in table.numeric_columns else ''}>{cell}</{tag}>" for i, cell in enumerate(cells)
-        ) + "</tr>\n"  # fmt: skip
+        numeric = table.numeric_columns
+        found = (f"<{tag}{' class=number' if i in numeric else ''}>{cell}</{tag}>" for i, cell in enumerate(cells))
+        return f"<tr>{''.join(found)}</tr>\n"
 
     head = row("th", map(_escape_text, table.head))
     body = "".join(row("td", map(_render_words, cells)) for cells in table.rows)

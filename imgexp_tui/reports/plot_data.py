@@ -99,7 +99,8 @@ def comparison_figure(name: str, followers_by_version: Mapping[str, RunFollower]
     """The validation curves of several versions on the same axes; None where fewer than two have one.
 
     Args:
-        followers_by_version: version → the run that is shown of it, in the notebook's order. Of many, the best are shown.
+        followers_by_version: version → the run that is shown of it, in the notebook's order. Of many, the best are
+            shown.
     """
     found = [(version, view) for version, view in followers_by_version.items() if _finite_values(view, "valid/loss")]
     if len(found) < 2:

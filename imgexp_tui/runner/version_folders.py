@@ -2,7 +2,8 @@
 
 A rename is written down first (`.imgexp/renaming.json`), then done in the notebook, then the folder `runs/OLD` becomes
 `runs/NEW`, and at last the mark is taken away. The notebook comes before the folder because it is what can be refused,
-by another writer or a mistake in it. Whatever ends the program in between, nothing is lost, and `finish_rename`, which the app
+by another writer or a mistake in it. Whatever ends the program in between, nothing is lost, and `finish_rename`, which
+the app
 calls when it opens and every rename and deletion before it begins, does the rest; so does repeating the rename. Without
 the mark nobody could tell the runs of a version that was renamed from those of one that was deleted by hand.
 

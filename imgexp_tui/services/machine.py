@@ -24,7 +24,9 @@ class GaugeHysteresis:
         self._displayed: dict[str, float] = {}
 
     def __call__(self, name: str, value: float | None, min_change: float) -> float | None:
-        """The value to show: the one shown before unless `value` is at least `min_change` away; rounded to whole ones."""
+        """The value to show: the one shown before unless `value` is at least `min_change` away; rounded to whole
+        ones.
+        """
         if value is None:
             self._displayed.pop(name, None)
             return None

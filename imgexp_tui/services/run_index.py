@@ -118,7 +118,8 @@ class RunIndex:
         *,
         all_versions: bool = False,
     ) -> bool:
-        """Look at the versions, `displayed` before the others. False where the time was up before all whose turn it is were
+        """Look at the versions, `displayed` before the others. False where the time was up before all whose turn it is
+        were
         looked at, or something else has to be done at once.
 
         Args:

@@ -12,7 +12,9 @@ from imgexp_tui.training.errors import TrainingError
 
 
 class Config(SimpleNamespace):
-    """Every name of `notebook.settings` is an attribute of its kind; `unread_settings` tells which nothing has asked for yet."""
+    """Every name of `notebook.settings` is an attribute of its kind; `unread_settings` tells which nothing has asked
+    for yet.
+    """
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)

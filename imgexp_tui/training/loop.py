@@ -236,7 +236,8 @@ class Trainer:
             if not math.isfinite(value):
                 self.logger.log_metrics({"step": self.position.step, "epoch": self.position.epoch + 1, **measured})
                 raise TrainingError(
-                    f"{name} is {value} at step {self.position.step} (epoch {self.position.epoch + 1}); training cannot go on. "
+                    f"{name} is {value} at step {self.position.step} (epoch {self.position.epoch + 1}); "
+                    "training cannot go on. "
                     "Mend: a lower learning_rate, or gradient_clip = 1.0"
                 )
 

@@ -53,7 +53,9 @@ class Task(Protocol):
         ...
 
     def chance_level(self) -> dict[str, float]:
-        """The `loss` and `new_accuracy_metric` on the validation images of the best answer that does not look at them."""
+        """The `loss` and `new_accuracy_metric` on the validation images of the best answer that does not look at
+        them.
+        """
         ...
 
 

@@ -21,7 +21,8 @@ class VersionRow:
     Attributes:
         state: of its shown run, the newest that is under way or else waits, or else the newest; "" where it has none.
         live, queued: how many of its runs are live, and how many of those wait.
-        seed_progress: where the shown run is one of several seeds: how many of those have ended, and how many there are.
+        seed_progress: where the shown run is one of several seeds: how many of those have ended, and how many there
+            are.
         seed_stats: mean, sample standard deviation and count of that group's best values; None for fewer than two.
         metric, best, accuracy: the best of the shown run and the accuracy of that same line; "" and None without.
         is_from_other_run: the shown run has none yet, so that these are of another run, the best of them.

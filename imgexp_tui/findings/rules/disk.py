@@ -47,7 +47,8 @@ def find(run: RunData) -> Finding | None:
     return Finding(
         NAME,
         Severity.WARNING,
-        f"The disk of the lab will be full in {format_duration(now / pace)}, and the run needs {format_duration(left)} more: "
+        f"The disk of the lab will be full in {format_duration(now / pace)}, "
+        f"and the run needs {format_duration(left)} more: "
         f"{format_memory(now)} are free, {format_memory(60 * pace)} less each minute{_describe_writer(run, pace)}.",
         evidence,
         "Free some space or stop what fills it; the record and the checkpoints of this run need it.",

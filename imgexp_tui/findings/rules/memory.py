@@ -71,7 +71,8 @@ def _growth_finding(run: RunData, late: tuple[float, float, float], now: float, 
     return Finding(
         NAME,
         Severity.WARNING,
-        f"Memory grows by {format_memory(middle)} a minute ({low / 2**20:,.0f} to {high / 2**20:,.0f} MB), is at {format_memory(now)}"
+        f"Memory grows by {format_memory(middle)} a minute "
+        f"({low / 2**20:,.0f} to {high / 2**20:,.0f} MB), is at {format_memory(now)}"
         f"{left if math.isfinite(late[0]) and not run.has_ended else ''}.",
         Evidence((_SERIES, "host/memory"), first, last),
         "Something is kept from step to step: a loss with its graph (use .item()), outputs, a cache without limit.",
@@ -89,6 +90,7 @@ def _find_warm_up(run: RunData, first: float, late: list[float], start: float) -
     return Finding(
         NAME,
         Severity.INFO,
-        f"Memory rose by {format_memory(rose)} after the first epoch and is level since, at {format_memory(level)}: no leak.",
+        f"Memory rose by {format_memory(rose)} after the first epoch "
+        f"and is level since, at {format_memory(level)}: no leak.",
         Evidence((_SERIES,), int(start), int(samples.times[-1])),
     )

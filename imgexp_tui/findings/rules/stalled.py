@@ -51,7 +51,8 @@ def _find_pause(run: RunData) -> Finding | None:
     return Finding(
         NAME,
         Severity.WARNING,
-        f"It stood still for {format_duration(seconds)} at step {step:,}, {why}; a step takes {middles:.2g} s otherwise.",
+        f"It stood still for {format_duration(seconds)} at step {step:,}, {why}; "
+        f"a step takes {middles:.2g} s otherwise.",
         Evidence((name,), max(0, step - 10), step + 10),
         "Look at what else ran then, and at the disk or network that the data come from.",
     )

@@ -113,7 +113,9 @@ def read_with_writer_check(path: Path) -> tuple[bytes, bool]:
 
 @contextlib.contextmanager
 def _read_under_lease(path: Path) -> Iterator[tuple[bytes, bool, int]]:
-    """As `read_with_writer_check`, and the inode; until it is left, the kernel lets nobody else open the file for writing, if it can."""
+    """As `read_with_writer_check`, and the inode; until it is left, the kernel lets nobody else open the file for
+    writing, if it can.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         busy = not _take_lease(fd, fcntl.F_RDLCK)

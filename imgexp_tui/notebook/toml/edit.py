@@ -180,7 +180,8 @@ def _format_version(version: NewVersion, keys: Mapping[str, str], newline: str) 
     header = f"versions.{tomlkit.key(version.name).as_string()}"
     yield f"[{header}]{newline}"
     for key, text in keys.items():
-        yield f"{key} = {format_toml_string(text, newline, chr(34) if key in ('base', 'group') else chr(39) * 3)}{newline}"
+        quotes = '"' if key in ("base", "group") else "'''"
+        yield f"{key} = {format_toml_string(text, newline, quotes)}{newline}"
     if version.train:
         yield f"[{header}.train]{newline}"
     for key, value in version.train.items():
@@ -259,7 +260,8 @@ def _insert_key(scan: TomlScan, version: str, field: str, format_value: _ValueFo
     newline = _line_ending_at(scan, below.start)
     import tomlkit
 
-    line = f"[versions.{tomlkit.key(version).as_string()}]{newline}{field} = {format_value(newline, _LITERAL_QUOTES)}{newline}"
+    opening = f"[versions.{tomlkit.key(version).as_string()}]"
+    line = f"{opening}{newline}{field} = {format_value(newline, _LITERAL_QUOTES)}{newline}"
     return scan.text[: below.start] + line + scan.text[below.start :]
 
 

@@ -90,7 +90,8 @@ class RunFollower:
         events: the events but `progress`, oldest first, at most the last 500.
         system: the latest line of `system.jsonl`; {} before one.
         peaks: the highest value of everything in it.
-        utilization_histograms: how each `…/utilization` spent its time since training began, without what came before the first step.
+        utilization_histograms: how each `…/utilization` spent its time since training began, without what came before
+            the first step.
         memory_trend: the memory of the run's processes since this attempt began to train.
         epoch_start_times: epoch → time of its first line.
         epoch, step, time: of the latest line; None before one.

@@ -57,7 +57,8 @@ class Buckets:
         low, high, mean: of the finite values; nan where there are none.
         last: the latest value, maybe not finite; nan where there is none.
         count, not_finite: how many values there are, and how many are not finite.
-        point_before, point_after: x and value of the nearest finite values outside, so that a line can leave the picture.
+        point_before, point_after: x and value of the nearest finite values outside, so that a line can leave the
+            picture.
     """
 
     edges: Floats

@@ -175,7 +175,9 @@ class Snapshot:
 
 
 def open_snapshot(folder: Path, metrics_file: Path) -> Snapshot | None:
-    """The snapshot in a run's cache folder, if it is whole so far and `metrics_file` still begins with what it is made of."""
+    """The snapshot in a run's cache folder, if it is whole so far and `metrics_file` still begins with what it is
+    made of.
+    """
     try:
         found = Snapshot(os.open(folder / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC))
     except (OSError, SnapshotDamaged):

@@ -1,7 +1,8 @@
 """Keeps drafts of notes on disk while they are typed, from a thread of its own.
 
 The event loop is left out on purpose: a stalled terminal blocks it, and what was typed before must still reach the
-disk. Every edit is written within `WRITE_DELAY` seconds, only the newest of each note; leaving the process in any orderly
+disk. Every edit is written within `WRITE_DELAY` seconds, only the newest of each note; leaving the process in any
+orderly
 way writes what is pending at once.
 """
 
@@ -29,7 +30,8 @@ class DraftWriter:
 
     Args:
         lab: the lab's folder.
-        on_problem: called from the thread with a sentence when drafts cannot be written, and with "" when they can again.
+        on_problem: called from the thread with a sentence when drafts cannot be written, and with "" when they can
+            again.
     """
 
     def __init__(self, lab: Path, on_problem: Callable[[str], object]) -> None:
@@ -111,7 +113,8 @@ def flush_all() -> None:
 
 @contextlib.contextmanager
 def flush_on_signals(on_terminate: Callable[[], object]) -> Iterator[None]:
-    """While inside, SIGHUP and SIGTERM write pending drafts first; then SIGTERM calls `on_terminate`, so that the app can
+    """While inside, SIGHUP and SIGTERM write pending drafts first; then SIGTERM calls `on_terminate`, so that the app
+    can
     give the terminal back, and SIGHUP, after which there is no terminal, ends the process. A second one always ends it.
 
     Signals that somebody else handles are left to them. These are plain handlers rather than the loop's, because

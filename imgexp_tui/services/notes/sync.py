@@ -230,7 +230,8 @@ class NoteSync:
         if not well:
             self._conflicts[note.field] = (seen, file_text)
             messages.append(
-                f"The {note.field} changed elsewhere in the lines that you changed: “{_first_new_line(seen, file_text)}”. "
+                f"The {note.field} changed elsewhere in the lines that you changed: "
+                f"“{_first_new_line(seen, file_text)}”. "
                 "Your text stays as it is; saving keeps both, marked."
             )
             return True

@@ -86,7 +86,8 @@ def from_package(name: str) -> PretrainedEncoder:
     """`tf_efficientnet_lite0` with the ImageNet weights of the installed package."""
     if name != PACKAGE_ENCODER:
         raise TrainingError(
-            f"weights: the installed package {WEIGHTS_PACKAGE} carries the weights of {PACKAGE_ENCODER}, not of {name}; "
+            f"weights: the installed package {WEIGHTS_PACKAGE} carries the weights of {PACKAGE_ENCODER}, "
+            f"not of {name}; "
             f'set encoder = "{PACKAGE_ENCODER}"'
         )
     try:

@@ -83,7 +83,8 @@ class CurveBuilder:
         self._add_values(steps, values)
         self._count = len(steps)
         self._curve = Curve(
-            self._metric, self._bucket_size, self._lows[:], self._highs[:], bytes(self._non_finite), steps[-1], values[-1],
+            self._metric, self._bucket_size, self._lows[:], self._highs[:], bytes(self._non_finite), steps[-1],
+            values[-1],
             self._best, None if self._best is None else (self._low, self._high),
         )  # fmt: skip
         return self._curve

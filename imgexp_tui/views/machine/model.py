@@ -53,7 +53,8 @@ class Machine:
     Attributes:
         per_core: percent of each core.
         problem: a quiet sentence about a driver that answers no more; "" mostly.
-        histories: gauge → its past: "cpu" (%), "memory" (bytes), "disk" and "net" (bytes a second), "gpu0/utilization" (%),
+        histories: gauge → its past: "cpu" (%), "memory" (bytes), "disk" and "net" (bytes a second), "gpu0/utilization"
+            (%),
             "gpu0/memory" (bytes).
     """
 

@@ -1,6 +1,7 @@
 """Keeps what Slurm's controller says of live runs in their folders, for whoever reads their states.
 
-Looking is cheap and never waits for the controller: a thread asks it, at most every `POLL_INTERVAL` seconds, and only where a
+Looking is cheap and never waits for the controller: a thread asks it, at most every `POLL_INTERVAL` seconds, and only
+    where a
 live run is Slurm's.
 """
 

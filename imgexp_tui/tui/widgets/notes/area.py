@@ -38,9 +38,11 @@ class NoteArea(TextArea):
     """The text of one note. Where `tab_indents` is False, Tab goes to the next field instead.
 
     Attributes:
-        offered_bullet: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one only.
+        offered_bullet: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one
+            only.
         copy_callback: called with what was copied or cut.
-        edit_callback: called within every edit, undo and redo. A message would come later than the drawing, and what can be
+        edit_callback: called within every edit, undo and redo. A message would come later than the drawing, and what
+            can be
             seen must already be in safe hands.
     """
 
