@@ -26,7 +26,9 @@ PATIENCE = 30.0
 """Seconds in which what a test waits for has to happen."""
 
 
-def wait_until(true: Callable[[], object], what: str = "it", seconds: float = PATIENCE, *, pace: float = 0.02) -> None:
+def wait_until(
+    true: Callable[[], object], what: str = "what is waited for", seconds: float = PATIENCE, *, pace: float = 0.02
+) -> None:
     """Wait for processes and files; fails with `what` in words where it takes longer than `seconds`."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -34,7 +36,9 @@ def wait_until(true: Callable[[], object], what: str = "it", seconds: float = PA
         time.sleep(pace)
 
 
-async def until(pilot: Pilot[None], true: Callable[[], object], what: str = "it", seconds: float = PATIENCE) -> None:
+async def until(
+    pilot: Pilot[None], true: Callable[[], object], what: str = "what is waited for", seconds: float = PATIENCE
+) -> None:
     """Wait while the app goes on; fails with what stands on its screen."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -1,4 +1,4 @@
-"""What is recorded for the power cuts of `test_power_loss`: one case a process, under the recorder.
+"""What is recorded for the power cuts of `notebook/saving/test_power_loss`: one case a process, under the recorder.
 
     LD_PRELOAD=recorder.so python -m tests.support.power_loss_cases CASE FOLDER LOG
 

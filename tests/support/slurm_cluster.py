@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from imgexp_tui.monitor.proc import list_pids, read_environment
@@ -55,6 +56,8 @@ GPUS = """
 NodeName={host} Name=gpu File=/dev/zero
 NodeName={host} Name=gpu File=/dev/full
 """
+until = partial(wait_until, seconds=60, pace=0.05)
+"""Slurm takes its time."""
 
 
 class Cluster:
@@ -92,14 +95,14 @@ class Cluster:
             *("munged", "--foreground", "--force", f"--key-file={key}", f"--socket={at}/run/munge.sock"),
             *(f"--pid-file={at}/run/munged.pid", f"--log-file={at}/log/munged.log", f"--seed-file={at}/lib/seed"),
         )
-        wait_until((at / "run/munge.sock").exists)
+        until((at / "run/munge.sock").exists)
         self.start_controller("-c")
         self._node = self._daemon("slurmd", "-D")
-        wait_until(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%t", check=False))
+        until(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%t", check=False))
 
     def start_controller(self, *more: str) -> None:
         self._controller = self._daemon("slurmctld", "-D", *more)
-        wait_until(lambda: "is UP" in self.ask("scontrol", "ping", check=False))
+        until(lambda: "is UP" in self.ask("scontrol", "ping", check=False))
 
     def kill_controller(self) -> None:
         assert self._controller
@@ -109,7 +112,7 @@ class Cluster:
     def saved(self) -> None:
         """Return when the controller has written down what it knows now."""
         now = time.time()
-        wait_until(lambda: (self.base / "state/job_state").stat().st_mtime > now)
+        until(lambda: (self.base / "state/job_state").stat().st_mtime > now)
 
     def ask(self, *words: str, check: bool = True) -> str:
         done = subprocess.run(words, capture_output=True, text=True, env=self._environ, check=check, timeout=60)
@@ -128,7 +131,7 @@ class Cluster:
         if self._controller and self._controller.poll() is not None:
             self.start_controller()
         self.ask("scancel", "--me", check=False)
-        wait_until(lambda: not self.ask("squeue", "-h", "--me", check=False))
+        until(lambda: not self.ask("squeue", "-h", "--me", check=False))
 
     def stop(self) -> None:
         """End what was started, and nothing else."""

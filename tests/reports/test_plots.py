@@ -136,7 +136,7 @@ def test_the_same_figure_gives_the_same_bytes_whatever_the_user_s_settings(tmp_p
     drawing = draw(FIGURE)
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: none\nsavefig.dpi: 10\naxes.facecolor: red\n")
     code = (
-        "import hashlib\nfrom tests.test_reports_plots import FIGURE\nfrom imgexp_tui.reports.plot_render import draw\n"
+        f"import hashlib\nfrom {__name__} import FIGURE\nfrom imgexp_tui.reports.plot_render import draw\n"
         "d = draw(FIGURE)\nprint(hashlib.sha256(d.png).hexdigest(), hashlib.sha256(d.svg).hexdigest())\n"
     )
     environment = {

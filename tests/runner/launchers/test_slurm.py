@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,11 @@ from imgexp_tui.runner.launchers.slurm.poll import SlurmPoller, update_statuses
 from imgexp_tui.runner.supervisor.process_cleanup import processes_of_run
 from imgexp_tui.tui.app import LabApp
 from tests.conftest import NewLab
-from tests.helpers import shows, wait_until
-from tests.support.slurm_cluster import Cluster
+from tests.helpers import shows
+from tests.support.slurm_cluster import Cluster, until
 
 pytestmark = pytest.mark.slurm
 
-until = partial(wait_until, seconds=60, pace=0.05)  # Slurm takes its time
 TRAINER = '''
 """Goes on from where it was when it is started again; saves on SIGTERM."""
 import os, signal, sys, time
@@ -419,11 +417,11 @@ def test_two_processes_train_one_run(cluster: Cluster, tmp_path: Path) -> None:
 
 async def test_a_run_is_started_watched_and_stopped_from_the_app(cluster: Cluster, lab: Path, login_node: None) -> None:
     async with LabApp(lab).run_test(size=(120, 40), notifications=True) as pilot:
-        await shows(pilot, "hold", "no run")
+        await shows(pilot, "hold", "no run", seconds=60)
         await pilot.press("r")
         await shows(pilot, "● running", "Slurm job", "train loss  0.5000", seconds=60)
         await pilot.press("S")
-        await shows(pilot, "Stop hold?")
+        await shows(pilot, "Stop hold?", seconds=60)
         await pilot.press("y")
         await shows(pilot, "■ stopped", "as asked", seconds=60)
     (run,) = find_runs(lab)

@@ -12,6 +12,7 @@ import struct
 import sys
 import termios
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import loopback
@@ -23,10 +24,9 @@ from imgexp_tui.runner.control import stop, wait_for_end
 from tests.conftest import NewLab
 from tests.helpers import wait_until
 
-pytestmark = [
-    pytest.mark.sshd,
-]
+pytestmark = pytest.mark.sshd
 
+until = partial(wait_until, seconds=60)
 NOTEBOOK = """\
 [versions.v0]
 summary = '''Sleeps.'''
@@ -62,7 +62,7 @@ class Session:
         self.seen = b""
 
     def shows(self, word: bytes) -> None:
-        wait_until(lambda: word in self._read(), f"{word!r} on the screen")
+        until(lambda: word in self._read(), f"{word!r} on the screen")
 
     def type(self, keys: bytes) -> None:
         self.seen = b""
@@ -85,11 +85,11 @@ def test_a_dropped_connection_leaves_the_run_and_the_note(ssh: list[str], lab: P
     session = Session(ssh, lab, state)
     session.shows(b"v0")
     session.type(b"r")
-    wait_until(lambda: any(status(run).state is State.RUNNING for run in find_runs(lab)), "the run is running")
+    until(lambda: any(status(run).state is State.RUNNING for run in find_runs(lab)), "the run is running")
     session.type(b"e")
     session.shows(b"Dated mark")
     session.type(b"written on the train ")
-    wait_until(lambda: "written on the train" in _drafts(state), "the draft is journaled")
+    until(lambda: "written on the train" in _drafts(state), "the draft is journaled")
     session.drop()
 
     (run,) = find_runs(lab)
@@ -115,7 +115,7 @@ def test_the_record_is_whole_after_the_drop(ssh: list[str], lab: Path, tmp_path:
     session = Session(ssh, lab, tmp_path / "state")
     session.shows(b"v0")
     session.type(b"r")
-    wait_until(lambda: any(run.log.exists() and run.log.stat().st_size for run in find_runs(lab)), "the log grows")
+    until(lambda: any(run.log.exists() and run.log.stat().st_size for run in find_runs(lab)), "the log grows")
     session.drop()
     (run,) = find_runs(lab)
     assert wait_for_end(run).state is State.FINISHED
