@@ -138,7 +138,7 @@ class FastFollower(RunFollower):
         self.alert_detector.restore_bests(found.series)
         self._epoch_series = Series(*found.epochs)
         self.attempt_starts, self.epoch_start_times = dict(found.attempt_starts), dict(found.epoch_start_times)
-        self.trained, self._clock = (
+        self.training_seconds, self._training_clock = (
             Series(*found.training_seconds),
             TrainingClock(found.total_seconds, found.longest_gap, found.time),
         )

@@ -158,7 +158,7 @@ def test_long_runs_are_read_one_after_the_other(tmp_path: Path) -> None:
     assert len(FastFollower._running_jobs) == 1
     for view in views:
         whole(view)
-        same(view, plain(view.dir))
+        same(view, plain(view.run_dir))
 
 
 @pytest.mark.parametrize("seed", range(4))
