@@ -14,6 +14,7 @@ from imgexp_tui.cli.common import find_version, notebook_from_arguments, read_ru
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.notebook.schema.settings import closest_name
+from imgexp_tui.reports.parts import PARTS
 from imgexp_tui.text import join_names
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def export(arguments: Namespace) -> int:
 def _write_page(
     notebook: Notebook, names: Sequence[str], parts: Sequence[str], format_: str, target: Path | None
 ) -> int:
-    from imgexp_tui.reports.sections import page_blocks, page_figures
+    from imgexp_tui.reports.blocks import page_figures
+    from imgexp_tui.reports.page import page_blocks
 
     blocks = page_blocks(notebook, read_runs_by_version(notebook), versions=names, parts=parts)
     if format_ == "html":
@@ -101,10 +103,8 @@ def _selected_versions(notebook: Notebook, wanted: Sequence[str]) -> list[str]:
 
 
 def _selected_parts(text: str | None, format_: str) -> Sequence[str]:
-    from imgexp_tui.reports.sections import PARTS
-
     if text is None:
-        return PARTS
+        return tuple(PARTS)
     if format_ not in _PAGE_FORMATS:
         raise CommandError(f"--parts chooses what a markdown or HTML page holds; {format_} has no parts", 2)
     wanted = [part.strip() for part in text.split(",") if part.strip()]

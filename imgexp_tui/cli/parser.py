@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imgexp_tui import __version__
+from imgexp_tui.reports.parts import PARTS
 
 _TOP_EXAMPLES = """\
 imgexp-tui                        open the lab in this folder (or the nearest one above)
@@ -48,11 +49,6 @@ COMMANDS = {
     "doctor": "doctor:doctor",
 }
 """Command → the module of this room and the function that does it."""
-
-
-_PARTS_HELP = (
-    "of a page: comparison, ideas, summary, config, stats, metrics, plots, findings, takeaways; all without it"
-)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -163,7 +159,7 @@ def _add_notebook_commands(add_command: Any) -> None:
     )
     one.add_argument("names", nargs="*", metavar="V", help="these versions only")
     one.add_argument("--versions", action="append", default=[], metavar="V,V", help="the same as a list")
-    one.add_argument("--parts", metavar="P,P", help=_PARTS_HELP)
+    one.add_argument("--parts", metavar="P,P", help=f"of a page: {', '.join(PARTS)}; all without it")
     one.add_argument("-o", dest="output", type=Path, metavar="FILE", help="where to; standard output without it")
     one.add_argument(
         "--format",

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from imgexp_tui.reports.note_outline import NoteLine, parse_note_lines
-from imgexp_tui.reports.plot_data import Figure
-from imgexp_tui.reports.sections import (
+from imgexp_tui.reports.blocks import (
     BulletList,
     Heading,
     InlineText,
@@ -22,6 +20,8 @@ from imgexp_tui.reports.sections import (
     Table,
     TodoList,
 )
+from imgexp_tui.reports.note_outline import NoteLine, parse_note_lines
+from imgexp_tui.reports.plot_data import Figure
 from imgexp_tui.text import clean_line
 
 _STYLE = """\

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from imgexp_tui.reports.markdown_escape import escape_block as note
-from imgexp_tui.reports.markdown_escape import escape_inline
-from imgexp_tui.reports.sections import (
+from imgexp_tui.reports.blocks import (
     BulletList,
     Heading,
     InlineText,
@@ -21,6 +19,8 @@ from imgexp_tui.reports.sections import (
     Table,
     TodoList,
 )
+from imgexp_tui.reports.markdown_escape import escape_block as note
+from imgexp_tui.reports.markdown_escape import escape_inline
 
 EXPORT_MARK = "<!-- made by imgexp-tui export -->"
 """The first line of an exported page, by which an export knows that it may replace a file."""

@@ -11,7 +11,7 @@ from imgexp_tui import paths
 from imgexp_tui.cli import main
 from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.reports.markdown import render_markdown
-from imgexp_tui.reports.sections import page_blocks
+from imgexp_tui.reports.page import page_blocks
 from tests.conftest import NewLab
 from tests.support.made_up_runs import made_up
 

@@ -16,7 +16,7 @@ from imgexp_tui.records import jsonl
 from imgexp_tui.records.observed_stats import DIFFERS, IMPOSSIBLE, find_discrepancies
 from imgexp_tui.records.system.stats import measured_stats
 from imgexp_tui.reports.markdown import render_markdown
-from imgexp_tui.reports.sections import page_blocks
+from imgexp_tui.reports.page import page_blocks
 from imgexp_tui.reports.tabular import csv_text, run_row
 from imgexp_tui.views.notes.panel import note_lines
 from imgexp_tui.views.styled import plain_text

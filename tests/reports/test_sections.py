@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from imgexp_tui.notebook.load import parse_notebook
 from imgexp_tui.notebook.model import Notebook
+from imgexp_tui.reports.blocks import Heading, NoteBlock
 from imgexp_tui.reports.html import render_html
 from imgexp_tui.reports.markdown import render_markdown
-from imgexp_tui.reports.sections import PARTS, Heading, NoteBlock, page_blocks, seed_statistics
+from imgexp_tui.reports.page import page_blocks
+from imgexp_tui.reports.parts import PARTS
+from imgexp_tui.reports.sections import seed_statistics
 from imgexp_tui.text import clean
 from tests.support.recorded_runs import PLAN, a_run
 

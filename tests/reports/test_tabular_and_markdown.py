@@ -18,7 +18,7 @@ from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.reports.markdown import EXPORT_MARK, render_markdown
 from imgexp_tui.reports.markdown_escape import escape_block, escape_inline
-from imgexp_tui.reports.sections import FollowersByVersion, page_blocks
+from imgexp_tui.reports.page import FollowersByVersion, page_blocks
 from imgexp_tui.reports.tabular import csv_text, json_text, run_row, version_row
 from imgexp_tui.text import clean, clean_line
 from tests.support.recorded_runs import a_run
