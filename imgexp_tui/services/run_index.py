@@ -7,27 +7,23 @@ version whose runs have all ended and that is not shown, nothing is read that an
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.alerts import Alert
 from imgexp_tui.records.metrics.fast_follower import FastFollower
-from imgexp_tui.records.metrics.follower import JUDGED_METRICS, Best
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.status import State
 from imgexp_tui.services.log_tail import LogTail
 from imgexp_tui.services.row_cache import RowCache
+from imgexp_tui.services.version_rows import VersionRuns, build_row, group_members, modified_ns, retire_ended
 from imgexp_tui.views.charts.curve import CurveBuilder
 from imgexp_tui.views.lab import LogLines, VersionRow
 from imgexp_tui.views.runs.builder import DRAWN_METRICS, summarize_run
-from imgexp_tui.views.runs.model import GroupMember, RunSummary
+from imgexp_tui.views.runs.model import RunSummary
 
 if TYPE_CHECKING:
     from imgexp_tui.notebook.model import Notebook
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
 
 _READ_TIME_LIMIT = 0.15
 """Seconds of reading after which what is known so far is shown."""
-_SPARKLINE_POINTS = 24
 _DRAFT_INTERVAL = 5.0
 _SAVE_INTERVAL = 3.0
 _MAX_HELD_VERSIONS = 32
@@ -44,45 +39,6 @@ _NEARBY_VERSIONS = 32
 """Versions on each side of the shown one that may be in sight."""
 _MIN_VERSIONS_PER_POLL, _POLLS_PER_ROUND = 250, 8
 """Versions out of sight that are looked at in one look, and in how many looks all of them are, however many."""
-_ENDED_STATES = {state.value for state in State if not state.live}
-
-
-@dataclass(frozen=True, slots=True)
-class _EndedRun:
-    """What is kept of an older run that has ended: when it was last started, its best, and its place in a group."""
-
-    stamp: int
-    best: Best | None
-    group: str
-    member: GroupMember
-
-
-@dataclass(slots=True)
-class _VersionRuns:
-    """The runs of one version.
-
-    Attributes:
-        run_dirs: newest first.
-        unread: those that were not looked at yet.
-        followers: run id → the newest run and every live one.
-        ended: run id → an older run that has ended.
-        displayed: the newest run that is under way, or else that waits, or else the newest.
-        log: the end of the shown run's log.
-        cached_summary: what `LabRuns.shown` made of the shown run, where nothing has changed since and it is not live.
-        resume_check_index: which of the older runs is asked next whether it was resumed.
-    """
-
-    stamp: int = -1
-    run_dirs: list[RunDir] = field(default_factory=list)
-    unread: list[RunDir] = field(default_factory=list)
-    followers: dict[str, FastFollower] = field(default_factory=dict)
-    ended: dict[str, _EndedRun] = field(default_factory=dict)
-    displayed: FastFollower | None = None
-    curves: dict[str, CurveBuilder] = field(default_factory=dict)
-    log: LogTail | None = None
-    cached_summary: RunSummary | None = None
-    resume_check_index: int = 0
-    is_polled: bool = False
 
 
 class RunIndex:
@@ -101,7 +57,7 @@ class RunIndex:
         self._positions: dict[str, int] = {}
         self._next_position = 0
         self._file_stamps: list[tuple[int, int]] = []
-        self._versions: dict[str, _VersionRuns] = {}
+        self._versions: dict[str, VersionRuns] = {}
         self.rows: dict[str, VersionRow] = {}
         self._note_times: tuple[object, dict[str, float]] = (None, {})
         self._drafts: frozenset[str] = frozenset()
@@ -226,7 +182,7 @@ class RunIndex:
             if series and series.values:
                 runs.curves.setdefault(metric, CurveBuilder(metric)).update(series)
         curves = [b.curve for metric in DRAWN_METRICS if (b := runs.curves.get(metric)) and b.curve]
-        runs.cached_summary = summarize_run(view, tuple(curves), _group_members(runs, view))
+        runs.cached_summary = summarize_run(view, tuple(curves), group_members(runs, view))
         return runs.cached_summary
 
     def log(self, version: str) -> LogLines:
@@ -285,7 +241,7 @@ class RunIndex:
             if self.rows.get(name) != row:
                 self.rows[name] = row
             return True
-        runs = self._versions.setdefault(name, _VersionRuns())
+        runs = self._versions.setdefault(name, VersionRuns())
         if time.monotonic() > deadline and not self._is_live(name):
             return runs.is_polled
         self._list_runs(name, runs)
@@ -293,12 +249,12 @@ class RunIndex:
         changed = self._poll_followers(runs) or changed
         if changed or not runs.is_polled:
             runs.cached_summary = None
-            self.rows[name] = _build_row(runs)
+            self.rows[name] = build_row(runs)
             self._cache_row(name, runs)
         runs.is_polled = True
         return not runs.unread
 
-    def _cache_row(self, name: str, runs: _VersionRuns) -> None:
+    def _cache_row(self, name: str, runs: VersionRuns) -> None:
         """Keep the row of a version whose runs have all ended; its runs are let go where it is not shown."""
         settled = runs.stamp >= 0 and not runs.unread and not any(view.is_partial for view in runs.followers.values())
         if not settled or self.rows[name].live:
@@ -307,10 +263,10 @@ class RunIndex:
         if name not in self._held_versions and self._row_cache.get(name):
             self._versions.pop(name, None)
 
-    def _list_runs(self, name: str, runs: _VersionRuns) -> None:
+    def _list_runs(self, name: str, runs: VersionRuns) -> None:
         """List the version's folder again where it has changed."""
         folder = self._lab / RUNS / name
-        stamp = _modified_ns(folder)
+        stamp = modified_ns(folder)
         if stamp == runs.stamp:
             return
         runs.run_dirs = find_runs(self._lab, name)
@@ -326,7 +282,7 @@ class RunIndex:
         runs.unread = [run for run in runs.run_dirs if run.run_id not in known]
         runs.is_polled = False
 
-    def _read_unread(self, runs: _VersionRuns, deadline: float) -> bool:
+    def _read_unread(self, runs: VersionRuns, deadline: float) -> bool:
         """Read the older runs that were not read yet, as long as there is time; True where there were any."""
         self._check_resumed(runs)
         some = bool(runs.unread)
@@ -335,130 +291,29 @@ class RunIndex:
             view = runs.followers[run.run_id] = FastFollower(run)
             view.poll()
             self._alerts += view.alert_detector.take_new(self._opened_at)
-            _retire_ended(runs, view)
+            retire_ended(runs, view)
         return some
 
-    def _check_resumed(self, runs: _VersionRuns) -> None:
+    def _check_resumed(self, runs: VersionRuns) -> None:
         """Look whether an older run that has ended was resumed: one in each look, so that many cost nothing."""
         if len(runs.run_dirs) > 1:
             runs.resume_check_index = runs.resume_check_index % (len(runs.run_dirs) - 1) + 1
             run = runs.run_dirs[runs.resume_check_index]
-            if (known := runs.ended.get(run.run_id)) and known.stamp != _modified_ns(run.process):
+            if (known := runs.ended.get(run.run_id)) and known.stamp != modified_ns(run.process):
                 del runs.ended[run.run_id]
                 runs.unread.append(run)
 
-    def _poll_followers(self, runs: _VersionRuns) -> bool:
+    def _poll_followers(self, runs: VersionRuns) -> bool:
         """Read what is new in the followed runs, and choose the one that is shown; True where a row may differ."""
         changed = False
         for view in list(runs.followers.values()):
             changed = view.poll() or view.status.state.live or changed
             self._alerts += view.alert_detector.take_new(self._opened_at)
-            _retire_ended(runs, view)
+            retire_ended(runs, view)
         shown = max(runs.followers.values(), key=lambda view: (view.status.state.rank, view.run_id), default=None)
         if shown is not runs.displayed:
             runs.displayed, runs.curves, changed = shown, {}, True
         return changed
-
-
-def _retire_ended(runs: _VersionRuns, follower: FastFollower) -> None:
-    """Let go of an older run that has ended, but for its best value."""
-    if follower.run_id != runs.run_dirs[0].run_id and not follower.status.state.live and not follower.is_partial:
-        group = follower.request.group if follower.request else ""
-        runs.ended[follower.run_id] = _EndedRun(
-            _modified_ns(follower.run_dir.process), follower.best(), group, _group_member(follower)
-        )
-        del runs.followers[follower.run_id]
-
-
-def _group_members(runs: _VersionRuns, follower: FastFollower) -> tuple[GroupMember, ...]:
-    """The runs that were started together with this one for their seeds, by seed; () for one by itself."""
-    group = follower.request.group if follower.request else ""
-    if not group:
-        return ()
-    ended = (one.member for one in runs.ended.values() if one.group == group)
-    live = (_group_member(one) for one in runs.followers.values() if one.request and one.request.group == group)
-    return tuple(sorted((*ended, *live), key=lambda one: (one.seed, one.run)))
-
-
-def _group_member(follower: FastFollower) -> GroupMember:
-    best = follower.best()
-    seed = follower.request.seed if follower.request else 0
-    return GroupMember(follower.run_id, seed, follower.status.state.value, best.value if best else None)
-
-
-def _build_row(runs: _VersionRuns) -> VersionRow:
-    view = runs.displayed
-    if view is None:
-        return VersionRow()
-    own = view.best()
-    others = _lowest_best([b for b in _other_bests(runs, view) if b])
-    best = own or others
-    of_all = _lowest_best([b for b in (own, others) if b])
-    states = [followed.status.state for followed in runs.followers.values()]
-    members = _group_members(runs, view)
-    return VersionRow(
-        state=view.status.state.value,
-        live=sum(state.live for state in states),
-        queued=states.count(State.QUEUED),
-        seed_progress=(sum(one.state in _ENDED_STATES for one in members), len(members)) if len(members) > 1 else None,
-        seed_stats=_seed_statistics(members),
-        metric=best.metric if best else "",
-        best=best.value if best else None,
-        accuracy=_accuracy_at(best),
-        is_from_other_run=own is None and best is not None,
-        best_metrics=tuple(of_all.metric_values.items()) if of_all else (),
-        epoch=None if view.epoch is None or not math.isfinite(view.epoch) else int(view.epoch),
-        epochs=view.planned_epochs,
-        sparkline=_thin_curve(view),
-        runs=len(runs.run_dirs),
-        displayed_run=view.run_id,
-    )
-
-
-def _seed_statistics(members: tuple[GroupMember, ...]) -> tuple[float, float, int] | None:
-    values = [one.best for one in members if one.best is not None]
-    return (fmean(values), stdev(values), len(values)) if len(values) > 1 else None
-
-
-def _other_bests(runs: _VersionRuns, follower: FastFollower) -> Iterator[Best | None]:
-    """The best of each run but the shown one."""
-    yield from (one.best for one in runs.ended.values())
-    yield from (followed.best() for followed in runs.followers.values() if followed is not follower)
-
-
-def _lowest_best(bests: list[Best]) -> Best | None:
-    return min(bests, key=lambda best: (JUDGED_METRICS.index(best.metric), best.value), default=None)
-
-
-def _accuracy_at(best: Best | None) -> float | None:
-    if best is None:
-        return None
-    beside = best.other_metrics.get(best.metric.replace("loss", "accuracy"))
-    return beside if beside is not None and math.isfinite(beside) else None
-
-
-def _thin_curve(follower: FastFollower) -> tuple[float, ...]:
-    """The curve of the first watched metric in few values, each the highest of its stretch."""
-    series = next((s for metric in JUDGED_METRICS if (s := follower.series.get(metric)) and len(s.values) > 1), None)
-    if series is None:
-        return ()
-    values, count = series.values, len(series.values)
-    if count <= _SPARKLINE_POINTS:
-        return tuple(values)
-    power = 1 << max(0, (-(-count // _SPARKLINE_POINTS) - 1).bit_length())
-    return tuple(_highest(values[i : i + power]) for i in range(0, count, power))
-
-
-def _highest(values: Iterable[float]) -> float:
-    finite = [v for v in values if math.isfinite(v)]
-    return max(finite, default=math.nan)
-
-
-def _modified_ns(folder: Path) -> int:
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _file_stamp(file: Path) -> tuple[int, int]:
