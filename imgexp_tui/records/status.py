@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from imgexp_tui.records.documents import DEFAULT_HEARTBEAT, Exit, Process, Request
+from imgexp_tui.records.metrics.source_registry import metric_files
 from imgexp_tui.records.process_identity import ProcessIdentity, boot_id
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.slurm_status import WAITING_STATES, SlurmStatus
@@ -176,7 +177,7 @@ def _state_from_slurm(
 def _last_write_time(run: RunDir, process: Process, *more_files: Path) -> float:
     """When the run last wrote anything (modification times, seconds since the epoch)."""
     beats = [process.started]
-    for path in (run.metrics, run.events, run.log, *more_files):
+    for path in (*metric_files(run), run.events, run.log, *more_files):
         try:
             beats.append(path.stat().st_mtime)
         except OSError:

@@ -22,6 +22,7 @@ from pathlib import Path
 from imgexp_tui import durable
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process
+from imgexp_tui.records.metrics.source_registry import metric_files
 from imgexp_tui.records.process_identity import ProcessIdentity, identity_of
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import provenance, user_scope
@@ -240,7 +241,7 @@ class Supervisor:
 
     def _has_made_progress(self) -> bool:
         """Whether this attempt has written anything that the next one can build on."""
-        began, written = self._start_time, [self._run.metrics, self._run.checkpoints]
+        began, written = self._start_time, [*metric_files(self._run), self._run.checkpoints]
         if self._request.trainer == "command":
             written.append(self._run.log)
         return any(path.exists() and path.stat().st_mtime >= began for path in written)

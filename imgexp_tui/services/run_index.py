@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.alerts import Alert
 from imgexp_tui.records.metrics.fast_follower import FastFollower
+from imgexp_tui.records.metrics.source_registry import metric_files
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.services.log_tail import LogTail
 from imgexp_tui.services.row_cache import RowCache
@@ -160,7 +161,9 @@ class RunIndex:
             if view.status.state.live
         )
         self._file_stamps = [
-            _file_stamp(file) for run in live for file in (run.metrics, run.events, run.log, run.process, run.exit)
+            _file_stamp(file)
+            for run in live
+            for file in (*metric_files(run), run.events, run.log, run.process, run.exit)
         ]
         return self._file_stamps != before
 
@@ -290,7 +293,7 @@ class RunIndex:
             run = runs.unread.pop(0)
             view = runs.followers[run.run_id] = FastFollower(run)
             view.poll()
-            self._alerts += view.alert_detector.take_new(self._opened_at)
+            self._alerts += view.take_alerts(self._opened_at)
             retire_ended(runs, view)
         return some
 
@@ -308,7 +311,7 @@ class RunIndex:
         changed = False
         for view in list(runs.followers.values()):
             changed = view.poll() or view.status.state.live or changed
-            self._alerts += view.alert_detector.take_new(self._opened_at)
+            self._alerts += view.take_alerts(self._opened_at)
             retire_ended(runs, view)
         shown = max(runs.followers.values(), key=lambda view: (view.status.state.rank, view.run_id), default=None)
         if shown is not runs.displayed:

@@ -71,7 +71,7 @@ def test_a_resumed_run_takes_its_steps_back(tmp_path: Path) -> None:
     engine = Engine(view)
     assert engine.evaluate()
     write_lines(view.run_dir.metrics, [{"step": 15, "epoch": 2, "train/loss": 0.5}, {"step": 20, "valid/samples": 500}])
-    view.watch_again()
+    view.poll_again()
     view.poll()
     assert engine.evaluate() == ()
 

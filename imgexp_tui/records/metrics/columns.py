@@ -11,10 +11,8 @@ import numpy.typing as npt
 
 from imgexp_tui.records.metrics.jsonl_columns import MetricRows, last_row_of_each_step, surviving_rows
 from imgexp_tui.records.metrics.minmax import Floats, Ints, Level, MinMaxPyramid
+from imgexp_tui.records.metrics.pace import MIN_PAUSE_SECONDS, is_pause
 from imgexp_tui.records.metrics.snapshot import Snapshot, SnapshotDamaged
-
-_MAX_GAP_SECONDS, _MAX_GAP_FACTOR = 600.0, 10.0
-"""As `follow.Pace` has it: a longer gap between two lines is no training."""
 
 
 @dataclass(slots=True)
@@ -23,19 +21,19 @@ class MetricColumns:
 
     Attributes:
         steps, epochs, times: of every line that counts, one a step; nan where a line has none.
-        metrics: metric → steps and values.
+        series: metric → steps and values.
         levels: metric → its pyramid's levels, where they are known already.
     """
 
     steps: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     epochs: Floats = field(default_factory=lambda: np.zeros(0))
     times: Floats = field(default_factory=lambda: np.zeros(0))
-    metrics: dict[str, tuple[Ints, Floats]] = field(default_factory=dict)
+    series: dict[str, tuple[Ints, Floats]] = field(default_factory=dict)
     levels: dict[str, list[Level]] = field(default_factory=dict)
 
     def pyramid(self, name: str) -> MinMaxPyramid:
         """The pyramid of one metric; made once."""
-        found = MinMaxPyramid(self.metrics[name][1], self.levels.get(name))
+        found = MinMaxPyramid(self.series[name][1], self.levels.get(name))
         self.levels[name] = found.levels
         return found
 
@@ -45,7 +43,7 @@ class MetricColumns:
             return self
         at = int(np.searchsorted(self.steps, step))
         metrics = {}
-        for name, (steps, values) in self.metrics.items():
+        for name, (steps, values) in self.series.items():
             stop = int(np.searchsorted(steps, step))
             if stop:
                 metrics[name] = (steps[:stop], values[:stop])
@@ -63,7 +61,7 @@ def append_rows(columns: MetricColumns, rows: MetricRows) -> MetricColumns:
     once = frame[last_row_of_each_step(rows.steps[frame])]
     # A line of the step that was the latest already stands in its place, but for the metrics that it does not have.
     old = left.steps[:-1] if len(left.steps) and len(once) and left.steps[-1] == rows.steps[once[0]] else left.steps
-    metrics = dict(left.metrics)
+    metrics = dict(left.series)
     for name, (at, values) in rows.columns.items():
         which = kept[at]
         steps, values = rows.steps[at[which]], values[which]
@@ -116,7 +114,7 @@ def load_columns(snapshot: Snapshot) -> MetricColumns:
             values = _decode_array(snapshot.block(f"{i}/values"), np.float64)
             if len(at) != len(values):
                 raise SnapshotDamaged("the columns differ in length")
-            found.metrics[name] = (at, values)
+            found.series[name] = (at, values)
             found.levels[name] = [_decode_level(snapshot.block(f"{i}/{k}"), n) for k, n in enumerate(told["levels"])]
     except (KeyError, TypeError, ValueError) as error:
         raise SnapshotDamaged("the header is damaged") from error
@@ -158,8 +156,8 @@ def training_seconds(steps: Ints, times: Floats, attempt_starts: dict[int, int])
     passed[~np.isfinite(passed)] = 0.0
     passed[passed < 0] = 0.0
     passed[np.searchsorted(steps, np.array(list(attempt_starts.values()), np.int64)).clip(0, len(steps) - 1)] = 0.0
-    for at in np.flatnonzero(passed > _MAX_GAP_SECONDS):
-        if passed[at] > _MAX_GAP_FACTOR * passed[:at].max(initial=0.0):
+    for at in np.flatnonzero(passed > MIN_PAUSE_SECONDS):
+        if is_pause(passed[at], passed[:at].max(initial=0.0)):
             passed[at] = 0.0
     found: Floats = np.cumsum(passed)
     return found

@@ -20,9 +20,9 @@ import orjson
 
 from imgexp_tui.records.jsonl import decode_number
 from imgexp_tui.records.metrics.minmax import Floats, Ints
+from imgexp_tui.records.metrics.source import NON_METRIC_KEYS, BulkMetricSource, MetricSource, Record
 
 _CHUNK_BYTES = 1 << 20
-_NON_METRIC_KEYS = ("step", "epoch", "time", "attempt")
 _STEP_LIMIT = 1 << 63
 SparseColumn = tuple[Ints, Floats]
 """Numbers of rows, rising, and the values that stand in them."""
@@ -82,6 +82,27 @@ def parse_rows(data: bytes) -> MetricRows:
         records = _parse_each_line(data)
     # NumPy takes true and false among numbers for 1 and 0, which they are not.
     plain = not _may_contain_booleans(data) or (b"true" not in data and b"false" not in data)
+    return (_uniform_rows(records) if plain else None) or _mixed_rows(records)
+
+
+def rows_of_source(source: MetricSource, start: int, stop: int) -> tuple[MetricRows, int]:
+    """The complete records of a source from one position to another or a little beyond, and the position after them.
+
+    Raises:
+        OSError: the source cannot be read.
+    """
+    if isinstance(source, BulkMetricSource):
+        return source.read_rows(start, stop)
+    pieces: list[MetricRows] = []
+    source.seek(start)
+    while source.position < stop and (records := source.read_new()):
+        pieces.append(rows_of_records(records))
+    return concatenate_rows(pieces), source.position
+
+
+def rows_of_records(records: list[Record]) -> MetricRows:
+    """Records as columns. A record without a proper step is left out."""
+    plain = all(type(value) in (int, float) for record in records for value in record.values())
     return (_uniform_rows(records) if plain else None) or _mixed_rows(records)
 
 
@@ -168,7 +189,7 @@ def _uniform_rows(records: list[Any]) -> MetricRows | None:
         steps,
         found.get("epoch", nothing).astype(np.float64),
         found.get("time", nothing).astype(np.float64),
-        {n: (every, v.astype(np.float64)) for n, v in found.items() if n not in _NON_METRIC_KEYS},
+        {n: (every, v.astype(np.float64)) for n, v in found.items() if n not in NON_METRIC_KEYS},
     )
 
 
@@ -190,7 +211,7 @@ def _mixed_rows(records: list[Any]) -> MetricRows:
         times.append(_to_float(record.get("time")))
         for name, value in record.items():
             value = decode_number(value)
-            if name not in _NON_METRIC_KEYS and isinstance(value, int | float) and not isinstance(value, bool):
+            if name not in NON_METRIC_KEYS and isinstance(value, int | float) and not isinstance(value, bool):
                 rows, values = columns.setdefault(name, ([], []))
                 rows.append(row)
                 values.append(_to_float(value))

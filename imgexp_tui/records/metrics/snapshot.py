@@ -1,6 +1,6 @@
 """`cache/curves.bin`: the curves of a long run as columns, so that nobody parses a million lines twice.
 
-Disposable, and never trusted blindly: it names the bytes of `metrics.jsonl` that it was made from by their number and a
+Disposable, and never trusted blindly: it names the bytes of the record that it was made from by their number and a
 hash of samples of them, its parts carry checksums, and whatever does not fit is as if it were not there. One file,
 replaced whole, so that any number of readers and writers need no lock; what was appended to the record since is read
 from the record. Standard library only: the app draws its first curve from the overview here, before NumPy is loaded.
@@ -11,7 +11,6 @@ from the record. Standard library only: the app draws its first curve from the o
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import struct
 import tempfile
@@ -21,9 +20,12 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from imgexp_tui.records.metrics.source import MetricSource
 
 FILE_NAME = "curves.bin"
 _MAGIC = b"IMGXCRV\n"
@@ -31,7 +33,6 @@ _VERSION = 1
 _PREAMBLE = struct.Struct("<8sIIQ")
 _ALIGN = 64
 _MAX_HEADER_BYTES = 64 << 20
-_SAMPLE_COUNT, _SAMPLE_BYTES, _EDGE_BYTES = 32, 64, 4096
 _STALE_SECONDS = 3600.0
 
 SnapshotBlock = bytes | memoryview
@@ -39,8 +40,8 @@ SnapshotBlock = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotSource:
-    """The bytes that a snapshot was made from: the first `offset` of a file, and a hash of samples of them."""
+class RecordPrefix:
+    """The beginning of a record that a snapshot was made from: everything before a position, and its fingerprint."""
 
     offset: int
     fingerprint: str
@@ -84,7 +85,7 @@ class Snapshot:
 
     Attributes:
         meta: what the writer told beside the blocks.
-        source: the bytes that it was made from.
+        prefix: the part of the record that it was made from.
     """
 
     def __init__(self, fd: int) -> None:
@@ -113,7 +114,7 @@ class Snapshot:
             raise SnapshotDamaged("the header is damaged")
         try:
             found = orjson.loads(data)
-            self.source = SnapshotSource(int(found["offset"]), str(found["print"]))
+            self.prefix = RecordPrefix(int(found["offset"]), str(found["print"]))
             self.meta: dict[str, Any] = found["meta"]
             self._blocks: dict[str, list[int]] = found["blocks"]
             size = int(found["size"])
@@ -155,7 +156,7 @@ class Snapshot:
         except (KeyError, TypeError, ValueError) as error:
             raise SnapshotDamaged("the header is damaged") from error
         epochs, trained = self._read_pair("overview/epochs"), self._read_pair("overview/trained")
-        return Overview(self.source.offset, series, epochs, attempts, trained, began, *values)
+        return Overview(self.prefix.offset, series, epochs, attempts, trained, began, *values)
 
     def _read_pair(self, name: str) -> tuple[array[int], array[float]]:
         data = self.block(name)
@@ -174,27 +175,25 @@ class Snapshot:
         self.close()
 
 
-def open_snapshot(folder: Path, metrics_file: Path) -> Snapshot | None:
-    """The snapshot in a run's cache folder, if it is whole so far and `metrics_file` still begins with what it is
-    made of.
-    """
+def open_snapshot(folder: Path, source: MetricSource) -> Snapshot | None:
+    """The snapshot in a run's cache folder; None where it is damaged or the record begins with something else."""
     try:
         found = Snapshot(os.open(folder / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC))
     except (OSError, SnapshotDamaged):
         return None
-    if matches_source(metrics_file, found.source):
+    if has_prefix(source, found.prefix):
         return found
     found.close()
     return None
 
 
-def write(fd: int, source: SnapshotSource, meta: Mapping[str, Any], blocks: Mapping[str, SnapshotBlock]) -> None:
+def write(fd: int, prefix: RecordPrefix, meta: Mapping[str, Any], blocks: Mapping[str, SnapshotBlock]) -> None:
     """Write a snapshot to the beginning of an empty file.
 
     Raises:
         OSError: the disk is full or failing.
     """
-    head: dict[str, Any] = {"offset": source.offset, "print": source.fingerprint, "meta": meta, "blocks": {}, "size": 0}
+    head: dict[str, Any] = {"offset": prefix.offset, "print": prefix.fingerprint, "meta": meta, "blocks": {}, "size": 0}
     sums = {name: zlib.crc32(data) for name, data in blocks.items()}
     # The places are part of the header whose length decides them: it is measured with longer ones.
     longest = {name: [1 << 60, len(data), sums[name]] for name, data in blocks.items()}
@@ -212,7 +211,7 @@ def write(fd: int, source: SnapshotSource, meta: Mapping[str, Any], blocks: Mapp
             file.write(bytes(_aligned(len(data)) - len(data)))
 
 
-def store(folder: Path, source: SnapshotSource, meta: Mapping[str, Any], blocks: Mapping[str, SnapshotBlock]) -> None:
+def store(folder: Path, prefix: RecordPrefix, meta: Mapping[str, Any], blocks: Mapping[str, SnapshotBlock]) -> None:
     """Put a snapshot into a run's cache folder in place of the one there.
 
     It is not synced to the disk: after a loss of power it may be damaged, which its readers find out.
@@ -224,7 +223,7 @@ def store(folder: Path, source: SnapshotSource, meta: Mapping[str, Any], blocks:
     _remove_stale_files(folder)
     fd, name = tempfile.mkstemp(prefix=f".{FILE_NAME}.", suffix=".tmp", dir=folder)
     try:
-        write(fd, source, meta, blocks)
+        write(fd, prefix, meta, blocks)
         Path(name).replace(folder / FILE_NAME)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -234,38 +233,26 @@ def store(folder: Path, source: SnapshotSource, meta: Mapping[str, Any], blocks:
         os.close(fd)
 
 
-def source_of(metrics_file: Path, offset: int) -> SnapshotSource:
-    """What a snapshot of the first `offset` bytes of a record is made from.
+def prefix_of(source: MetricSource, position: int) -> RecordPrefix:
+    """What a snapshot of everything before a position is made from.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the source cannot be read.
     """
-    return SnapshotSource(offset, _fingerprint(metrics_file, offset))
+    return RecordPrefix(position, source.fingerprint(position))
 
 
-def matches_source(metrics_file: Path, source: SnapshotSource) -> bool:
-    """Whether the record still begins with these bytes, as far as samples tell: both ends and 32 places between."""
+def has_prefix(source: MetricSource, prefix: RecordPrefix) -> bool:
+    """Whether a record still begins with what a snapshot was made from, as far as samples of it show."""
+    found = source.stat()
     try:
         return (
-            metrics_file.stat().st_size >= source.offset
-            and _fingerprint(metrics_file, source.offset) == source.fingerprint
+            found is not None
+            and found.size >= prefix.offset
+            and source.fingerprint(prefix.offset) == prefix.fingerprint
         )
     except OSError:
         return False
-
-
-def _fingerprint(metrics_file: Path, offset: int) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    fd = os.open(metrics_file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        found.update(os.pread(fd, min(_EDGE_BYTES, offset), 0))
-        for i in range(_SAMPLE_COUNT):
-            at = offset * i // _SAMPLE_COUNT
-            found.update(os.pread(fd, min(_SAMPLE_BYTES, offset - at), at))
-        found.update(os.pread(fd, min(_EDGE_BYTES, offset), max(0, offset - _EDGE_BYTES)))
-    finally:
-        os.close(fd)
-    return found.hexdigest()
 
 
 def _aligned(offset: int) -> int:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-from imgexp_tui.records.metrics.snapshot import Snapshot, SnapshotDamaged, matches_source, open_snapshot
+from imgexp_tui.records.metrics.snapshot import Snapshot, SnapshotDamaged, has_prefix, open_snapshot
+from imgexp_tui.records.metrics.source_registry import open_source
 from imgexp_tui.records.rundir import RunDir
 
 _EXIT_FALLBACK = 3
@@ -48,12 +49,12 @@ class SnapshotJob:
         if code is None:
             return None
         self._process = None
-        found = open_snapshot(self._run.cache, self._run.metrics) if code == 0 else None
+        found = open_snapshot(self._run.cache, open_source(self._run)) if code == 0 else None
         if code == _EXIT_FALLBACK:
             fd, self._fd = self._fd, -1
             with contextlib.suppress(SnapshotDamaged, OSError):
                 found = Snapshot(fd)
-            if found and not matches_source(self._run.metrics, found.source):
+            if found and not has_prefix(open_source(self._run), found.prefix):
                 found = None
         self._clean_up()
         self.failed = found is None

@@ -30,9 +30,11 @@ from imgexp_tui.records.metrics.columns import (
     training_seconds,
 )
 from imgexp_tui.records.metrics.follower import JUDGED_METRICS
-from imgexp_tui.records.metrics.jsonl_columns import MetricRows, concatenate_rows, read_rows
+from imgexp_tui.records.metrics.jsonl_columns import MetricRows, concatenate_rows, rows_of_source
 from imgexp_tui.records.metrics.minmax import Floats, Ints, build_levels
 from imgexp_tui.records.metrics.snapshot_job import anonymous_file
+from imgexp_tui.records.metrics.source import BulkMetricSource, MetricSource
+from imgexp_tui.records.metrics.source_registry import open_source
 from imgexp_tui.records.rundir import RunDir
 
 EXIT_STORED, EXIT_FALLBACK, EXIT_FAILED = 0, 3, 1
@@ -62,75 +64,70 @@ def main(argv: list[str]) -> int:
     return EXIT_STORED
 
 
-def snapshot_contents(run: RunDir) -> tuple[snapshot.SnapshotSource, dict[str, Any], dict[str, snapshot.SnapshotBlock]]:
+def snapshot_contents(run: RunDir) -> tuple[snapshot.RecordPrefix, dict[str, Any], dict[str, snapshot.SnapshotBlock]]:
     """What a snapshot of the run as it stands holds: source, meta and blocks.
 
     Raises:
         OSError: the record cannot be read.
     """
+    source = open_source(run)
     before, offset = MetricColumns(), 0
-    if there := snapshot.open_snapshot(run.cache, run.metrics):
+    if there := snapshot.open_snapshot(run.cache, source):
         with contextlib.closing(there), contextlib.suppress(snapshot.SnapshotDamaged, OSError):
-            before, offset = load_columns(there), there.source.offset
-    rows, offset = _read_new_rows(run.metrics, offset)
+            before, offset = load_columns(there), there.prefix.offset
+    rows, offset = _read_new_rows(source, offset)
     columns = append_rows(before, rows)
     del rows  # of a long record, nothing is to be there twice
-    source = snapshot.source_of(run.metrics, offset)
-    return source, *_meta_and_blocks(
+    return snapshot.prefix_of(source, offset), *_meta_and_blocks(
         columns, attempt_first_steps(resumptions(read_records(run.events)), columns.steps, columns.times)
     )
 
 
-def _read_new_rows(metrics_file: Path, start: int) -> tuple[MetricRows, int]:
-    """The complete lines from an offset on; long records by several processes."""
-    size = metrics_file.stat().st_size
-    count = min(_MAX_PROCESSES, len(os.sched_getaffinity(0))) if size - start > _PARALLEL_BYTES else 1
-    if count < 2:
-        return read_rows(metrics_file, start, size)
+def _read_new_rows(source: MetricSource, start: int) -> tuple[MetricRows, int]:
+    """The complete records from a position on; long ones by several processes."""
+    found = source.stat()
+    if found is None:
+        raise FileNotFoundError("there is no record")
+    count = min(_MAX_PROCESSES, len(os.sched_getaffinity(0))) if found.size - start > _PARALLEL_BYTES else 1
+    if count < 2 or not isinstance(source, BulkMetricSource):
+        return rows_of_source(source, start, found.size)
+    return _read_in_parallel(source, start, found.size, count)
+
+
+def _read_in_parallel(source: BulkMetricSource, start: int, stop: int, count: int) -> tuple[MetricRows, int]:
+    """The complete records between two positions, read by `count` processes."""
     from multiprocessing import get_context
 
-    edges = [
-        start,
-        *(_next_line_start(metrics_file, start + (size - start) * i // count) for i in range(1, count)),
-        size,
-    ]
+    edges = [start, *(source.next_position(start + (stop - start) * i // count) for i in range(1, count)), stop]
     with contextlib.ExitStack() as closing:
         # A pipe takes several times as long as memory to bring millions of numbers from one process to another. The
-        # files are open before the others are forked, which have them only thereby.
+        # files are open before the fork, which is how the other processes get them.
         files = [anonymous_file() for _ in range(count - 1)]
         for fd in files:
             closing.callback(os.close, fd)
         pool = closing.enter_context(get_context("fork").Pool(count - 1))
         parts = zip(files, pairwise(edges[1:]), strict=True)
-        others = pool.starmap_async(_read_into_file, [(fd, metrics_file, a, b) for fd, (a, b) in parts])
-        found = [read_rows(metrics_file, edges[0], edges[1])[0]]
+        others = pool.starmap_async(_read_into_file, [(fd, source, a, b) for fd, (a, b) in parts])
+        found = [source.read_rows(edges[0], edges[1])[0]]
         offset = others.get()[-1]
         return concatenate_rows(_iterate_parts(found, files)), offset
 
 
-def _read_into_file(fd: int, metrics_file: Path, start: int, stop: int) -> int:
-    """Read lines into an open file; the offset after the last of them."""
-    rows, offset = read_rows(metrics_file, start, stop)
+def _read_into_file(fd: int, source: BulkMetricSource, start: int, stop: int) -> int:
+    """Read records into an open file; the position after the last of them."""
+    rows, offset = source.read_rows(start, stop)
     with open(fd, "wb", closefd=False) as file:
         pickle.dump(rows, file, protocol=5)
     return offset
 
 
 def _iterate_parts(parsed: list[MetricRows], files: list[int]) -> Iterator[MetricRows]:
-    """What is there, then what was read into the files; each is let go of when the next is asked for."""
+    """What is there, then what was read into the files. Each is dropped when the next is asked for."""
     yield parsed.pop()
     for fd in files:
         with open(fd, "rb", closefd=False) as file:
             file.seek(0)
             yield pickle.load(file)  # of our own process, by a file that has no name
-
-
-def _next_line_start(metrics_file: Path, offset: int) -> int:
-    """Where the first line begins that stands wholly after an offset."""
-    with metrics_file.open("rb") as file:
-        file.seek(offset)
-        file.readline()
-        return file.tell()
 
 
 def _meta_and_blocks(
@@ -144,7 +141,7 @@ def _meta_and_blocks(
     }
     overview = _overview_points(columns)
     metrics = {}
-    for i, (name, (at, values)) in enumerate(columns.metrics.items()):
+    for i, (name, (at, values)) in enumerate(columns.series.items()):
         same = at is steps or (len(at) == len(steps) and bool((at == steps).all()))
         if not same:
             blocks[f"{i}/steps"] = _byte_view(at)
@@ -181,7 +178,7 @@ def _overview_points(columns: MetricColumns) -> dict[str, tuple[Ints, Floats]]:
         size *= 2
     best = _best_steps(columns)
     found = {}
-    for name, (steps, values) in columns.metrics.items():
+    for name, (steps, values) in columns.series.items():
         stretch = np.maximum(steps - 1, 0) // size
         firsts = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]])) if len(steps) else steps[:0]
         chosen = _chosen_points(values, firsts)
@@ -216,7 +213,7 @@ def _best_steps(columns: MetricColumns) -> list[int]:
     """Where the metrics have their best by which a run is judged."""
     found = []
     for name in JUDGED_METRICS:
-        steps, values = columns.metrics.get(name, (None, None))
+        steps, values = columns.series.get(name, (None, None))
         if steps is not None and values is not None and np.isfinite(values).any():
             found.append(int(steps[int(np.nanargmin(np.where(np.isfinite(values), values, np.nan)))]))
     return found
@@ -239,7 +236,7 @@ def _epoch_points(columns: MetricColumns, best_steps: list[int]) -> tuple[Ints, 
 
 def _training_time_points(columns: MetricColumns, steps: Ints, seconds: Floats) -> tuple[Ints, Floats]:
     """Steps of validations, at most so many, the last among them, and seconds of training until then."""
-    found = [at for name, (at, _) in columns.metrics.items() if name.startswith("valid/")]
+    found = [at for name, (at, _) in columns.series.items() if name.startswith("valid/")]
     at = np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
     if not len(steps):
         return at[:0], seconds[:0]

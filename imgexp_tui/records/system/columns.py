@@ -63,7 +63,7 @@ class SystemSeries:
             name: (at[np.frombuffer(rows, np.int64)], np.frombuffer(values, np.float64).copy())
             for name, (rows, values) in self._samples.items()
         }
-        return MetricColumns(metrics=metrics)
+        return MetricColumns(series=metrics)
 
     def time_at(self, seconds: float) -> float:
         """When a sample was taken, by the seconds since the first one; nan before there is any."""

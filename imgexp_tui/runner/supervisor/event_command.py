@@ -24,7 +24,7 @@ from imgexp_tui.notebook.schema.command import fill_placeholders
 from imgexp_tui.records import status
 from imgexp_tui.records.alerts import Alert, AlertDetector
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.jsonl import LineTail
+from imgexp_tui.records.metrics.source_registry import open_source
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State
 from imgexp_tui.runner.supervisor.trainer_process import lab_of_run, search_path
@@ -121,7 +121,7 @@ class _RunEventWatcher:
         self._supervisor_socket = supervisor_socket
         self._since = start_time if attempt > 1 else 0.0
         self._detector = AlertDetector(run)
-        self._tail = LineTail(run.metrics)
+        self._source = open_source(run)
         self._best: Alert | None = None
         self._best_due = 0.0
 
@@ -139,8 +139,8 @@ class _RunEventWatcher:
         if not self._run.path.exists():  # deleted or moved
             return False
         now = status.status(self._run, self._request)
-        while batch := self._tail.poll():
-            if self._tail.restarted:
+        while batch := self._source.read_new():
+            if self._source.replaced:
                 self._detector.reset_metrics()
             for record in batch:
                 self._detector.add_line(record)

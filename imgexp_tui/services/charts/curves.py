@@ -35,7 +35,7 @@ class PlottedCurveBuilder:
         self, group: RunGroup, metric: str, color_index: int, window: AxisWindow, smoothing: float, band_mode: str
     ) -> list[PlottedCurve]:
         """The curves of one metric: of a run, of a group as one, or of each of its runs in one colour."""
-        runs = [run for run in group.runs if metric in run.metrics]
+        runs = [run for run in group.runs if metric in run.metric_names]
         if not runs:
             return []
         if len(runs) == 1:
@@ -158,7 +158,7 @@ class PlottedCurveBuilder:
 
 def run_gradients(name: str, run: MetricHistory, color_index: int, window: AxisWindow) -> RunGradients:
     """The gradient norms of a run's layers, the first ones first; `window` has an edge for every cell."""
-    metrics = sorted(metric for metric in run.metrics if metric.startswith(GRADIENT_PREFIX))
+    metrics = sorted(metric for metric in run.metric_names if metric.startswith(GRADIENT_PREFIX))
     layers, step = [], 0
     for metric in metrics:
         found = run.buckets_at(metric, window.edges, window.axis)

@@ -12,6 +12,7 @@ from pathlib import Path
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.metrics.history import MetricHistory
+from imgexp_tui.records.metrics.source_registry import metrics_size
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.views.charts.model import ChartChoice
 
@@ -78,7 +79,7 @@ class ChartRuns:
     def _build_group(self, choice: ChartChoice, runs: list[RunDir]) -> RunGroup | None:
         shown = next((run for run in runs if run.run_id == choice.run), None)
         if shown is None and not choice.run:
-            shown = next((run for run in runs if _file_size(run.metrics)), runs[0] if runs else None)
+            shown = next((run for run in runs if metrics_size(run)), runs[0] if runs else None)
         if shown is None:
             return None
         # The runs of one version, of which several are charted, are told apart by the end of their names.
@@ -100,10 +101,7 @@ class ChartRuns:
 def choices_for_all_runs(lab: Path, versions: Sequence[str], max_count: int) -> list[ChartChoice]:
     """Every run of some versions that has measured anything, each by itself, at most so many."""
     found = [
-        ChartChoice(version, run.run_id)
-        for version in versions
-        for run in find_runs(lab, version)
-        if _file_size(run.metrics)
+        ChartChoice(version, run.run_id) for version in versions for run in find_runs(lab, version) if metrics_size(run)
     ]
     return found[:max_count]
 
@@ -111,12 +109,5 @@ def choices_for_all_runs(lab: Path, versions: Sequence[str], max_count: int) -> 
 def _modified_ns(folder: Path) -> int:
     try:
         return folder.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _file_size(path: Path) -> int:
-    try:
-        return path.stat().st_size
     except OSError:
         return 0

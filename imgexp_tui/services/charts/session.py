@@ -126,7 +126,7 @@ class ChartSession:
             log_x=request.log_x,
             cursor=request.cursor,
             has_groups=any(len(group.runs) > 1 for group in self._runs.groups),
-            has_gradients=any(name.startswith(GRADIENT_PREFIX) for run in runs for name in run.metrics),
+            has_gradients=any(name.startswith(GRADIENT_PREFIX) for run in runs for name in run.metric_names),
             is_reading=self._runs.is_reading,
             runs=tuple((group.name, group.runs[0].run_dir.run_id) for group in self._runs.groups),
         )
@@ -185,7 +185,7 @@ class ChartSession:
     @staticmethod
     def _ordered_metrics(runs: list[MetricHistory]) -> list[str]:
         """What is charted, what matters most first."""
-        found = dict.fromkeys(name for run in runs for name in run.metrics if not name.startswith(GRADIENT_PREFIX))
+        found = dict.fromkeys(name for run in runs for name in run.metric_names if not name.startswith(GRADIENT_PREFIX))
         return [
             *(name for name in _METRIC_ORDER if name in found),
             *(name for name in found if name not in _METRIC_ORDER),

@@ -13,7 +13,8 @@ import orjson
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.metrics.sampling import LONG_RECORD_BYTES
+from imgexp_tui.records.metrics.source import LONG_RECORD_BYTES
+from imgexp_tui.records.metrics.source_registry import metrics_size
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.text import clean_line
 
@@ -32,7 +33,7 @@ def has_long_record(lab: Path, run: RunDir, max_runs: int) -> bool:
     request = Request.read(run)
     versions = dict.fromkeys((run.version, *([request.base] if request and request.base else [])))
     return any(
-        _metrics_size(one) > LONG_RECORD_BYTES
+        metrics_size(one) > LONG_RECORD_BYTES
         for one in (run, *(r for v in versions for r in find_runs(lab, v)[:max_runs]))
     )
 
@@ -66,10 +67,3 @@ def _parse_finding(row: dict[str, Any]) -> Finding:
     return Finding(
         row["name"], Severity(row["severity"]), row["sentence"], where, row["suggestion"], row["change"] or None
     )
-
-
-def _metrics_size(run: RunDir) -> int:
-    try:
-        return run.metrics.stat().st_size
-    except OSError:
-        return 0

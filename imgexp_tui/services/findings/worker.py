@@ -18,6 +18,7 @@ from imgexp_tui.findings.model import Finding, Severity
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.source_registry import metrics_size
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State, status
 from imgexp_tui.services.findings.findings_process import evaluate_in_subprocess, has_long_record
@@ -149,7 +150,7 @@ class _RunEvaluator:
         """As the engine does: at once where the run's state is another, and else the rarer the longer it takes."""
         run, start = self._follower.run_dir, time.monotonic()
         state = status(run, Request.read(run)).state
-        grown = run.metrics.stat().st_size if run.metrics.exists() else 0
+        grown = metrics_size(run)
         if (state, grown) != self._evaluated_state and (
             start >= self._next_evaluation or not self._evaluated_state or state != self._evaluated_state[0]
         ):

@@ -19,12 +19,14 @@ import pytest
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.jsonl import LineWriter
-from imgexp_tui.records.metrics import history, sampling, snapshot, snapshot_writer
+from imgexp_tui.records.metrics import history, opening, parts, snapshot, snapshot_writer
 from imgexp_tui.records.metrics.columns import MetricColumns, append_rows, epochs_at_steps, load_columns
 from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.history import Axis, MetricHistory
 from imgexp_tui.records.metrics.jsonl_columns import parse_rows, read_rows
+from imgexp_tui.records.metrics.jsonl_source import sample_lines
 from imgexp_tui.records.metrics.minmax import MinMaxPyramid
+from imgexp_tui.records.metrics.source_registry import open_source
 from imgexp_tui.records.rundir import RunDir
 from tests.helpers import write_lines
 
@@ -39,6 +41,7 @@ def run(tmp_path: Path) -> RunDir:
 @pytest.fixture
 def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records from 20 KB on are opened as long ones are."""
+    monkeypatch.setattr(opening, "LONG_RECORD_BYTES", 20_000)
     monkeypatch.setattr(history, "LONG_RECORD_BYTES", 20_000)
 
 
@@ -63,9 +66,9 @@ def settled(found: MetricHistory, seconds: float = 30) -> MetricHistory:
 def numbers(found: MetricHistory, metric: str) -> list[tuple[int, float]]:
     return [
         (int(s), float(v))
-        for part in found._parts
-        if metric in part.metrics
-        for s, v in zip(*part.metrics[metric], strict=True)
+        for part in found._parts.parts
+        if metric in part.series
+        for s, v in zip(*part.series[metric], strict=True)
     ]
 
 
@@ -84,7 +87,7 @@ def same(a: list[tuple[int, float]], b: list[tuple[int, float]]) -> bool:
 @pytest.mark.parametrize("seed", range(25))
 def test_columns_hold_what_reading_line_by_line_finds(run: RunDir, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Resumes, odd values, torn lines, holes and strange lines, appended in pieces."""
-    monkeypatch.setattr(history, "_MAX_PART_ROWS", 40)
+    monkeypatch.setattr(parts, "_MAX_PART_ROWS", 40)
     dice = random.Random(seed)
     found, step = MetricHistory(run), 0
     for _ in range(6):
@@ -102,7 +105,7 @@ def test_columns_hold_what_reading_line_by_line_finds(run: RunDir, seed: int, mo
                 )
         found.poll()
     there = as_read_line_by_line(run)
-    assert {name for name in found.metrics if numbers(found, name)} == set(there)
+    assert {name for name in found.metric_names if numbers(found, name)} == set(there)
     for name, values in there.items():
         assert same(numbers(found, name), values), name
 
@@ -141,7 +144,7 @@ def test_several_processes_read_what_one_reads(run: RunDir, monkeypatch: pytest.
     whole, end = read_rows(run.metrics, 0, run.metrics.stat().st_size)
     monkeypatch.setattr(snapshot_writer, "_PARALLEL_BYTES", 1000)
     monkeypatch.setattr(snapshot_writer.os, "sched_getaffinity", lambda _: {0, 1, 2})
-    shared, offset = snapshot_writer._read_new_rows(run.metrics, 0)
+    shared, offset = snapshot_writer._read_new_rows(open_source(run), 0)
     assert (offset, len(shared)) == (end, 3000)
     assert shared.steps.tolist() == whole.steps.tolist()
     assert shared.times.tolist() == whole.times.tolist()
@@ -197,7 +200,7 @@ def test_a_record_that_was_rewritten_or_cut_is_read_anew(run: RunDir, short_is_l
     run.metrics.write_bytes(
         text[: len(text) // 2].replace(b'"train/loss":0', b'"train/loss":3') + text[len(text) // 2 :]
     )
-    assert snapshot.open_snapshot(run.cache, run.metrics) is None
+    assert snapshot.open_snapshot(run.cache, open_source(run)) is None
     found = settled(MetricHistory(run))
     assert dict(numbers(found, "train/loss"))[500] == pytest.approx(3 + 1 / 500)
     run.metrics.write_bytes(b"".join(text.splitlines(keepends=True)[:10]))
@@ -219,16 +222,16 @@ def test_a_damaged_snapshot_is_never_believed(run: RunDir, seed: int) -> None:
         at = dice.randrange(len(data))
         data[at : at + 4096] = bytes(len(data[at : at + 4096]))
     file.write_bytes(data)
-    if (found := snapshot.open_snapshot(run.cache, run.metrics)) is not None:
+    if (found := snapshot.open_snapshot(run.cache, open_source(run))) is not None:
         try:
             columns, overview = load_columns(found), found.overview()
         except snapshot.SnapshotDamaged:
             pass
         else:  # the flipped bit was in the padding
-            assert columns.metrics["train/loss"][1].max() == 9.5 == max(overview.series["train/loss"][1])
+            assert columns.series["train/loss"][1].max() == 9.5 == max(overview.series["train/loss"][1])
     assert snapshot_writer.main([str(run.path)]) == snapshot_writer.EXIT_STORED
-    mended = snapshot.open_snapshot(run.cache, run.metrics)
-    assert mended is not None and load_columns(mended).metrics["train/loss"][1].max() == 9.5
+    mended = snapshot.open_snapshot(run.cache, open_source(run))
+    assert mended is not None and load_columns(mended).series["train/loss"][1].max() == 9.5
 
 
 def test_a_folder_that_takes_no_cache_is_read_all_the_same(run: RunDir, short_is_long: None) -> None:
@@ -269,12 +272,12 @@ def test_the_next_snapshot_goes_on_from_the_last(run: RunDir) -> None:
         [{"step": 400 + i, "time": 2000.0 + i, "train/loss": float(i), "valid/loss": 0.5} for i in range(300)],
     )
     assert snapshot_writer.main([str(run.path)]) == snapshot_writer.EXIT_STORED
-    found = snapshot.open_snapshot(run.cache, run.metrics)
+    found = snapshot.open_snapshot(run.cache, open_source(run))
     assert found is not None
     columns = load_columns(found)
-    assert found.source.offset == run.metrics.stat().st_size
+    assert found.prefix.offset == run.metrics.stat().st_size
     for name, values in as_read_line_by_line(run).items():
-        assert same([(int(s), float(v)) for s, v in zip(*columns.metrics[name], strict=True)], values)
+        assert same([(int(s), float(v)) for s, v in zip(*columns.series[name], strict=True)], values)
 
 
 def test_attempts_and_seconds_leave_the_pause_out(run: RunDir) -> None:
@@ -299,7 +302,7 @@ def test_epochs_are_as_long_as_their_steps() -> None:
 def test_pieces_of_a_record_are_whole_lines_of_all_of_it(run: RunDir) -> None:
     write_lines(run.metrics, curve(50_000))
     size = run.metrics.stat().st_size
-    pieces = sampling.sample_lines(run.metrics, size)
+    pieces = sample_lines(run.metrics, size)
     steps = [json.loads(line)["step"] for piece in pieces for line in piece.splitlines()]
     assert steps == sorted(set(steps)) and steps[0] == 1 and steps[-1] == 50_000
     assert max(np.diff(steps)) < 2000
@@ -321,7 +324,7 @@ def test_what_a_killed_builder_left_is_removed_by_a_later_one(run: RunDir) -> No
 def test_nothing_is_nothing(run: RunDir) -> None:
     found = MetricHistory(run)
     assert not found.poll()
-    assert found.metrics == [] and found.x_range() == (0.0, 0.0) and found.axes() == [Axis.STEP]
+    assert found.metric_names == [] and found.x_range() == (0.0, 0.0) and found.axes() == [Axis.STEP]
     window = found.buckets_between("train/loss", 0, 10, 5)
     assert np.isnan(window.low).all() and window.count.sum() == 0
     assert len(append_rows(MetricColumns(), parse_rows(b"")).steps) == 0
@@ -338,7 +341,7 @@ def test_what_the_supervisor_sampled_stands_at_the_steps_that_were_done(run: Run
             writer.write(sample)
     found = history.MetricHistory(run)
     assert found.poll()
-    assert found.metrics == ["train/loss", "tree/memory"]
+    assert found.metric_names == ["train/loss", "tree/memory"]
     steps, values = found.values("tree/memory")
     assert list(zip(steps.tolist(), values.tolist(), strict=True)) == [
         (0 if s < 12 else min(5, (s - 10) // 2), float(s)) for s in range(25)

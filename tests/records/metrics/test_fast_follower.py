@@ -13,7 +13,7 @@ import pytest
 from imgexp_tui.records import events
 from imgexp_tui.records.alerts import AlertDetector
 from imgexp_tui.records.jsonl import LineWriter
-from imgexp_tui.records.metrics import fast_follower, snapshot_writer
+from imgexp_tui.records.metrics import fast_follower, opening, snapshot_writer
 from imgexp_tui.records.metrics.fast_follower import FastFollower
 from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir
@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> RunDir:
 @pytest.fixture(autouse=True)
 def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records from 50 KB on are opened as long ones are."""
-    monkeypatch.setattr(fast_follower, "LONG_RECORD_BYTES", 50_000)
+    monkeypatch.setattr(opening, "LONG_RECORD_BYTES", 50_000)
 
 
 def write(run: RunDir, first: int, last: int, begin: float = 1000.0, spike: int = 0) -> None:
@@ -47,7 +47,7 @@ def write(run: RunDir, first: int, last: int, begin: float = 1000.0, spike: int 
 def whole(view: FastFollower, seconds: float = 30) -> FastFollower:
     deadline = time.monotonic() + seconds
     view.poll()
-    while view.is_partial or view._snapshot_job or view._wants_snapshot:
+    while view.is_partial or view._opening.is_waiting:
         assert time.monotonic() < deadline
         time.sleep(0.01)
         view.poll()
@@ -155,7 +155,7 @@ def test_long_runs_are_read_one_after_the_other(tmp_path: Path) -> None:
         views.append(FastFollower(folder))
     for view in views:
         view.poll()
-    assert len(FastFollower._running_jobs) == 1
+    assert len(opening.RecordOpening._queued_jobs) == 1
     for view in views:
         whole(view)
         same(view, plain(view.run_dir))

@@ -102,16 +102,16 @@ def test_a_run_whose_folder_is_moved_tells_nothing(tmp_path: Path) -> None:
     Process("u", 1, None, identity_of(os.getpid()), time.time()).write(view.run_dir)
     view.poll()
     assert view.status.state is State.RUNNING
-    view.alert_detector.take_new()
+    view.take_alerts()
     (tmp_path / "runs" / "v1").rename(tmp_path / "runs" / "v9")
     view.poll()
     assert view.status.state is State.LOST
-    assert view.alert_detector.take_new() == []
+    assert view.take_alerts() == []
 
 
 def test_what_was_before_the_first_look_is_no_news(tmp_path: Path) -> None:
     view = a_run(tmp_path, "v1", "20260101-000000-aaaaaa", [0.4, 0.3])
-    assert view.alert_detector.take_new(since=1000) == []
+    assert view.take_alerts(since=1000) == []
     again = a_run(tmp_path, "v2", "20260101-000000-aaaaaa", [0.4, 0.3])
-    assert [alert.kind for alert in again.alert_detector.take_new()] == ["best", "failed"]
-    assert again.alert_detector.take_new() == []
+    assert [alert.kind for alert in again.take_alerts()] == ["best", "failed"]
+    assert again.take_alerts() == []

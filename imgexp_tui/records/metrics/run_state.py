@@ -1,0 +1,207 @@
+"""What is known of one run, and what follows from it: its best value, progress, time left. Reads no file."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard, TypeVar
+
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.metrics.pace import Pace
+from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.records.status import State, Status
+from imgexp_tui.records.system.trend import Trend
+from imgexp_tui.records.system.utilization import UtilizationHistogram
+
+JUDGED_METRICS = ("valid/loss", "train/loss")
+"""Metrics by which a run is judged, in order of preference; the lowest is the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best value of the metric by which a run is judged, and the other metrics of that same line."""
+
+    metric: str
+    value: float
+    epoch: float | None
+    step: int
+    other_metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def metric_values(self) -> dict[str, float]:
+        """Metric → its value on that line, the judged metric first, the others by name."""
+        return {self.metric: self.value, **dict(sorted(self.other_metrics.items()))}
+
+
+@dataclass(slots=True)
+class Series:
+    """One metric of a run: steps and values of equal length, steps rising; values may be nan or inf."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, step: int, value: float) -> None:
+        """Append a value. A resumed run goes back in steps: what stood at or after `step` is replaced."""
+        self.discard_from(step)
+        self.steps.append(step)
+        self.values.append(value)
+
+    def discard_from(self, step: int) -> None:
+        """Drop what stands at or after `step`."""
+        if self.steps and self.steps[-1] >= step:
+            keep = bisect_left(self.steps, step)
+            del self.steps[keep:]
+            del self.values[keep:]
+
+    @property
+    def last(self) -> float | None:
+        return self.values[-1] if self.values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something that takes a while and counts, such as a download. `total` is None where it is unknown."""
+
+    what: str
+    done: int
+    total: int | None
+    unit: str
+    time: float
+
+
+class RunState:
+    """What is known of one run; a `RunFollower` fills it in.
+
+    Attributes:
+        run_dir: the run's folder.
+        request: what was asked.
+        series: metric name → values so far.
+        status: state and evidence.
+        plan: the trainer's latest `plan` event; {} before it.
+        progress: download or cache building under way; None otherwise.
+        events: the events but `progress`, oldest first, at most the last 500.
+        system: the latest line of `system.jsonl`; {} before one.
+        peaks: the highest value of everything in it.
+        utilization_histograms: how each `…/utilization` spent its time since training began, without what came before
+            the first step.
+        memory_trend: the memory of the run's processes since this attempt began to train.
+        epoch_start_times: epoch → time of its first line.
+        epoch, step, time: of the latest line; None before one.
+        attempt_starts: attempt → its first step, for the attempts after the first.
+        training_seconds: step of each validation → seconds of training until then, over all attempts, breaks left out.
+    """
+
+    def __init__(self, run_dir: RunDir) -> None:
+        self.run_dir = run_dir
+        self.request: Request | None = None
+        self.series: dict[str, Series] = {}
+        self.status = Status(State.QUEUED, "", 1)
+        self.plan: dict[str, Any] = {}
+        self.progress: Progress | None = None
+        self.events: list[dict[str, Any]] = []
+        self.system: dict[str, Any] = {}
+        self.peaks: dict[str, float] = {}
+        self.utilization_histograms: dict[str, UtilizationHistogram] = {}
+        self.memory_trend = Trend()
+        self.epoch_start_times: dict[int, float] = {}
+        self.epoch: float | None = None
+        self.step: int | None = None
+        self.time: float | None = None
+        self.attempt_starts: dict[int, int] = {}
+        self.training_seconds = Series()
+        self._epoch_series = Series()
+        self._pace: Pace | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.run_dir.run_id
+
+    @property
+    def version(self) -> str:
+        return self.run_dir.version
+
+    @property
+    def attempt_started_at(self) -> float | None:
+        """When the current attempt began, seconds since the epoch; None before."""
+        return self.status.process.started if self.status.process else None
+
+    @property
+    def planned_epochs(self) -> int | None:
+        """Epochs asked for; None where the trainer is a user's and has not said."""
+        found = self.plan.get("epochs", (self.request.config if self.request else {}).get("epochs"))
+        return int(found) if isinstance(found, int | float) and math.isfinite(found) else None
+
+    @property
+    def chance(self) -> dict[str, float]:
+        """Metric name → the value that guessing reaches, as the trainer stated it."""
+        found = self.plan.get("chance", {})
+        return {k: float(v) for k, v in found.items() if is_number(v)} if isinstance(found, dict) else {}
+
+    def last_metrics(self) -> dict[str, float]:
+        """The last value of every metric."""
+        return {name: s.values[-1] for name, s in self.series.items() if s.values}
+
+    def best(self) -> Best | None:
+        """The best line of the first watched metric that has a finite value."""
+        for metric in JUDGED_METRICS:
+            series = self.series.get(metric)
+            finite = [i for i, v in enumerate(series.values) if math.isfinite(v)] if series else []
+            if series and finite:
+                i = min(finite, key=series.values.__getitem__)
+                step = series.steps[i]
+                return Best(metric, series.values[i], self.epoch_at(step), step, self._other_metrics_at(step, metric))
+        return None
+
+    def eta(self) -> float | None:
+        """Seconds until the last epoch ends, by the pace of this attempt so far; None before there is one."""
+        total, pace = self.total_steps, self._pace.seconds_per_step if self._pace else None
+        if not self.status.state.live or not total or not pace or self.step is None:
+            return None
+        return max(0.0, (total - self.step) * pace)
+
+    @property
+    def total_steps(self) -> int | None:
+        per_epoch = self.plan.get("steps_per_epoch")
+        return int(per_epoch) * self.planned_epochs if isinstance(per_epoch, int) and self.planned_epochs else None
+
+    def epoch_progress(self) -> tuple[int, int] | None:
+        """Steps done and steps in all of the epoch under way; None before the first step."""
+        per_epoch = self.plan.get("steps_per_epoch")
+        if not isinstance(per_epoch, int) or per_epoch < 1 or not self.step:
+            return None
+        return (self.step - 1) % per_epoch + 1, per_epoch
+
+    def epoch_at(self, step: int) -> float | None:
+        """The epoch of the line of a step; None where that did not tell it."""
+        i = self._index_of_step(self._epoch_series, step)
+        return None if i is None else self._epoch_series.values[i]
+
+    def _other_metrics_at(self, step: int, metric: str) -> dict[str, float]:
+        found = {}
+        for name, series in self.series.items():
+            i = self._index_of_step(series, step)
+            if name != metric and i is not None:
+                found[name] = series.values[i]
+        return found
+
+    @staticmethod
+    def _index_of_step(series: Series, step: int) -> int | None:
+        i = bisect_left(series.steps, step)
+        return i if i < len(series.steps) and series.steps[i] == step else None
+
+
+AnyRun = TypeVar("AnyRun", bound=RunState)
+
+
+def best_run(runs: Iterable[AnyRun]) -> tuple[AnyRun, Best] | None:
+    """The best run of several and its best line; the first watched metric that any of them has decides."""
+    found = [(run, best) for run in runs if (best := run.best())]
+    return min(found, key=lambda f: (JUDGED_METRICS.index(f[1].metric), f[1].value), default=None)
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
