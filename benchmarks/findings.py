@@ -204,9 +204,9 @@ def alarms(one: Trial) -> list[str]:
 
 def count(trials: Sequence[Trial]) -> dict[str, Count]:
     """By rule."""
-    from imgexp_tui.notebook.finding_names import FINDING_NAMES
+    from imgexp_tui.findings.engine import RULES
 
-    counts = {name: Count() for name in FINDING_NAMES}
+    counts = {rule.NAME: Count() for rule in RULES}
     for one in (t for t in trials if not t.trouble):
         if one.case.rule:
             counts[one.case.rule].planted += 1

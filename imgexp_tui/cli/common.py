@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgexp_tui.cli.errors import CommandError
-from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.model import Notebook, NotebookError, Version
 from imgexp_tui.notebook.schema.settings import closest_name
 from imgexp_tui.paths import NOTEBOOK, find_lab
+from imgexp_tui.services.notebook_reader import load_checked
 from imgexp_tui.text import cell_width, clean_line, truncate
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def require_lab(folder: Path) -> Path:
 def notebook_from_arguments(arguments: Namespace) -> Notebook:
     """The lab's notebook, broken versions included."""
     try:
-        return load_notebook(lab_from(arguments))
+        return load_checked(lab_from(arguments))
     except NotebookError as error:
         raise CommandError(str(error)) from None
 

@@ -8,42 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from importlib import import_module
 from types import ModuleType
 
+from imgexp_tui.findings import rules
 from imgexp_tui.findings.model import Finding, Severity
-from imgexp_tui.findings.rules import (
-    against_base,
-    augmented_validation,
-    batch_headroom,
-    chance,
-    constant,
-    disk,
-    gpu,
-    gradients,
-    learning_rate,
-    memory,
-    no_effect,
-    not_finite,
-    overfits,
-    pace,
-    seed_noise,
-    stalled,
-    starved,
-    stopping,
-    underfits,
-    validation,
-    worker_seeds,
-)
 from imgexp_tui.findings.run_data import ComparisonRuns, RunData
 from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.text import clean_line
 
-RULES: tuple[ModuleType, ...] = (
-    starved, batch_headroom, constant, chance, underfits, overfits, learning_rate, not_finite, gradients, memory,
-    stopping, validation, pace, seed_noise, augmented_validation, worker_seeds, gpu, stalled, disk, no_effect,
-    against_base,
-)  # fmt: skip
-"""In the order of `notebook.finding_names`."""
+RULES: tuple[ModuleType, ...] = tuple(
+    sorted((import_module(f"{rules.__name__}.{name}") for name in rules.names()), key=lambda rule: rule.ORDER)
+)
+"""The modules of `findings.rules`, in the order that they state."""
 _MIN_INTERVAL, COST_FACTOR = 2.0, 50.0
 """Seconds between two looks at a run that grows, at least, and times the last look's duration."""
 

@@ -41,7 +41,7 @@ class Finding:
     """One thing that a run's numbers say.
 
     Attributes:
-        name: one of `notebook.finding_names`.
+        name: the name of its rule, a module of `findings.rules`.
         sentence: in plain words, with its numbers; as it may stand in the takeaways.
         suggestion: what to do about it; "" for nothing.
         change: settings for a new version that does it; None where none would.

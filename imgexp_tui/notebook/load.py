@@ -7,11 +7,10 @@ version with problems is kept with what could be read of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imgexp_tui.notebook.finding_names import finding_names_error
 from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version, tags_error
 from imgexp_tui.notebook.schema import alerts
 from imgexp_tui.notebook.schema import command as commands
@@ -33,8 +32,12 @@ _NON_BLOCKING_KEYS = (*_TEXT_KEYS, "tags", "archived")
 """Keys whose problems do not stop a run."""
 
 
-def load_notebook(lab: Path) -> Notebook:
-    """The notebook of a lab.
+def load_notebook(lab: Path, finding_names: Collection[str] = ()) -> Notebook:
+    """Reads the notebook of a lab.
+
+    Args:
+        finding_names: the names that `[lab] findings_off` may hold; () accepts any name. The notebook cannot import
+            the rules, so the caller passes `findings.rules.names()`: see `services.notebook_reader.load_checked`.
 
     Raises:
         NotebookError: the file is missing or cannot be read.
@@ -47,23 +50,25 @@ def load_notebook(lab: Path) -> Notebook:
     except OSError as error:
         raise NotebookError(f"cannot read {path}: {error.strerror}") from None
     try:
-        return parse_notebook(raw.decode("utf-8"), lab)
+        return parse_notebook(raw.decode("utf-8"), lab, finding_names=finding_names)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         odd = Problem(NOTEBOOK, line, "", "this is not UTF-8; save the file as UTF-8")
-        return parse_notebook(raw.decode("utf-8", "replace"), lab, odd)
+        return parse_notebook(raw.decode("utf-8", "replace"), lab, odd, finding_names=finding_names)
 
 
-def parse_notebook(text: str, lab: Path, *known_problems: Problem) -> Notebook:
-    """The notebook that `text` holds, with the problems that are `known_problems` of it besides."""
-    return _NotebookParser(text, lab, known_problems).parse()
+def parse_notebook(text: str, lab: Path, *known_problems: Problem, finding_names: Collection[str] = ()) -> Notebook:
+    """Parses `text` as the notebook of `lab`. Its problems include `known_problems`; `finding_names` as in
+    `load_notebook`."""
+    return _NotebookParser(text, lab, known_problems, finding_names).parse()
 
 
 class _NotebookParser:
     """One reading: the parsed tables, and the problems found so far with their key paths."""
 
-    def __init__(self, text: str, lab: Path, known_problems: Iterable[Problem]) -> None:
+    def __init__(self, text: str, lab: Path, known_problems: Iterable[Problem], finding_names: Collection[str]) -> None:
         self._lab = lab
+        self._finding_names = finding_names
         self._data, faults, self._scan = parse_tolerant(text)
         self._problems: list[tuple[KeyPath, Problem]] = [((), problem) for problem in known_problems]
         for fault in faults:
@@ -158,7 +163,7 @@ class _NotebookParser:
             elif key in ("heartbeat", "grace") and not (_is_number(value) and value >= 0):
                 self._add_problem(("lab", key), "must be a number of seconds, such as 60")
             elif key in ("slots", "slurm", "findings_off", *ALERT_KEYS, *RESOURCE_KEYS) and (
-                wrong := _lab_setting_error(key, value)
+                wrong := _lab_setting_error(key, value, self._finding_names)
             ):
                 self._add_problem(("lab", key), wrong)
             elif key in _LAB_KEYS:
@@ -329,14 +334,25 @@ class _Inheritance:
         return base if isinstance(base, str) and base in self.tables else None
 
 
-def _lab_setting_error(key: str, value: object) -> str | None:
+def _lab_setting_error(key: str, value: object, finding_names: Collection[str]) -> str | None:
     if key == "slots":
         return count_error(value, 1, _MAX_SLOTS)
     if key == "findings_off":
-        return finding_names_error(value)
+        return _finding_names_error(value, finding_names)
     if key in ALERT_KEYS:
         return alerts.alert_setting_error(key, value)
     return sbatch_options_error(value) if key == "slurm" else need_fault(key, value)
+
+
+def _finding_names_error(value: object, known: Collection[str]) -> str | None:
+    """What is wrong with a list of names of findings, and how to fix it; None if nothing is."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return 'must be an array of names, such as ["starved", "memory"]'
+    for name in value if known else ():
+        if name not in known:
+            near = closest_name(name, known)
+            return f"{name!r} is no finding; " + (f"did you mean {near}?" if near else "docs/findings.md lists them")
+    return None
 
 
 def _json_value_error(value: object) -> str | None:

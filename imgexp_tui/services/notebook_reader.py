@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgexp_tui.findings import rules
 from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.model import Notebook, NotebookError
 from imgexp_tui.paths import NOTEBOOK
@@ -24,11 +25,20 @@ class LoadedNotebook:
     stamp: tuple[int, int, int]
 
 
+def load_checked(lab: Path) -> Notebook:
+    """Reads the notebook of a lab and checks the names in `[lab] findings_off` against those of the finding rules.
+
+    Raises:
+        NotebookError: the file is missing or cannot be read.
+    """
+    return load_notebook(lab, rules.names())
+
+
 def read_notebook(lab: Path) -> LoadedNotebook:
     """The notebook of a lab as it stands now."""
     stamp = notebook_stamp(lab)
     try:
-        return LoadedNotebook(load_notebook(lab), "", stamp)
+        return LoadedNotebook(load_checked(lab), "", stamp)
     except NotebookError as error:
         return LoadedNotebook(None, str(error), stamp)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from imgexp_tui.findings import statistics
+from imgexp_tui.findings import rules, statistics
 from imgexp_tui.findings.comparison_runs import comparison_runs_of
 from imgexp_tui.findings.engine import RULES, Engine
 from imgexp_tui.findings.model import Severity
-from imgexp_tui.notebook.finding_names import FINDING_NAMES
 from imgexp_tui.notebook.load import parse_notebook
 from tests.helpers import write_lines
 from tests.support.made_up_runs import made_up
@@ -19,9 +20,28 @@ from tests.support.made_up_runs import made_up
 COUNTS = {"valid/samples": [500, 448, 500]}
 
 
-def test_the_rules_have_the_names_that_the_notebook_knows() -> None:
-    assert tuple(rule.NAME for rule in RULES) == FINDING_NAMES
+def test_the_rules_are_the_modules_of_their_folder() -> None:
+    assert sorted(rule.NAME for rule in RULES) == list(rules.names())
+    assert [rule.__name__.rpartition(".")[2] for rule in RULES] == [rule.NAME for rule in RULES]
+    assert len({rule.ORDER for rule in RULES}) == len(RULES)
     assert all((rule.__doc__ or "").strip() for rule in RULES)
+
+
+def test_the_rules_have_the_order_of_the_documentation() -> None:
+    assert tuple(rule.NAME for rule in RULES) == (
+        "starved", "batch_headroom", "constant", "chance", "underfits", "overfits", "learning_rate", "not_finite",
+        "gradients", "memory", "stopping", "validation", "pace", "seed_noise", "augmented_validation", "worker_seeds",
+        "gpu", "stalled", "disk", "no_effect", "against_base",
+    )  # fmt: skip
+
+
+def test_their_names_are_listed_without_importing_them() -> None:
+    code = (
+        "import sys; from imgexp_tui.findings.rules import names; assert 'starved' in names(); "
+        "print([m for m in sys.modules if m.startswith('imgexp_tui.findings.rules.')])"
+    )
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert listed.stdout.strip() == "[]"
 
 
 def test_rules_are_switched_off_by_name(tmp_path: Path) -> None:
@@ -39,7 +59,7 @@ def test_rules_are_switched_off_by_name(tmp_path: Path) -> None:
     ],
 )
 def test_the_lab_says_which_are_off(value: str, said: str, tmp_path: Path) -> None:
-    notebook = parse_notebook(f"[lab]\nfindings_off = {value}\n", tmp_path)
+    notebook = parse_notebook(f"[lab]\nfindings_off = {value}\n", tmp_path, finding_names=rules.names())
     assert [p.message for p in notebook.problems] == ([said] if said else [])
     assert notebook.lab_settings.get("findings_off") == (None if said else ["starved", "memory"])
 

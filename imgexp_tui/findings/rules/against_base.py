@@ -14,6 +14,7 @@ from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.text import join_names
 
 NAME = "against_base"
+ORDER = 210
 _MAX_CHANGES = 4
 """Changes that are named; of more the number is told."""
 _SAME_SHARE = 0.01

@@ -11,6 +11,7 @@ from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.text import clean_line, join_names
 
 NAME = "augmented_validation"
+ORDER = 150
 
 
 def find(run: RunData) -> Finding | None:

@@ -15,6 +15,7 @@ from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.text import format_memory
 
 NAME = "batch_headroom"
+ORDER = 20
 _MAX_FILLED_SHARE = 0.9
 """Share of a card that may be filled; the rest is for fragmentation and the driver."""
 _MIN_GROWTH = 2

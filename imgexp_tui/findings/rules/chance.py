@@ -11,6 +11,7 @@ from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.findings.statistics import binomial_tail
 
 NAME = "chance"
+ORDER = 40
 _SIGNIFICANCE = 0.01
 """Probability below which guessing is ruled out: the stricter of the two customary levels, as runs are many."""
 _SMALL_GAIN = 0.15

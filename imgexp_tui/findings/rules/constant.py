@@ -11,6 +11,7 @@ from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.run_data import RunData
 
 NAME = "constant"
+ORDER = 30
 _MAX_SPREAD = 0.02
 """Standard deviation of the soft predictions, as a share of the probability that guessing gives: 0.01 for two classes.
 A sigmoid's output moves so little when its input moves by 0.04, while weights as they are drawn move it several times

@@ -13,6 +13,7 @@ from imgexp_tui.findings.statistics import slope_with_interval
 from imgexp_tui.text import format_duration, format_memory
 
 NAME = "disk"
+ORDER = 190
 _SERIES = "host/disk_free"
 _MIN_SAMPLES = 6
 _FULL_BYTES = 512 << 20

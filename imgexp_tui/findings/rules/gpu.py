@@ -15,6 +15,7 @@ from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.text import format_memory
 
 NAME = "gpu"
+ORDER = 170
 _THROTTLE_REASONS = ("hardware slowdown", "heat", "power brake")
 """The reasons, in the sampler's words for those of nvml.h, that slow a card down against its owner's wish."""
 _MIN_THROTTLED_SHARE = 0.1

@@ -15,6 +15,7 @@ from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.run_data import RunData
 
 NAME = "gradients"
+ORDER = 90
 _VANISHING_RATIO = 1e-4
 """The first group's norm as a share of the last one's of the encoder."""
 _ZERO_NORM = 1e-7

@@ -19,6 +19,7 @@ from imgexp_tui.findings.statistics import decrease_p_value
 from imgexp_tui.notebook.schema.settings import SettingValue
 
 NAME = "learning_rate"
+ORDER = 70
 _DIVERGENCE_FACTOR = 1.5
 """Times its lowest that the training loss must have reached, above guessing's too, to have diverged."""
 _ABOVE_CHANCE_FACTOR = 1.1

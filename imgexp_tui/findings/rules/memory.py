@@ -15,6 +15,7 @@ from imgexp_tui.findings.statistics import slope_with_interval
 from imgexp_tui.text import format_duration, format_memory
 
 NAME = "memory"
+ORDER = 100
 _SERIES = "tree/memory"
 _MIN_SAMPLES = 8
 """In each half; with fewer the interval of a slope says nothing."""

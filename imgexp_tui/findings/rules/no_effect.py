@@ -19,6 +19,7 @@ from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.text import clean_line, join_names
 
 NAME = "no_effect"
+ORDER = 200
 _SPEED_SETTINGS = frozenset(
     ("num_workers", "cache_images", "threads", "device", "log_every", "epochs", "patience", "compile", "channels_last")
 )

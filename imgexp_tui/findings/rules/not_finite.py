@@ -12,6 +12,7 @@ from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.run_data import RunData
 
 NAME = "not_finite"
+ORDER = 80
 _STEPS_BEFORE = 10
 """Steps before, for what had grown."""
 _GROWTH_FACTOR = 10.0

@@ -14,6 +14,7 @@ from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.run_data import EpochValue, RunData, best_index, last_mean
 
 NAME = "overfits"
+ORDER = 60
 _MIN_RISE = 0.05
 """Prechelt's GL 5."""
 _NOISE_FACTOR = 2.0

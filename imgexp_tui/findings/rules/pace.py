@@ -14,6 +14,7 @@ from imgexp_tui.findings.run_data import EpochValue, RunData
 from imgexp_tui.records.metrics.follower import RunFollower
 
 NAME = "pace"
+ORDER = 130
 _MIN_DIFFERENCE = 0.02
 """Difference as a share of the loss, at least."""
 _MIN_EPOCHS = 3

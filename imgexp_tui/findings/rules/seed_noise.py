@@ -16,6 +16,7 @@ from imgexp_tui.findings.statistics import student_t
 from imgexp_tui.records.metrics.follower import RunFollower
 
 NAME = "seed_noise"
+ORDER = 140
 _SMALL_DIFFERENCE = 0.1
 """Difference, as a share of the loss, up to which seeds are asked for: as far apart as seeds often are."""
 

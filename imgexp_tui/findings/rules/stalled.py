@@ -14,6 +14,7 @@ from imgexp_tui.records.status import State
 from imgexp_tui.text import clean_line, format_duration
 
 NAME = "stalled"
+ORDER = 180
 _PAUSE_FACTOR, _MIN_PAUSE = 30.0, 60.0
 """A pause is so many times the median time between lines, and so many seconds."""
 _MIN_LINES = 20

@@ -12,6 +12,7 @@ from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.records.system.stats import format_utilization
 
 NAME = "starved"
+ORDER = 10
 _HIGH_SHARE, _MODERATE_SHARE = 0.20, 0.05
 """Shares of the time from which a run is highly, or moderately, bound by its input: those of the TensorFlow profiler
 (kHighlyInfeedBoundThresholdInPercent and kModeratelyInfeedBoundThresholdInPercent)."""

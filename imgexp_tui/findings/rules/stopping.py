@@ -13,6 +13,7 @@ from imgexp_tui.findings.statistics import decrease_p_value
 from imgexp_tui.text import format_duration
 
 NAME = "stopping"
+ORDER = 110
 _MIN_EPOCHS = 4
 _MIN_GAIN = 0.02
 """What the last quarter of the epochs gained, as a share of the loss; less is no reason to go on."""

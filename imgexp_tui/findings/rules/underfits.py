@@ -14,6 +14,7 @@ from imgexp_tui.findings.statistics import decrease_p_value
 from imgexp_tui.notebook.schema.settings import SettingValue
 
 NAME = "underfits"
+ORDER = 50
 _POOR_FIT, _FAIR_FIT = 0.2, 0.4
 """Shares of guessing's loss that training took away: below the first a warning, below the second worth a word."""
 _MAX_GAP = 0.1

@@ -9,6 +9,7 @@ from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.run_data import RunData
 
 NAME = "validation"
+ORDER = 120
 
 
 def find(run: RunData) -> Finding | None:

@@ -13,6 +13,7 @@ from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.text import clean_line, join_names
 
 NAME = "worker_seeds"
+ORDER = 160
 _GENERATORS = ("python", "numpy", "torch")
 
 
