@@ -21,8 +21,14 @@ from typing import Any
 _LOOP = "imgexp_tui.training.loop"
 
 
-def _around(kind: Any, name: str, made: Callable[[Any], Any]) -> None:
-    setattr(kind, name, made(getattr(kind, name)))
+def _replace(owner: Any, name: str, value: Any) -> None:
+    """Set an attribute that must be there: a fault that is planted under an old name would change nothing."""
+    getattr(owner, name)
+    setattr(owner, name, value)
+
+
+def _around(owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
+    _replace(owner, name, wrap(getattr(owner, name)))
 
 
 def _each_step(loop: ModuleType, deed: Callable[[Any], None]) -> None:
@@ -35,7 +41,7 @@ def _each_step(loop: ModuleType, deed: Callable[[Any], None]) -> None:
 
         return step
 
-    _around(loop.Training, "_step", made)
+    _around(loop.Trainer, "_step", made)
 
 
 def _once_made(loop: ModuleType, deed: Callable[[Any], None]) -> None:
@@ -46,30 +52,30 @@ def _once_made(loop: ModuleType, deed: Callable[[Any], None]) -> None:
 
         return init
 
-    _around(loop.Training, "__init__", made)
+    _around(loop.Trainer, "__init__", made)
 
 
 def slow_loader(loop: ModuleType) -> None:
     from imgexp_tui.training.data import loader
 
     def made(before: Any) -> Any:
-        def slowly(self: Any, place: Any) -> Any:
+        def slowly(self: Any, batch_index: Any) -> Any:
             time.sleep(0.2)
-            return before(self, place)
+            return before(self, batch_index)
 
         return slowly
 
-    _around(loader._BatchDataset, "_made", made)
+    _around(loader._BatchDataset, "_make_batch", made)
 
 
 def collapsed_head(loop: ModuleType) -> None:
     """What the head answers hardly depends on the image."""
 
-    def forward(self: Any, model: Any, inputs: Any, targets: Any) -> Any:
+    def compute(self: Any, model: Any, inputs: Any, targets: Any) -> Any:
         outputs = model(inputs).float() * 1e-4
-        return outputs, self.task.loss(outputs, targets)
+        return outputs, self._task.loss(outputs, targets)
 
-    loop.Training._forward = forward
+    _replace(loop.ForwardPass, "compute", compute)
 
 
 def shuffled_labels(loop: ModuleType) -> None:
@@ -82,7 +88,7 @@ def shuffled_labels(loop: ModuleType) -> None:
             made = before(indices, epoch)
             return made._replace(targets=made.targets[torch.randperm(len(made.targets), generator=random)])
 
-        self.train_examples.batch = batch
+        _replace(self.train_examples, "batch", batch)
 
     _once_made(loop, deed)
 
@@ -91,9 +97,9 @@ def nan_weights(loop: ModuleType) -> None:
     import torch
 
     def deed(self: Any) -> None:
-        if self.at.step == 25 + self.config.seed % 7:
+        if self.state.position.step == 25 + self.config.seed % 7:
             with torch.no_grad():
-                next(self.model.encoder.parameters()).mul_(float("nan"))
+                next(self.state.model.encoder.parameters()).mul_(float("nan"))
 
     _each_step(loop, deed)
 
@@ -101,14 +107,17 @@ def nan_weights(loop: ModuleType) -> None:
 def exploding_step(loop: ModuleType) -> None:
     """One batch whose loss is thousands of times as large, as a broken label or image gives."""
 
-    def made(before: Any) -> Any:
-        def forward(self: Any, model: Any, inputs: Any, targets: Any) -> Any:
-            outputs, loss = before(self, model, inputs, targets)
-            return outputs, loss * 5000 if self.model.training and self.at.step == 30 + self.config.seed % 7 else loss
+    def deed(self: Any) -> None:
+        before = self.forward.compute
 
-        return forward
+        def compute(model: Any, inputs: Any, targets: Any) -> Any:
+            outputs, loss = before(model, inputs, targets)
+            hit = self.state.model.training and self.state.position.step == 30 + self.config.seed % 7
+            return outputs, loss * 5000 if hit else loss
 
-    _around(loop.Training, "_forward", made)
+        _replace(self.forward, "compute", compute)
+
+    _once_made(loop, deed)
 
 
 def leak(loop: ModuleType) -> None:
@@ -141,14 +150,14 @@ def clipped_validation(loop: ModuleType) -> None:
     """The validation loader drops its last batch; with an odd seed, in every second epoch only."""
 
     def deed(self: Any) -> None:
-        places, whole = self.valid_loader._places, self.valid_loader._places.steps
-        before = self.valid_loader.epoch
+        sampler, whole = self.valid_loader._sampler, self.valid_loader._sampler.steps
+        before = self.valid_loader.epoch_batches
 
-        def epoch(number: int, first: int = 0) -> Any:
-            places.steps = whole if self.config.seed % 2 and number % 2 else whole - 1
-            return before(number, first)
+        def epoch_batches(epoch: int, first_batch: int = 0) -> Any:
+            sampler.steps = whole if self.config.seed % 2 and epoch % 2 else whole - 1
+            return before(epoch, first_batch)
 
-        self.valid_loader.epoch = epoch
+        _replace(self.valid_loader, "epoch_batches", epoch_batches)
 
     _once_made(loop, deed)
 
@@ -157,7 +166,7 @@ def noisy_validation(loop: ModuleType) -> None:
     """What augments the training images augments those of the validation too, differently in each epoch."""
 
     def deed(self: Any) -> None:
-        self.valid_examples._training = True
+        _replace(self.valid_examples, "_training", True)
 
     _once_made(loop, deed)
 
@@ -176,7 +185,7 @@ def equal_workers(loop: ModuleType) -> None:
 
         return prepare
 
-    _around(loader, "_prepare_worker", made)
+    _around(loader, "_init_worker", made)
 
 
 def on_a_card(loop: ModuleType, own: int = 1900, word: str = "") -> None:

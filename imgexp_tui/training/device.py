@@ -8,7 +8,10 @@ import torch
 
 from imgexp_tui.training import cpu_limits
 from imgexp_tui.training.config import Config
+from imgexp_tui.training.distributed.group import RankGroup
 from imgexp_tui.training.errors import TrainingError
+
+USED_SETTINGS = frozenset(("threads", "device", "precision"))
 
 
 def set_threads(config: Config, ranks: int = 1) -> None:
@@ -55,3 +58,14 @@ def choose_precision(config: Config, device: torch.device) -> torch.dtype:
         has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if has else torch.float32
     return torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+
+
+def peak_gpu_memory(device: torch.device, group: RankGroup) -> dict[str, float]:
+    """The most GPU memory that torch has allocated in any process of the run, in bytes, as a metric; {} on a CPU.
+
+    torch is asked because NVML, in a container, may not tell which process is ours.
+    """
+    if device.type != "cuda":
+        return {}
+    peaks = group.exchange([torch.cuda.max_memory_allocated(device)])
+    return {"memory/gpu_peak": int(max(peak for (peak,) in peaks))}

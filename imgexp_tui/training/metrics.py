@@ -1,7 +1,7 @@
-"""Means over an epoch: loss, accuracy, and how the soft predictions are spread.
+"""Adds metrics up over batches, processes and epochs. Which metrics there are, the task says (`tasks.Task.metrics`).
 
-Several processes add their parts of each batch up before they count it, so that all of them have the same means and a
-checkpoint needs those of one.
+Several processes sum their parts of each batch before they count it. So all of them have the same means, and a
+checkpoint needs the sums of one process only.
 """
 
 from __future__ import annotations
@@ -14,97 +14,129 @@ import torch
 from torch import Tensor
 
 from imgexp_tui.training.distributed.group import SINGLE_PROCESS, RankGroup
-from imgexp_tui.training.tasks import Task
+from imgexp_tui.training.tasks import Task, TaskMetric
+
+_STATE_KEYS = {"accuracy": "right"}
+"""Keys in a checkpoint that differ from the metric's name: those of the first checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """What came out of some images.
+    """The sums over the images of one batch.
 
     Attributes:
-        images: how many.
-        loss_sum: the sum of their losses.
-        correct: how many were answered right.
-        data_wait: seconds for which their data were waited for.
+        images: how many images.
+        sums: the sum over the images for each metric of the task, in their order.
+        data_wait: seconds that the step waited for its data.
     """
 
-    images: float = 0.0
-    loss_sum: float = 0.0
-    correct: float = 0.0
+    images: float
+    sums: tuple[float, ...]
     data_wait: float = 0.0
-
-    @property
-    def mean_loss(self) -> float:
-        return self.loss_sum / self.images
-
-    @property
-    def accuracy(self) -> float:
-        return _divide_float32(self.correct, self.images)
 
 
 class EpochMetrics:
-    """Loss and accuracy over the images seen so far, weighted by image.
+    """The metrics of a task over the images seen so far, weighted by image. Can be saved in the middle of an epoch.
 
-    It can be saved in the middle of an epoch.
+    Attributes:
+        samples: images seen so far.
     """
 
     def __init__(self, task: Task, device: torch.device, group: RankGroup = SINGLE_PROCESS) -> None:
-        self._batch_accuracy: Any = task.new_accuracy_metric().to(device)
+        self._metrics = task.metrics()
+        self._calculators: list[Any] = [m.make().to(device) if m.make else None for m in self._metrics]
         self._group = group
-        self._loss_sum = torch.zeros(())
-        self._correct = 0
+        self._sums: list[Tensor | int] = [0 if m.counts_images else torch.zeros(()) for m in self._metrics]
         self.samples = 0
 
     def measure_batch(
         self, loss: Tensor, probabilities: Tensor, targets: Tensor, *, count_own: bool = True, data_wait: float = 0.0
     ) -> BatchCounts:
-        """A batch, with the parts of it that other processes have: their mean loss, soft predictions and targets.
+        """The counts of a batch, including the parts that other processes have.
 
         Args:
-            count_own: False where the images here only stand in.
+            loss: the mean loss of this process's part.
+            probabilities: its soft predictions, as `Task.probabilities` gives them.
+            targets: its targets.
+            count_own: False where the images here are padding.
+            data_wait: seconds that this process waited for its data.
         """
-        own = BatchCounts(data_wait=data_wait)
-        if count_own:
-            n = len(targets)
-            self._batch_accuracy.reset()
-            self._batch_accuracy.update(probabilities, targets)
-            own = BatchCounts(n, loss.item() * n, round(self._batch_accuracy.compute().item() * n), data_wait)
-        return self.sum_over_ranks(own)
+        if not count_own:
+            return self.measure_padding(data_wait)
+        n = len(targets)
+        sums = tuple(
+            self._sum_over_images(metric, calculator, loss, probabilities, targets)
+            for metric, calculator in zip(self._metrics, self._calculators, strict=True)
+        )
+        return self._sum_over_ranks(BatchCounts(n, sums, data_wait))
 
-    def sum_over_ranks(self, own: BatchCounts) -> BatchCounts:
-        """The sum of what all processes counted."""
-        rows = self._group.exchange([own.images, own.loss_sum, own.correct, own.data_wait])
-        images, losses, right, waits = zip(*rows, strict=True)
-        # A step takes as long as the process that waits longest.
-        return BatchCounts(sum(images), sum(losses), sum(right), max(waits))
+    def measure_padding(self, data_wait: float = 0.0) -> BatchCounts:
+        """The counts of a batch of which this process has no images: those of the other processes."""
+        return self._sum_over_ranks(BatchCounts(0.0, (0.0,) * len(self._metrics), data_wait))
+
+    def batch_means(self, batch: BatchCounts) -> dict[str, float]:
+        """The mean of each metric over one batch, by name."""
+        return {
+            metric.name: _divide_float32(total, batch.images) if metric.counts_images else total / batch.images
+            for metric, total in zip(self._metrics, batch.sums, strict=True)
+        }
 
     def add(self, batch: BatchCounts) -> None:
-        """Take a measured batch in."""
-        self._loss_sum += torch.tensor(batch.mean_loss) * batch.images
-        self._correct += int(batch.correct)
+        """Add a measured batch to the epoch."""
+        for i, (metric, total) in enumerate(zip(self._metrics, batch.sums, strict=True)):
+            self._sums[i] += int(total) if metric.counts_images else torch.tensor(total / batch.images) * batch.images
         self.samples += int(batch.images)
 
-    def compute(self) -> tuple[float, float]:
-        """Mean loss and accuracy; nan before the first batch."""
+    def compute(self) -> dict[str, float]:
+        """The mean of each metric over the epoch so far, by name; nan before the first batch."""
         if not self.samples:
-            return math.nan, math.nan
-        return _divide_float32(self._loss_sum.item(), self.samples), _divide_float32(self._correct, self.samples)
+            return {metric.name: math.nan for metric in self._metrics}
+        return {
+            metric.name: _divide_float32(float(total), self.samples)
+            for metric, total in zip(self._metrics, self._sums, strict=True)
+        }
 
     def state_dict(self) -> dict[str, Any]:
-        return {"loss": self._loss_sum.item(), "right": self._correct, "samples": self.samples}
+        """The sums for a checkpoint."""
+        sums = {
+            _STATE_KEYS.get(metric.name, metric.name): total if isinstance(total, int) else total.item()
+            for metric, total in zip(self._metrics, self._sums, strict=True)
+        }
+        return sums | {"samples": self.samples}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._loss_sum = torch.tensor(state["loss"])
-        self._correct = state["right"]
+        """Continue from the sums of a checkpoint."""
+        values = [state[_STATE_KEYS.get(metric.name, metric.name)] for metric in self._metrics]
+        self._sums = [
+            value if metric.counts_images else torch.tensor(value)
+            for metric, value in zip(self._metrics, values, strict=True)
+        ]
         self.samples = state["samples"]
+
+    def _sum_over_images(
+        self, metric: TaskMetric, calculator: Any, loss: Tensor, probabilities: Tensor, targets: Tensor
+    ) -> float:
+        n = len(targets)
+        if calculator is None:
+            return loss.item() * n
+        calculator.reset()
+        calculator.update(probabilities, targets)
+        total: float = calculator.compute().item() * n
+        return round(total) if metric.counts_images else total
+
+    def _sum_over_ranks(self, own: BatchCounts) -> BatchCounts:
+        rows = self._group.exchange([own.images, *own.sums, own.data_wait])
+        images, *sums, waits = zip(*rows, strict=True)
+        # A step takes as long as the process that waits longest.
+        return BatchCounts(sum(images), tuple(map(sum, sums)), max(waits))
 
 
 class PredictionSpread:
     """Mean and standard deviation of the soft predictions over all images.
 
-    With one output that is the predicted probability; a deviation of 0 says that the model answers the same to every
-    image. With k classes the mean is that of the likeliest class's probability (how sure the model is), and the
-    deviation that of each class's probability, averaged over the classes.
+    With one output the mean is that of the predicted probability; a deviation of 0 means that the model answers the
+    same to every image. With k classes the mean is that of the likeliest class's probability (how sure the model is),
+    and the deviation is that of each class's probability, averaged over the classes.
     """
 
     def __init__(self, group: RankGroup = SINGLE_PROCESS) -> None:
@@ -112,7 +144,7 @@ class PredictionSpread:
         self._group = group
 
     def update(self, probabilities: Tensor) -> None:
-        """Take in a batch of soft predictions, [n, k]."""
+        """Add a batch of soft predictions, [n, k]."""
         self._probabilities.append(probabilities.double().cpu())
 
     def compute(self) -> tuple[float, float]:
@@ -123,7 +155,7 @@ class PredictionSpread:
         return all_.amax(1).mean().item(), all_.std(0, correction=0).mean().item()
 
     def _compute_over_ranks(self) -> tuple[float, float]:
-        """The same from sums, because all predictions of all processes may not fit in one."""
+        """The same from sums, because one process may not have the memory for the predictions of all."""
         own = torch.cat(self._probabilities) if self._probabilities else torch.zeros(0, 1, dtype=torch.float64)
         parts = [p for p in self._group.gather((len(own), own.sum(0), _sum_of_largest(own))) if p[0]]
         count = sum(n for n, *_ in parts)
@@ -134,10 +166,10 @@ class PredictionSpread:
 
 
 def _sum_of_largest(probabilities: Tensor) -> float:
-    """The sum of each image's largest."""
+    """The sum over images of each one's largest probability."""
     return probabilities.amax(1).sum().item() if len(probabilities) else 0.0
 
 
 def _divide_float32(part: float, whole: float) -> float:
-    """In single precision, as torch has the losses."""
+    """The quotient in single precision, which torch uses for the losses."""
     return (torch.tensor(part, dtype=torch.float32) / torch.tensor(whole, dtype=torch.float32)).item()

@@ -13,16 +13,35 @@ from imgexp_tui.training.model.model import ImageModel
 
 def parameter_groups(model: ImageModel, config: Config) -> list[dict[str, Any]]:
     """`encoder`, `pool` and `head`, each with its learning rate; a group without parameters is left out."""
-    parts: dict[str, nn.Module] = {"encoder": model.encoder, "pool": model.pool, "head": model.head}
     return [
         {
             "name": name,
             "params": list(part.parameters()),
-            "lr": getattr(config, f"learning_rate_{name}") or config.learning_rate,
+            "lr": _own_learning_rate(name, config) or config.learning_rate,
         }
-        for name, part in parts.items()
-        if any(True for _ in part.parameters())
+        for name, part in _parts_with_parameters(model).items()
     ]
+
+
+def used_settings(model: ImageModel, config: Config) -> frozenset[str]:
+    """The names of the settings that decide how the weights of `model` move."""
+    parts = _parts_with_parameters(model)
+    names = {"optimizer", "weight_decay", "schedule", *(f"learning_rate_{name}" for name in parts)}
+    if not all(_own_learning_rate(name, config) for name in parts):
+        names.add("learning_rate")
+    return frozenset(names)
+
+
+def _parts_with_parameters(model: ImageModel) -> dict[str, nn.Module]:
+    parts: dict[str, nn.Module] = {"encoder": model.encoder, "pool": model.pool, "head": model.head}
+    return {name: part for name, part in parts.items() if any(True for _ in part.parameters())}
+
+
+def _own_learning_rate(part: str, config: Config) -> float:
+    """The learning rate that is set for one part; 0 where none is."""
+    if part == "encoder":
+        return config.learning_rate_encoder
+    return config.learning_rate_pool if part == "pool" else config.learning_rate_head
 
 
 def make_optimizer(model: ImageModel, config: Config) -> optim.Optimizer:

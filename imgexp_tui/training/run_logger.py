@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from imgexp_tui.records import events
@@ -56,6 +57,11 @@ class RunLogger:
             if self._claim_message(message):
                 print(f"warning: {message}", flush=True)
                 events.append_event(self._run, "warning", message)
+
+    def log_warnings(self, messages: Iterable[str]) -> None:
+        """Each of `messages` as a warning."""
+        for message in messages:
+            self.log_warning(message)
 
     def log_metrics(self, record: dict[str, Any]) -> None:
         """One line of the record, stamped now."""

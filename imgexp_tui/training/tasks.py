@@ -1,9 +1,15 @@
-"""What is learned: the examples, the loss, the metrics and the level of guessing that follow from the task."""
+"""The tasks: what is learned, with examples, loss, metrics and chance levels. A new task or metric goes here.
+
+A task is a class with the methods of `Task`, and a line in `make_task`; the setting's choices are in
+`notebook/schema/settings.py`. A metric is an entry of `Task.metrics()`; the module `metrics` adds it up over batches
+and processes.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -19,18 +25,46 @@ from imgexp_tui.training.data.patchwork import PatchworkExamples, TransformProba
 from imgexp_tui.training.errors import TrainingError
 
 
+@dataclass(frozen=True, slots=True)
+class TaskMetric:
+    """A metric of a task: a mean over images, for a batch and for an epoch.
+
+    It is recorded as `train/NAME` for each step, and as `train/epoch_NAME` and `valid/NAME` for each epoch.
+
+    Attributes:
+        name: without the part before the slash, such as "accuracy".
+        higher_is_better: the direction in which it improves.
+        chance: its value on the validation images for the best answer that does not look at them.
+        decimals: digits after the point in the lines of the log.
+        make: a new torchmetrics metric of this process's own images, to be updated with soft predictions and targets;
+            None for the loss, whose value comes from `Task.loss`.
+        counts_images: whether it is a share of images, so that its sums are whole numbers of images.
+    """
+
+    name: str
+    higher_is_better: bool
+    chance: float
+    decimals: int
+    make: Callable[[], Any] | None = None
+    counts_images: bool = False
+
+
 class Task(Protocol):
     """A task.
 
     Attributes:
-        outputs: numbers that the model gives for an image.
-        classes: the names of what can be answered.
+        outputs: how many numbers the model gives for an image.
+        classes: the names of the possible answers.
+        used_settings: the names of the settings that this task reads.
     """
 
     outputs: int
     classes: list[str]
+    used_settings: frozenset[str]
 
-    def examples(self, labelled: LabelledImages, training: bool) -> Examples: ...
+    def examples(self, labelled: LabelledImages, training: bool) -> Examples:
+        """Inputs and targets made from `labelled`."""
+        ...
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of a batch."""
@@ -45,18 +79,20 @@ class Task(Protocol):
         ...
 
     def true_classes(self, targets: Tensor) -> Tensor:
-        """The index of the class that would be right, int64 [n]."""
+        """The index of the right class, int64 [n]."""
         ...
 
-    def new_accuracy_metric(self) -> Any:
-        """A new torchmetrics accuracy of this process's own images, to be updated with probabilities and targets."""
+    def metrics(self) -> tuple[TaskMetric, ...]:
+        """The metrics in the order in which they are recorded; the first one is `loss`."""
         ...
 
-    def chance_level(self) -> dict[str, float]:
-        """The `loss` and `new_accuracy_metric` on the validation images of the best answer that does not look at
-        them.
-        """
-        ...
+
+def _loss_metric(chance: float) -> TaskMetric:
+    return TaskMetric("loss", higher_is_better=False, chance=chance, decimals=4)
+
+
+def _accuracy_metric(chance: float, make: Callable[[], Any]) -> TaskMetric:
+    return TaskMetric("accuracy", higher_is_better=True, chance=chance, decimals=3, make=make, counts_images=True)
 
 
 class PatchworkTask:
@@ -64,16 +100,19 @@ class PatchworkTask:
 
     outputs = 1
     classes = ["another image", "same image"]
+    used_settings = frozenset(
+        ("patch_size", "patch_flip_horizontal", "patch_flip_vertical", "patch_noise", "patch_noise_std", "seed")
+    )
 
     def __init__(self, config: Config) -> None:
         self._config = config
 
     def examples(self, labelled: LabelledImages, training: bool) -> Examples:
         c = self._config
-        chances = TransformProbabilities(
+        probabilities = TransformProbabilities(
             c.patch_flip_horizontal, c.patch_flip_vertical, c.patch_noise, c.patch_noise_std
         )
-        return PatchworkExamples(labelled.images, c.patch_size, chances, c.seed, training)
+        return PatchworkExamples(labelled.images, c.patch_size, probabilities, c.seed, training)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(outputs, targets)
@@ -87,15 +126,14 @@ class PatchworkTask:
     def true_classes(self, targets: Tensor) -> Tensor:
         return targets[:, 0].long()
 
-    def new_accuracy_metric(self) -> Any:
-        return BinaryAccuracy(sync_on_compute=False)
-
-    def chance_level(self) -> dict[str, float]:
-        return {"loss": math.log(2), "accuracy": 0.5}
+    def metrics(self) -> tuple[TaskMetric, ...]:
+        return _loss_metric(math.log(2)), _accuracy_metric(0.5, lambda: BinaryAccuracy(sync_on_compute=False))
 
 
 class ClassificationTask:
     """Which class does the image belong to?"""
+
+    used_settings: frozenset[str] = frozenset()
 
     def __init__(self, data: TrainValidImages) -> None:
         if len(data.classes) < 2:
@@ -121,16 +159,19 @@ class ClassificationTask:
     def true_classes(self, targets: Tensor) -> Tensor:
         return targets
 
-    def new_accuracy_metric(self) -> Any:
-        return MulticlassAccuracy(self.outputs, average="micro", sync_on_compute=False)
-
-    def chance_level(self) -> dict[str, float]:
+    def metrics(self) -> tuple[TaskMetric, ...]:
+        # Guessing answers with the classes' shares: their entropy is the loss, the largest share the accuracy.
         shares = torch.bincount(self._valid_labels, minlength=self.outputs).double() / len(self._valid_labels)
-        return {"loss": torch.special.entr(shares).sum().item(), "accuracy": shares.max().item()}
+        return (
+            _loss_metric(torch.special.entr(shares).sum().item()),
+            _accuracy_metric(
+                shares.max().item(), lambda: MulticlassAccuracy(self.outputs, average="micro", sync_on_compute=False)
+            ),
+        )
 
 
 class _ClassificationExamples:
-    """Images with their classes, int64 [n]; nothing is done to them at random."""
+    """Images with their classes, int64 [n], without random transforms."""
 
     transforms = ()
 
@@ -141,14 +182,14 @@ class _ClassificationExamples:
         return len(self._images)
 
     def batch(self, indices: Sequence[int], epoch: int) -> Batch:
-        inputs, faults = self._images.pixels(indices)
-        return Batch(inputs, self._labels[torch.as_tensor(indices)], faults)
+        inputs, read_errors = self._images.pixels(indices)
+        return Batch(inputs, self._labels[torch.as_tensor(indices)], read_errors)
 
 
 def make_task(config: Config, data: TrainValidImages) -> Task:
     """The task that `config.task` names.
 
     Raises:
-        TrainingError: the data have no labels and the task needs them.
+        TrainingError: the task needs labels, and the data have none.
     """
     return ClassificationTask(data) if config.task == "classification" else PatchworkTask(config)

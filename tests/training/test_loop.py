@@ -95,12 +95,12 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(pictures: Path, tm
 
 @pytest.mark.filterwarnings("error")
 def test_the_mean_loss_weighs_by_image_and_is_nan_where_a_batch_s_is() -> None:
-    metrics = EpochMetrics(PatchworkTask(Config()), torch.device("cpu"))
+    metrics = EpochMetrics(PatchworkTask(Config.from_settings({})), torch.device("cpu"))
     for loss, images in ((1.0, 3), (2.0, 1)):
         metrics.add(metrics.measure_batch(torch.tensor(loss), torch.full((images, 1), 0.9), torch.ones(images, 1)))
-    assert metrics.compute() == (1.25, 1.0)
+    assert metrics.compute() == {"loss": 1.25, "accuracy": 1.0}
     metrics.add(metrics.measure_batch(torch.tensor(math.nan), torch.full((2, 1), 0.9), torch.ones(2, 1)))
-    assert math.isnan(metrics.compute()[0])
+    assert math.isnan(metrics.compute()["loss"])
 
 
 def test_a_last_batch_of_one_image_does_not_break_batch_normalisation(pictures: Path, tmp_path: Path) -> None:

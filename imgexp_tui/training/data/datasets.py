@@ -62,6 +62,16 @@ def open_data(config: Config, logger: RunLogger, group: RankGroup = SINGLE_PROCE
     return data
 
 
+def used_settings(config: Config) -> frozenset[str]:
+    """The names of the settings that decide which images there are and where they are kept."""
+    names = {"data", "image_size", "train_samples", "valid_samples"}
+    if config.data != "shapes":
+        names.add("cache_images")
+        if config.data not in torchvision_sets.TORCHVISION_SETS:
+            names.add("valid_fraction")
+    return frozenset(names)
+
+
 def _open_shapes(config: Config, logger: RunLogger, group: RankGroup) -> TrainValidImages:
     array = group.run_first_rank_first(lambda: shape_set.load_shapes(logger))
     labels = torch.arange(len(array)) % len(shape_set.SHAPES)

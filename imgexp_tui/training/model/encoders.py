@@ -55,6 +55,16 @@ def build_encoder(config: Config, logger: RunLogger) -> Encoder:
     return _timm_encoder(found.name, found.module, found.origin)
 
 
+def used_settings(config: Config, built: str) -> frozenset[str]:
+    """The names of the settings that led to the encoder `built`: its own name, which may be the stand-in's."""
+    names = {"encoder", "pretrained", "image_size"}
+    if config.pretrained:
+        names.add("weights")
+        if built != config.encoder:
+            names.add("encoder_without_hub")
+    return frozenset(names)
+
+
 def rebuild_saved_encoder(saved: dict[str, str], config: Config) -> Encoder:
     """The encoder that a checkpoint was made with; its weights are still to be loaded from there.
 

@@ -9,6 +9,7 @@ from imgexp_tui.training.config import Config
 from imgexp_tui.training.errors import TrainingError
 from imgexp_tui.training.model.encoders import Encoder
 
+USED_SETTINGS = frozenset(("image_size", "head", "dropout"))
 _HIDDEN_FEATURES = 512
 
 

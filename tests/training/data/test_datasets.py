@@ -20,7 +20,6 @@ import pytest
 import torch
 from torchvision import datasets
 
-from imgexp_tui.notebook.schema.settings import default_settings
 from imgexp_tui.records import jsonl
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training.config import Config
@@ -45,7 +44,7 @@ def run(tmp_path: Path) -> RunDir:
 
 
 def _open(run: RunDir, data: Path | str, **config: Any) -> TrainValidImages:
-    settings = Config(**(default_settings() | {"data": str(data), "image_size": 32} | config))
+    settings = Config.from_settings({"data": str(data), "image_size": 32} | config)
     return open_data(settings, RunLogger(run, StopSignal()))
 
 
@@ -176,7 +175,7 @@ def test_reading_can_be_stopped(run: RunDir, tmp_path: Path) -> None:
     stop = StopSignal()
     stop.signum = 15
     with pytest.raises(StopRequested):
-        open_data(Config(**(default_settings() | {"data": str(folder)})), RunLogger(run, stop))
+        open_data(Config.from_settings({"data": str(folder)}), RunLogger(run, stop))
 
 
 # --- splits ---------------------------------------------------------------------------------------------------------
