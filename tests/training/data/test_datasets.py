@@ -231,7 +231,7 @@ from imgexp_tui.training.run_logger import RunLogger
 from imgexp_tui.training.shutdown import StopSignal
 from imgexp_tui.records.rundir import RunDir
 shapes.TRAIN_COUNT, shapes.VALID_COUNT, shapes.IMAGE_SIDE = 150, 50, 32
-found = shapes.shapes(RunLogger(RunDir(Path(sys.argv[1])), StopSignal()))
+found = shapes.load_shapes(RunLogger(RunDir(Path(sys.argv[1])), StopSignal()))
 print(found.sum().item(), tuple(found.shape))
 """
 
@@ -250,7 +250,7 @@ def test_two_runs_that_make_the_shapes_at_once(run: RunDir, tmp_path: Path, monk
 
 def test_a_damaged_shapes_file_is_made_anew(run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name, value in (("TRAIN", 20), ("VALID", 10), ("SIDE", 16)):
+    for name, value in (("TRAIN_COUNT", 20), ("VALID_COUNT", 10), ("IMAGE_SIDE", 16)):
         monkeypatch.setattr(synthetic_shapes, name, value)
     report = RunLogger(run, StopSignal())
     whole = synthetic_shapes.load_shapes(report)
