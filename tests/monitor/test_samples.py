@@ -219,9 +219,9 @@ from imgexp_tui.monitor.gpu import GpuSampler
 sampler = GpuSampler()
 for words in sys.stdin:
     cards = [asdict(c) for c in sampler.sample()]
-    found = {"cards": cards, "processes": {str(k): v for k, v in sampler.processes().items()}}
-    found |= {"all": [asdict(p) for p in sampler.all_processes()], "trouble": sampler.trouble}
-    found["traffic"] = list(sampler.traffic().values())
+    found = {"cards": cards, "processes": {str(k): v for k, v in sampler.memory_by_pid().items()}}
+    found |= {"all": [asdict(p) for p in sampler.all_processes()], "trouble": sampler.problem}
+    found["traffic"] = list(sampler.pcie_rates().values())
     if words.strip() == "again":
         sampler._retry_at = 0.0
     print(orjson.dumps(found).decode(), flush=True)
@@ -363,7 +363,7 @@ def test_without_a_driver_nothing_is_printed(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "from imgexp_tui.monitor.gpu import GpuSampler as G; g = G(); g.sample(); g.processes()",
+            "from imgexp_tui.monitor.gpu import GpuSampler as G; g = G(); g.sample(); g.memory_by_pid()",
         ],
         capture_output=True,
         env=os.environ | {"LD_LIBRARY_PATH": str(tmp_path)},

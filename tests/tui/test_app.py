@@ -170,7 +170,7 @@ async def test_nothing_is_drawn_beneath_the_editor_and_all_is_new_when_one_comes
         monkeypatch.setattr(MainScreen, "_draw", counted)
         main = pilot.app.screen_stack[0]
         (lab / "experiments.toml").write_text((lab / "experiments.toml").read_text() + "[versions.newcomer]\n")
-        await until(pilot, lambda: "newcomer" in main._look.notebook.versions, "the look")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "newcomer" in main._snapshot.notebook.versions, "the look")  # type: ignore[attr-defined]
         await pilot.pause()
         assert drawn == 0
         await pilot.press("escape")

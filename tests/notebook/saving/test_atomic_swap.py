@@ -124,7 +124,7 @@ def test_no_state_is_replaced_that_could_not_be_brought_back(
         raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable, "append_line", fail)
+        patch.setattr(durable, "append", fail)
         with pytest.raises(NotebookError, match=f"{os.strerror(code)}; the file is as it was"):
             save_note(path.parent, "v0", "summary", "new", original="one line")
     assert path.read_text() == NOTEBOOK
@@ -136,7 +136,7 @@ def test_a_lab_in_which_no_history_may_be_kept_can_be_written_to(path: Path, mon
     def fail(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(durable, "append_line", fail)
+    monkeypatch.setattr(durable, "append", fail)
     assert save_note(path.parent, "v0", "summary", "new", original="one line").outcome == "saved"
 
 

@@ -208,7 +208,7 @@ def test_a_disk_that_takes_no_more_leaves_the_file_whole(lab: Path) -> None:
         "from imgexp_tui.notebook.saving.save import save_note; from imgexp_tui.notebook.model import NotebookError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, (300, {resource.RLIM_INFINITY}))\n"
-        "try: save_note(Path(sys.argv[1]), 'v0', 'summary', 'new', seen='one line')\n"
+        "try: save_note(Path(sys.argv[1]), 'v0', 'summary', 'new', original='one line')\n"
         "except NotebookError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(lab)], capture_output=True, text=True, timeout=60)
@@ -223,8 +223,8 @@ def test_a_saver_that_is_killed_leaves_a_whole_file_and_every_acknowledged_edit(
         "lab, seen = Path(sys.argv[1]), sys.argv[2]\n"
         "for i in range(10000):\n"
         "    text = f'{seen}{i}.'\n"
-        "    save_note(lab, 'v0', 'summary', text, seen=seen); print(text, flush=True); seen = text[-200:]\n"
-        "    save_note(lab, 'v0', 'summary', seen, seen=text)\n"
+        "    save_note(lab, 'v0', 'summary', text, original=seen); print(text, flush=True); seen = text[-200:]\n"
+        "    save_note(lab, 'v0', 'summary', seen, original=text)\n"
     )
     for acknowledged in (1, 4, 9):
         seen = notes(lab)["v0", "summary"]

@@ -100,7 +100,7 @@ def kill(run: RunDir, *who: str) -> None:
     assert process
     for one in (getattr(process, w) for w in who):
         os.kill(one.pid, signal.SIGKILL)
-        wait_until(lambda one=one: not one.alive())
+        wait_until(lambda one=one: not one.is_alive())
 
 
 def test_a_run_whose_place_is_taken_waits_and_says_why(lab: Path) -> None:

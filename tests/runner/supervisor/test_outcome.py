@@ -55,7 +55,10 @@ def code(number: int) -> int:
     ],
 )
 def test_ends_after_a_request_to_stop(seen: TrainerExit, shipped: bool, status: int, cause: str) -> None:
-    assert determine_outcome(replace(seen, asked=True, shipped=shipped, wait_status=status)).cause == cause
+    assert (
+        determine_outcome(replace(seen, stop_requested=True, is_shipped_trainer=shipped, wait_status=status)).cause
+        == cause
+    )
 
 
 def test_a_signal_of_somebody_else_kills(seen: TrainerExit) -> None:
@@ -66,7 +69,7 @@ def test_a_signal_of_somebody_else_kills(seen: TrainerExit) -> None:
 
 
 def test_memory_is_told_where_the_kernel_told_it(seen: TrainerExit) -> None:
-    short = replace(seen, memory="out of memory: the kernel killed a process")
+    short = replace(seen, oom_clause="out of memory: the kernel killed a process")
     assert "out of memory" in determine_outcome(replace(short, wait_status=signal.SIGKILL)).detail
     assert "out of memory" in determine_outcome(replace(short, wait_status=code(1))).detail
     assert "out of memory" not in determine_outcome(short).detail

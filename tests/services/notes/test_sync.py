@@ -173,7 +173,7 @@ async def test_edits_elsewhere_amid_saves_and_typing_lose_nothing(lab: Path) -> 
             await pilot.press(letter, *(["ctrl+s"] if at % 3 == 0 else []))
             seen = load_notebook(lab).versions["v0"].takeaways
             theirs = f"-their {at}\n"
-            await asyncio.to_thread(save_note, lab, "v0", "takeaways", theirs + seen, seen=seen)
+            await asyncio.to_thread(save_note, lab, "v0", "takeaways", theirs + seen, original=seen)
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.back), "the way back")
     text = load_notebook(lab).versions["v0"].takeaways

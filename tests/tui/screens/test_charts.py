@@ -79,7 +79,7 @@ async def test_a_spike_of_one_step_in_a_million_is_seen_at_every_zoom(million: P
     async with charts(million, "v0") as pilot:
         screen, wide = pilot.app.screen, 80 - GUTTER
         for low, high in ((0, 1_000_000), (500_000, 1_000_000), (770_000, 780_000), (777_700, 777_800)):
-            screen._ask(span=(float(low), float(high)))
+            screen._update_request(span=(float(low), float(high)))
             await until(pilot, lambda low=low, high=high: screen._picture.window == (low, high))
             tops = curve_rows(pilot)[:3]
             spiked = [cell for cell in range(wide) if any(dotted(row[cell]) for row in tops)]
@@ -91,7 +91,7 @@ async def test_a_spike_of_one_step_in_a_million_is_seen_at_every_zoom(million: P
 
 async def test_the_read_out_tells_every_extreme_of_its_cell(million: Path) -> None:
     async with charts(million, "v0") as pilot:
-        pilot.app.screen._ask(cursor=777_000.0)
+        pilot.app.screen._update_request(cursor=777_000.0)
         await until(pilot, lambda: "here 1 … 9" in screen_text(pilot))
         assert "step 777,000" in screen_text(pilot)
         assert "epoch 777" in screen_text(pilot)
@@ -131,7 +131,7 @@ async def test_one_key_tells_the_opposite_story(lab: Path) -> None:
         values = {}
         for axis in ("step", "epoch"):
             await until(pilot, lambda axis=axis: f"x: {axis}" in screen_text(pilot))
-            pilot.app.screen._ask(cursor=100.0 if axis == "step" else 10.0)
+            pilot.app.screen._update_request(cursor=100.0 if axis == "step" else 10.0)
             await until(pilot, lambda: "▲" in screen_text(pilot) and pilot.app.screen._picture.cursor in (100.0, 10.0))
             told = [row.split("━ ")[1].split()[1] for row in screen_rows(pilot) if "━" in row]
             values[axis] = [float(value) for value in told]
@@ -142,11 +142,11 @@ async def test_one_key_tells_the_opposite_story(lab: Path) -> None:
 
 async def test_x_goes_round_and_keeps_the_part_in_sight(lab: Path) -> None:
     async with charts(lab, "v0") as pilot:
-        pilot.app.screen._ask(span=(50.0, 100.0))
+        pilot.app.screen._update_request(span=(50.0, 100.0))
         windows = {}
         for axis in ("step", "epoch", "time", "samples"):
             await until(pilot, lambda axis=axis: f"x: {axis}" in screen_text(pilot))
-            await until(pilot, lambda: pilot.app.screen._picture.axis == pilot.app.screen._asked.axis)
+            await until(pilot, lambda: pilot.app.screen._picture.axis == pilot.app.screen._request.axis)
             await until(pilot, lambda: "zoomed" in screen_text(pilot))
             windows[axis] = pilot.app.screen._picture.window
             await pilot.press("x")
@@ -274,14 +274,14 @@ async def test_a_live_run_is_followed_and_a_still_one_writes_nothing(lab: Path) 
         assert "step 100" in screen_text(pilot)
         shown: list[object] = []
         view = pilot.app.screen._view
-        before, view.show = view.show, shown.append  # type: ignore[method-assign]
+        before, view.set_lines = view.set_lines, shown.append  # type: ignore[method-assign]
         looks = []
-        look = pilot.app.screen._chart.look
-        pilot.app.screen._chart.look = lambda asked: looks.append(found := look(asked)) or found
+        look = pilot.app.screen._chart_session.refresh
+        pilot.app.screen._chart_session.refresh = lambda asked: looks.append(found := look(asked)) or found
         await until(pilot, lambda: len(looks) > 2)
         assert looks == [None] * len(looks)
         assert shown == []
-        view.show = before  # type: ignore[method-assign]
+        view.set_lines = before  # type: ignore[method-assign]
         write_steps(run, 101, 110, lambda s: 1 / s)
         await until(pilot, lambda: "step 110" in screen_text(pilot), seconds=5)
 
@@ -306,7 +306,10 @@ async def test_gradient_norms_stand_over_depth_and_time(lab: Path) -> None:
 async def test_the_main_screen_and_the_comparison_open_them(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and pilot.app.screen._snapshot.rows)
-        await until(pilot, lambda: "v1" in pilot.app.screen._look.rows and pilot.app.screen._look.rows["v1"].shown)
+        await until(
+            pilot,
+            lambda: "v1" in pilot.app.screen._snapshot.rows and pilot.app.screen._snapshot.rows["v1"].displayed_run,
+        )
         await pilot.press("home", "c")
         await until(pilot, lambda: "━ v0 valid" in screen_text(pilot))
         assert "v1" not in screen_text(pilot)
@@ -321,7 +324,7 @@ async def test_the_main_screen_and_the_comparison_open_them(lab: Path) -> None:
 async def test_a_finding_opens_its_metric_at_its_steps(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and pilot.app.screen._snapshot.rows)
-        pilot.app.screen.charts(["v0"], "train/loss", (80, 100))  # type: ignore[attr-defined]
+        pilot.app.screen.open_charts(["v0"], "train/loss", (80, 100))  # type: ignore[attr-defined]
         await until(pilot, lambda: isinstance(pilot.app.screen, ChartsScreen) and pilot.app.screen._picture.lines)
         assert pilot.app.screen._picture.window == pytest.approx((60, 120))
         rows = curve_rows(pilot)

@@ -105,7 +105,7 @@ async def test_o_goes_to_the_version(lab: Path) -> None:
         await opened(pilot)
         await pilot.press("G", "o")
         await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen))
-        assert pilot.app.screen._table.picked == "v2"  # type: ignore[attr-defined]
+        assert pilot.app.screen._table.selected == "v2"  # type: ignore[attr-defined]
 
 
 async def test_marked_versions_are_exported(lab: Path) -> None:

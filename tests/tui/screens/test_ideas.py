@@ -203,7 +203,7 @@ async def test_a_new_version_tries_the_idea_and_stands_on_the_main_screen(lab: P
         await shows(pilot, "[x] v0: try num_workers > 0", "Tries the idea of v0: try num_workers > 0")
         await pilot.press(*"batch_size", "equals_sign", *"512", "ctrl+s")
         await on(pilot, MainScreen)
-        await until(pilot, lambda: pilot.app.screen._table.picked == "v3", "the cursor on it")  # type: ignore[attr-defined]
+        await until(pilot, lambda: pilot.app.screen._table.selected == "v3", "the cursor on it")  # type: ignore[attr-defined]
     made = load_notebook(lab).versions["v3"]
     assert made.base == "v0" and made.own_train == {"batch_size": 512}
     assert made.summary == "Same as v0 but batch_size 64 → 512. Tries the idea of v0: try num_workers > 0"

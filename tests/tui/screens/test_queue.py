@@ -52,7 +52,7 @@ async def test_the_queue_shows_who_waits_for_what(lab: Path, size: tuple[int, in
         await shows(pilot, "v2/", f"busy with v0/{first.run_id}, 1")
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(pilot.app.screen, QueueScreen))
-        assert pilot.app.screen._table.picked == "v2"  # type: ignore[attr-defined]
+        assert pilot.app.screen._table.selected == "v2"  # type: ignore[attr-defined]
 
 
 async def test_the_order_changes_by_a_key_and_the_cursor_stays_on_its_run(lab: Path) -> None:
@@ -62,7 +62,7 @@ async def test_the_order_changes_by_a_key_and_the_cursor_stays_on_its_run(lab: P
         await until(pilot, lambda: places(pilot) == ["v0", "v1", "v2"])
         await pilot.press("G", "K")
         await until(pilot, lambda: places(pilot) == ["v0", "v2", "v1"])
-        assert pilot.app.screen._rows.picked.version == "v2"  # type: ignore[attr-defined]
+        assert pilot.app.screen._rows.selected.version == "v2"  # type: ignore[attr-defined]
 
 
 async def test_a_run_that_waits_is_cancelled_after_a_question(lab: Path) -> None:
@@ -93,6 +93,6 @@ async def test_a_run_that_has_to_wait_says_so_when_it_is_started(lab: Path) -> N
     async with LabApp(lab).run_test(size=(80, 24), notifications=True) as pilot:
         await shows(pilot, "● running")
         await pilot.press("G")
-        await until(pilot, lambda: pilot.app.screen._table.picked == "v2")  # type: ignore[attr-defined]
+        await until(pilot, lambda: pilot.app.screen._table.selected == "v2")  # type: ignore[attr-defined]
         await pilot.press("r")
         await shows(pilot, "v2 waits:", "busy with v0/")

@@ -50,13 +50,13 @@ def test_the_bars_name_the_epoch_and_the_step_and_stand_in_columns() -> None:
 
 @pytest.mark.parametrize("label", ["making the shapes", "reading train images", "downloading somebody/with-a-name"])
 def test_the_name_of_a_long_task_has_the_room_that_it_needs(label: str) -> None:
-    _, bar, *_ = lines_of(replace(RUN, bars=(ProgressItem(label, 500, 2000, "images", 9.0),)))
+    _, bar, *_ = lines_of(replace(RUN, progress_items=(ProgressItem(label, 500, 2000, "images", 9.0),)))
     assert bar.startswith(label if len(label) <= 20 else label[:19] + "…")
     assert " 25 %  500/2,000" in bar and len(bar) <= 78
 
 
 def test_a_warning_that_is_too_long_ends_in_an_ellipsis() -> None:
-    run = replace(RUN, remark="no hub of weights is reached " * 5)
+    run = replace(RUN, latest_warning="no hub of weights is reached " * 5)
     assert lines_of(run)[3].startswith("! no hub") and lines_of(run)[3].endswith("…")
     assert all(line_width(found) <= 78 for found in run_lines(run, 78, 20))
 
