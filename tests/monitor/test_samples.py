@@ -289,7 +289,7 @@ def test_cards_answer_what_they_can(look: Any) -> None:
 
 @pytest.mark.compiler
 def test_a_process_whose_memory_is_not_told_is_there_all_the_same(look: Any) -> None:
-    found = {(p["card"], p["pid"]): p["memory"] for p in look("")["all"]}
+    found = {(p["gpu"], p["pid"]): p["memory"] for p in look("")["all"]}
     assert found == {(0, 42): 100 << 20, (0, 43): None, (1, 42): 100 << 20, (1, 43): None}
 
 
@@ -335,7 +335,7 @@ def test_a_card_that_is_divided_tells_of_its_instances(look: Any) -> None:
         {"index": 0, "name": name, "memory": 1000 << 20, "memory_total": total},
         {"index": 2, "name": name, "memory": 1100 << 20, "memory_total": total},
     ]
-    assert [(p["card"], p["mig"], p["pid"]) for p in found["all"] if p["card"] == 0] == [(0, 0, 42), (0, 2, 42)]
+    assert [(p["gpu"], p["mig"], p["pid"]) for p in found["all"] if p["gpu"] == 0] == [(0, 0, 42), (0, 2, 42)]
     assert found["processes"]["42"] == 3 * (100 << 20)
 
 

@@ -28,7 +28,7 @@ class FindingList(ItemList):
 
     def fill(self, findings: Sequence[Finding], empty_text: str) -> None:
         """Show these findings; `empty_text` where there are none."""
-        picked, self._findings, self._otherwise = self.selected, findings, empty_text
+        picked, self._findings, self._empty_text = self.selected, findings, empty_text
         names = [one.name for one in findings]
         if picked and picked.name in names:
             self.cursor = names.index(picked.name)

@@ -32,7 +32,7 @@ class IdeaList(ItemList):
 
     def fill(self, groups: Sequence[IdeaGroup], empty_text: str) -> None:
         """Show these ideas; `empty_text` where there are none."""
-        self._groups, self._otherwise = groups, empty_text
+        self._groups, self._empty_text = groups, empty_text
         self._set_ideas([idea for group in groups for idea in group.ideas])
 
     def _set_ideas(self, ideas: list[Idea]) -> None:

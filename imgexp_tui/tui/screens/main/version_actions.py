@@ -202,11 +202,11 @@ class VersionActions(StyledScreen[None]):
         remark = f"Words, apart by blanks. Others have: {' '.join(sorted(known)[:12])}" if known else ""
         question = f"Tags of {version.name}"
         remark = remark or "Words, apart by blanks, such as baseline seed. f finds them: tag:seed"
-        prompt = PromptScreen(question, " ".join(version.tags), remark, version_actions().typed_tags_fault)
+        prompt = PromptScreen(question, " ".join(version.tags), remark, version_actions().tags_problem)
         text = await self.app.push_screen_wait(prompt)
         if text is not None:
             await self._run_in_thread(
-                partial(version_actions().tag, self._lab, version, version_actions().tags_of(text))
+                partial(version_actions().set_tags, self._lab, version, version_actions().parse_tags(text))
             )
 
     @work(group="version")
@@ -228,11 +228,11 @@ class VersionActions(StyledScreen[None]):
     async def _delete(self, version: Version) -> None:
         book = self._snapshot.notebook
         others = list(book.versions.values()) if book else []
-        why = await asyncio.to_thread(version_actions().why_not_deleted, self._lab, version, others)
+        why = await asyncio.to_thread(version_actions().deletion_obstacle, self._lab, version, others)
         if why:
             self._notify_user(why, "warning")
             return
-        question = f"Delete {version.name} from the notebook? {version_actions().what_goes(version)}"
+        question = f"Delete {version.name} from the notebook? {version_actions().describe_deletion(version)}"
         if await self._confirm(question, "Delete", "Keep it"):
             await self._run_in_thread(partial(version_actions().delete, self._lab, version.name))
 
