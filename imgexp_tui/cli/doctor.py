@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from imgexp_tui import paths
+from imgexp_tui.app_log import log_path
 from imgexp_tui.text import clean_line
 
 _OK, _NOTE, _BAD = "ok", "note", "BAD"
@@ -36,6 +37,7 @@ def _run_checks(start: Path) -> Iterator[tuple[str, str, str]]:
     yield _check_terminal()
     yield from _check_tools()
     yield from _check_folders(start)
+    yield _check_log()
     yield _check_logout()
     yield from _check_notifications(start)
 
@@ -122,6 +124,10 @@ def _check_folders(start: Path) -> Iterator[tuple[str, str, str]]:
             continue
         free = shutil.disk_usage(there).free / 1e9
         yield (_OK if free > 2 else _NOTE), subject, f"{folder}: {free:,.1f} GB free"
+
+
+def _check_log() -> tuple[str, str, str]:
+    return _OK, "log", f"{log_path()}: the errors that the app survived"
 
 
 def _check_logout() -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgexp_tui.app_log import log_uncaught
 from imgexp_tui.cli.common import require_lab
 from imgexp_tui.cli.errors import CommandError
 
@@ -31,4 +32,5 @@ def open_lab(folder: Path, *, ascii_only: bool = False) -> int:
     os.environ.setdefault("TEXTUAL_FPS", "240")
     from imgexp_tui.tui.app import run
 
+    log_uncaught()
     return run(lab, ascii_only=ascii_only)

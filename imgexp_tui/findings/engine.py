@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 
+from imgexp_tui.app_log import log_error
 from imgexp_tui.findings import rules
 from imgexp_tui.findings.model import Finding, Severity
 from imgexp_tui.findings.run_data import ComparisonRuns, RunData
@@ -88,8 +89,8 @@ def _apply_rule(rule: ModuleType, run_data: RunData) -> Finding | None:
         # Names in a record may hold anything.
         if found:
             found = replace(found, sentence=clean_line(found.sentence), suggestion=clean_line(found.suggestion))
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        # A record that somebody else wrote may hold anything; one rule that trips must not take the others along.
+    except Exception as error:  # noqa: BLE001 - a record may hold anything; the other rules must still be applied
+        log_error(f"the rule {rule.NAME} failed on {run_data.follower.run_dir.path}", error)
         why = f"{type(error).__name__}: {error}"
         return Finding(rule.NAME, Severity.INFO, f"The rule {rule.NAME} cannot read this record ({why}).")
     return found

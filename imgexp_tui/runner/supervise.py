@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imgexp_tui import durable
+from imgexp_tui.app_log import log_uncaught
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process
 from imgexp_tui.records.metrics.source_registry import metric_files
@@ -426,4 +427,5 @@ def _describe_error(error: Exception) -> str:
 
 
 if __name__ == "__main__":
+    log_uncaught()
     sys.exit(main())

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgexp_tui.app_log import log_error
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.paths import rename_mark
 from imgexp_tui.services.notebook_reader import LoadedNotebook, notebook_stamp, read_notebook
@@ -141,6 +142,7 @@ class LabWatcher:
             try:
                 self._poll_cycle(runs)
             except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave a screen that lies
+                log_error(f"polling the lab {self._lab} failed", error)
                 self._publish(replace(self._snapshot, problem=f"Cannot look at the runs: {error}"))
                 self._wait_undisturbed(IDLE_INTERVAL)
 

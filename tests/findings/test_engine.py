@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from imgexp_tui.app_log import log_path
 from imgexp_tui.findings import rules, statistics
 from imgexp_tui.findings.comparison_runs import comparison_runs_of
 from imgexp_tui.findings.engine import RULES, Engine
 from imgexp_tui.findings.model import Severity
+from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.notebook.load import parse_notebook
 from tests.helpers import write_lines
 from tests.support.made_up_runs import made_up
@@ -94,6 +96,23 @@ def test_a_resumed_run_takes_its_steps_back(tmp_path: Path) -> None:
     view.poll_again()
     view.poll()
     assert engine.evaluate() == ()
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), AttributeError("nothing there"), OSError("gone")])
+def test_a_rule_that_raises_is_logged_and_the_others_are_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(run: RunData) -> None:
+        raise error
+
+    (rule,) = [rule for rule in RULES if rule.NAME == "worker_seeds"]
+    monkeypatch.setattr(rule, "find", broken)
+    found = {f.name: f for f in Engine(made_up(tmp_path, epochs=COUNTS)).evaluate()}
+    assert found.keys() == {"validation", "worker_seeds"}
+    assert str(error) in found["worker_seeds"].sentence
+    log = log_path().read_text()
+    assert "the rule worker_seeds failed on" in log and f"{type(error).__name__}: {error}" in log
+    assert "in broken" in log, "the traceback"
 
 
 def test_a_record_of_anything_trips_nothing(tmp_path: Path) -> None:

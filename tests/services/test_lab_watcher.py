@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imgexp_tui.app_log import log_path
 from imgexp_tui.services.lab_watcher import LabWatcher
 from imgexp_tui.services.machine import MachineSampler
 from imgexp_tui.services.notebook_reader import read_notebook
@@ -61,6 +62,8 @@ def test_a_machine_that_cannot_be_watched_is_told_and_runs_are_followed(
     wait_until(lambda: "no /proc here" in watcher.latest().problem)
     a_run(lab, NAMES[-1], "20260101-000000-bbbbbb", [0.1])
     wait_until(lambda: watcher.latest().rows[NAMES[-1]].runs == 1)
+    log = log_path().read_text()
+    assert f"polling the lab {lab} failed" in log and "in broken" in log and "OSError: no /proc here" in log
 
 
 def test_upwards_it_looks_upwards(watcher: LabWatcher) -> None:

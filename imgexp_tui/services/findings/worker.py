@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from imgexp_tui.app_log import log_error
 from imgexp_tui.findings.comparison_runs import comparison_runs_of
 from imgexp_tui.findings.engine import COST_FACTOR, Engine
 from imgexp_tui.findings.model import Finding, Severity
@@ -143,6 +144,7 @@ class _RunEvaluator:
             self.has_new_steps = self._follower.step != before
             return self._engine.evaluate()
         except Exception as error:  # noqa: BLE001 - a thread that died in silence would leave findings that are old
+            log_error(f"the findings of {self._follower.run_dir.path} cannot be made", error)
             why = clean_line(f"{type(error).__name__}: {error}")
             return (Finding("", Severity.INFO, f"Findings of this run cannot be made ({why})."),)
 
