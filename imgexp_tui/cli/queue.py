@@ -9,10 +9,9 @@ from typing import Any
 from imgexp_tui.cli.common import format_table, lab_from
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.status import status
 from imgexp_tui.runner.queue.queue import Queue, QueueError
-from imgexp_tui.runner.queue.scheduler import Ticket
-from imgexp_tui.runner.supervisor.trainer_process import lab_of_run as lab_of_run
+from imgexp_tui.runner.supervisor.trainer_process import lab_of_run
+from imgexp_tui.services.queue import QueuedRun, queued_runs
 
 
 def queue(arguments: Namespace) -> int:
@@ -22,10 +21,10 @@ def queue(arguments: Namespace) -> int:
     try:
         if arguments.run is not None:
             _move_run(arguments)
-        tickets = Queue().tickets()
+        queued = queued_runs()
     except QueueError as error:
         raise CommandError(str(error)) from None
-    rows = [_json_row(place, ticket) for place, ticket in enumerate(_running_first(tickets), 1)]
+    rows = [_json_row(place, run) for place, run in enumerate(queued, 1)]
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
 
@@ -55,22 +54,16 @@ def _move_run(arguments: Namespace) -> None:
     Queue().move(named[0].uuid, arguments.places)
 
 
-def _running_first(tickets: list[Ticket]) -> list[Ticket]:
-    """Those that run before those that wait, each in the queue's order."""
-    return sorted(tickets, key=lambda ticket: ticket.held is None)
-
-
-def _json_row(position: int, ticket: Ticket) -> dict[str, Any]:
-    run = RunDir(Path(ticket.path))
-    found = status(run)
+def _json_row(position: int, queued: QueuedRun) -> dict[str, Any]:
+    ticket = queued.ticket
     return {
         "place": position,
         "run": ticket.run,
         "version": ticket.version,
-        "lab": str(lab_of_run(run)),
-        "state": found.state.value,
-        "evidence": found.evidence,
+        "lab": str(queued.lab),
+        "state": queued.status.state.value,
+        "evidence": queued.status.evidence,
         "gpus": list(ticket.held or ()),
-        "waiting": ticket.held is None,
+        "waiting": queued.is_waiting,
         "path": ticket.path,
     }

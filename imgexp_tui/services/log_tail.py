@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from imgexp_tui.text import clean_log
@@ -44,15 +43,3 @@ class LogTail:
             del lines[-1]
         self._lines = tuple(clean_log(line) for line in lines)
         return self._lines
-
-
-def whole_lines(path: Path, max_bytes: int) -> tuple[str, ...]:
-    """The last `max_bytes` bytes of a file as lines; () where it is missing."""
-    return LogTail(path, min(max_bytes, _file_size(path) or 1)).poll()
-
-
-def _file_size(path: Path) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 - one call
-    except OSError:
-        return 0

@@ -1,113 +1,77 @@
-"""The queue of this machine as the screen shows it, as immutable plain data, and as lines."""
+"""Reads the queue of this machine: the runs that hold a place, and those that wait for one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.status import status
+from imgexp_tui.records.status import Status, status
 from imgexp_tui.runner.queue.queue import Queue
+from imgexp_tui.runner.queue.scheduler import Ticket
 from imgexp_tui.runner.supervisor.trainer_process import lab_of_run
-from imgexp_tui.text import clean_line, join_names
-from imgexp_tui.views.runs.version_table import state_span
-from imgexp_tui.views.styled import Line, join_fitting, line, pad
-
-_COLUMN_WIDTHS = (4, 14, 14, 6)
-_RUN_WIDTH, _WIDE_FROM = 24, 110
-"""The run's id, and from which width on it has a column."""
+from imgexp_tui.text import clean_line
+from imgexp_tui.views.machine.queue import QueueEntry
 
 
 @dataclass(frozen=True, slots=True)
-class QueueEntry:
-    """A run that has a place on this machine, or waits for one.
+class QueuedRun:
+    """One ticket of the queue, with the run that it belongs to.
 
     Attributes:
-        is_in_open_lab: whether it belongs to the lab that is open.
-        is_waiting: it has no place yet.
-        runs_ahead: how many that wait stand before it.
-        gpus: indices of the GPUs that it has.
+        lab: the folder of the run's lab, as its record states it.
     """
 
-    uuid: str
-    version: str
-    run: str
-    path: str
-    lab: str
-    is_in_open_lab: bool
-    state: str
-    evidence: str
-    is_waiting: bool
-    runs_ahead: int
-    seed: int | None
-    gpus: tuple[int, ...]
+    ticket: Ticket
+    run: RunDir
+    lab: Path
+    status: Status
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the run has no place yet."""
+        return self.ticket.held is None
+
+
+def queued_runs() -> list[QueuedRun]:
+    """The runs that hold a place, then those that wait, in the order in which they will start. Blocks on files.
+
+    Raises:
+        QueueError: the queue cannot be read.
+    """
+    found = []
+    for ticket in sorted(Queue().tickets(), key=lambda ticket: ticket.held is None):
+        run = RunDir(Path(ticket.path))
+        found.append(QueuedRun(ticket, run, lab_of_run(run), status(run)))
+    return found
 
 
 def read_queue(lab: Path) -> tuple[QueueEntry, ...]:
-    """Those that run, then those that wait, in the order in which they will start. Blocks on files.
+    """The queue as the screen of `lab` shows it, in the order of `queued_runs`. Blocks on files.
 
     Raises:
         QueueError: the queue cannot be read.
     """
     found: list[QueueEntry] = []
     ahead, here = 0, lab.resolve()
-    for ticket in sorted(Queue().tickets(), key=lambda t: t.held is None):
-        run = RunDir(Path(ticket.path))
-        how, request, its_lab = status(run), Request.read(run), lab_of_run(run).resolve()
-        waiting = ticket.held is None
+    for queued in queued_runs():
+        ticket, run_lab, request = queued.ticket, queued.lab.resolve(), Request.read(queued.run)
         found.append(
             QueueEntry(
                 uuid=ticket.uuid,
                 version=clean_line(ticket.version),
                 run=clean_line(ticket.run),
                 path=ticket.path,
-                lab=clean_line(its_lab.name),
-                is_in_open_lab=its_lab == here,
-                state=how.state.value,
-                evidence=clean_line(how.evidence),
-                is_waiting=waiting,
+                lab=clean_line(run_lab.name),
+                is_in_open_lab=run_lab == here,
+                state=queued.status.state.value,
+                evidence=clean_line(queued.status.evidence),
+                is_waiting=queued.is_waiting,
                 runs_ahead=ahead,
                 seed=request.seed if request else None,
                 gpus=ticket.held or (),
             )
         )
-        ahead += waiting
+        ahead += queued.is_waiting
     return tuple(found)
-
-
-def header_row(room: int) -> Line:
-    """The line above the rows."""
-    names = ("", "state", "version", "seed", "run", "what it has, or waits for")
-    return _layout_columns([line((name, "quiet")) for name in names], room)
-
-
-def format_entry(entry: QueueEntry, room: int) -> Line:
-    """One run's line."""
-    place = f"{entry.runs_ahead + 1}." if entry.is_waiting else ""
-    parts = [
-        line((f"{place:>3}", "quiet")),
-        line(state_span(entry.state)),
-        line((entry.version, "strong" if entry.is_in_open_lab else "")),
-        line((str(entry.seed) if entry.seed is not None else "", "quiet")),
-        line((entry.run, "quiet")),
-        format_allocation(entry),
-    ]
-    return _layout_columns(parts, room)
-
-
-def format_allocation(entry: QueueEntry) -> Line:
-    """Where it runs, or what it waits for; of another lab, which."""
-    lab = line() if entry.is_in_open_lab else line((f"lab {entry.lab}", "quiet"))
-    if entry.is_waiting:
-        return join_fitting([line(entry.evidence), lab], ("  ", ""), 1000)
-    numbers = [str(index) for index in entry.gpus]
-    gpus = line(f"GPU{'s' if len(numbers) > 1 else ''} {join_names(numbers)}") if numbers else line("this machine")
-    return join_fitting([gpus, lab], ("  ", ""), 1000)
-
-
-def _layout_columns(parts: Sequence[Line], room: int) -> Line:
-    *first, run, last = parts
-    out = [span for part, width in zip(first, _COLUMN_WIDTHS, strict=True) for span in pad(part, width)]
-    return pad(line(*out, *(pad(run, _RUN_WIDTH) if room >= _WIDE_FROM else ()), *last), room)

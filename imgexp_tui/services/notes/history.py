@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from imgexp_tui.notebook.history.timeline import CommitTimeline, HistoryTimeline
 from imgexp_tui.notebook.model import NOTE_FIELDS, NotebookError
 from imgexp_tui.services.notebook_reader import notebook_stamp
 from imgexp_tui.services.notes.sync import NoteFileReader
-from imgexp_tui.text import cell_width, clean_line, first_line, truncate
-from imgexp_tui.views.styled import Line, line, pad
+from imgexp_tui.text import clean_line
+from imgexp_tui.views.notes.history_rows import format_time
 
 PAGE_SIZE = 200
 SAVES, COMMITS = "saved", "commits"
@@ -120,48 +119,3 @@ def restore_state(lab: Path, change: NoteChange) -> tuple[str, bool]:
         f"Back: {name} of {format_time(state.time)}. What it said before is in the list, to be brought back as well.",
         True,
     )
-
-
-def format_time(moment: float) -> str:
-    """A moment in local time."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
-
-
-# The list as lines
-
-_WHEN_WIDTH, _NOTE_WIDTH, _SIZE_WIDTH, _COMMIT_WIDTH = 16, 9, 10, 8
-
-
-def header_row(room: int, source: str) -> Line:
-    """The names of the columns."""
-    commit = f"  {'commit':{_COMMIT_WIDTH}}" if source == COMMITS else ""
-    return pad(
-        line((f"  {'when':{_WHEN_WIDTH}}  {'note':{_NOTE_WIDTH}}  {'lines':>{_SIZE_WIDTH}}{commit}  what", "quiet")),
-        room,
-    )
-
-
-def change_row(change: NoteChange, room: int) -> Line:
-    """One state: when, which note, how much it changed, of which commit, and how it begins to differ."""
-    size = f"+{change.added} −{change.removed}" if change.added or change.removed else "ends"
-    parts: list[tuple[str, str] | str] = [
-        f"  {format_time(change.state.time):{_WHEN_WIDTH}}  {change.state.field:{_NOTE_WIDTH}}  ",
-        f"{size:>{_SIZE_WIDTH}}  ",
-    ]
-    if change.commit_sha:
-        parts.append((f"{clean_line(change.commit_sha):{_COMMIT_WIDTH}}  ", "key"))
-    left = room - sum(cell_width(part if isinstance(part, str) else part[0]) for part in parts)
-    what = clean_line(change.subject) if change.commit_sha else _change_summary(change)
-    return pad(line(*parts, (truncate(what, max(0, left)), "quiet")), room)
-
-
-def _change_summary(change: NoteChange) -> str:
-    """The first line that is new; of a note that only lost lines, the first that is gone."""
-    if not change.state.text.strip():
-        return "(emptied)"
-    before, now = set(change.before.splitlines()), change.state.text.splitlines()
-    new = next((text for text in now if text.strip() and text not in before), "")
-    if new:
-        return first_line(new)
-    gone = next((text for text in change.before.splitlines() if text.strip() and text not in set(now)), "")
-    return f"without: {first_line(gone)}" if gone else first_line(change.state.text)

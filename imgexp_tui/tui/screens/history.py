@@ -23,6 +23,7 @@ from imgexp_tui.text import clean_line
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.list_pane import ListPane
 from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
+from imgexp_tui.views.notes import history_rows
 from imgexp_tui.views.notes.diff import diff_lines
 from imgexp_tui.views.styled import Line, justify, line, pad
 
@@ -62,7 +63,9 @@ class StateList(ListPane):
     def build(self, width: int, height: int) -> list[Line]:
         if width != self._width:
             self._width, self._cached_lines = width, []
-        self._cached_lines += [history.change_row(change, width) for change in self._changes[len(self._cached_lines) :]]
+        self._cached_lines += [
+            history_rows.change_row(change, width) for change in self._changes[len(self._cached_lines) :]
+        ]
         rows = list(self._cached_lines)
         if rows:
             rows[self.cursor] = line(("▌", "mark"), *_drop_first_cell(rows[self.cursor]))
@@ -201,7 +204,9 @@ class HistoryScreen(StyledScreen[None]):
             right += [(" · ", "quiet"), ("commits", "strong" if source == COMMITS else "quiet")]
         left = line((f" {name} ", "title"), (f"history of {self._field or 'all notes'}", "quiet"))
         self._title.set_lines([justify(left, line(*right, " "), room)])
-        self._header.set_lines([history.header_row(self._header.size.width or room, source)])
+        self._header.set_lines(
+            [history_rows.header_row(self._header.size.width or room, with_commits=source == COMMITS)]
+        )
         self._diff_label.set_lines(
             [pad(line((f" {self._diff_description()}", "quiet")), self._diff_label.size.width or room)]
         )

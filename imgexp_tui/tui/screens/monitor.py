@@ -15,16 +15,16 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 
-from imgexp_tui.services import processes
 from imgexp_tui.services.actions import runs
-from imgexp_tui.services.processes import SORT_ORDERS, ProcessRow, ProcessSampler
+from imgexp_tui.services.processes import ProcessSampler
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.list_pane import ListPane
 from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
-from imgexp_tui.views.machine import monitor
+from imgexp_tui.views.machine import monitor, processes
 from imgexp_tui.views.machine.model import Machine
+from imgexp_tui.views.machine.processes import SORT_ORDERS, ProcessRow
 from imgexp_tui.views.styled import Line
 
 _GAUGE_INTERVAL, _PROCESS_INTERVAL = 1.0, 2.0

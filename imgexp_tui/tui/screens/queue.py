@@ -11,14 +11,15 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 
-from imgexp_tui.services import queue
 from imgexp_tui.services.actions import runs
-from imgexp_tui.services.queue import QueueEntry
+from imgexp_tui.services.queue import read_queue
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.list_pane import ListPane
 from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
+from imgexp_tui.views.machine import queue
+from imgexp_tui.views.machine.queue import QueueEntry
 from imgexp_tui.views.styled import Line, justify, line, plain_text
 from imgexp_tui.views.wrap import wrap
 
@@ -116,7 +117,7 @@ class QueueScreen(StyledScreen[str | None]):
         from imgexp_tui.runner.queue.queue import QueueError
 
         try:
-            rows = await asyncio.to_thread(queue.read_queue, self._lab)
+            rows = await asyncio.to_thread(read_queue, self._lab)
         except QueueError as error:
             self.query_one(QueueDetail).show(clean_line(str(error)))
             return

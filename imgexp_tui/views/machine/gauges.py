@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imgexp_tui.text import clean_line, truncate
 from imgexp_tui.views.runs.model import ResourceUsage
-from imgexp_tui.views.styled import Line, join_fitting, line, line_width
+from imgexp_tui.views.styled import Line, join_fitting, line
 
 if TYPE_CHECKING:
     from imgexp_tui.views.machine.history import GaugeHistory
@@ -136,8 +136,3 @@ def _format_usage(usage: ResourceUsage) -> str:
 
 def _format_cores(count: int) -> str:
     return "1 core" if count == 1 else f"{count} cores"
-
-
-def panel_width(rows: list[Line]) -> int:
-    """The cells that the widest of the lines takes."""
-    return max(map(line_width, rows), default=0)

@@ -11,7 +11,7 @@ from imgexp_tui.views.charts.curve import Curve
 from imgexp_tui.views.machine.gauges import progress_bar
 from imgexp_tui.views.runs.model import GroupMember, ProgressItem, RunSummary
 from imgexp_tui.views.runs.version_table import state_span
-from imgexp_tui.views.styled import Line, Span, join_fitting, line, line_width, pad, truncate_line
+from imgexp_tui.views.styled import Line, Span, join_fitting, line, pad, truncate_line
 
 _LABEL_WIDTHS = (13, 20)
 """The least and the most cells that the names of bars take; what stands to the right moves with them."""
@@ -209,8 +209,3 @@ def _format_tick(value: float, curve: Curve) -> str:
     if curve.metric.endswith("accuracy"):
         return f"{value * 100:.0f} %"
     return f"{value:.3g}"
-
-
-def width_of(rows: list[Line]) -> int:
-    """The cells that the widest of the lines takes."""
-    return max(map(line_width, rows), default=0)
