@@ -1,8 +1,8 @@
-"""A canvas of braille dots, two across and four up a cell, on which several curves stand one over the other.
+"""Plots curves in cells of braille dots: the one canvas on which every curve of the app is drawn.
 
-No extreme is lost: a column of dots spans everything between the lowest and the highest value that fall into it, and
-a line goes straight over columns without a value. A cell has one colour, so that what is faint gives way to what is
-not.
+A cell holds two dots across and four up. No extreme is lost: a column of dots spans everything between the lowest and
+the highest value that fall into it, and a straight line crosses columns without a value. A cell has one colour, so
+where two layers meet in a cell, only the dots of the front layer are drawn.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from imgexp_tui.views.styled import Line, Span
 _BRAILLE = 0x2800
 # Bits of a braille cell's dots, from the bottom up, left and right column (Unicode, "Braille Patterns").
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+_STROKES = tuple(tuple(tuple(sum(dots[bottom : top + 1]) for top in range(4)) for bottom in range(4)) for dots in _DOTS)
+"""Side of the cell, lowest dot, highest dot → bits of a vertical stroke between the two."""
 FAINT_LAYER, FRONT_LAYER = 1, 2
-"""What stands in front: dots of the clear layer hide faint ones of the same cell."""
+"""Dots of the front layer hide faint ones of the same cell."""
 
 RowExtents = dict[int, tuple[int, int]]
-"""Cell from the left → the highest and the lowest row, from the top, that a curve has there."""
+"""Cell from the left → the highest and the lowest row, from the top, that a curve takes there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,10 @@ class Trace:
     """A curve as columns of dots, heights in dots from the bottom; nan where a column has no value.
 
     Attributes:
-        low, high: of each column.
-        non_finite: whether a column has a value that is not finite: no line goes over it.
-        point_before, point_after: column and height of the nearest point beyond each end, for the line to go there.
+        low, high: lowest and highest point of each column.
+        non_finite: whether a column has a value that is not finite; no line crosses it.
+        point_before, point_after: column and height of the nearest point beyond each end, towards which the line is
+            drawn.
     """
 
     low: Sequence[float]
@@ -41,10 +44,16 @@ class Trace:
 
 
 class Canvas:
-    """So many cells wide and tall."""
+    """A drawing area of `width` by `height` cells.
 
-    def __init__(self, width: int, height: int) -> None:
+    Args:
+        blank_role: role of cells in which nothing is drawn; None gives them the role of the span to their left, which
+            makes fewer spans.
+    """
+
+    def __init__(self, width: int, height: int, *, blank_role: str | None = None) -> None:
         self.width, self.height = width, height
+        self._blank_role = blank_role
         self._codes = [[0] * width for _ in range(height)]
         self._layers = [[0] * width for _ in range(height)]
         self._roles = [[""] * width for _ in range(height)]
@@ -52,7 +61,7 @@ class Canvas:
         self._background: dict[tuple[int, int], Span] = {}
 
     def draw_curve(self, trace: Trace, role: str, layer: int = FRONT_LAYER) -> RowExtents:
-        """Draw a curve; which rows it has where."""
+        """Draw a curve, and return the rows that it takes in each cell."""
         rows: RowExtents = {}
         before = (
             None
@@ -68,7 +77,7 @@ class Canvas:
                 middle = (low + high) / 2
                 edge = self._draw_segment((before[0], (before[1] + before[2]) / 2), (x, middle), role, layer, rows)
                 bottom, top = min(low, edge), max(high, edge)
-            elif before:  # reach out to the column before, so that the line holds together
+            elif before:  # reach out to the column before, so that the line stays connected
                 bottom, top = min(low, before[2] + 1), max(high, before[1] - 1)
             self._draw_column(x, bottom, top, role, layer, rows)
             before = None if trace.non_finite[x] else (x, low, high)
@@ -79,7 +88,7 @@ class Canvas:
     def _draw_segment(
         self, a: tuple[float, float], b: tuple[float, float], role: str, layer: int, rows: RowExtents
     ) -> float:
-        """The columns between two points; the height at which the last of them ends."""
+        """Draw the columns between two points, and return the height at which the last of them ends."""
         slope = (b[1] - a[1]) / (b[0] - a[0])
         edge = a[1]
         for x in range(max(0, math.floor(a[0]) + 1), min(2 * self.width, math.ceil(b[0]))):
@@ -91,40 +100,41 @@ class Canvas:
         bottom, top = max(0, round(low)), min(4 * self.height - 1, round(high))
         if bottom > top or x >= 2 * self.width:
             return
-        cell = x // 2
-        for y in range(bottom, top + 1):
-            self._set_dot(x, y, role, layer)
+        cell, strokes = x // 2, _STROKES[x % 2]
         upper, lower = self.height - 1 - top // 4, self.height - 1 - bottom // 4
-        there = rows.get(cell, (upper, lower))
-        rows[cell] = (min(there[0], upper), max(there[1], lower))
+        for row in range(upper, lower + 1):
+            first = bottom % 4 if row == lower else 0
+            last = top % 4 if row == upper else 3
+            self._add_dots(row, cell, strokes[first][last], role, layer)
+        extent = rows.get(cell, (upper, lower))
+        rows[cell] = (min(extent[0], upper), max(extent[1], lower))
 
-    def _set_dot(self, x: int, y: int, role: str, layer: int) -> None:
-        row, cell = self.height - 1 - y // 4, x // 2
-        there = self._layers[row][cell]
-        if there > layer:
+    def _add_dots(self, row: int, cell: int, dots: int, role: str, layer: int) -> None:
+        current = self._layers[row][cell]
+        if current > layer:
             return
-        if there < layer:
+        if current < layer:
             self._layers[row][cell], self._codes[row][cell], self._roles[row][cell] = layer, 0, role
-        self._codes[row][cell] |= _DOTS[x % 2][y % 4]
+        self._codes[row][cell] |= dots
 
     def draw_band(self, low: Sequence[float], high: Sequence[float], role: str) -> None:
-        """A faint area between two heights in each column: its edges and every fourth dot between them."""
+        """Draw a faint area between two heights in each column: its edges and every fourth dot between them."""
         for x, (a, b) in enumerate(zip(low, high, strict=True)):
             if math.isnan(a) or math.isnan(b):
                 continue
             bottom, top = max(0, round(a)), min(4 * self.height - 1, round(b))
             for y in range(bottom, top + 1):
                 if y in (bottom, top) or (x + 2 * y) % 4 == 0:
-                    self._set_dot(x, y, role, FAINT_LAYER)
+                    self._add_dots(self.height - 1 - y // 4, x // 2, _DOTS[x % 2][y % 4], role, FAINT_LAYER)
 
     def draw_vertical_line(self, cell: int, sign: str, role: str) -> None:
-        """A line from top to bottom behind the curves."""
+        """Draw a line from top to bottom behind the curves."""
         if 0 <= cell < self.width:
             for row in range(self.height):
                 self._background[row, cell] = (sign, role)
 
     def draw_horizontal_line(self, height: float, role: str) -> None:
-        """A dotted line from left to right behind the curves."""
+        """Draw a dotted line from left to right behind the curves and behind vertical lines drawn before it."""
         if 0 <= round(height) <= 4 * self.height - 1:
             y = round(height)
             for cell in range(self.width):
@@ -134,13 +144,13 @@ class Canvas:
         """The row, from the top, of a height in dots."""
         return self.height - 1 - min(4 * self.height - 1, max(0, round(height))) // 4
 
-    def draw_sign(self, cell: int, row: int, sign: str, role: str) -> None:
-        """A character over everything."""
+    def draw_sign(self, cell: int, row: int, sign: str, role: str, *, behind_curves: bool = False) -> None:
+        """Draw a character over everything, or behind the curves and over the lines."""
         if 0 <= cell < self.width and 0 <= row < self.height:
-            self._signs[row, cell] = (sign, role)
+            (self._background if behind_curves else self._signs)[row, cell] = (sign, role)
 
     def to_lines(self) -> list[Line]:
-        """What stands there, neighbours of one role in one span."""
+        """The drawing as one line per row; neighbouring cells of one role share a span."""
         return [self._row_line(row) for row in range(self.height)]
 
     def _row_line(self, row: int) -> Line:
@@ -149,10 +159,16 @@ class Canvas:
             span = self._signs.get((row, cell))
             if span is None:
                 span = (chr(_BRAILLE + code), self._roles[row][cell]) if code else self._background.get((row, cell))
-            # A blank has no colour, so that it goes on with what stands before it.
-            text, role = span or (" ", spans[-1][1] if spans else "")
+            if span is None:
+                span = (" ", self._role_of_blank(spans))
+            text, role = span
             if spans and spans[-1][1] == role:
                 spans[-1] = (spans[-1][0] + text, role)
             else:
                 spans.append((text, role))
         return tuple(spans)
+
+    def _role_of_blank(self, spans: Sequence[Span]) -> str:
+        if self._blank_role is not None:
+            return self._blank_role
+        return spans[-1][1] if spans else ""

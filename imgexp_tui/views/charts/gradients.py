@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from imgexp_tui.text import clean_line, format_number, truncate
 from imgexp_tui.views.charts import axis as axes
 from imgexp_tui.views.charts import plot
+from imgexp_tui.views.charts.blocks import block
 from imgexp_tui.views.charts.model import ChartPanel
 from imgexp_tui.views.machine.gauges import progress_bar
 from imgexp_tui.views.styled import Line, line, pad, truncate_line
 
 _NAME_WIDTH, _VALUE_WIDTH, _MIN_WIDTH = 16, 9, 10
-_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +101,4 @@ def _block(scale: axes.Scale, value: float, is_non_finite: bool) -> str:
     if is_non_finite:
         return "×"
     share = scale.fraction(value)
-    return _BLOCKS[round(min(1.0, max(0.0, share)) * 7)] if math.isfinite(share) else " "
+    return block(share) if math.isfinite(share) else " "

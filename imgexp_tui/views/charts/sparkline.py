@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from imgexp_tui.views.charts.blocks import block
+from imgexp_tui.views.charts.braille import Canvas, Trace
 from imgexp_tui.views.charts.curve import Curve
-from imgexp_tui.views.styled import Line, Span
+from imgexp_tui.views.styled import Line, Span, line
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_BRAILLE = 0x2800
-# Bits of a braille cell's dots, from the bottom up, left and right column (Unicode, "Braille Patterns").
-_DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+if TYPE_CHECKING:
+    from imgexp_tui.views.runs.model import RunSummary
+
 _GAP = "×"
 _MARK = "┊"
+_NO_HEIGHTS = (math.nan, math.nan)
+_GUTTER = 8
+"""Cells of the axis to the left of a curve."""
 
 ValueRange = tuple[float, float]
 
@@ -35,7 +40,7 @@ def block_sparkline(values: Sequence[float], room: int) -> str:
     if not finite:
         return _GAP * len(values)
     low, span = min(finite), (max(finite) - min(finite)) or 1.0
-    return "".join(_BLOCKS[round((v - low) / span * 7)] if math.isfinite(v) else _GAP for v in values)
+    return "".join(block((v - low) / span) if math.isfinite(v) else _GAP for v in values)
 
 
 def _highest(values: Sequence[float]) -> float:
@@ -136,64 +141,85 @@ def braille_lines(
     limits: ValueRange,
     chance: float | None,
     role: str,
-    marks: Container[int] = (),
+    marks: Iterable[int] = (),
 ) -> list[Line]:
-    """`height` lines of braille, two columns a cell, with a dotted line where chance lies.
+    """`height` lines of braille, two columns a cell, with a dotted line at the height of chance.
 
     Args:
-        marks: cells in which a dotted line stands upright, behind the curve.
+        columns: what `column_ranges` returned.
+        limits: the values at the bottom and at the top; values beyond are drawn at the edge.
+        chance: the value that guessing reaches; None, or a value outside the limits, draws no line.
+        marks: cells with a dotted vertical line behind the curve.
     """
-    wide = (len(columns) + 1) // 2
-    grid = [[0] * wide for _ in range(height)]
-    gaps: set[int] = set()
-    before: tuple[int, int] | None = None
-    for x, what in enumerate(columns):
-        if not isinstance(what, tuple):
-            gaps |= {x // 2} if what else set()
-            before = None
-            continue
-        low, high = (_dot_height(v, limits, height) for v in what)
-        bottom, top = low, high
-        if before:  # reach out to the column before, so that the line holds together
-            bottom, top = min(low, before[1] + 1), max(high, before[0] - 1)
-        for y in range(bottom, top + 1):
-            grid[height - 1 - y // 4][x // 2] |= _DOTS[x % 2][y % 4]
-        before = (low, high)
-    dot = _dot_height(chance, limits, height) if chance is not None and limits[0] <= chance <= limits[1] else None
-    rows = []
-    for row, codes in enumerate(grid):
-        level = dot % 4 if dot is not None and height - 1 - dot // 4 == row else None
-        rows.append(_row_line(codes, gaps if row == height - 1 else set(), level, role, marks))
-    return rows
+    canvas = Canvas((len(columns) + 1) // 2, height, blank_role=role)
+    for cell in marks:
+        canvas.draw_vertical_line(cell, _MARK, "quiet")
+    if chance is not None and limits[0] <= chance <= limits[1]:
+        canvas.draw_horizontal_line(_dot_height(chance, limits, height), "chance")
+    for x, column in enumerate(columns):
+        if isinstance(column, str):
+            canvas.draw_sign(x // 2, height - 1, column, "bad", behind_curves=True)
+    heights = [
+        (_dot_height(column[0], limits, height), _dot_height(column[1], limits, height))
+        if isinstance(column, tuple)
+        else _NO_HEIGHTS
+        for column in columns
+    ]
+    # Lines over columns without a value are in `columns` already, so that an empty column is a gap here.
+    is_gap = [not isinstance(column, tuple) for column in columns]
+    canvas.draw_curve(Trace([low for low, _ in heights], [high for _, high in heights], is_gap), role)
+    return canvas.to_lines()
 
 
 def chance_row(chance: float, limits: ValueRange, height: int) -> int:
-    """The row, from the top, in which chance lies."""
-    return height - 1 - _dot_height(chance, limits, height) // 4
+    """The row, from the top, at the height of chance."""
+    return height - 1 - int(_dot_height(chance, limits, height)) // 4
 
 
-def _dot_height(value: float, limits: ValueRange, height: int) -> int:
+def _dot_height(value: float, limits: ValueRange, height: int) -> float:
+    """The dot from the bottom, a whole number, at which a value is drawn."""
     low, high = limits
     share = (value - low) / (high - low) if high > low else 0.5
     return round(min(1.0, max(0.0, share)) * (4 * height - 1))
 
 
-def _row_line(codes: list[int], gaps: set[int], level: int | None, role: str, marks: Container[int]) -> Line:
-    """One row, neighbours of one role in one span."""
-    spans: list[Span] = []
-    for x, code in enumerate(codes):
-        if code:
-            span = (chr(_BRAILLE + code), role)
-        elif x in gaps:
-            span = (_GAP, "bad")
-        elif x in marks:
-            span = (_MARK, "quiet")
-        elif level is not None:
-            span = (chr(_BRAILLE + _DOTS[0][level]), "chance")
-        else:
-            span = (" ", role)
-        if spans and spans[-1][1] == span[1]:
-            spans[-1] = (spans[-1][0] + span[0], role if span[1] == role else span[1])
-        else:
-            spans.append(span)
-    return tuple(spans)
+def curve_rows(run: RunSummary, curve: Curve, room: int, rows: int) -> list[Line]:
+    """One curve with its axis, in `rows` lines of `room` cells."""
+    if curve.value_range is None:
+        return [line(("no finite value so far", "bad"))]
+    limits = _axis_limits(curve.value_range, chance := run.chance.get(curve.metric))
+    count = 2 * max(8, room - _GUTTER)
+    columns = step_columns(max(run.step, curve.last_step), count, live=run.live)
+    role = curve.metric.partition("/")[0]
+    marks = {min(count - 1, columns.column_of(step - 1)) // 2 for _, step in run.attempt_starts}
+    drawn = braille_lines(column_ranges(curve, count, columns), rows, limits, chance, role, marks)
+    return [line(*_axis_label(row, rows, limits, chance, curve), *body) for row, body in enumerate(drawn)]
+
+
+def _axis_limits(value_range: ValueRange, chance: float | None) -> ValueRange:
+    """Round limits that hold the curve, and chance where that does not press the curve flat."""
+    low, high = value_range
+    if chance is not None:
+        room = 1.5 * (high - low) or abs(chance) * 0.2
+        if low - room <= chance <= high + room:
+            low, high = min(low, chance), max(high, chance)
+    return nice_range(low, high)
+
+
+def _axis_label(row: int, rows: int, limits: ValueRange, chance: float | None, curve: Curve) -> Line:
+    """The limits at the top and bottom row, and where chance lies."""
+    low, high = limits
+    text: Span = ("", "quiet")
+    if row == 0:
+        text = (_format_tick(high, curve), "quiet")
+    elif row == rows - 1:
+        text = (_format_tick(low, curve), "quiet")
+    if chance is not None and low <= chance <= high and row == chance_row(chance, limits, rows) and not text[0]:
+        text = ("chance", "chance")
+    return line((f"{text[0]:>{_GUTTER - 1}} ", text[1]))
+
+
+def _format_tick(value: float, curve: Curve) -> str:
+    if curve.metric.endswith("accuracy"):
+        return f"{value * 100:.0f} %"
+    return f"{value:.3g}"

@@ -11,11 +11,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from imgexp_tui.views.charts.blocks import block
+
 COLUMN_SECONDS = 2
 """Seconds of the finest column."""
 _MAX_COLUMNS = 300
 """Columns."""
-_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,10 @@ def history_sparkline(history: GaugeHistory | None, room: int, maximum: float, g
         maximum: what the highest block stands for.
     """
     columns = history.columns(room, group_size) if history else []
-    return "".join(_block(value, maximum) for value in columns).rjust(room)
+    return "".join(_block_or_gap(value, maximum) for value in columns).rjust(room)
 
 
-def _block(value: float, maximum: float) -> str:
+def _block_or_gap(value: float, maximum: float) -> str:
     if math.isnan(value):
         return " "
-    share = min(1.0, max(0.0, value / maximum)) if maximum > 0 else 0.0
-    return _BLOCKS[1 + round(share * 7)]
+    return block(value / maximum if maximum > 0 else 0.0)

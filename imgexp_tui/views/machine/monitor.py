@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imgexp_tui.text import clean_line
+from imgexp_tui.views.charts.blocks import block
 from imgexp_tui.views.machine.gauges import format_gigabytes, progress_bar
 from imgexp_tui.views.machine.history import COLUMN_SECONDS, history_sparkline
 from imgexp_tui.views.machine.model import GpuGauges, Machine
@@ -16,7 +17,6 @@ _FIGURE_WIDTHS = (36, 64)
 """Cells of the figures at the right: at least, and where there is room."""
 _MAX_HISTORY_WIDTH = 120
 _MEGA, _GIGA = 1e6, 1e9
-_BLOCKS = "▁▂▃▄▅▆▇█"
 _BUSY_PERCENT = 80.0
 """Percent from which a core counts as busy."""
 _SEPARATOR = ("  ", "")
@@ -83,7 +83,7 @@ def _core_lines(machine: Machine, room: int) -> list[Line]:
         return []
     each = -(-len(cores) // cells)
     groups = [cores[i : i + each] for i in range(0, len(cores), each)]
-    blocks = "".join(_BLOCKS[round(max(group) / 100 * 7)] for group in groups)
+    blocks = "".join(block(max(group) / 100) for group in groups)
     busy = sum(core >= _BUSY_PERCENT for core in cores)
     # At the left: these are cores side by side, and no past.
     text = f"{busy} of {len(cores)} cores busy"

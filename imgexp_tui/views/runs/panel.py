@@ -6,18 +6,16 @@ import math
 from collections.abc import Iterator
 
 from imgexp_tui.text import cell_width, clean_line, format_duration, format_number, truncate
-from imgexp_tui.views.charts import sparkline
 from imgexp_tui.views.charts.curve import Curve
+from imgexp_tui.views.charts.sparkline import curve_rows
 from imgexp_tui.views.machine.gauges import progress_bar
 from imgexp_tui.views.runs.model import GroupMember, ProgressItem, RunSummary
 from imgexp_tui.views.runs.version_table import state_span
-from imgexp_tui.views.styled import Line, Span, join_fitting, line, pad, truncate_line
+from imgexp_tui.views.styled import Line, join_fitting, line, pad, truncate_line
 
 _LABEL_WIDTHS = (13, 20)
 """The least and the most cells that the names of bars take; what stands to the right moves with them."""
-_GUTTER = 8
 _MAX_CURVE_HEIGHT = 8
-_CURVE_ROLES = {"train": "train", "valid": "valid"}
 
 
 def run_lines(run: RunSummary, room: int, height: int) -> list[Line]:
@@ -124,11 +122,7 @@ def _format_count(value: int, unit: str) -> str:
 def _curve_header(run: RunSummary, curve: Curve, others: list[Curve], room: int) -> Line:
     """Name, current and best value; the accuracy beside a loss where it has no curve of its own."""
     half = curve.metric.partition("/")[0]
-    parts = [
-        line(
-            (_curve_title(curve), _CURVE_ROLES.get(half, "")), "  ", (_format_value(curve, curve.last_value), "strong")
-        )
-    ]
+    parts = [line((_curve_title(curve), half), "  ", (_format_value(curve, curve.last_value), "strong"))]
     if curve.best:
         parts.append(
             line(
@@ -160,52 +154,3 @@ def _format_step(run: RunSummary, step: int) -> str:
     """Where a best value was reached: its epoch if it was an epoch's end, its step otherwise."""
     per_epoch = run.steps_per_epoch
     return f"epoch {step // per_epoch}" if per_epoch and step % per_epoch == 0 else f"step {step:,}"
-
-
-def curve_rows(run: RunSummary, curve: Curve, room: int, rows: int) -> list[Line]:
-    """One curve with its axis, in `rows` lines of `room` cells."""
-    if curve.value_range is None:
-        return [line(("no finite value so far", "bad"))]
-    limits = _axis_limits(curve.value_range, chance := run.chance.get(curve.metric))
-    count = 2 * max(8, room - _GUTTER)
-    places = sparkline.step_columns(max(run.step, curve.last_step), count, live=run.live)
-    role, marks = (
-        _CURVE_ROLES[curve.metric[:5]],
-        {min(count - 1, places.column_of(step - 1)) // 2 for _, step in run.attempt_starts},
-    )
-    drawn = sparkline.braille_lines(sparkline.column_ranges(curve, count, places), rows, limits, chance, role, marks)
-    return [line(*_axis_label(row, rows, limits, chance, curve), *body) for row, body in enumerate(drawn)]
-
-
-def _axis_limits(value_range: sparkline.ValueRange, chance: float | None) -> sparkline.ValueRange:
-    """Round limits that hold the curve, and chance where that does not press the curve flat."""
-    low, high = value_range
-    if chance is not None:
-        room = 1.5 * (high - low) or abs(chance) * 0.2
-        if low - room <= chance <= high + room:
-            low, high = min(low, chance), max(high, chance)
-    return sparkline.nice_range(low, high)
-
-
-def _axis_label(row: int, rows: int, limits: sparkline.ValueRange, chance: float | None, curve: Curve) -> Line:
-    """The limits at the top and bottom row, and where chance lies."""
-    low, high = limits
-    text: Span = ("", "quiet")
-    if row == 0:
-        text = (_format_tick(high, curve), "quiet")
-    elif row == rows - 1:
-        text = (_format_tick(low, curve), "quiet")
-    if (
-        chance is not None
-        and low <= chance <= high
-        and row == sparkline.chance_row(chance, limits, rows)
-        and not text[0]
-    ):
-        text = ("chance", "chance")
-    return line((f"{text[0]:>{_GUTTER - 1}} ", text[1]))
-
-
-def _format_tick(value: float, curve: Curve) -> str:
-    if curve.metric.endswith("accuracy"):
-        return f"{value * 100:.0f} %"
-    return f"{value:.3g}"

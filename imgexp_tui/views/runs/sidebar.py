@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 from imgexp_tui.text import clean_line, format_duration
-from imgexp_tui.views.charts import sparkline
 from imgexp_tui.views.charts.curve import Curve
+from imgexp_tui.views.charts.sparkline import block_sparkline, curve_rows
 from imgexp_tui.views.notes.quotable_figures import format_metric_value
 from imgexp_tui.views.runs.model import RunSummary
-from imgexp_tui.views.runs.panel import curve_rows
 from imgexp_tui.views.runs.version_table import state_span
 from imgexp_tui.views.styled import Line, join_fitting, line, line_width, truncate_line
 from imgexp_tui.views.wrap import wrap
@@ -76,8 +75,7 @@ def _loss_line(run: RunSummary, room: int) -> Line:
     taken = sum(line_width(name) + line_width(value) for name, _, value, _ in told) + 3 * (len(told) - 1)
     each = max(4, (room - taken) // max(1, len(told)))
     parts = [
-        line(*name, (sparkline.block_sparkline(_bucket_highs(curve), each), role), *value)
-        for name, curve, value, role in told
+        line(*name, (block_sparkline(_bucket_highs(curve), each), role), *value) for name, curve, value, role in told
     ]
     return join_fitting(parts, _GAP, room)
 
