@@ -10,6 +10,7 @@ from imgexp_tui.notebook.model import Version
 from imgexp_tui.records.metrics.follower import RunFollower, best_run
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.reports.side_by_side import ComparedVersion, ComparisonSection, compare_versions
+from imgexp_tui.services import run_followers
 
 
 class ComparisonReader:
@@ -35,7 +36,8 @@ class ComparisonReader:
     def _read_side(self, version: Version) -> ComparedVersion:
         views = []
         for run in find_runs(self._lab, version.name):
-            view = self._followers.setdefault(run.path, RunFollower(run))
+            view = self._followers.get(run.path) or run_followers.acquire(run, exact=True)
+            self._followers[run.path] = view
             view.poll()
             views.append(view)
         best = best_run(views)

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from imgexp_tui.records.metrics.fast_follower import FastFollower
 from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import find_runs
+from imgexp_tui.services import run_followers
 from imgexp_tui.views.charts.curve import CurveBuilder
 from imgexp_tui.views.notes.quotable_figures import Figure, quotable_figures
 from imgexp_tui.views.runs.builder import DRAWN_METRICS, summarize_run
@@ -50,11 +50,12 @@ class VersionRunFollower:
         if not found:
             return None
         if self._newest is None or self._newest.run_dir != found[0]:
-            self._newest = FastFollower(found[0])
+            self._newest = run_followers.acquire(found[0])
         newest = self._newest
         newest.poll()
         if self._follower is None:
-            self._follower = next((FastFollower(run) for run in found[1:] if run.run_id == self._preferred_run), newest)
+            preferred = (run for run in found[1:] if run.run_id == self._preferred_run)
+            self._follower = next(map(run_followers.acquire, preferred), newest)
         if self._follower is not newest:
             self._follower.poll()
             if newest.status.state.live or not self._follower.status.state.live:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.alerts import Alert
-from imgexp_tui.records.metrics.fast_follower import FastFollower
 from imgexp_tui.records.metrics.source_registry import metric_files
 from imgexp_tui.records.rundir import RunDir, find_runs
+from imgexp_tui.services import run_followers
 from imgexp_tui.services.log_tail import LogTail
 from imgexp_tui.services.row_cache import RowCache
 from imgexp_tui.services.version_rows import VersionRuns, build_row, group_members, modified_ns, retire_ended
@@ -279,7 +279,7 @@ class RunIndex:
         runs.followers = {run: view for run, view in runs.followers.items() if run in there}
         runs.ended = {run: end for run, end in runs.ended.items() if run in there}
         if runs.run_dirs and (newest := runs.run_dirs[0]).run_id not in runs.followers:
-            runs.followers[newest.run_id] = FastFollower(newest)
+            runs.followers[newest.run_id] = run_followers.acquire(newest)
             runs.ended.pop(newest.run_id, None)
         known = runs.followers.keys() | runs.ended.keys()
         runs.unread = [run for run in runs.run_dirs if run.run_id not in known]
@@ -291,7 +291,7 @@ class RunIndex:
         some = bool(runs.unread)
         while runs.unread and time.monotonic() <= deadline:
             run = runs.unread.pop(0)
-            view = runs.followers[run.run_id] = FastFollower(run)
+            view = runs.followers[run.run_id] = run_followers.acquire(run)
             view.poll()
             self._alerts += view.take_alerts(self._opened_at)
             retire_ended(runs, view)

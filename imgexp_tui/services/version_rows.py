@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 
-from imgexp_tui.records.metrics.fast_follower import FastFollower
-from imgexp_tui.records.metrics.follower import JUDGED_METRICS, Best
+from imgexp_tui.records.metrics.follower import JUDGED_METRICS, Best, RunFollower
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State
 from imgexp_tui.services.log_tail import LogTail
@@ -49,9 +48,9 @@ class VersionRuns:
     stamp: int = -1
     run_dirs: list[RunDir] = field(default_factory=list)
     unread: list[RunDir] = field(default_factory=list)
-    followers: dict[str, FastFollower] = field(default_factory=dict)
+    followers: dict[str, RunFollower] = field(default_factory=dict)
     ended: dict[str, EndedRun] = field(default_factory=dict)
-    displayed: FastFollower | None = None
+    displayed: RunFollower | None = None
     curves: dict[str, CurveBuilder] = field(default_factory=dict)
     log: LogTail | None = None
     cached_summary: RunSummary | None = None
@@ -59,7 +58,7 @@ class VersionRuns:
     is_polled: bool = False
 
 
-def retire_ended(runs: VersionRuns, follower: FastFollower) -> None:
+def retire_ended(runs: VersionRuns, follower: RunFollower) -> None:
     """Let go of an older run that has ended, but for its best value."""
     if follower.run_id != runs.run_dirs[0].run_id and not follower.status.state.live and not follower.is_partial:
         group = follower.request.group if follower.request else ""
@@ -69,7 +68,7 @@ def retire_ended(runs: VersionRuns, follower: FastFollower) -> None:
         del runs.followers[follower.run_id]
 
 
-def group_members(runs: VersionRuns, follower: FastFollower) -> tuple[GroupMember, ...]:
+def group_members(runs: VersionRuns, follower: RunFollower) -> tuple[GroupMember, ...]:
     """The runs that were started together with this one for their seeds, by seed; () for one by itself."""
     group = follower.request.group if follower.request else ""
     if not group:
@@ -79,7 +78,7 @@ def group_members(runs: VersionRuns, follower: FastFollower) -> tuple[GroupMembe
     return tuple(sorted((*ended, *live), key=lambda one: (one.seed, one.run)))
 
 
-def _group_member(follower: FastFollower) -> GroupMember:
+def _group_member(follower: RunFollower) -> GroupMember:
     best = follower.best()
     seed = follower.request.seed if follower.request else 0
     return GroupMember(follower.run_id, seed, follower.status.state.value, best.value if best else None)
@@ -119,7 +118,7 @@ def _seed_statistics(members: tuple[GroupMember, ...]) -> tuple[float, float, in
     return (fmean(values), stdev(values), len(values)) if len(values) > 1 else None
 
 
-def _other_bests(runs: VersionRuns, follower: FastFollower) -> Iterator[Best | None]:
+def _other_bests(runs: VersionRuns, follower: RunFollower) -> Iterator[Best | None]:
     """The best of each run but the shown one."""
     yield from (one.best for one in runs.ended.values())
     yield from (followed.best() for followed in runs.followers.values() if followed is not follower)
@@ -136,7 +135,7 @@ def _accuracy_at(best: Best | None) -> float | None:
     return beside if beside is not None and math.isfinite(beside) else None
 
 
-def _thin_curve(follower: FastFollower) -> tuple[float, ...]:
+def _thin_curve(follower: RunFollower) -> tuple[float, ...]:
     """The curve of the first watched metric in few values, each the highest of its stretch."""
     series = next((s for metric in JUDGED_METRICS if (s := follower.series.get(metric)) and len(s.values) > 1), None)
     if series is None:

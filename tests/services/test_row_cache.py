@@ -11,7 +11,7 @@ import pytest
 from imgexp_tui.paths import lab_cache
 from imgexp_tui.records.documents import Process
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.services import run_index
+from imgexp_tui.services import run_followers
 from imgexp_tui.services.row_cache import RowCache
 from imgexp_tui.services.run_index import RunIndex
 from imgexp_tui.tui.app import LabApp
@@ -47,12 +47,12 @@ def later(path: Path) -> None:
 
 
 def test_the_next_opening_reads_only_the_shown_version(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = looked(lab)
+    first = looked(lab).rows
     read: list[str] = []
-    plain = run_index.FastFollower
-    monkeypatch.setattr(run_index, "FastFollower", lambda run: read.append(run.version) or plain(run))
+    plain = run_followers.FastFollower
+    monkeypatch.setattr(run_followers, "FastFollower", lambda run: read.append(run.version) or plain(run))
     second = looked(lab)
-    assert second.rows == first.rows
+    assert second.rows == first
     assert second.rows["v1"].best == 0.4
     assert second.rows["v3"] == VersionRow()
     assert read == ["v0"]

@@ -19,7 +19,7 @@ from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.process_identity import ProcessIdentity, identity_of
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.services import run_index
+from imgexp_tui.services import run_followers
 from imgexp_tui.services.run_follower import VersionRunFollower
 from imgexp_tui.services.run_index import RunIndex
 from imgexp_tui.views.lab import VersionRow
@@ -111,7 +111,7 @@ def test_a_live_older_run_is_not_read_anew_at_every_look(lab: Lab, monkeypatch: 
     lab.run(SECOND, 0.4)
     runs = RunIndex(lab.path)
     settle(runs)
-    monkeypatch.setattr(run_index, "FastFollower", None)  # a second view would start from the files' beginning
+    monkeypatch.setattr(run_followers, "FastFollower", None)  # a second view would start from the files' beginning
     writer = LineWriter(older.metrics)
     writer.write({"step": 2, "epoch": 2, "time": 0.0, "valid/loss": 0.25})
     writer.close()

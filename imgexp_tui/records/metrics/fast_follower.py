@@ -34,15 +34,17 @@ class FastFollower(RunFollower):
 
     @property
     def has_every_value(self) -> bool:
-        """Whether `series` hold every value that was recorded, rather than samples or an overview."""
-        return self._overview is None and not self.is_partial
+        """Whether `series` hold every value rather than samples or an overview; before a `poll`, whether they will."""
+        if not self._has_opened:
+            return not self._opening.is_long()
+        return self._overview is None and not self.is_partial and not self._opening.is_waiting
 
     def poll(self) -> bool:
         """Read what was added. True where anything changed."""
         changed = False
         if not self._has_opened:
             self._has_opened = True
-            changed = self._opening.open_if_long(self, 0)
+            changed = not self.keeps_every_value and self._opening.open_if_long(self, 0)
         if self._opening.poll(self):
             self.poll_again()
             changed = True

@@ -73,10 +73,15 @@ class RecordOpening:
         """Whether a snapshot is being made or wanted."""
         return self._wants_snapshot or self._job is not None
 
+    def is_long(self, position: int = 0) -> bool:
+        """Whether so much stands after a position that it is not read at once."""
+        found = self._source.stat()
+        return found is not None and not self.reads_directly and found.size - position > LONG_RECORD_BYTES
+
     def open_if_long(self, reader: RecordReader, position: int) -> bool:
         """Open the record where much of it stands after `position`; False where it is to be read as it is."""
         found = self._source.stat()
-        if found is None or self.reads_directly or found.size - position <= LONG_RECORD_BYTES:
+        if found is None or not self.is_long(position):
             return False
         there = open_snapshot(self._run.cache, self._source)
         if there and self._load(reader, there) and found.size - self.offset <= LONG_RECORD_BYTES:

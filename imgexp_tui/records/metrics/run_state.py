@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from array import array
 from bisect import bisect_left
@@ -38,10 +39,15 @@ class Best:
 
 @dataclass(slots=True)
 class Series:
-    """One metric of a run: steps and values of equal length, steps rising; values may be nan or inf."""
+    """One metric of a run: steps and values of equal length, steps rising; values may be nan or inf.
+
+    Attributes:
+        cuts: the length that was left each time something was dropped from the end, for `SeriesCopy`.
+    """
 
     steps: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
+    cuts: array[int] = field(default_factory=lambda: array("q"), compare=False, repr=False)
 
     def add(self, step: int, value: float) -> None:
         """Append a value. A resumed run goes back in steps: what stood at or after `step` is replaced."""
@@ -55,10 +61,36 @@ class Series:
             keep = bisect_left(self.steps, step)
             del self.steps[keep:]
             del self.values[keep:]
+            self.cuts.append(keep)
 
     @property
     def last(self) -> float | None:
         return self.values[-1] if self.values else None
+
+
+class SeriesCopy:
+    """A copy of a series that another thread goes on with. An update costs what is new, not what is there.
+
+    Attributes:
+        series: the copy; the same object as long as the other series is the same one.
+    """
+
+    def __init__(self) -> None:
+        self.series = Series()
+        self._original: Series | None = None
+        self._cut_count = 0
+
+    def update(self, original: Series) -> Series:
+        """The copy, equal to `original` from now on. The other thread must not change that meanwhile."""
+        cuts, self._cut_count = original.cuts[self._cut_count :], len(original.cuts)
+        if original is not self._original:
+            self._original, self.series, cuts = original, Series(), array("q")
+        own = self.series
+        keep = min([len(own.steps), *cuts])
+        del own.steps[keep:], own.values[keep:]
+        own.steps.extend(original.steps[keep:])
+        own.values.extend(original.values[keep:])
+        return own
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +146,26 @@ class RunState:
         self.training_seconds = Series()
         self._epoch_series = Series()
         self._pace: Pace | None = None
+        self._copies: dict[str, SeriesCopy] = {}
+        self._training_copy, self._epoch_copy = SeriesCopy(), SeriesCopy()
+
+    def copy_from(self, other: RunState) -> None:
+        """Take over everything that another state of the same run knows, so that the two share nothing that changes.
+
+        Series are the same objects as before, with what is new appended, so that whoever follows them reads only that.
+        """
+        for name in ("request", "status", "plan", "progress", "events", "system", "epoch", "step", "time"):
+            setattr(self, name, getattr(other, name))  # these are replaced and never changed
+        self.peaks = dict(other.peaks)
+        self.utilization_histograms = {name: one.copy() for name, one in other.utilization_histograms.items()}
+        self.memory_trend = other.memory_trend.copy()
+        self.epoch_start_times = dict(other.epoch_start_times)
+        self.attempt_starts = dict(other.attempt_starts)
+        self._pace = copy.copy(other._pace)
+        self._copies = {name: self._copies.get(name) or SeriesCopy() for name in other.series}
+        self.series = {name: self._copies[name].update(series) for name, series in other.series.items()}
+        self.training_seconds = self._training_copy.update(other.training_seconds)
+        self._epoch_series = self._epoch_copy.update(other._epoch_series)
 
     @property
     def run_id(self) -> str:

@@ -46,6 +46,14 @@ class Trend:
         self._cached_summary: tuple[int, TrendSummary | None] = (0, None)
         self._sample_count = 0
 
+    def copy(self) -> Trend:
+        """A trend of the same samples that goes on by itself."""
+        found = Trend()
+        found._times, found._values, found._counts = self._times[:], self._values[:], self._counts[:]
+        found._point_seconds, found._sample_count = self._point_seconds, self._sample_count
+        found._cached_summary = self._cached_summary
+        return found
+
     def clear(self) -> None:
         """Forget all samples."""
         self._times, self._values, self._counts, self._point_seconds = [], [], [], 1.0

@@ -21,6 +21,12 @@ class UtilizationHistogram:
         self.total_seconds = 0.0
         self._seconds_at = array("d", bytes(8 * 101))
 
+    def copy(self) -> UtilizationHistogram:
+        """A histogram of the same seconds that goes on by itself."""
+        found = UtilizationHistogram()
+        found.total_seconds, found._seconds_at = self.total_seconds, self._seconds_at[:]
+        return found
+
     def add(self, percent: float, seconds: float) -> None:
         """The gauge stood at `percent` for the `total_seconds` since the sample before."""
         if math.isfinite(percent) and seconds > 0:

@@ -22,6 +22,7 @@ from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.source_registry import metrics_size
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.records.status import State, status
+from imgexp_tui.services import run_followers
 from imgexp_tui.services.findings.findings_process import evaluate_in_subprocess, has_long_record
 from imgexp_tui.text import clean_line
 
@@ -123,8 +124,9 @@ class _RunEvaluator:
         self._lab = lab
         self._is_wanted = is_wanted
         version, run, off = target
-        self._follower = RunFollower(RunDir(lab / RUNS / version / run))
-        self._in_subprocess = has_long_record(lab, self._follower.run_dir, _MAX_COMPARED_RUNS)
+        run_dir = RunDir(lab / RUNS / version / run)
+        self._in_subprocess = has_long_record(lab, run_dir, _MAX_COMPARED_RUNS)
+        self._follower = run_followers.acquire(run_dir, exact=not self._in_subprocess)
         self._next_evaluation = 0.0
         self._findings: tuple[Finding, ...] = ()
         self._evaluated_state: tuple[State, int] | None = None
@@ -165,7 +167,8 @@ class _RunEvaluator:
     def _followers_of(self, version: str) -> list[RunFollower]:
         found = []
         for run in find_runs(self._lab, version)[:_MAX_COMPARED_RUNS]:
-            view = self._followers.setdefault(run.path, RunFollower(run))
+            view = self._followers.get(run.path) or run_followers.acquire(run, exact=True)
+            self._followers[run.path] = view
             if view is not self._follower:
                 view.poll()
             found.append(view)

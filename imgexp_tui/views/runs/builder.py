@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from imgexp_tui.records.metrics.fast_follower import FastFollower
 from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.status import State
 from imgexp_tui.records.system.stats import measured_stats
@@ -43,9 +42,7 @@ def summarize_run(
         best=(best.metric, best.value, _finite_int(best.epoch), best.step) if best else None,
         chance=_chance_values(follower),
         steps_per_epoch=per_epoch if isinstance(per_epoch, int) and per_epoch > 0 else None,
-        latest_warning=_READING_REMARK
-        if isinstance(follower, FastFollower) and follower.is_partial
-        else _latest_warning(follower),
+        latest_warning=_READING_REMARK if follower.is_partial else _latest_warning(follower),
         resource_usage=_resource_usage(follower) if state.live else None,
         measured=tuple((clean_line(label), clean_line(text)) for label, text in measured_stats(follower)),
         attempt_starts=tuple(follower.attempt_starts.items()),
