@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
+from imgexp_tui.palette import DARK_PAGE, LIGHT_PAGE, PLOT_FOREGROUND, PageColours
 from imgexp_tui.reports.blocks import (
     BulletList,
     Heading,
@@ -24,11 +25,19 @@ from imgexp_tui.reports.note_outline import NoteLine, parse_note_lines
 from imgexp_tui.reports.plot_data import Figure
 from imgexp_tui.text import clean_line
 
-_STYLE = """\
-:root { color-scheme: light dark; --ink: #1f2328; --quiet: #59636e; --line: #d1d9e0; --page: #ffffff; --link: #0969da }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6edf3; --quiet: #9198a1; --line: #3d444d; --page: #0d1117; --link: #6cb0ff }
-}
+
+def _css_variables(colours: PageColours) -> str:
+    return "; ".join(f"--{name}: {colour}" for name, colour in colours._asdict().items())
+
+
+_STYLE = (
+    f"""\
+:root {{ color-scheme: light dark; {_css_variables(LIGHT_PAGE)} }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ {_css_variables(DARK_PAGE)} }}
+}}
+"""
+    + """\
 body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, sans-serif }
 h1, h2 { line-height: 1.25; border-bottom: 1px solid var(--line); padding-bottom: .3em }
@@ -43,6 +52,7 @@ figure { margin: 1.5em 0; color: var(--quiet) }
 figure svg { width: 100%; height: auto }
 hr { border: 0; border-top: 4px double var(--line); margin: 3em 0 1em }
 """
+)
 _PAGE_HEAD = """\
 <!doctype html>
 <!-- made by imgexp-tui export -->
@@ -146,10 +156,10 @@ def _render_note(lines: Iterable[NoteLine]) -> Iterator[str]:
 
 def _render_figure(figure: Figure) -> str:
     """The SVG as a part of the page: its text in the page's colour, its names its own."""
-    from imgexp_tui.reports.plot_render import FOREGROUND_COLOUR, draw
+    from imgexp_tui.reports.plot_render import draw
 
     svg = draw(figure).svg.decode()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', lambda m: f"{m[0]}{figure.name}-", svg)
-    svg = svg.replace(FOREGROUND_COLOUR, "currentColor").strip()
+    svg = svg.replace(PLOT_FOREGROUND, "currentColor").strip()
     return svg.replace("<svg ", f'<svg role="img" aria-label="{_escape_text(figure.alt_text)}" ', 1)

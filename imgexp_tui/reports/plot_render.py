@@ -14,16 +14,13 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imgexp_tui.palette import PLOT_CURVES, PLOT_FOREGROUND
 from imgexp_tui.reports.plot_data import Figure, PlotPanel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-FOREGROUND_COLOUR = "#7a7a7a"
-"""Text and axes: 4.3 to 1 against white, and against the black of dark pages."""
-_TRAIN_COLOUR, _VALID_COLOUR = "#c8741f", "#3b82d6"
-_VERSION_COLOURS = ("#3b82d6", "#c8741f", "#2f9e6e", "#c2559d", "#8a6fd1", "#a38a1d", "#d1495b", "#2a93a8")
 _FIGURE_INCHES = (10.0, 3.5)
 _PIXELS_PER_INCH = 160
 _MAX_VALUE = 1e150
@@ -61,7 +58,7 @@ def draw(figure: Figure) -> RenderedFigure:
 def _rc_params(figure: Figure) -> dict[str, Any]:
     coloured = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     return {
-        **dict.fromkeys(coloured, FOREGROUND_COLOUR),
+        **dict.fromkeys(coloured, PLOT_FOREGROUND),
         "font.family": "DejaVu Sans",  # it comes with matplotlib
         "font.size": 10.0,
         "text.parse_math": False,
@@ -136,14 +133,14 @@ def _draw_panel(axes: Axes, figure: Figure, panel: PlotPanel) -> None:
     axes.set_xlabel(figure.axis)
     if panel.is_log_scale:
         axes.set_yscale("log")
-    axes.grid(visible=True, color=FOREGROUND_COLOUR, alpha=0.22, linewidth=0.6)
+    axes.grid(visible=True, color=PLOT_FOREGROUND, alpha=0.22, linewidth=0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     for line in panel.lines:
         xs, ys = [x for x, _ in line.points], [_clamped(y) for _, y in line.points]
         axes.plot(xs, ys, label=line.label, **_line_style(line.role, has_dots=line.has_dots))
     if panel.chance is not None:
-        axes.axhline(_clamped(panel.chance), color=FOREGROUND_COLOUR, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
+        axes.axhline(_clamped(panel.chance), color=PLOT_FOREGROUND, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
         axes.text(
             1.015,
             _clamped(panel.chance),
@@ -154,7 +151,7 @@ def _draw_panel(axes: Axes, figure: Figure, panel: PlotPanel) -> None:
             linespacing=1.15,
         )
     for x in figure.attempt_starts:
-        axes.axvline(x, color=FOREGROUND_COLOUR, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1.6, label="resumed")
+        axes.axvline(x, color=PLOT_FOREGROUND, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1.6, label="resumed")
     if panel.best_point is not None:
         axes.plot(
             panel.best_point[0],
@@ -162,7 +159,7 @@ def _draw_panel(axes: Axes, figure: Figure, panel: PlotPanel) -> None:
             marker="o",
             markersize=10,
             markerfacecolor="none",
-            markeredgecolor=FOREGROUND_COLOUR,
+            markeredgecolor=PLOT_FOREGROUND,
             markeredgewidth=1.6,
             label="best epoch",
             linestyle="none",
@@ -177,9 +174,10 @@ def _clamped(value: float) -> float:
 def _line_style(role: str, *, has_dots: bool) -> dict[str, Any]:
     """How a line of that role looks."""
     if role == "steps":
-        return {"color": _TRAIN_COLOUR, "alpha": 0.5, "linewidth": 0.9}
+        return {"color": PLOT_CURVES.train, "alpha": 0.5, "linewidth": 0.9}
     marks = {"marker": "o", "markersize": 3.5} if has_dots else {}
-    colour = {"train": _TRAIN_COLOUR, "valid": _VALID_COLOUR}.get(role) or _VERSION_COLOURS[
-        int(role) % len(_VERSION_COLOURS)
-    ]
+    if role in ("train", "valid"):
+        colour = PLOT_CURVES.train if role == "train" else PLOT_CURVES.valid
+    else:
+        colour = PLOT_CURVES.curves[int(role) % len(PLOT_CURVES.curves)]
     return {"color": colour, "linewidth": 1.8, **marks}

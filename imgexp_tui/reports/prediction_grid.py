@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 from imgexp_tui import durable
+from imgexp_tui.palette import RIGHT_PREDICTION, WRONG_PREDICTION
 from imgexp_tui.records.predictions import Predictions
 from imgexp_tui.text import clean_line
 
@@ -33,9 +34,8 @@ def save_png(predictions: Predictions, path: Path) -> None:
         truth, taken = (clean_line(predictions.classes[i])[:16] for i in (answer.truth, answer.predicted))
         wrong = answer.truth != answer.predicted
         draw.text((x, y + side + 1), truth, fill="black")
-        draw.text(
-            (x, y + side + 12), f"{100 * answer.confidence:.0f} % {taken}", fill="#b00020" if wrong else "#1b6e2c"
-        )
+        colour = WRONG_PREDICTION if wrong else RIGHT_PREDICTION
+        draw.text((x, y + side + 12), f"{100 * answer.confidence:.0f} % {taken}", fill=colour)
     out = io.BytesIO()
     sheet.save(out, "PNG")
     durable.replace(path, out.getvalue(), mode=0o644)

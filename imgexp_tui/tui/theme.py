@@ -7,44 +7,64 @@ other there, and the user has made the sixteen legible.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
 from textual.theme import Theme
 
+from imgexp_tui import palette
+from imgexp_tui.palette import CurveColours
 from imgexp_tui.paths import state_home
 
-DARK = Theme(
-    name="lab-dark",
-    primary="#7aa2d6",
-    secondary="#6fb3b8",
-    accent="#8fc7a0",
-    success="#8fc7a0",
-    warning="#dfb36c",
-    error="#e07a7a",
-    foreground="#d6d9df",
-    background="#15181d",
-    surface="#1b1f26",
-    panel="#20252d",
-    dark=True,
-    variables={"block-cursor-foreground": "#15181d", "footer-background": "#1b1f26", "border-blurred": "#39404b"},
-)
-LIGHT = Theme(
-    name="lab-light",
-    primary="#2f62a3",
-    secondary="#18727a",
-    accent="#2c7a44",
-    success="#2c7a44",
-    warning="#94610a",
-    error="#b3363c",
-    foreground="#24282e",
-    background="#fbfaf7",
-    surface="#f2f0eb",
-    panel="#eae7e0",
-    dark=False,
-    variables={"block-cursor-foreground": "#fbfaf7", "footer-background": "#f2f0eb", "border-blurred": "#c9c5bb"},
-)
+
+def _theme(name: str, colours: palette.ThemeColours, *, dark: bool) -> Theme:
+    return Theme(
+        name=name,
+        primary=colours.primary,
+        secondary=colours.secondary,
+        accent=colours.accent,
+        success=colours.success,
+        warning=colours.warning,
+        error=colours.error,
+        foreground=colours.foreground,
+        background=colours.background,
+        surface=colours.surface,
+        panel=colours.panel,
+        dark=dark,
+        variables={
+            "block-cursor-foreground": colours.background,
+            "footer-background": colours.surface,
+            "border-blurred": colours.border_blurred,
+        },
+    )
+
+
+DARK = _theme("lab-dark", palette.DARK_THEME, dark=True)
+LIGHT = _theme("lab-light", palette.LIGHT_THEME, dark=False)
+_CURVES_BY_THEME = {
+    ":dark": palette.DARK_CURVES,
+    ":light": palette.LIGHT_CURVES,
+    ":ansi:dark": palette.ANSI_DARK_CURVES,
+    ":ansi:light": palette.ANSI_LIGHT_CURVES,
+}
+"""Pseudo-classes of Textual → the colours of the curves under such a theme."""
 _OPPOSITES = {"lab-dark": "lab-light", "lab-light": "lab-dark", "ansi-dark": "ansi-light", "ansi-light": "ansi-dark"}
+
+
+def line_colour_rules(colours_of: Callable[[CurveColours], Mapping[str, str]]) -> str:
+    """Returns rules that give line roles their colours from the palette, one for each role and kind of theme.
+
+    They belong into the style rule of a screen. No app has to declare variables for them.
+
+    Args:
+        colours_of: returns role → colour for the colours of one kind of theme.
+    """
+    return "\n".join(
+        f"&{kind} > .line--{role} {{ color: {colour}; }}"
+        for kind, colours in _CURVES_BY_THEME.items()
+        for role, colour in colours_of(colours).items()
+    )
 
 
 def opposite_theme(theme: str, *, dark: bool) -> str:

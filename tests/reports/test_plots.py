@@ -176,29 +176,6 @@ def test_no_value_keeps_a_run_from_being_drawn(values: list[float], chance: floa
     assert draw(Figure("v0", "Loss", "step", (panel,))).png.startswith(b"\x89PNG")
 
 
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of WCAG 2."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
-
-
-@pytest.mark.parametrize("page", ["#ffffff", "#0d1117"])
-def test_every_colour_can_be_read_on_light_and_on_dark_pages(page: str) -> None:
-    from imgexp_tui.reports import plot_render
-
-    assert contrast(plot_render.FOREGROUND_COLOUR, page) > 4
-    assert all(
-        contrast(colour, page) >= 3
-        for colour in (plot_render._TRAIN_COLOUR, plot_render._VALID_COLOUR, *plot_render._VERSION_COLOURS)
-    )
-
-
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 

@@ -32,30 +32,29 @@ class PlottedCurveBuilder:
         self._best_cache: dict[tuple[MetricHistory, str], tuple[int, tuple[int, float] | None]] = {}
 
     def build(
-        self, group: RunGroup, metric: str, color_index: int, window: AxisWindow, smoothing: float, band_mode: str
+        self, group: RunGroup, metric: str, role: str, window: AxisWindow, smoothing: float, band_mode: str
     ) -> list[PlottedCurve]:
         """The curves of one metric: of a run, of a group as one, or of each of its runs in one colour."""
         runs = [run for run in group.runs if metric in run.metric_names]
         if not runs:
             return []
         if len(runs) == 1:
-            return [self._run_curve(group.name, runs[0], metric, color_index, window, smoothing)]
+            return [self._run_curve(group.name, runs[0], metric, role, window, smoothing)]
         if band_mode == BAND_MODES[2]:
             return [
-                self._run_curve(f"{group.name} seed {_seed(run)}", run, metric, color_index, window, smoothing)
-                for run in runs
+                self._run_curve(f"{group.name} seed {_seed(run)}", run, metric, role, window, smoothing) for run in runs
             ]
-        return [self._group_curve(group.name, runs, metric, color_index, window, smoothing, band_mode)]
+        return [self._group_curve(group.name, runs, metric, role, window, smoothing, band_mode)]
 
     def _run_curve(
-        self, name: str, run: MetricHistory, metric: str, color_index: int, window: AxisWindow, smoothing: float
+        self, name: str, run: MetricHistory, metric: str, role: str, window: AxisWindow, smoothing: float
     ) -> PlottedCurve:
         axis, edges = window.axis, window.edges
         found = run.buckets_at(metric, edges, axis)
         return PlottedCurve(
             name=name,
             metric=metric,
-            color_index=color_index,
+            role=role,
             low=tuple(found.low.tolist()),
             high=tuple(found.high.tolist()),
             non_finite=tuple((found.not_finite > 0).tolist()),
@@ -73,7 +72,7 @@ class PlottedCurveBuilder:
         name: str,
         runs: list[MetricHistory],
         metric: str,
-        color_index: int,
+        role: str,
         window: AxisWindow,
         smoothing: float,
         band_mode: str,
@@ -97,7 +96,7 @@ class PlottedCurveBuilder:
         return PlottedCurve(
             name=f"{name} ×{len(runs)}",
             metric=metric,
-            color_index=color_index,
+            role=role,
             low=tuple(mean.tolist()),
             high=tuple(mean.tolist()),
             non_finite=tuple(np.any([one.not_finite > 0 for one in found], axis=0).tolist()),
@@ -156,7 +155,7 @@ class PlottedCurveBuilder:
         return CursorReading(near.step, near.epoch, near.seconds, near.value, low, high, count)
 
 
-def run_gradients(name: str, run: MetricHistory, color_index: int, window: AxisWindow) -> RunGradients:
+def run_gradients(name: str, run: MetricHistory, role: str, window: AxisWindow) -> RunGradients:
     """The gradient norms of a run's layers, the first ones first; `window` has an edge for every cell."""
     metrics = sorted(metric for metric in run.metric_names if metric.startswith(GRADIENT_PREFIX))
     layers, step = [], 0
@@ -170,7 +169,7 @@ def run_gradients(name: str, run: MetricHistory, color_index: int, window: AxisW
         short = short.partition(".")[2] if short[:2].isdigit() and "." in short else short
         course, broken = tuple(found.high.tolist()), tuple((found.not_finite > 0).tolist())
         layers.append(LayerNorms(short, near.value if near else math.nan, course, broken))
-    return RunGradients(name, color_index, step, tuple(layers))
+    return RunGradients(name, role, step, tuple(layers))
 
 
 def _finite_min(values: Floats) -> float:

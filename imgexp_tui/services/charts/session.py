@@ -24,6 +24,7 @@ from imgexp_tui.views.charts.model import (
     ChartPicture,
     ChartRequest,
     PlottedCurve,
+    curve_role,
 )
 from imgexp_tui.views.styled import Line
 
@@ -146,7 +147,11 @@ class ChartSession:
     ) -> ChartPicture:
         _, first, wide = gradients.column_layout(request.width)
         at = AxisWindow(Axis(request.axis), _column_edges(request, window, wide), request.cursor)
-        depths = [run_gradients(group.name, group.runs[0], i, at) for i, group in enumerate(self._runs.groups)]
+        groups = self._runs.groups
+        depths = [
+            run_gradients(group.name, group.runs[0], curve_role("", i, len(groups)), at)
+            for i, group in enumerate(groups)
+        ]
         axis = ChartPanel("", (), wide, *window, request.axis, request.log_x, False, 0.0, "", cursor=request.cursor)
         lines = gradients.gradient_lines([d for d in depths if d.layers], axis, request.width, request.height)
         return replace(picture, lines=tuple(lines), plot_span=(first, wide))
@@ -229,8 +234,8 @@ class ChartSession:
         curves: list[PlottedCurve] = []
         for metric in metrics:
             for i, group in enumerate(self._runs.groups):
-                place = i if len(metrics) == 1 else metrics.index(metric)
-                found = self._curve_builder.build(group, metric, place, at, request.smoothing, request.band_mode)
+                role = curve_role(metric, i, len(self._runs.groups))
+                found = self._curve_builder.build(group, metric, role, at, request.smoothing, request.band_mode)
                 named = metric.partition("/")[0]
                 curves += found if len(metrics) == 1 else [replace(c, name=f"{c.name} {named}") for c in found]
         runs = [group.runs[0] for group in self._runs.groups]

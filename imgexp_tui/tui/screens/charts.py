@@ -18,10 +18,18 @@ from textual.binding import Binding
 from textual.events import Click, MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 
 from imgexp_tui.text import clean_line, join_names
+from imgexp_tui.tui.theme import line_colour_rules
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.styled_view import StyledScreen, StyledView
 from imgexp_tui.views.charts import navigation
-from imgexp_tui.views.charts.model import BAND_MODES, SMOOTHING_STRENGTHS, ChartChoice, ChartPicture, ChartRequest
+from imgexp_tui.views.charts.model import (
+    BAND_MODES,
+    CURVE_ROLES,
+    SMOOTHING_STRENGTHS,
+    ChartChoice,
+    ChartPicture,
+    ChartRequest,
+)
 from imgexp_tui.views.styled import justify, line
 
 if TYPE_CHECKING:
@@ -56,7 +64,12 @@ class ChartsScreen(StyledScreen[None]):
 
     CSS_PATH = "charts.tcss"
     AUTO_FOCUS = ""
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--curve{i}" for i in range(6)}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{role}" for role in CURVE_ROLES}
+    DEFAULT_CSS = f"""
+    ChartsScreen {{
+        {line_colour_rules(lambda colours: dict(zip(CURVE_ROLES, colours.curves, strict=True)))}
+    }}
+    """
     BINDINGS = [
         Binding("escape,q,c", "close", "Back"),
         Binding("m,tab", "metric(1)", "Metric", key_display="m", tooltip="Next metric"),

@@ -42,7 +42,7 @@ class RunGradients:
     """The layers of a run, the first ones first, at a step."""
 
     name: str
-    color_index: int
+    role: str
     step: int
     layers: tuple[LayerNorms, ...]
 
@@ -74,7 +74,7 @@ def gradient_lines(runs: Sequence[RunGradients], axis_panel: ChartPanel, room: i
 
 
 def _run_lines(run: RunGradients, scale: axes.Scale, bar_width: int, room: int) -> list[Line]:
-    role = plot.CURVE_ROLES[run.color_index % len(plot.CURVE_ROLES)]
+    role = run.role
     rows = [line(" ", (clean_line(run.name), "strong"), (f"   at step {run.step:,}", "quiet"))]
     for one in run.layers:
         share = scale.fraction(one.norm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imgexp_tui.palette import DARK_CURVES
 from imgexp_tui.views.styled import Line
 
 AXES = ("step", "epoch", "time", "samples")
@@ -12,8 +13,20 @@ SMOOTHING_STRENGTHS = (0.0, 0.6, 0.9, 0.99, 0.999)
 BAND_MODES = ("min–max", "± std", "each")
 """How runs that differ in their seed only are drawn: as mean with a band, or each by itself."""
 GRADIENT_PREFIX = "gradient_norm/"
+CURVE_ROLES = tuple(f"curve{i}" for i in range(len(DARK_CURVES.curves)))
+"""Roles of the runs that one chart compares; more runs than these share them, and their letters tell them apart."""
 SAMPLED_PREFIXES = ("tree/", "host/", "gpu")
 """How the names of what the supervisor samples begin."""
+
+
+def curve_role(metric: str, run: int, run_count: int) -> str:
+    """Returns the role of a curve: that of its half where one run is charted, else that of the run.
+
+    Args:
+        run: the run's place among the runs of the chart.
+    """
+    half = metric.partition("/")[0]
+    return half if run_count == 1 and half in ("train", "valid") else CURVE_ROLES[run % len(CURVE_ROLES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +92,7 @@ class PlottedCurve:
 
     Attributes:
         name: of the run or group, and of the metric where a panel has several.
-        color_index: which colour and letter it has.
+        role: which colour it has: `train` or `valid` where one run is charted, else one of `CURVE_ROLES`.
         low, high: extremes of each column; nan where it has no value.
         line: the smoothed curve, or the mean of a group; () without.
         band: the edges of a group's band; () without.
@@ -92,7 +105,7 @@ class PlottedCurve:
 
     name: str
     metric: str
-    color_index: int
+    role: str
     low: tuple[float, ...]
     high: tuple[float, ...]
     non_finite: tuple[bool, ...]

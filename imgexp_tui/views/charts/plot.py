@@ -16,8 +16,6 @@ from imgexp_tui.views.charts.model import ChartPanel, PlottedCurve
 from imgexp_tui.views.styled import Line, join_fitting, line, line_width, pad, truncate_line
 
 GUTTER = 9
-CURVE_ROLES = tuple(f"curve{i}" for i in range(6))
-"""Roles of curves; more curves than these share them, and their letters tell them apart."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CURSOR_SIGN, _BEST_SIGN, _NON_FINITE_SIGN, _ATTEMPT_SIGN, _MARKED_SIGN = "│", "◆", "×", "┊", "╎"
 _LETTER_SPACING = 24
@@ -40,7 +38,7 @@ def small_chart(panel: ChartPanel, room: int, height: int, *, is_selected: bool)
     sign = ("▸", "key") if is_selected else " "
     values = [
         line(
-            (f"{_letter(panel, i)} ".lstrip(), _role(curve)),
+            (f"{_letter(panel, i)} ".lstrip(), curve.role),
             _format_value(curve, curve.cursor_reading.value) if curve.cursor_reading else "–",
         )
         for i, curve in enumerate(panel.curves)
@@ -70,7 +68,7 @@ def plot_lines(panel: ChartPanel, height: int, gutter: int) -> list[Line]:
     for i, curve in enumerate(panel.curves):
         rows = _draw_curve(canvas, curve, x, y)
         if len(panel.curves) > 1:
-            _draw_letters(canvas, rows, i, len(panel.curves), _role(curve))
+            _draw_letters(canvas, rows, i, len(panel.curves), curve.role)
         _mark_best(canvas, curve, x, y)
     axis = _y_axis_lines(panel, y, tall, gutter)
     return [line(*left, *body) for left, body in zip(axis, canvas.to_lines(), strict=True)] + x_axis_lines(
@@ -82,7 +80,7 @@ def plot_lines(panel: ChartPanel, height: int, gutter: int) -> list[Line]:
 
 
 def _draw_curve(canvas: Canvas, curve: PlottedCurve, x: Scale, y: Scale) -> RowExtents:
-    tall, role = canvas.height, _role(curve)
+    tall, role = canvas.height, curve.role
     if curve.band:
         canvas.draw_band(_dot_heights(y, curve.band[0], tall), _dot_heights(y, curve.band[1], tall), "quiet")
     low, high = _dot_heights(y, curve.low, tall), _dot_heights(y, curve.high, tall)
@@ -141,7 +139,7 @@ def _mark_best(canvas: Canvas, curve: PlottedCurve, x: Scale, y: Scale) -> None:
     if curve.best:
         cell, height = _cell_of(x, curve.best.x, canvas.width), _dot_height(y, curve.best.value, canvas.height)
         if cell >= 0 and not math.isnan(height):
-            canvas.draw_sign(cell, canvas.row_of(height), _BEST_SIGN, _role(curve))
+            canvas.draw_sign(cell, canvas.row_of(height), _BEST_SIGN, curve.role)
 
 
 # The axes
@@ -256,7 +254,7 @@ def _display_options(panel: ChartPanel) -> Iterator[tuple[str, str]]:
 def _legend_line(panel: ChartPanel, i: int, curve: PlottedCurve, room: int) -> Line:
     """A curve's letter and name, what it reads at the cursor, and its best."""
     letter = _letter(panel, i) or _LETTERS[0]
-    start = line(" ", (letter, _role(curve)), ("━ ", _role(curve)), (truncate(clean_line(curve.name), 24), ""))
+    start = line(" ", (letter, curve.role), ("━ ", curve.role), (truncate(clean_line(curve.name), 24), ""))
     parts = [start]
     if read := curve.cursor_reading:
         parts.append(line((_format_value(curve, read.value), "strong")))
@@ -287,7 +285,3 @@ def _format_value(curve: PlottedCurve, value: float) -> str:
 
 def _letter(panel: ChartPanel, i: int) -> str:
     return _LETTERS[i % len(_LETTERS)] if len(panel.curves) > 1 else ""
-
-
-def _role(curve: PlottedCurve) -> str:
-    return CURVE_ROLES[curve.color_index % len(CURVE_ROLES)]

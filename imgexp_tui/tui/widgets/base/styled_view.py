@@ -18,6 +18,7 @@ from textual.screen import Screen, ScreenResultType
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from imgexp_tui.tui.theme import line_colour_rules
 from imgexp_tui.views.styled import ROLES, Line, changed_cells, line_width
 
 
@@ -25,7 +26,8 @@ class StyledScreen(Screen[ScreenResultType]):
     """A screen that holds the colours of its line views: once, because Textual looks up each anew for each widget."""
 
     COMPONENT_CLASSES = {f"line--{role}" for role in ROLES}
-    DEFAULT_CSS = """
+    DEFAULT_CSS = (
+        """
     StyledScreen {
         & > .line--quiet { color: $foreground 55%; }
         & > .line--strong { text-style: bold; }
@@ -35,8 +37,6 @@ class StyledScreen(Screen[ScreenResultType]):
         & > .line--warn { color: $warning; }
         & > .line--bad { color: $error; text-style: bold; }
         & > .line--live { color: $accent; }
-        & > .line--train { color: $secondary; }
-        & > .line--valid { color: $warning; }
         & > .line--chance { color: $foreground 45%; }
         & > .line--rest { color: $foreground 25%; }
         & > .line--mark { color: $primary; text-style: bold; }
@@ -46,8 +46,12 @@ class StyledScreen(Screen[ScreenResultType]):
         &:ansi > .line--chance { color: ansi_default; text-style: dim; }
         &:ansi > .line--rest { color: ansi_default; text-style: dim; }
         &:ansi > .line--live { color: ansi_cyan; }
-    }
     """
+        + f"""
+        {line_colour_rules(lambda colours: {"train": colours.train, "valid": colours.valid})}
+    }}
+    """
+    )
 
 
 class LazyLines(Sequence[Line]):
