@@ -13,6 +13,7 @@ from imgexp_tui import durable
 from imgexp_tui.cli.common import find_version, format_table, lab_from, notebook_from_arguments, read_runs_by_version
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.notebook.model import Notebook, NotebookError, Version
+from imgexp_tui.notebook.saving.outcome import SaveOutcome
 from imgexp_tui.paths import NOTEBOOK, RUNS
 from imgexp_tui.records.metrics.follower import RunFollower, best_run
 from imgexp_tui.text import clean, first_line, format_age, format_number
@@ -131,7 +132,7 @@ def note(arguments: Namespace) -> int:
     except NotebookError as error:
         raise CommandError(str(error)) from None
     print(f"{version.name}: {field} {saved.outcome}")
-    return 1 if saved.outcome == "conflict" else 0
+    return 1 if saved.outcome is SaveOutcome.CONFLICT else 0
 
 
 def import_file(arguments: Namespace) -> int:

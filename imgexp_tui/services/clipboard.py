@@ -1,13 +1,15 @@
-"""Hands out what was copied: to the terminal's clipboard (OSC 52), to tmux, and to a file that always works.
+"""Copies text to the clipboards that the user can paste from: the terminal's (OSC 52), tmux's, and a file.
 
-Inside tmux the escape sequence reaches nothing unless `set-clipboard` is "on", which is not its default; tmux's own
-command does, whatever the setting. Plain functions that block; call them in a thread.
+The file always works. Inside tmux the escape sequence has no effect unless `set-clipboard` is "on", which is not the
+default, but tmux's own command works with any setting. The functions block: call them in a thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from imgexp_tui import durable
 from imgexp_tui.paths import lab_state
 
 MAX_BYTES = 74_994
-"""Most bytes that terminals take: many stop reading an escape sequence at 100,000, and base64 adds a third."""
+"""Most bytes for a terminal's clipboard: many stop reading an escape sequence at 100,000; base64 adds a third."""
 _TMUX_TIMEOUT = 3.0
 
 
@@ -24,9 +26,9 @@ class CopyResult:
     """Where a copied text went.
 
     Attributes:
-        needs_escape: whether it is still to be sent to the terminal as an escape sequence.
-        in_tmux: whether tmux has it as its newest buffer.
-        problem: why it is not in the file; "" where it is.
+        needs_escape: whether the terminal still needs it as an escape sequence.
+        in_tmux: whether it is tmux's newest buffer.
+        problem: why the file could not be written; "" on success.
     """
 
     path: Path
@@ -35,8 +37,36 @@ class CopyResult:
     problem: str = ""
 
 
+class ClipboardWriter:
+    """Copies texts one after the other, for an event loop, and reports where each one is.
+
+    Args:
+        send_to_terminal: sends a text to the terminal's clipboard; called in the event loop.
+    """
+
+    def __init__(self, lab: Path, send_to_terminal: Callable[[str], object]) -> None:
+        self._lab = lab
+        self._send_to_terminal = send_to_terminal
+        self._lock = asyncio.Lock()
+        self._is_explained = False
+
+    async def copy(self, text: str) -> tuple[str, bool]:
+        """Copy `text` to every clipboard.
+
+        Returns:
+            A sentence for the user, and whether the file could not be written.
+        """
+        async with self._lock:
+            result = await asyncio.to_thread(copy_text, self._lab, text)
+            if result.needs_escape:
+                self._send_to_terminal(text)
+        sentence = describe_copy(text, result, is_first=not self._is_explained)
+        self._is_explained = True
+        return sentence, bool(result.problem)
+
+
 def copy_text(lab: Path, text: str) -> CopyResult:
-    """Write `text` to the lab's clipboard file, and give it to tmux where that carries this terminal."""
+    """Write `text` to the lab's clipboard file, and to tmux where this terminal runs in it."""
     data, path = text.encode("utf-8", "replace"), lab_state(lab) / "clipboard.txt"
     trouble, small = "", len(data) <= MAX_BYTES
     try:
@@ -49,7 +79,7 @@ def copy_text(lab: Path, text: str) -> CopyResult:
 
 
 def describe_copy(text: str, result: CopyResult, *, is_first: bool) -> str:
-    """What the user is told; where the file lies only the first time, or where it is needed."""
+    """The sentence for the user. It names the file the first time only, or where the user needs it."""
     lines = text.removesuffix("\n").count("\n") + 1
     what = f"Copied {lines:,} line{'s' if lines > 1 else ''}"
     path = _short_path(result.path)
@@ -63,7 +93,7 @@ def describe_copy(text: str, result: CopyResult, *, is_first: bool) -> str:
 
 
 def _copy_to_tmux(data: bytes, *, fits_terminal: bool) -> bool:
-    """As tmux's newest buffer; what is small enough also as the clipboard of the terminal that tmux runs in (-w)."""
+    """Copy to tmux's newest buffer and, if small enough, to the clipboard of the terminal around tmux (-w)."""
     try:
         done = subprocess.run(
             ["tmux", "load-buffer", *(["-w"] if fits_terminal else []), "-"],

@@ -19,6 +19,7 @@ from imgexp_tui.notebook.history import log
 from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, NotebookError
 from imgexp_tui.notebook.saving import atomic_swap
 from imgexp_tui.notebook.saving.merge import merge_texts
+from imgexp_tui.notebook.saving.outcome import SaveOutcome
 from imgexp_tui.notebook.schema.settings import SettingValue
 from imgexp_tui.notebook.toml import edit
 from imgexp_tui.notebook.toml.tolerant import parse_strict, parse_tolerant
@@ -36,12 +37,10 @@ class SaveResult:
 
     Attributes:
         text: what the note says in the file now.
-        outcome: "saved"; "unchanged", nothing had to be written; "merged" with what others wrote; "conflict", both
-            texts stand in the note, between marks.
     """
 
     text: str
-    outcome: str
+    outcome: SaveOutcome
 
 
 def save_note(lab: Path, version: str, field: str, text: str, *, original: str) -> SaveResult:
@@ -56,14 +55,19 @@ def save_note(lab: Path, version: str, field: str, text: str, *, original: str) 
     """
     if field not in NOTE_FIELDS:
         raise ValueError(f"{field} is no note; take one of {', '.join(NOTE_FIELDS)}")
-    result = SaveResult(text, "unchanged")
+    result = SaveResult(text, SaveOutcome.UNCHANGED)
 
     def change(source: str) -> str:
         nonlocal result
         standing = edit.read_note(source, version, field)
         merged, well = merge_texts(original, text, standing)
-        outcome = "unchanged" if merged == standing else "merged" if merged != text else "saved"
-        result = SaveResult(merged, outcome if well else "conflict")
+        if not well:
+            outcome = SaveOutcome.CONFLICT
+        elif merged == standing:
+            outcome = SaveOutcome.UNCHANGED
+        else:
+            outcome = SaveOutcome.MERGED if merged != text else SaveOutcome.SAVED
+        result = SaveResult(merged, outcome)
         return source if merged == standing else edit.set_note(source, version, field, merged)
 
     rewrite_notebook(lab, change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgexp_tui.notebook.ideas.bullets import append_bullet
+from imgexp_tui.notebook.saving.outcome import SaveOutcome
 from imgexp_tui.services.notes import files
 from imgexp_tui.text import clean_line
 
@@ -23,9 +24,9 @@ def add_to_takeaways(lab: Path, version: str, text: str) -> tuple[bool, str]:
     note = opened.texts[_FIELD]
     if text in note:
         return True, f"It stands in the takeaways of {clean_line(version)} already."
-    outcome = files.save(lab, version, _FIELD, append_bullet(note, text), seen=note)
-    if outcome.kind == "failed":
+    saved = files.save(lab, version, _FIELD, append_bullet(note, text), seen=note)
+    if saved.outcome is SaveOutcome.FAILED:
         # What would be kept as a draft in the editor is still on this screen.
-        return False, outcome.sentence.removesuffix(" Your text is kept as a draft.")
+        return False, saved.sentence.removesuffix(" Your text is kept as a draft.")
     draft = " Its unsaved draft is merged with it when it is opened." if _FIELD in opened.drafts else ""
-    return True, outcome.sentence or f"Written to the takeaways of {clean_line(version)}.{draft}"
+    return True, saved.sentence or f"Written to the takeaways of {clean_line(version)}.{draft}"

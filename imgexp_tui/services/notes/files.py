@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imgexp_tui.notebook.history.drafts import Draft
 from imgexp_tui.notebook.model import NOTE_FIELDS, NotebookError, Version
+from imgexp_tui.notebook.saving.outcome import SaveOutcome
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.services.notes import external_editor
 
@@ -41,12 +42,11 @@ class NoteSaveResult:
     """How a save went.
 
     Attributes:
-        kind: "saved", "unchanged", "merged", "conflict" or "failed".
         text: what the file holds now; the text that was to be saved where it failed.
         sentence: what the user should know; "" where all is as expected.
     """
 
-    kind: str
+    outcome: SaveOutcome
     text: str
     sentence: str = ""
 
@@ -130,12 +130,15 @@ def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> NoteSav
     try:
         saved = save_note(lab, version, name, text, original=seen)
     except NotebookError as error:
-        return NoteSaveResult("failed", text, f"Not saved: {error}. Your text is kept as a draft.")
+        return NoteSaveResult(SaveOutcome.FAILED, text, f"Not saved: {error}. Your text is kept as a draft.")
     except OSError as error:
-        return NoteSaveResult("failed", text, f"Not saved ({error.strerror or error}). Your text is kept as a draft.")
+        return NoteSaveResult(
+            SaveOutcome.FAILED, text, f"Not saved ({error.strerror or error}). Your text is kept as a draft."
+        )
     sentence = {
-        "merged": f"The {name} was also changed elsewhere: both changes are merged and saved.",
-        "conflict": f"The {name} was changed elsewhere in the same place: both texts are kept, marked. Mend them here.",
+        SaveOutcome.MERGED: f"The {name} was also changed elsewhere: both changes are merged and saved.",
+        SaveOutcome.CONFLICT: f"The {name} was changed elsewhere in the same place: both texts are kept, marked. "
+        "Mend them here.",
     }.get(saved.outcome, "")
     return NoteSaveResult(saved.outcome, saved.text, sentence)
 

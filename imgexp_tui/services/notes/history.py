@@ -9,6 +9,7 @@ from imgexp_tui.notebook.history.git import GitError, GitRepository, find_reposi
 from imgexp_tui.notebook.history.log import NoteState
 from imgexp_tui.notebook.history.timeline import CommitTimeline, HistoryTimeline, NoteChange, Timeline, measure_change
 from imgexp_tui.notebook.model import NOTE_FIELDS, NotebookError
+from imgexp_tui.notebook.saving.outcome import SaveOutcome
 from imgexp_tui.services.notebook_reader import notebook_stamp
 from imgexp_tui.services.notes.sync import NoteFileReader
 from imgexp_tui.text import clean_line
@@ -110,7 +111,7 @@ def restore_state(lab: Path, change: NoteChange) -> tuple[str, bool]:
         return f"Not brought back: {error}.", False
     except OSError as error:
         return f"Not brought back: {error.strerror or error}.", False
-    if saved.outcome == "conflict":
+    if saved.outcome is SaveOutcome.CONFLICT:
         return (
             f"{name[0].upper()}{name[1:]} changed meanwhile: both texts are kept, marked. Mend them in the editor.",
             True,

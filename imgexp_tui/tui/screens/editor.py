@@ -22,7 +22,8 @@ from textual.widgets import Static
 
 from imgexp_tui.notebook.history.drafts import Draft
 from imgexp_tui.notebook.model import NOTE_FIELDS
-from imgexp_tui.services import clipboard
+from imgexp_tui.notebook.saving.outcome import SaveOutcome
+from imgexp_tui.services.clipboard import ClipboardWriter
 from imgexp_tui.services.notes import external_editor, files
 from imgexp_tui.services.notes.draft_writer import DraftWriter
 from imgexp_tui.services.notes.sync import POLL_INTERVAL, NoteFileReader, NoteSync
@@ -137,8 +138,7 @@ class EditorScreen(StyledScreen[str]):
             on_change=lambda name: self._update_draft(self._notes[name]),
             show_message=self._show_banner,
         )
-        self._copy_lock = asyncio.Lock()
-        self._copy_explained = False
+        self._clipboard_writer = ClipboardWriter(lab, self._send_to_terminal)
         self._saved_at = ""
         self._has_left = False
         self._leaving = False
@@ -173,8 +173,8 @@ class EditorScreen(StyledScreen[str]):
         async with self._save_lock:
             for note in self._notes.values():
                 if note.dirty and not self._has_left:
-                    outcome = await self._write(note, note.text)
-                    if outcome.kind != "failed":
+                    result = await self._write(note, note.text)
+                    if result.outcome is not SaveOutcome.FAILED:
                         self._draft_writer.schedule_removal(self._version, note.field)
         await asyncio.to_thread(self._draft_writer.close)
 
@@ -302,15 +302,13 @@ class EditorScreen(StyledScreen[str]):
 
     @work(group="copy")
     async def _copy_to_clipboards(self, text: str) -> None:
-        """Give what was copied to the terminal, and say where it is."""
-        async with self._copy_lock:
-            handed = await asyncio.to_thread(clipboard.copy_text, self._lab, text)
-            if handed.needs_escape:
-                self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode())
-                self.app._clipboard = text
-        said = clipboard.describe_copy(text, handed, is_first=not self._copy_explained)
-        self._copy_explained = True
-        self.app.notify(said, severity="warning" if handed.problem else "information", markup=False)
+        """Copy a text to every clipboard, and tell the user where it is."""
+        sentence, has_problem = await self._clipboard_writer.copy(text)
+        self.app.notify(sentence, severity="warning" if has_problem else "information", markup=False)
+
+    def _send_to_terminal(self, text: str) -> None:
+        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode())
+        self.app._clipboard = text
 
     def _update_unsaved_marks(self) -> None:
         """Say what is unsaved: a dot at the note and in the bar, and a word."""
@@ -330,14 +328,16 @@ class EditorScreen(StyledScreen[str]):
         """Write every unsaved note to the notebook."""
         await self._save_all()
 
-    async def _save_all(self) -> set[str]:
+    async def _save_all(self) -> set[SaveOutcome]:
         """Save and say so. Returns the kinds of outcome that there were."""
         outcomes = await self._save_dirty()
         sentences = [o.sentence for o in outcomes if o.sentence]
-        kinds = {o.kind for o in outcomes}
-        if "failed" not in kinds:
+        kinds = {o.outcome for o in outcomes}
+        if SaveOutcome.FAILED not in kinds:
             self._saved_at = f"saved {time.strftime('%H:%M:%S')}"
-        self._show_banner("\n".join(sentences), "error" if kinds & {"failed", "conflict"} else "warning")
+        self._show_banner(
+            "\n".join(sentences), "error" if kinds & {SaveOutcome.FAILED, SaveOutcome.CONFLICT} else "warning"
+        )
         self._update_unsaved_marks()
         return kinds
 
@@ -349,7 +349,7 @@ class EditorScreen(StyledScreen[str]):
     async def _save_note(self, note: EditedNote) -> files.NoteSaveResult:
         text = note.text
         outcome = await self._write(note, text)
-        if outcome.kind == "failed":
+        if outcome.outcome is SaveOutcome.FAILED:
             return outcome
         # What was typed during the save starts from the text that was being saved.
         note.base_text = note.saved_text = text
@@ -377,10 +377,10 @@ class EditorScreen(StyledScreen[str]):
     async def _leave(self, areas: list[NoteArea]) -> None:
         try:
             kinds = await self._save_all()
-            if "conflict" in kinds or ("failed" in kinds and not await self._confirm_leave()):
+            if SaveOutcome.CONFLICT in kinds or (SaveOutcome.FAILED in kinds and not await self._confirm_leave()):
                 return
             self._has_left = True
-            if "merged" in kinds:
+            if SaveOutcome.MERGED in kinds:
                 self.app.notify("Merged with a change made elsewhere, and saved.", markup=False)
             await asyncio.to_thread(self._draft_writer.flush)
             self.dismiss(self._version)
