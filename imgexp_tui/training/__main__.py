@@ -1,8 +1,8 @@
 """`python -m imgexp_tui.training RUN_DIR`: train as the run's request says.
 
-Exit code 0 when all epochs are done, 143 after SIGTERM (a checkpoint is saved), 1 with one sentence on stderr where it
-cannot go on. A run that has `checkpoints/last` goes on from there. Started by torchrun it is one of several processes;
-then `ranks`, their parent, says the sentence.
+Exit code 0 when all epochs are done, 143 after SIGTERM (a checkpoint is saved), 1 with one sentence on stderr when it
+cannot continue. A run that has `checkpoints/last` continues from there. Under torchrun this is one of several
+processes; then `ranks`, their parent, prints the sentence.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from imgexp_tui.training.shutdown import StopSignal
 
 _DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 _WORKER_EXIT_TIMEOUT = 0.5
-"""Seconds in which a worker that was killed is seen to have ended: its pipes close a moment before."""
+"""Seconds to wait for the end of a killed worker to be reported: its pipes close a moment earlier."""
 
 
 def main(arguments: list[str]) -> int:
@@ -47,14 +47,14 @@ def main(arguments: list[str]) -> int:
     except PeerLost as lost:
         exit_report.write_exit_report(str(lost), peer_lost=True)
         return 1
-    # Whatever it is, the parent of several processes wants to hear it.
+    # Any error: the parent of several processes reports it.
     except Exception as error:
         sentence = _format_error(error, run)
         text = f"error: {sentence}" if sentence else traceback.format_exc().rstrip()
         if not exit_report.write_exit_report(text):
             if not sentence:
                 raise
-            sys.unraisablehook = lambda _: None  # what is torn down from here on has nothing to add
+            sys.unraisablehook = lambda _: None  # errors during the shutdown would only follow from this one
             print(text, file=sys.stderr, flush=True)
         return 1
     finally:
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _format_error(error: Exception, run: RunDir) -> str | None:
-    """What went wrong and the mend; None for a fault in the code."""
+    """One sentence with the error and its fix; None for a bug in the code."""
     if isinstance(error, TrainingError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -88,9 +88,9 @@ def _train_checking_workers(run: RunDir, stop: StopSignal) -> int:
 
 
 def _describe_killed_worker(error: Exception) -> str:
-    """What killed a data loader worker, where `error` came of that; "" where none was killed.
+    """What killed a data loader worker, if that caused `error`; "" if no worker was killed.
 
-    torch's own words tell it, but only where it was not talking to the worker or making it at that moment.
+    torch's own message names it, unless torch was sending to the worker or starting it at that moment.
     """
     if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
         return str(error).partition("\n")[0].strip().rstrip(".")
@@ -103,13 +103,13 @@ def _describe_killed_worker(error: Exception) -> str:
         if ended and ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
             return f"DataLoader worker (pid {ended.si_pid}) is killed by signal: {signal.strsignal(ended.si_status)}"
         time.sleep(0.01)
-    # Its end may have been collected already; nobody else is talked to by pipe.
+    # Something else may have collected its exit status already. Only workers are connected by pipes.
     return f"DataLoader worker is gone ({error})" if isinstance(error, ConnectionError | EOFError) else ""
 
 
 def _train(run: RunDir, stop: StopSignal) -> int:
     config = read_config(run)
-    # Late, because torch takes seconds: a signal or a wrong setting is answered before.
+    # Imported late, because torch takes seconds: a signal or a wrong setting is handled before.
     import torch
 
     from imgexp_tui.training.distributed.group import RankGroup, is_peer_lost
@@ -136,8 +136,8 @@ def _train(run: RunDir, stop: StopSignal) -> int:
 
 
 def _kill_workers() -> None:
-    """Leave no data loader worker. Python would send them SIGTERM, which they do not mind, and wait for ever."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would take their end for a fault
+    """Kill the data loader workers. Python would send them SIGTERM, which they ignore, and wait for ever."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would raise an error at their end
     for worker in multiprocessing.active_children():
         worker.kill()
 

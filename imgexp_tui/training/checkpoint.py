@@ -1,4 +1,4 @@
-"""Checkpoints `last` and `best`: whole files or none, and enough in them to go on exactly where they were made."""
+"""The checkpoint files `last` and `best`: written whole or not at all, with the state of the random generators."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FORMAT = 2
 
 
 def save_checkpoint(run: RunDir, names: list[str], state: dict[str, Any], random_states: list[dict[str, Any]]) -> None:
-    """Write `state`, with the random number generators' of every process, under each of `names`.
+    """Write `state`, and the random number generators' states of every process, under each of `names`.
 
-    torch writes to memory first: its own writer turns a full disk into an error that does not say so.
+    It is written to memory first: torch's own file writer hides the cause of an error, such as a full disk.
 
     Raises:
-        OSError: the older file is still whole.
+        OSError: it cannot be written; the older file is still whole.
     """
     buffer = io.BytesIO()
     torch.save(state | {"format": _FORMAT, "random": random_states}, buffer)
@@ -33,10 +33,10 @@ def save_checkpoint(run: RunDir, names: list[str], state: dict[str, Any], random
 
 
 def load_last_checkpoint(run: RunDir) -> dict[str, Any] | None:
-    """The state in `last`; None where there is none. Code that a file may carry is not run.
+    """The state in `last`; None if there is no such file. Code in the file is not run.
 
     Raises:
-        TrainingError: there is one that cannot be read.
+        TrainingError: the file cannot be read, or is not a checkpoint of this trainer.
     """
     path = run.checkpoints / "last"
     try:
@@ -54,7 +54,7 @@ def load_last_checkpoint(run: RunDir) -> dict[str, Any] | None:
 
 
 def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
-    """Set every generator of this process as it was when `capture_random_state` looked."""
+    """Set every random generator of this process to a state from `capture_random_state`."""
     torch.set_rng_state(state["torch"])
     if device.type == "cuda" and state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"], device)
@@ -65,7 +65,7 @@ def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
 
 
 def capture_random_state(device: torch.device) -> dict[str, Any]:
-    """The state of every generator that this process draws from."""
+    """The state of every random generator that this process draws from."""
     name, keys, *rest = np.random.get_state(legacy=True)
     return {
         "torch": torch.get_rng_state(),

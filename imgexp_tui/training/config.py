@@ -91,7 +91,7 @@ def read_config(run: RunDir) -> Config:
     if request is None:
         raise TrainingError(f"{run.request} is missing or not whole; start runs with: imgexp-tui run VERSION")
     for name, value in request.config.items():
-        fault = SETTINGS[name].validation_error(value) if name in SETTINGS else "is no setting of the shipped trainer"
-        if fault:
-            raise TrainingError(f"{run.request}: {name}: {fault}")
+        error = SETTINGS[name].validation_error(value) if name in SETTINGS else "is no setting of the shipped trainer"
+        if error:
+            raise TrainingError(f"{run.request}: {name}: {error}")
     return Config.from_settings(request.config)

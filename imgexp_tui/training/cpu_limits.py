@@ -1,7 +1,7 @@
-"""What this process may use of the machine: CPUs and memory, within the limits of a container or a Slurm job.
+"""CPUs and memory that this process may use, within the limits of a container or a batch job.
 
-torch starts a thread for every core that it sees; in a container of two CPUs on a machine of 64 that is many
-times slower than two threads. psutil sees the whole machine too, so control groups (v2) are read here.
+torch starts a thread for every core that it sees; in a container with two CPUs on a machine with 64 that is many
+times slower than two threads. psutil reports the whole machine too, so this module reads control groups (v2).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def available_cpus() -> int:
 
 
 def free_memory() -> int:
-    """Bytes that may still be allocated without pushing anything out."""
+    """Bytes that may still be allocated without swapping."""
     found: int = psutil.virtual_memory().available
     limits = [int(words[0]) for words in _cgroup_limits("memory.max") if words[0].isdigit()]
     if limits:
@@ -34,7 +34,7 @@ def free_memory() -> int:
 
 
 def _cgroup_limits(name: str) -> Iterator[list[str]]:
-    """The words of `name` in this process's control group and each one above it."""
+    """The words of the file `name` in this process's control group and in each group above it."""
     try:
         own = Path("/proc/self/cgroup").read_text().rsplit("0::/", 1)[-1].strip()
     except OSError:

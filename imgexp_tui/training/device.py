@@ -1,4 +1,4 @@
-"""Where and in which precision the model runs."""
+"""Chooses the device, the precision and the number of CPU threads, and measures GPU memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USED_SETTINGS = frozenset(("threads", "device", "precision"))
 
 
 def set_threads(config: Config, ranks: int = 1) -> None:
-    """CPU threads: as many as asked; else torch's choice, but no more than this process has CPUs. Ranks share them."""
+    """Set torch's CPU threads: the setting, or torch's choice within the CPUs of this process. Ranks share them."""
     wanted = config.threads
     if not wanted and "OMP_NUM_THREADS" not in os.environ:
         wanted = min(torch.get_num_threads(), cpu_limits.available_cpus())
@@ -24,7 +24,7 @@ def set_threads(config: Config, ranks: int = 1) -> None:
 
 
 def choose_device(config: Config, rank: int = 0, ranks: int = 1) -> torch.device:
-    """The device that the settings name; `auto` takes a GPU where there is one, and of several processes each its own.
+    """The device that the settings name. `auto` takes a GPU if there is one; each of several processes has its own.
 
     Raises:
         TrainingError: there is no such device.
@@ -46,17 +46,17 @@ def choose_device(config: Config, rank: int = 0, ranks: int = 1) -> torch.device
 
 
 def _visible_device_name(name: str) -> str:
-    """`cuda:N` in the numbers of this process, which sees only the GPUs that the run was given."""
-    given = os.environ.get("IMGEXP_GPUS", "").split(",")
+    """`cuda:N` as this process numbers it: it sees only the GPUs that the run was given (IMGEXP_GPUS)."""
+    visible = os.environ.get("IMGEXP_GPUS", "").split(",")
     kind, _, index = name.partition(":")
-    return f"cuda:{given.index(index)}" if kind == "cuda" and index in given else name
+    return f"cuda:{visible.index(index)}" if kind == "cuda" and index in visible else name
 
 
 def choose_precision(config: Config, device: torch.device) -> torch.dtype:
-    """bfloat16 where it was asked for, or where it is `auto` and the GPU has it. On a CPU it is slower than float32."""
+    """bfloat16 if the setting says so, or if it is `auto` and the GPU has it. On a CPU float32 is faster."""
     if config.precision == "auto":
-        has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if has else torch.float32
+        supported = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if supported else torch.float32
     return torch.bfloat16 if config.precision == "bfloat16" else torch.float32
 
 

@@ -1,23 +1,23 @@
-"""How training ends before its time, other than by a fault in the code."""
+"""Exceptions that end a training early and are not bugs."""
 
 from __future__ import annotations
 
 
 class TrainingError(Exception):
-    """One sentence for the user: what went wrong and the mend."""
+    """Training cannot continue; the message is one sentence for the user, with the error and its fix."""
 
 
 class PeerLost(Exception):
-    """Another process of this run has ended; what it had to say is said by itself."""
+    """Another process of this run has ended; that process reports why."""
 
 
 class StopRequested(BaseException):
-    """Somebody asked the trainer to end.
+    """The trainer received a signal to stop.
 
-    It comes in the middle of anything, and is no `Exception`: libraries that pass over every one must not swallow it.
+    It can be raised anywhere, and is not an `Exception`: libraries that catch every one must not swallow it.
 
     Attributes:
-        signum: the signal by which it was asked.
+        signum: the signal.
     """
 
     def __init__(self, signum: int) -> None:

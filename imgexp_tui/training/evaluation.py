@@ -1,4 +1,4 @@
-"""Validation at the end of an epoch: what the model answers to all validation images, measured and kept."""
+"""Validates the model at the end of an epoch: metrics and predictions of all validation images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradient norms per group of layers, in order of depth: do the first layers learn, or the last, or neither?"""
+"""Computes gradient norms per group of layers, in order of depth, to show which layers learn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn.utils import get_total_norm
 from imgexp_tui.training.model.model import ImageModel
 
 _MIN_GROUPS, _MAX_GROUPS = 4, 9
-"""Groups that an encoder is divided into, where its make allows."""
+"""The least and the largest number of groups for an encoder, as far as its structure allows."""
 
 _Stage = tuple[str, list[nn.Parameter]]
 
@@ -25,34 +25,34 @@ def layer_groups(model: ImageModel) -> dict[str, list[nn.Parameter]]:
 
 
 def gradient_norms(groups: dict[str, list[nn.Parameter]]) -> dict[str, float]:
-    """The Euclidean norm of each group's gradients; a frozen group is left out."""
+    """The Euclidean norm of each group's gradients, by metric name. A frozen group is left out."""
     return {
-        f"gradient_norm/{name}": get_total_norm(found).item()
+        f"gradient_norm/{name}": get_total_norm(gradients).item()
         for name, parameters in groups.items()
-        if (found := [p.grad for p in parameters if p.grad is not None])
+        if (gradients := [p.grad for p in parameters if p.grad is not None])
     }
 
 
 def _encoder_stages(encoder: nn.Module) -> list[_Stage]:
-    """The encoder's parts in the order of their making, which is timm's order of depth.
+    """The encoder's parts in the order of their construction, which for timm is the order of depth.
 
-    The largest container is opened as long as there are few parts. A part of vectors alone (a normalisation)
-    belongs to the one before it, and neighbours are joined where there are too many.
+    The largest container is split into its children as long as there are too few parts. A part that has only vectors
+    (a normalisation) belongs to the one before it. Neighbours are joined if there are too many parts.
     """
     parts = [("", encoder)]
-    while len(stages := _stages_of_parts(parts)) < _MIN_GROUPS and (opened := _expand_largest(parts)):
-        parts = opened
+    while len(stages := _stages_of_parts(parts)) < _MIN_GROUPS and (expanded := _expand_largest(parts)):
+        parts = expanded
     grouped = {id(p) for _, parameters in stages for p in parameters}
     loose = [p for p in encoder.parameters() if id(p) not in grouped]
-    if loose:  # such as a transformer's tokens and positions
+    if loose:  # such as a transformer's tokens and positional embeddings
         stages[0:1] = [(stages[0][0], loose + stages[0][1])] if stages else [("encoder", loose)]
     size = max(1, -(-len(stages) // _MAX_GROUPS))
-    several = [stages[i : i + size] for i in range(0, len(stages), size)]
-    return [(few[0][0], [p for _, parameters in few for p in parameters]) for few in several]
+    chunks = [stages[i : i + size] for i in range(0, len(stages), size)]
+    return [(chunk[0][0], [p for _, parameters in chunk for p in parameters]) for chunk in chunks]
 
 
 def _expand_largest(parts: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]] | None:
-    """`parts` with the largest one that has children replaced by them; None where none has."""
+    """`parts` with the largest one that has children replaced by its children; None if no part has any."""
     nested = [i for i, (_, part) in enumerate(parts) if next(part.children(), None) is not None]
     if not nested:
         return None
@@ -63,11 +63,11 @@ def _expand_largest(parts: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Mo
 
 
 def _stages_of_parts(parts: list[tuple[str, nn.Module]]) -> list[_Stage]:
-    found: list[_Stage] = []
+    stages: list[_Stage] = []
     for name, part in parts:
         parameters = list(part.parameters())
-        if found and all(p.ndim < 2 for p in parameters):
-            found[-1] = (found[-1][0], found[-1][1] + parameters)
+        if stages and all(p.ndim < 2 for p in parameters):
+            stages[-1] = (stages[-1][0], stages[-1][1] + parameters)
         elif parameters:
-            found.append((name or "encoder", parameters))
-    return found
+            stages.append((name or "encoder", parameters))
+    return stages

@@ -1,4 +1,4 @@
-"""Adds metrics up over batches, processes and epochs. Which metrics there are, the task says (`tasks.Task.metrics`).
+"""Computes metrics over batches, processes and epochs. The task lists which ones there are (`tasks.Task.metrics`).
 
 Several processes sum their parts of each batch before they count it. So all of them have the same means, and a
 checkpoint needs the sums of one process only.
@@ -56,7 +56,7 @@ class EpochMetrics:
 
         Args:
             loss: the mean loss of this process's part.
-            probabilities: its soft predictions, as `Task.probabilities` gives them.
+            probabilities: its soft predictions, as `Task.probabilities` returns them.
             targets: its targets.
             count_own: False where the images here are padding.
             data_wait: seconds that this process waited for its data.

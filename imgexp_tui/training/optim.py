@@ -1,4 +1,4 @@
-"""What moves the weights: parameter groups with their own learning rates, the optimizer, the schedule."""
+"""Makes the optimizer, with a learning rate for each group of parameters, and the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def _own_learning_rate(part: str, config: Config) -> float:
 
 
 def make_optimizer(model: ImageModel, config: Config) -> optim.Optimizer:
-    """The optimizer over all parameters, frozen ones too: they have no gradient until they thaw."""
+    """The optimizer over all parameters, including frozen ones: those have no gradient while they are frozen."""
     groups = parameter_groups(model, config)
     if config.optimizer == "sgd":
         return optim.SGD(groups, momentum=0.9, weight_decay=config.weight_decay)
-    kind = optim.AdamW if config.optimizer == "adamw" else optim.Adam
-    return kind(groups, weight_decay=config.weight_decay)
+    optimizer_class = optim.AdamW if config.optimizer == "adamw" else optim.Adam
+    return optimizer_class(groups, weight_decay=config.weight_decay)
 
 
 def make_schedule(optimizer: optim.Optimizer, config: Config, steps: int) -> LRScheduler:
-    """The learning rates over `steps` optimizer steps, the whole run; the settings' rates are one-cycle's peak."""
+    """The learning rates over `steps` optimizer steps, the whole run; one-cycle peaks at the rates of the settings."""
     if config.schedule == "one-cycle":
         return OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=steps)
     return ConstantLR(optimizer, factor=1.0, total_iters=0)

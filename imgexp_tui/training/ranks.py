@@ -1,11 +1,11 @@
-"""`python -m imgexp_tui.training.ranks RUN_DIR`: train in several processes, one for each GPU, by torchrun's library.
+"""`python -m imgexp_tui.training.ranks RUN_DIR`: train in several processes, one for each GPU, with torchrun's library.
 
-Without GPUs it is as many processes on the CPU as the run asked for GPUs. Each is `python -m imgexp_tui.training`; this
-one is their parent, and to the supervisor it is the trainer: it takes the signals, passes each on once, and gives the
-exit codes of a trainer of one process.
+Without GPUs there are as many processes on the CPU as the run asked for GPUs. Each is `python -m imgexp_tui.training`.
+This process is their parent, and the supervisor treats it as the trainer: it receives the signals, forwards each of
+them once, and returns the exit codes of a trainer with one process.
 
-torchrun would take the signals over, send them to data loader workers too, and kill what has not ended after 30
-seconds. It leaves them alone (in torch 2.9 and in 2.14) when it does not run in the main thread.
+torchrun would handle the signals itself, send them to data loader workers too, and kill processes that have not ended
+after 30 seconds. It does not (in torch 2.9 and in 2.14) when it runs outside of the main thread.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class RankFailure(Protocol):
-    """As torch's `ProcessFailure` has it: how a process ended, and what it left in its file."""
+    """The part of torch's `ProcessFailure` used here: how a process ended, and the content of its error file."""
 
     exitcode: int
     error_file_data: dict[str, Any]
@@ -68,38 +68,38 @@ def main(arguments: list[str]) -> int:
 
 
 def _process_count(run: RunDir, config: Config) -> int:
-    """One for each GPU that is visible, and no more than were asked for; on the CPU as many as GPUs were asked for."""
+    """One for each visible GPU, up to the number that the run asked for; on the CPU that number."""
     request = Request.read(run)
-    asked = request.gpus if request else 1
+    requested = request.gpus if request else 1
     if config.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        return asked
+        return requested
     import torch
 
-    return min(torch.cuda.device_count() or asked, asked)
+    return min(torch.cuda.device_count() or requested, requested)
 
 
 def _train(run: RunDir, count: int, stop: StopSignal) -> tuple[int, str]:
-    """Start the processes and wait for their end: the exit code, and what there is to say."""
-    # Late, because torch takes seconds: a signal or a wrong setting is answered before.
+    """Start the processes and wait for their end. Returns the exit code and the message, "" if there is none."""
+    # Imported late, because torch takes seconds: a signal or a wrong setting is handled before.
     import torch.distributed.launcher.api  # noqa: F401
 
     stop.defer()
     with tempfile.TemporaryDirectory(prefix="imgexp-ranks-") as folder:
         agent = _TorchrunThread(run, count, Path(folder))
         agent.start()
-        told: set[int] = set()
+        signalled: set[int] = set()
         while agent.is_alive():
             agent.join(_POLL_INTERVAL)
             if stop.signum is not None:
-                _forward_signal(signal.Signals(stop.signum), told)
+                _forward_signal(signal.Signals(stop.signum), signalled)
     if agent.error:
         return 1, f"error: torchrun cannot run the {count} processes: {agent.error}"
     return exit_status(agent.failures, count, stop.signum)
 
 
 def _forward_signal(signum: signal.Signals, signalled: set[int]) -> None:
-    """Send `signum` to the processes below this one that have not had it. One may appear late."""
+    """Send `signum` to the child processes that have not received it yet. One may appear late."""
     for child in psutil.Process().children():
         if child.pid not in signalled:
             signalled.add(child.pid)
@@ -111,8 +111,8 @@ class _TorchrunThread(threading.Thread):
     """torchrun's agent on this machine, without restarts.
 
     Attributes:
-        failures: the processes that did not end with 0, by rank.
-        error: why there are none, where it is torchrun that failed; "" else.
+        failures: the processes whose exit code is not 0, by rank.
+        error: why torchrun itself failed; "" if it did not.
     """
 
     def __init__(self, run: RunDir, count: int, folder: Path) -> None:
@@ -123,10 +123,10 @@ class _TorchrunThread(threading.Thread):
         self.error = ""
 
     def run(self) -> None:
-        # It tells of every signal and every failure at length; `verdict` says what matters.
+        # It logs every signal and every failure at length; `exit_status` reports what matters.
         logging.disable(logging.CRITICAL)
         if sys.platform == "linux":
-            # All are on this machine; without this, the name of the machine must resolve.
+            # All are on this machine. Without this, the name of the machine would have to resolve.
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
         from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -148,25 +148,26 @@ class _TorchrunThread(threading.Thread):
             elastic_launch(config, sys.executable)(*self._arguments)
         except ChildFailedError as error:
             self.failures = error.failures
-        # A port that cannot be had, no memory for a process: torch has many kinds of exceptions for it.
+        # No free port, no memory for a process: torch raises many kinds of exceptions.
         except Exception as error:  # noqa: BLE001
             self.error = str(error) or type(error).__name__
 
 
 def exit_status(failures: Mapping[int, RankFailure], count: int, stop_signum: int | None) -> tuple[int, str]:
-    """The exit code of the whole, and what there is to say of it.
+    """The exit code of the whole run, and the message for the user, "" if there is none.
 
-    A failure has its own words, and others that follow from it: processes that lost it, and those that torchrun ended.
+    One process fails with a message of its own. Others then fail as a consequence: they lose their peer, or torchrun
+    ends them. The message is that of the first one.
 
     Args:
-        failures: the processes that did not end with 0, by rank.
-        count: how many there were.
-        stop_signum: the signal by which this run was asked to stop.
+        failures: the processes whose exit code is not 0, by rank.
+        count: how many processes there were.
+        stop_signum: the signal that asked this run to stop; None if there was none.
     """
     if not failures:
         return 0, ""
-    told = {rank: f.error_file_data for rank, f in failures.items() if "lost" in f.error_file_data}
-    own = [data for data in told.values() if not data["lost"]]
+    reports = {rank: f.error_file_data for rank, f in failures.items() if "lost" in f.error_file_data}
+    own = [data for data in reports.values() if not data["lost"]]
     if own:
         return 1, str(min(own, key=lambda data: float(data["time"]))["message"]["message"])
     stopped = [s for s in _STOP_SIGNALS if any(f.exitcode in (128 + s, -s) for f in failures.values())]
@@ -175,7 +176,7 @@ def exit_status(failures: Mapping[int, RankFailure], count: int, stop_signum: in
         return 128 + stopped[0], ""
     for rank, signum in killed.items():
         return 1, f"error: process {rank} of {count} was killed ({_signal_name(signum)}); the others were ended"
-    for data in told.values():
+    for data in reports.values():
         return 1, f"error: the {count} processes of this run lost each other: {data['message']['message']}"
     rank, failure = next(iter(failures.items()))
     return 1, f"error: process {rank} of {count} ended with exit code {failure.exitcode}"

@@ -1,7 +1,7 @@
-"""Random numbers as functions of (seed, purpose, epoch).
+"""Random generators for data order and augmentation, as functions of (seed, purpose, epoch).
 
-Data order and patches are drawn from here and from nothing else. So they are the same whichever worker process makes a
-batch, differ between epochs, and a resumed run goes on with the very batches that it would have had.
+Data order and patches use these generators only. So they do not depend on which worker process makes a batch, they
+differ between epochs, and a resumed run continues with the batches that it would have had without a stop.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class RngPurpose(IntEnum):
-    """What the numbers are for: one independent stream each."""
+    """What random numbers are used for; each purpose has an independent stream."""
 
     ORDER = 1
     TRAIN_PATCHES = 2

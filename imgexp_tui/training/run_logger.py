@@ -1,4 +1,4 @@
-"""What the trainer tells: plain lines for people, events and metrics for the app. One object, handed around."""
+"""Writes the trainer's output: lines of the log for people, events and metrics for the app."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PROGRESS_INTERVAL = 1.0
 class RunLogger:
     """Writes a run's log, events and metrics.
 
-    Counting something out loud is also the moment to look whether the run was asked to end, so that downloads
-    and cache building can be stopped.
+    `log_progress` also checks whether the run was asked to end, so that downloads and cache building can be stopped.
 
-    Of several processes the first one tells all, and the others only what none has told before: warnings and errors.
+    Of several processes the first one writes everything. The others write warnings and errors only, and each message
+    is written by one process.
     """
 
     def __init__(self, run: RunDir, stop: StopSignal, group: RankGroup | None = None) -> None:
@@ -46,12 +46,12 @@ class RunLogger:
             events.append_event(self._run, kind, message, **more)
 
     def log_error(self, message: str) -> None:
-        """An event that says why training cannot go on."""
+        """An event with the reason why training cannot continue."""
         if self._claim_message(message):
             events.append_event(self._run, "error", message)
 
     def log_warning(self, message: str) -> None:
-        """Something that the user should know of; said once, in the log and as an event."""
+        """A warning for the user, in the log and as an event; a repeated message is written once."""
         if message not in self._warned:
             self._warned.add(message)
             if self._claim_message(message):
@@ -64,15 +64,15 @@ class RunLogger:
             self.log_warning(message)
 
     def log_metrics(self, record: dict[str, Any]) -> None:
-        """One line of the record, stamped now."""
+        """One line of `metrics.jsonl`, with the current time."""
         if self._is_main_process:
             self._metrics_writer.write(record | {"time": time.time()})
 
     def log_progress(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """How far something has come; at most one event a second, and always the last.
+        """The progress of a long operation, as an event: at most one a second, and always the last one.
 
         Raises:
-            Stopped: the run was asked to end.
+            StopRequested: the run was asked to end.
         """
         self._stop.raise_if_stopped()
         now = time.monotonic()

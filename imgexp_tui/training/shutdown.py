@@ -1,7 +1,7 @@
-"""Being asked to end: SIGTERM (and Ctrl-C) as something that the loop looks at between two steps.
+"""Turns SIGTERM and SIGINT (Ctrl-C) into a request to stop, which the loop checks between two steps.
 
-Before there is anything to save the signal ends the work at once; from `defer` on it only leaves a mark, so that
-no step is torn in the middle and the checkpoint that follows is whole.
+Before there is anything to save, the signal ends the work at once. After `defer` it only sets a flag, so that no step
+is interrupted and the checkpoint that follows is consistent.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from imgexp_tui.training.errors import StopRequested
 
 
 class StopSignal:
-    """Whether SIGTERM or SIGINT has come.
+    """The request to stop, by SIGTERM or SIGINT.
 
     Attributes:
-        signum: the signal that came; None as long as none has.
+        signum: the signal that was received; None while there is none.
     """
 
     def __init__(self) -> None:
@@ -24,22 +24,22 @@ class StopSignal:
         self._deferred = False
 
     def install(self) -> None:
-        """Take the two signals over. Call it early: importing torch alone takes seconds."""
+        """Handle the two signals from now on. Call it early: importing torch alone takes seconds."""
         signal.signal(signal.SIGTERM, self._handle_signal)
         signal.signal(signal.SIGINT, self._handle_signal)
 
     def defer(self) -> None:
-        """From now on a signal waits for `raise_if_stopped`."""
+        """From now on a signal takes effect in `raise_if_stopped` only."""
         self._deferred = True
         self.raise_if_stopped()
 
     def raise_if_stopped(self) -> None:
-        """Raises Stopped where a signal has come."""
+        """Raise StopRequested if a signal was received."""
         if self.signum is not None:
             raise StopRequested(self.signum)
 
     def _handle_signal(self, signum: int, _frame: FrameType | None) -> None:
-        if self.signum is not None:  # a second one would tear what the first has begun
+        if self.signum is not None:  # a second one would interrupt the shutdown that the first one began
             return
         self.signum = signum
         if not self._deferred:

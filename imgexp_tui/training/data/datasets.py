@@ -1,4 +1,4 @@
-"""From the setting `data` to two sets of images: shapes, a named set, or the user's folder or zip."""
+"""Opens the data set that the setting `data` names: shapes, a torchvision set, or the user's folder or zip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from imgexp_tui.training.run_logger import RunLogger
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """Images for training, or for validation, with their classes as int64 [len(images)]."""
+    """The images for training or for validation, with their classes as int64 [len(images)]."""
 
     images: ImageSet
     labels: Tensor
@@ -35,7 +35,7 @@ class LabelledImages:
 
 @dataclass(frozen=True, slots=True)
 class TrainValidImages:
-    """Both sides. `classes` is empty where the images carry no labels."""
+    """The images for training and for validation. `classes` is empty if the images have no labels."""
 
     train: LabelledImages
     valid: LabelledImages
@@ -43,12 +43,12 @@ class TrainValidImages:
 
 
 def open_data(config: Config, logger: RunLogger, group: RankGroup = SINGLE_PROCESS) -> TrainValidImages:
-    """The images that `config.data` names, at `config.image_size`, read into memory where that is asked and fits.
+    """The images that `config.data` names, at `config.image_size`, in memory if the settings say so and they fit.
 
-    All processes of a run have the same: what is looked up or downloaded, the first one looks up for all.
+    All processes of a run get the same images: the first one lists the files, or downloads them, for all.
 
     Raises:
-        TrainingError: there is no such data, or not enough of it.
+        TrainingError: there are no such data, or too few images.
     """
     if config.data == "shapes":
         data = _open_shapes(config, logger, group)
@@ -56,14 +56,14 @@ def open_data(config: Config, logger: RunLogger, group: RankGroup = SINGLE_PROCE
         data = _open_torchvision(config, logger, group)
     else:
         data = _open_user_images(config, logger, group)
-    for side, what in ((data.train, "training"), (data.valid, "validation")):
-        if len(side) < 2:
-            raise TrainingError(f"data: {config.data} has {len(side)} readable {what} images; at least 2 are needed")
+    for images, what in ((data.train, "training"), (data.valid, "validation")):
+        if len(images) < 2:
+            raise TrainingError(f"data: {config.data} has {len(images)} readable {what} images; at least 2 are needed")
     return data
 
 
 def used_settings(config: Config) -> frozenset[str]:
-    """The names of the settings that decide which images there are and where they are kept."""
+    """The names of the settings that decide which images there are and whether they stay in memory."""
     names = {"data", "image_size", "train_samples", "valid_samples"}
     if config.data != "shapes":
         names.add("cache_images")
@@ -75,14 +75,14 @@ def used_settings(config: Config) -> frozenset[str]:
 def _open_shapes(config: Config, logger: RunLogger, group: RankGroup) -> TrainValidImages:
     array = group.run_first_rank_first(lambda: shape_set.load_shapes(logger))
     labels = torch.arange(len(array)) % len(shape_set.SHAPES)
-    sides = []
-    for first, last, most in (
+    splits = []
+    for first, last, limit in (
         (0, shape_set.TRAIN_COUNT, config.train_samples),
         (shape_set.TRAIN_COUNT, len(array), config.valid_samples),
     ):
-        chosen = first + torch.as_tensor(_subset_indices(last - first, most))
-        sides.append(LabelledImages(image_store.resize_images(array[chosen], config.image_size), labels[chosen]))
-    return TrainValidImages(sides[0], sides[1], list(shape_set.SHAPES))
+        chosen = first + torch.as_tensor(_subset_indices(last - first, limit))
+        splits.append(LabelledImages(image_store.resize_images(array[chosen], config.image_size), labels[chosen]))
+    return TrainValidImages(splits[0], splits[1], list(shape_set.SHAPES))
 
 
 def _open_torchvision(config: Config, logger: RunLogger, group: RankGroup) -> TrainValidImages:
@@ -115,13 +115,13 @@ def _open_user_images(config: Config, logger: RunLogger, group: RankGroup) -> Tr
         _labelled_images(
             image_store.images_from_files(files, s.names, s.labels, config.image_size),
             s.labels,
-            most,
+            limit,
             what,
             config,
             logger,
             group,
         )
-        for s, most, what in (
+        for s, limit, what in (
             (found.train, config.train_samples, "training"),
             (found.valid, config.valid_samples, "validation"),
         )
@@ -139,20 +139,20 @@ def _labelled_images(
     group: RankGroup,
 ) -> LabelledImages:
     chosen = _subset_indices(len(decoded), limit)
-    decoded, wanted = decoded.subset(chosen), torch.as_tensor(labels, dtype=torch.int64)[chosen]
+    decoded, chosen_labels = decoded.subset(chosen), torch.as_tensor(labels, dtype=torch.int64)[chosen]
     if not config.cache_images:
-        return LabelledImages(decoded, wanted)
+        return LabelledImages(decoded, chosen_labels)
     if not group.all_true(image_store.fits_in_memory(len(decoded) * group.size, decoded.side)):
         logger.log_warning(
             f"{len(decoded):,} {split_name} images do not fit in memory; each is read again at every visit"
         )
-        return LabelledImages(decoded, wanted)
-    array, kept = image_store.load_into_memory(decoded, split_name, logger, group)
-    return LabelledImages(array, wanted[kept])
+        return LabelledImages(decoded, chosen_labels)
+    array, readable = image_store.load_into_memory(decoded, split_name, logger, group)
+    return LabelledImages(array, chosen_labels[readable])
 
 
 def _subset_indices(count: int, limit: int) -> list[int]:
-    """Indices below `count`: all, or `limit` of them, the same for every seed so that versions stay comparable."""
+    """Indices below `count`: all, or `limit` of them, the same ones for every seed so that versions stay comparable."""
     if not 0 < limit < count:
         return list(range(count))
     return sorted(make_generator(0, RngPurpose.SUBSET).permutation(count)[:limit].tolist())

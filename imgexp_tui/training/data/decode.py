@@ -1,8 +1,8 @@
-"""From the bytes of an image file to a square of pixels.
+"""Decodes an image file into a square of pixels, and recognises image files by their first bytes.
 
-What a file is, its first bytes say: data sets come with wrong suffixes and with none. Pillow decodes, because it knows
-every format, lets other threads run meanwhile, and JPEG files are scaled while they are decoded (torchvision's decoders
-are deprecated since 0.29).
+Suffixes are not used: data sets come with wrong ones and without any. Pillow decodes, because it supports every
+format, releases the lock of the interpreter meanwhile, and scales JPEG files while it decodes them (torchvision's
+decoders are deprecated since 0.29).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as v2
 
 HEAD_SIZE = 16
-"""How many bytes `is_image` looks at."""
+"""How many bytes `is_image` needs."""
 _MAGIC_BYTES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
 _MAX_PIXELS = 200_000_000
 
 
 class UnreadableImage(Exception):
-    """The bytes are no image, or a damaged one."""
+    """The bytes are not an image, or the image is damaged."""
 
 
 def is_image(head: bytes) -> bool:
@@ -34,27 +34,27 @@ def decode_image(data: bytes, side: int) -> Tensor:
     """The middle square of an image, scaled, uint8 [3, side, side], red green blue.
 
     Raises:
-        Unreadable: the bytes are no image, damaged, or of more than 200 million pixels.
+        UnreadableImage: the bytes are not an image, are damaged, or have more than 200 million pixels.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise UnreadableImage(f"{image.width} x {image.height} pixels are too many")
-            # Still at least twice as large as needed, so that the scaling below decides how it looks.
+            # Still at least twice as large as needed, so that the scaling below determines the pixels.
             image.draft("RGB", (2 * side, 2 * side))
             return from_pil(image, side)
     except UnreadableImage:
         raise
-    # Pillow's own words have an address in memory, so that no two processes would say the same of one file.
+    # Pillow's message contains a memory address, so that it would differ between processes for the same file.
     except UnidentifiedImageError:
         raise UnreadableImage("its head is damaged") from None
-    # Pillow tells of damage by half a dozen kinds of exceptions, SyntaxError and struct.error among them.
+    # Pillow raises half a dozen kinds of exceptions for damaged files, among them SyntaxError and struct.error.
     except Exception as error:  # noqa: BLE001
         raise UnreadableImage(str(error) or type(error).__name__) from None
 
 
 def from_pil(image: Image.Image, side: int) -> Tensor:
-    """The middle square of a Pillow image (the first one of an animation), turned upright, uint8 [3, side, side]."""
+    """The middle square of a Pillow image (the first frame of an animation), upright, uint8 [3, side, side]."""
     upright = ImageOps.exif_transpose(image).convert("RGB")
     fitted = ImageOps.fit(upright, (side, side), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
@@ -62,7 +62,7 @@ def from_pil(image: Image.Image, side: int) -> Tensor:
 
 def resize_to_square(images: Tensor, side: int) -> Tensor:
     """The middle squares of uint8 [n, 3, height, width], scaled to `side` (bilinear, antialiased)."""
-    # torchvision scales the shorter side to a size given as one number.
+    # With one number, torchvision scales the shorter side to it.
     scaled = v2.resize(images, [side], antialias=True)
-    cut: Tensor = v2.center_crop(scaled, [side, side])
-    return cut
+    square: Tensor = v2.center_crop(scaled, [side, side])
+    return square

@@ -1,7 +1,7 @@
-"""Image files of a folder or a zip: which there are, and their bytes. Nothing is unpacked.
+"""Lists and reads the image files of a folder or a zip, without unpacking it.
 
-Both readers can be copied into worker processes: an open zip shares its file position with the process that
-forked, so each process opens its own.
+Both readers can be copied into worker processes. After a fork, an open zip would share its file position with the
+parent, so each process opens its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_FILE_SIZE = 512 << 20
 
 
 class FileSource(Protocol):
-    """Named files. Names are relative and have forward slashes. Reading raises Unreadable or OSError."""
+    """Files by name. Names are relative and use forward slashes. Reading raises UnreadableImage or OSError."""
 
     def names(self) -> Iterator[str]: ...
 
@@ -32,24 +32,24 @@ class FileSource(Protocol):
 
 
 class FolderSource:
-    """The files below a folder; links are followed, each folder is entered once."""
+    """The files below a folder. Links are followed; each folder is visited once."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def names(self) -> Iterator[str]:
-        seen: set[str] = set()
-        for folder, below, files in os.walk(self._root, followlinks=True):
+        visited: set[str] = set()
+        for folder, subfolders, files in os.walk(self._root, followlinks=True):
             real = os.path.realpath(folder)
-            if real in seen:
-                below.clear()
+            if real in visited:
+                subfolders.clear()
                 continue
-            seen.add(real)
+            visited.add(real)
             yield from (Path(folder, name).relative_to(self._root).as_posix() for name in files)
 
     def read_head(self, name: str) -> bytes:
         path = self._root / name
-        if not path.is_file():  # a named pipe would never answer
+        if not path.is_file():  # reading a named pipe would block for ever
             return b""
         with path.open("rb") as file:
             return file.read(HEAD_SIZE)
@@ -90,7 +90,7 @@ class ZipSource:
         try:
             with self._open_archive().open(name) as file:
                 yield file
-        # Damage, a password, an unknown compression, a member that is cut short.
+        # Damage, a password, an unknown compression, a truncated member.
         except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
             raise UnreadableImage(str(error)) from None
 
@@ -107,7 +107,7 @@ def open_files(path: Path) -> FileSource:
     """The files of a folder or a zip.
 
     Raises:
-        TrainingError: `path` is neither, or cannot be read.
+        TrainingError: `path` is neither of them, or cannot be read.
     """
     try:
         if path.is_dir():
@@ -120,14 +120,14 @@ def open_files(path: Path) -> FileSource:
 
 
 def find_image_names(files: FileSource, logger: RunLogger) -> list[str]:
-    """Those of `files` whose first bytes are an image's, sorted. Hidden files are left out."""
-    found = []
-    for seen, name in enumerate(files.names(), 1):
-        logger.log_progress("looking for images", seen, None, "files")
+    """The names of the image files, sorted, without hidden files. Images are recognised by their first bytes."""
+    image_names = []
+    for count, name in enumerate(files.names(), 1):
+        logger.log_progress("looking for images", count, None, "files")
         hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
         if not hidden and _has_image_header(files, name):
-            found.append(name)
-    return sorted(found)
+            image_names.append(name)
+    return sorted(image_names)
 
 
 def _has_image_header(files: FileSource, name: str) -> bool:

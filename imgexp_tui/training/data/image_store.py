@@ -1,7 +1,7 @@
-"""Images by index, all of one size: in memory, or decoded each time they are asked for.
+"""Stores images by index, all of one size: in memory, or decoded at each access.
 
-In memory they are one uint8 array, so that a whole batch is a single gather and an epoch is bound by the model,
-not by decoding.
+In memory they are one uint8 array, so that a batch takes one indexing operation and decoding does not limit the speed
+of an epoch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ImageSet(Protocol):
     def __len__(self) -> int: ...
 
     def pixels(self, indices: Sequence[int]) -> tuple[Tensor, list[str]]:
-        """uint8 [len(indices), 3, side, side], and a sentence for each image that could not be read."""
+        """The images, uint8 [len(indices), 3, side, side], and a sentence for each unreadable one."""
         ...
 
 
@@ -50,9 +50,9 @@ class ArrayImages:
 
 
 class LazyImages:
-    """Images that are read when they are asked for.
+    """Images that are read at each access.
 
-    For one that cannot be read the next one of the same class stands in: steps and samples stay as planned.
+    An unreadable image is replaced by the next one of the same class, so that steps and samples stay as planned.
     """
 
     def __init__(self, read: Callable[[int], Tensor], names: Sequence[str], labels: Sequence[int], side: int) -> None:
@@ -64,17 +64,17 @@ class LazyImages:
         return len(self._indices)
 
     def subset(self, indices: Sequence[int]) -> LazyImages:
-        """Those at `indices`, in that order."""
+        """The images at `indices`, in that order."""
         chosen = LazyImages(self._read, self._names, self._labels, self.side)
         chosen._indices = [self._indices[i] for i in indices]
         return chosen
 
     def pixels(self, indices: Sequence[int]) -> tuple[Tensor, list[str]]:
-        faults: list[str] = []
-        return torch.stack([self._image_or_substitute(int(i), faults) for i in indices]), faults
+        read_errors: list[str] = []
+        return torch.stack([self._image_or_substitute(int(i), read_errors) for i in indices]), read_errors
 
     def read_image(self, index: int) -> Tensor:
-        """uint8 [3, side, side]. Raises Unreadable, with a sentence that names the file."""
+        """One image, uint8 [3, side, side]. Raises UnreadableImage, with a sentence that names the file."""
         number = self._indices[index]
         try:
             return self._read(number)
@@ -90,13 +90,13 @@ class LazyImages:
                 continue
             try:
                 return self.read_image(j)
-            except UnreadableImage as fault:
-                read_errors.append(str(fault))
+            except UnreadableImage as error:
+                read_errors.append(str(error))
         return torch.zeros(3, self.side, self.side, dtype=torch.uint8)
 
 
 def images_from_files(files: FileSource, names: Sequence[str], labels: Sequence[int], side: int) -> LazyImages:
-    """The named image files."""
+    """The image files at `names`, decoded at each access."""
     return LazyImages(_FileReader(files, names, side), names, labels, side)
 
 
@@ -111,44 +111,44 @@ class _FileReader:
 
 
 def resize_images(array: Tensor, side: int) -> ArrayImages:
-    """Images in memory from uint8 [count, 3, height, width] of another size, a slice at a time."""
+    """Images in memory, scaled from uint8 [count, 3, height, width] in chunks."""
     if array.shape[-2:] == (side, side):
         return ArrayImages(array)
     return ArrayImages(torch.cat([resize_to_square(part, side) for part in torch.split(array, _CHUNK)]))
 
 
 def fits_in_memory(count: int, side: int) -> bool:
-    """Whether `count` images take at most half of the memory that is free."""
+    """Whether `count` images take at most half of the free memory."""
     return count * 3 * side * side <= _MAX_MEMORY_FRACTION * cpu_limits.free_memory()
 
 
 def load_into_memory(
     images: LazyImages, split_name: str, logger: RunLogger, group: RankGroup = SINGLE_PROCESS
 ) -> tuple[ArrayImages, list[int]]:
-    """Decode all of `images` once, with progress. Several processes share the work; each has all images then.
+    """Decode all of `images` once, with progress events. Several processes share the work; each gets all images.
 
     Returns:
         The images that can be read, and their indices in `images`. The others are reported, one warning each.
     """
     array = torch.empty(len(images), 3, images.side, images.side, dtype=torch.uint8)
-    kept: list[int] = []
+    readable: list[int] = []
 
     def load(index: int) -> Tensor | str:
         try:
             return images.read_image(index)
-        except UnreadableImage as fault:
-            return str(fault)
+        except UnreadableImage as error:
+            return str(error)
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for start in range(0, len(images), _CHUNK):
             numbers = range(start, min(start + _CHUNK, len(images)))
-            for index, found in zip(
+            for index, image in zip(
                 numbers, group.map_over_ranks(numbers, lambda own: list(pool.map(load, own))), strict=True
             ):
-                if isinstance(found, str):
-                    logger.log_warning(found)
+                if isinstance(image, str):
+                    logger.log_warning(image)
                 else:
-                    array[len(kept)] = found
-                    kept.append(index)
+                    array[len(readable)] = image
+                    readable.append(index)
             logger.log_progress(f"reading {split_name} images", numbers.stop, len(images), "images")
-    return ArrayImages(array[: len(kept)]), kept
+    return ArrayImages(array[: len(readable)]), readable

@@ -1,6 +1,6 @@
-"""Batches of an epoch, from any of their positions on, made here or by worker processes.
+"""Makes the batches of an epoch, from any batch on, in this process or in worker processes.
 
-A batch is asked for by (epoch, number), and everything random about it follows from these two and the seed. So the
+A batch is identified by (epoch, number), and all random choices in it follow from these two and the seed. So the
 number of workers changes the speed and nothing else.
 """
 
@@ -24,11 +24,15 @@ from imgexp_tui.training.rng import RngPurpose, make_generator
 
 
 class Batch(NamedTuple):
-    """Inputs uint8 [n, 3, side, side]; targets as the task has them; a sentence for each unreadable image.
+    """The images of one step, or the part of them that one of several processes gets.
 
-    Of several processes each has its part of a step's images. One that gets none has an image of another's, so that
-    it can take part in the step; that `is_padding` and counts nothing.
-    `rng_fingerprint` comes with the first one that a worker makes.
+    Attributes:
+        inputs: uint8 [n, 3, side, side].
+        targets: in the task's form.
+        read_errors: a sentence for each unreadable image.
+        is_padding: whether the image here belongs to another process and does not count: this process has no image of
+            its own, and must take part in the step all the same.
+        rng_fingerprint: set in the first batch that a worker makes.
     """
 
     inputs: Tensor
@@ -39,16 +43,16 @@ class Batch(NamedTuple):
 
     @property
     def image_count(self) -> int:
-        """How many images count."""
+        """How many of the images count."""
         return 0 if self.is_padding else len(self.targets)
 
 
 class Examples(Protocol):
-    """What a task makes of images."""
+    """The inputs and targets that a task makes from images."""
 
     @property
     def transforms(self) -> tuple[str, ...]:
-        """Names of what is done to the images at random."""
+        """The names of the random transforms of the images."""
         ...
 
     def __len__(self) -> int: ...
@@ -57,7 +61,7 @@ class Examples(Protocol):
 
 
 class _BatchSampler(Sampler[tuple[int, int]]):
-    """The batches to make next, as (epoch, number)."""
+    """Yields the batches to make next, as (epoch, number)."""
 
     def __init__(self, steps: int) -> None:
         self.steps, self.epoch, self.first_batch = steps, 0, 0
@@ -80,9 +84,9 @@ class _BatchDataset(Dataset[Batch]):
         self._started = False
 
     def __getitem__(self, batch_index: tuple[int, int]) -> Batch:
-        drawn = None if self._started else worker_rng_fingerprint()
+        fingerprint = None if self._started else worker_rng_fingerprint()
         self._started = True
-        return self._make_batch(batch_index)._replace(rng_fingerprint=drawn)
+        return self._make_batch(batch_index)._replace(rng_fingerprint=fingerprint)
 
     def _make_batch(self, batch_index: tuple[int, int]) -> Batch:
         epoch, number = batch_index
@@ -101,7 +105,7 @@ class _BatchDataset(Dataset[Batch]):
 
 
 class BatchLoader:
-    """Every example once an epoch; the last batch may be smaller, and nothing is dropped.
+    """Yields each example once an epoch; the last batch may be smaller, and nothing is dropped.
 
     Attributes:
         steps: batches in an epoch.
@@ -120,7 +124,7 @@ class BatchLoader:
     ) -> None:
         """
         Args:
-            rank_and_size: number of this process, and how many share each batch.
+            rank_and_size: the number of this process, from 0, and how many processes share each batch.
         """
         self._example_count, self._batch_size = len(examples), batch_size
         self.steps = -(-len(examples) // batch_size)
@@ -133,22 +137,22 @@ class BatchLoader:
             worker_init_fn=_init_worker,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
-            # The loader draws a seed for its workers; from torch's own stream that would change dropout.
+            # The loader draws a seed for its workers; from torch's global stream that would change dropout.
             generator=torch.Generator(),
         )
 
     def images_in_batch(self, number: int) -> int:
-        """How many images the batch of that number has, over all processes."""
+        """How many images batch `number` has, over all processes."""
         return min(self._batch_size, self._example_count - number * self._batch_size)
 
     def epoch_batches(self, epoch: int, first_batch: int = 0) -> Iterator[Batch]:
-        """The batches of `epoch_batches`, counted from 0, from number `first_batch` on."""
+        """The batches of `epoch` from number `first_batch` on; both are counted from 0."""
         self._sampler.epoch, self._sampler.first_batch = epoch, first_batch
         return iter(self._loader)
 
 
 def _init_worker(_number: int) -> None:
-    """In a worker: one thread, no life of its own, and it is the trainer that is asked to stop, not its workers."""
+    """Set up a worker: one thread, ends with the trainer, and ignores signals to stop, which the trainer handles."""
     signal_on_parent_exit(signal.SIGKILL)
     torch.set_num_threads(1)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -157,10 +161,10 @@ def _init_worker(_number: int) -> None:
 
 
 def _ignore_connection_errors(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say nothing of a trainer that hung up while it was handed a tensor: why it did is in the log already.
+    """Print nothing if the trainer closes the connection while it receives a tensor: the log has the reason already.
 
-    The thread that hands tensors over (multiprocessing.resource_sharer) gives all its errors to `sys.excepthook`; its
-    traceback would be the log's last word on why the run failed.
+    The thread that sends tensors (multiprocessing.resource_sharer) passes all its errors to `sys.excepthook`. Its
+    traceback would be the last lines of the log and hide the reason why the run failed.
     """
     if not isinstance(error, ConnectionError | EOFError):
         sys.__excepthook__(kind, error, trace)

@@ -1,7 +1,8 @@
-"""The patchwork task's examples: a square patch is pasted into an image; did it come from that same image?
+"""Augmentation and examples of the patchwork task: a square patch is pasted into an image, flipped or with noise.
 
-All that is random about an epoch is drawn at once, a row for each image, so that an example depends on the seed, the
-epoch and the image's index alone. Pasting then is two gathers for a whole batch.
+The target is whether the patch comes from the same image. All random choices of an epoch are drawn at once, a row for
+each image, so that an example depends on the seed, the epoch and the image's index only. A batch is then pasted with
+two indexing operations.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class PatchPlan:
         donor: index of the image that it comes from.
         source, target: its top and left corner where it is cut out and where it is pasted, [n, 2].
         flip_horizontal, flip_vertical, noise: whether the transform is applied.
-        noise_seed: of the noise.
+        noise_seed: seeds of the noise.
     """
 
     same: NDArray[np.bool_]
@@ -54,10 +55,10 @@ class PatchPlan:
 def plan_patches(
     count: int, positions: int, probabilities: TransformProbabilities, generator: np.random.Generator
 ) -> PatchPlan:
-    """Patches for `count` images, at least 2, whose corners have `positions` places in each direction."""
+    """Patches for `count` images, at least 2; their corners have `positions` possible values in each direction."""
     same = generator.permutation(count) % 2 == 0
     here = np.arange(count)
-    # Any image but this one: a step of 1 to count - 1 around the circle.
+    # Any image but this one: add 1 to count - 1, modulo count.
     another = (here + generator.integers(1, count, count)) % count
     return PatchPlan(
         same=same,
@@ -72,7 +73,7 @@ def plan_patches(
 
 
 class PatchworkExamples:
-    """Images with patches. In training they are fresh in every epoch; in validation the seed alone fixes them,
+    """Images with patches. In training the patches differ in every epoch; in validation they depend on the seed only,
     and no transform is applied."""
 
     def __init__(
@@ -89,33 +90,33 @@ class PatchworkExamples:
 
     @property
     def transforms(self) -> tuple[str, ...]:
-        """The patch's transforms that have a chance."""
-        chances = ("flip_horizontal", "flip_vertical", "noise")
-        return tuple(f"patch_{name}" for name in chances if getattr(self._probabilities, name) > 0)
+        """The transforms of the patch whose probability is not 0."""
+        names = ("flip_horizontal", "flip_vertical", "noise")
+        return tuple(f"patch_{name}" for name in names if getattr(self._probabilities, name) > 0)
 
     def batch(self, indices: Sequence[int], epoch: int) -> Batch:
-        """Inputs and targets [n, 1]: 1 where the patch is from the same image."""
-        drawn, chosen = self.epoch_plan(epoch), np.asarray(indices)
-        images, faults = self._images.pixels(chosen.tolist())
-        donors, other = images, ~drawn.same[chosen]
+        """Inputs, and targets [n, 1]: 1 if the patch is from the same image."""
+        plan, chosen = self.epoch_plan(epoch), np.asarray(indices)
+        images, read_errors = self._images.pixels(chosen.tolist())
+        donors, other = images, ~plan.same[chosen]
         if other.any():
             donors = images.clone()
-            donors[torch.from_numpy(other)], more = self._images.pixels(drawn.donor[chosen[other]].tolist())
-            faults += more
-        patches = _window_index(donors, drawn.source[chosen], self._patch_side)
-        pixels = self._transform(donors[patches], drawn, chosen)
-        images[_window_index(images, drawn.target[chosen], self._patch_side)] = pixels
-        return Batch(images, torch.from_numpy(drawn.same[chosen]).float().unsqueeze(1), faults)
+            donors[torch.from_numpy(other)], more = self._images.pixels(plan.donor[chosen[other]].tolist())
+            read_errors += more
+        patches = _window_index(donors, plan.source[chosen], self._patch_side)
+        pixels = self._transform(donors[patches], plan, chosen)
+        images[_window_index(images, plan.target[chosen], self._patch_side)] = pixels
+        return Batch(images, torch.from_numpy(plan.same[chosen]).float().unsqueeze(1), read_errors)
 
     def epoch_plan(self, epoch: int) -> PatchPlan:
         """The patches of `epoch`, counted from 0."""
         epoch = epoch if self._training else 0
         if self._cached_plan is None or self._cached_plan[0] != epoch:
             purpose = RngPurpose.TRAIN_PATCHES if self._training else RngPurpose.VALID_PATCHES
-            places = self._images.side - self._patch_side + 1
+            positions = self._images.side - self._patch_side + 1
             self._cached_plan = (
                 epoch,
-                plan_patches(len(self), places, self._probabilities, make_generator(self._seed, purpose, epoch)),
+                plan_patches(len(self), positions, self._probabilities, make_generator(self._seed, purpose, epoch)),
             )
         return self._cached_plan[1]
 
@@ -131,7 +132,7 @@ class PatchworkExamples:
 
 
 def _window_index(images: Tensor, corners: NDArray[np.int64], side: int) -> tuple[Tensor, ...]:
-    """An index into [n, 3, height, width] that means a `side` x `side` window of each image, at `corners` [n, 2]."""
+    """An index into [n, 3, height, width] for a `side` x `side` window of each image, at `corners` [n, 2]."""
     top, left = torch.from_numpy(corners).T
     along = torch.arange(side)
     return (

@@ -1,4 +1,4 @@
-"""Which images are for training, which for validation, and what their folders say of their class."""
+"""Splits image files into training and validation, and takes their classes from their folders."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import PurePosixPath
 
 _TRAIN_FOLDERS = ("train", "training")
 _VALID_FOLDERS = ("valid", "val", "validation", "test")
-"""Folder names of a ready split; the first one that is there counts."""
+"""Folder names of an existing split; the first one that is found is used."""
 
 _Paths = dict[str, list[str]]
-"""File name → its parts below the folders that say nothing."""
+"""File name → the parts of its path below the folders that all files share."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledFiles:
-    """One side of a split: file names, and for each the index of its class in `NamedSplit.classes`."""
+    """One half of a split: file names, and for each the index of its class in `FileSplit.classes`."""
 
     names: list[str]
     labels: list[int]
@@ -26,7 +26,7 @@ class LabelledFiles:
 
 @dataclass(frozen=True, slots=True)
 class FileSplit:
-    """Both sides. `classes` is empty, and every label 0, where images do not lie in sub-folders."""
+    """Both halves. `classes` is empty, and every label 0, if the images are not in sub-folders."""
 
     train: LabelledFiles
     valid: LabelledFiles
@@ -34,11 +34,11 @@ class FileSplit:
 
 
 def split_files(names: Sequence[str], valid_fraction: float) -> FileSplit:
-    """Two sides of `names`, paths such as `set/train/cat/1.jpg`; at least two are needed.
+    """Split `names`, paths such as `set/train/cat/1.jpg`, into two halves; at least two names are needed.
 
-    Folders that all names share are passed over. A split that is there already (`train` beside `valid`, `val`,
-    `validation` or `test`) is kept. Without one, the hash of a name decides its side, so that adding images
-    later moves none of the others. The first folder below is the class.
+    Folders that all names share are ignored. An existing split (`train` and one of `valid`, `val`, `validation` or
+    `test`) is used. Without one, the hash of a name decides its half, so that adding images later does not move any
+    other. The next folder is the class.
     """
     folders = [PurePosixPath("/", name).parent for name in names]
     shared = len(PurePosixPath(os.path.commonpath(folders)).parts) - 1
@@ -54,20 +54,20 @@ def _existing_split(paths: _Paths) -> tuple[_Paths, _Paths] | None:
     train, valid = (next((f for f in known if f in folders), None) for known in (_TRAIN_FOLDERS, _VALID_FOLDERS))
     if not (train and valid):
         return None
-    below = [{n: p[1:] for n, p in paths.items() if len(p) > 1 and p[0].lower() == side} for side in (train, valid)]
-    return below[0], below[1]
+    halves = [{n: p[1:] for n, p in paths.items() if len(p) > 1 and p[0].lower() == side} for side in (train, valid)]
+    return halves[0], halves[1]
 
 
 def _split_by_hash(paths: _Paths, valid_fraction: float) -> tuple[_Paths, _Paths]:
-    place = {name: _hash_fraction(name) for name in paths}
-    first, *_, last = sorted(paths, key=place.__getitem__)
-    held = {name for name in paths if place[name] < valid_fraction}
-    held = (held | {first}) - {last}  # a tiny set has both sides too
-    return {n: p for n, p in paths.items() if n not in held}, {n: p for n, p in paths.items() if n in held}
+    fractions = {name: _hash_fraction(name) for name in paths}
+    first, *_, last = sorted(paths, key=fractions.__getitem__)
+    valid = {name for name in paths if fractions[name] < valid_fraction}
+    valid = (valid | {first}) - {last}  # so that a tiny set has both halves too
+    return {n: p for n, p in paths.items() if n not in valid}, {n: p for n, p in paths.items() if n in valid}
 
 
 def _hash_fraction(name: str) -> float:
-    """A number in [0, 1) that only `name` decides."""
+    """A number in [0, 1) that depends on `name` only."""
     return int.from_bytes(hashlib.blake2b(os.fsencode(name), digest_size=7).digest()) / (1 << 56)
 
 

@@ -1,9 +1,9 @@
-"""`load_shapes`: ten textured shapes on textured ground, generated. The data set that needs no download.
+"""Generates `shapes`, the data set that needs no download: ten textured shapes on textured ground.
 
-Every image has two textures (stripes, checks, spots or clouds) in colours of its own, light from one side and
-grain, so that two patches of one image resemble each other as in a photograph. A shape is where its signed distance
-is negative; the formulas follow Inigo Quilez, "2D distance functions" (iquilezles.org/articles/distfunctions2d).
-Class `i % 10` is image i's, so that one array is the whole set.
+Every image has two textures (stripes, checks, spots or clouds) in its own colours, light from one side, and grain, so
+that two patches of one image resemble each other as in a photograph. The inside of a shape is where its signed
+distance is negative; the formulas follow Inigo Quilez, "2D distance functions"
+(iquilezles.org/articles/distfunctions2d). Image i has class `i % 10`, so that one array is the whole set.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IMAGE_SIDE = 96
 TRAIN_COUNT, VALID_COUNT = 2000, 500
 _SEED = 20190512
 _REVISION = 1
-"""Part of the file's name: raise it when the pictures change."""
+"""Part of the cache file's name: increase it when the images change."""
 _CHUNK = 100
 
 
@@ -67,7 +67,7 @@ def _crescent(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _heart(x: Tensor, y: Tensor) -> Tensor:
-    # The sextic (x² + y² - 1)³ = x² y³, by its sign alone.
+    # The sign of the sextic (x² + y² - 1)³ - x² y³.
     x, y = x * 1.2, 1.2 * y + 0.1
     return torch.sign((x * x + y * y - 1) ** 3 - x * x * y**3) * 0.1
 
@@ -93,14 +93,14 @@ SHAPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def load_shapes(logger: RunLogger) -> Tensor:
     """The whole set, uint8 [2500, 3, 96, 96]; image i shows shape `i % 10`; the last 500 are for validation.
 
-    Made once and kept in the cache folder; a run that cannot keep it makes it again.
+    It is generated once and stored in the cache folder; a run that cannot write there generates it again.
     """
     path = cache_home() / "shapes" / f"shapes-{_REVISION}.npy"
-    found = _read_cache(path)
-    if found is None:
-        found = generate_shapes(TRAIN_COUNT + VALID_COUNT, IMAGE_SIDE, logger)
-        _write_cache(path, found, logger)
-    return found
+    images = _read_cache(path)
+    if images is None:
+        images = generate_shapes(TRAIN_COUNT + VALID_COUNT, IMAGE_SIDE, logger)
+        _write_cache(path, images, logger)
+    return images
 
 
 def _read_cache(path: Path) -> Tensor | None:
@@ -126,24 +126,24 @@ def _write_cache(path: Path, images: Tensor, logger: RunLogger) -> None:
 
 def generate_shapes(count: int, side: int, logger: RunLogger) -> Tensor:
     """The first `count` images, uint8 [count, 3, side, side]; the same on every call."""
-    made = []
+    chunks = []
     for start in range(0, count, _CHUNK):
         numbers = torch.arange(start, min(start + _CHUNK, count))
         random = torch.Generator().manual_seed(_SEED + start)
-        made.append(_draw_images(numbers % len(SHAPES), side, random))
+        chunks.append(_draw_images(numbers % len(SHAPES), side, random))
         logger.log_progress("making the shapes", int(numbers[-1]) + 1, count, "images")
-    return torch.cat(made)
+    return torch.cat(chunks)
 
 
 def _draw_images(classes: Tensor, side: int, random: torch.Generator) -> Tensor:
-    """One picture of each class in `classes`, uint8 [n, 3, side, side]."""
+    """An image of each class in `classes`, uint8 [n, 3, side, side]."""
     n = len(classes)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(n, *shape, generator=random)
 
     y, x = torch.meshgrid(torch.linspace(-1, 1, side), torch.linspace(-1, 1, side), indexing="ij")
-    # An average colour that both textures share keeps shape and ground of one picture related.
+    # Both textures share an average colour, so that shape and ground of one image are related.
     tone = uniform(0.2, 0.8, 3, 1, 1)
     ground = _texture(x, y, tone, uniform, random)
     figure = _texture(x, y, tone + uniform(-0.35, 0.35, 3, 1, 1), uniform, random)
@@ -155,7 +155,7 @@ def _draw_images(classes: Tensor, side: int, random: torch.Generator) -> Tensor:
 
 
 def _masks(classes: Tensor, x: Tensor, y: Tensor, uniform: Callable[..., Tensor]) -> Tensor:
-    """How far each pixel lies inside its picture's shape, 0 to 1, [n, 1, side, side]."""
+    """How much of each pixel is inside of its image's shape, 0 to 1, [n, 1, side, side]."""
     angle, size = uniform(-0.5, 0.5, 1, 1), uniform(0.4, 0.75, 1, 1)
     dx, dy = x - uniform(-0.3, 0.3, 1, 1), y - uniform(-0.3, 0.3, 1, 1)
     turned_x = (dx * torch.cos(angle) + dy * torch.sin(angle)) / size
@@ -170,7 +170,7 @@ def _masks(classes: Tensor, x: Tensor, y: Tensor, uniform: Callable[..., Tensor]
 
 
 def _texture(x: Tensor, y: Tensor, tone: Tensor, uniform: Callable[..., Tensor], random: torch.Generator) -> Tensor:
-    """A two-coloured pattern around the colour `tone` [n, 3, 1, 1] for each picture, [n, 3, side, side]."""
+    """A two-coloured pattern around the colour `tone` [n, 3, 1, 1] for each image, [n, 3, side, side]."""
     n, side = len(tone), x.shape[-1]
     angle, pitch = uniform(0, math.pi, 1, 1), uniform(6, 30, 1, 1)
     along = torch.sin(pitch * (x * torch.cos(angle) + y * torch.sin(angle)) + uniform(0, 6.3, 1, 1))

@@ -1,7 +1,7 @@
-"""torchvision's data sets by name, downloaded once into the cache folder.
+"""Opens torchvision's data sets by name, and downloads each of them once into the cache folder.
 
-A download goes to a folder of its own that is renamed when it is whole, so that neither a lost network nor two
-runs that start at once leave half a set behind.
+A download goes to a temporary folder that is renamed when it is complete, so that neither a lost connection nor two
+runs that start at once leave an incomplete set behind.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from imgexp_tui.training.errors import TrainingError
 from imgexp_tui.training.run_logger import RunLogger
 
 _SERVER_TIMEOUT = 30.0
-"""Seconds without an answer after which a server counts as out of reach."""
+"""Seconds without an answer after which a download fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class TorchvisionSet:
-    """A class of `torchvision.datasets`, and what tells its two sides apart."""
+    """A class of `torchvision.datasets`, and its arguments for training and for validation."""
 
     class_name: str
     train: dict[str, Any] = field(default_factory=lambda: {"train": True})
@@ -55,7 +55,7 @@ TORCHVISION_SETS: dict[str, TorchvisionSet] = {
 
 @dataclass(frozen=True, slots=True)
 class OpenedTorchvisionSet:
-    """A named set that is there."""
+    """A set that is in the cache folder, with the class index of each image."""
 
     train: LazyImages
     train_labels: list[int]
@@ -65,13 +65,13 @@ class OpenedTorchvisionSet:
 
 
 def open_torchvision_set(name: str, side: int, logger: RunLogger) -> OpenedTorchvisionSet:
-    """Both sides of a named set, downloaded where the cache folder does not hold it yet.
+    """The training and validation images of a set, downloaded if it is not in the cache folder yet.
 
     Raises:
         TrainingError: it is not in the cache and cannot be downloaded.
     """
     chosen = TORCHVISION_SETS[name]
-    kind = getattr(datasets, chosen.class_name)
+    dataset_class = getattr(datasets, chosen.class_name)
     more: dict[str, Any] = {}
     folder = name
     if chosen.class_name == "Imagenette":
@@ -79,9 +79,9 @@ def open_torchvision_set(name: str, side: int, logger: RunLogger) -> OpenedTorch
         folder = f"{name}-{more['size']}"
     root = cache_home() / "datasets" / folder
     if not root.is_dir():
-        _download(name, kind, (chosen.train | more, chosen.valid | more), root, logger)
+        _download(name, dataset_class, (chosen.train | more, chosen.valid | more), root, logger)
     try:
-        train, valid = (kind(root, **(which | more)) for which in (chosen.train, chosen.valid))
+        train, valid = (dataset_class(root, **(which | more)) for which in (chosen.train, chosen.valid))
     except (RuntimeError, OSError) as error:
         raise TrainingError(
             f"data: {name} in {root} is damaged ({error}); remove that folder to load it anew"
@@ -122,7 +122,7 @@ def _download(
 
 @contextlib.contextmanager
 def _download_progress(name: str, logger: RunLogger) -> Iterator[None]:
-    """torchvision's progress bar as progress events: it has no other hook."""
+    """Turn torchvision's progress bar into progress events while this lasts: torchvision has no other hook."""
 
     class TorchvisionProgressBar:
         def __init__(self, *_args: Any, total: int | None = None, **_more: Any) -> None:
@@ -154,8 +154,8 @@ def _labels(dataset: Any) -> list[int]:
 
 
 def _class_names(dataset: Any, labels: list[int]) -> list[str]:
-    found = getattr(dataset, "classes", None) or [str(i) for i in range(max(labels) + 1)]
-    return [c if isinstance(c, str) else c[0] for c in found]
+    names = getattr(dataset, "classes", None) or [str(i) for i in range(max(labels) + 1)]
+    return [name if isinstance(name, str) else name[0] for name in names]
 
 
 def _lazy_images(dataset: Any, labels: list[int], name: str, side: int) -> LazyImages:
@@ -163,7 +163,7 @@ def _lazy_images(dataset: Any, labels: list[int], name: str, side: int) -> LazyI
 
 
 class _DatasetImageReader:
-    """A function of an index that can be sent to a worker process."""
+    """Reads the image at an index; can be sent to a worker process."""
 
     def __init__(self, dataset: Any, side: int) -> None:
         self._dataset, self._side = dataset, side
@@ -171,5 +171,5 @@ class _DatasetImageReader:
     def __call__(self, index: int) -> Tensor:
         try:
             return from_pil(self._dataset[index][0], self._side)
-        except Exception as error:  # noqa: BLE001  # Pillow tells of damage by many kinds of exceptions
+        except Exception as error:  # noqa: BLE001  # Pillow raises many kinds for damage
             raise UnreadableImage(str(error) or type(error).__name__) from None

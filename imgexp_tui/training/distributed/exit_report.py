@@ -1,7 +1,7 @@
-"""What ends one of several processes, told to their parent in the file that torchrun names.
+"""Writes why one of several processes ended, into the file that torchrun names, for their parent to read.
 
-Only the parent knows which of them failed first, so that the log says it once and the others' words, which follow from
-it, are not heard.
+Only the parent knows which process failed first. So the log has that one's message, and not those of the processes
+that failed as a consequence.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ def is_torchrun_child() -> bool:
 
 
 def write_exit_report(text: str, *, peer_lost: bool = False) -> bool:
-    """Leave `text` for the parent; False where there is none to read it, or no room.
+    """Write `text` for the parent. Returns False if there is no parent to read it, or it cannot be written.
 
     Args:
-        peer_lost: it was another process that failed.
+        peer_lost: whether another process failed first.
     """
     if not is_torchrun_child():
         return False
     path = Path(os.environ[_ERROR_FILE_VARIABLE])
-    # The form is torch.distributed.elastic's own; it wants seconds as a text.
+    # The format of torch.distributed.elastic, with the seconds as a string.
     message = {"message": text, "extraInfo": {"timestamp": str(int(time.time()))}}
     try:
         temporary = path.with_suffix(".new")
@@ -44,6 +44,6 @@ def write_exit_report(text: str, *, peer_lost: bool = False) -> bool:
 
 
 def signal_on_parent_exit(signum: signal.Signals) -> None:
-    """Have `signum` sent to this process when its parent ends (man 2 prctl, PR_SET_PDEATHSIG)."""
+    """Let the kernel send `signum` to this process when its parent ends (man 2 prctl, PR_SET_PDEATHSIG)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)

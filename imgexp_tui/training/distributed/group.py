@@ -1,9 +1,9 @@
-"""Several processes of one run: what they decide and add up together. In a run of one process nothing here talks.
+"""Communication between the processes of one run. In a run with one process nothing here communicates.
 
 `torchrun` starts the processes (ranks); `ranks` is their parent. Every rank has the same model, settings and seed, and
-takes its part of each step's images. What only one can do (write files, download) the first one does; whatever could
-turn out differently on two ranks, such as whether the run was asked to stop, is exchanged before it is acted upon:
-ranks that go different ways wait for each other for ever.
+takes its part of each step's images. The first rank does what only one may do (write files, download). Whatever could
+differ between ranks, such as whether the run was asked to stop, is exchanged before any of them acts on it: ranks that
+take different branches would wait for each other for ever.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from imgexp_tui.training.shutdown import StopSignal
 _T = TypeVar("_T")
 
 _RANK_TIMEOUT = timedelta(days=7)
-"""How long a rank waits for the others. One that has ended is noticed at once; one that downloads takes its time."""
+"""How long a rank waits for the others: one may take long to download. One that has ended is noticed at once."""
 _POLL_INTERVAL = 0.05
 _COLLECTIVE_ERROR_WORDS = ("gloo", "nccl", "processgroup", "connection closed", "connection reset")
-"""Words in torch's messages, one of which is there when the ranks could not talk to each other."""
+"""Words in torch's messages; one of them is present when communication between ranks failed."""
 
 
 class RankGroup:
     """The processes of this run.
 
     Attributes:
-        rank: the number of this one, from 0.
-        size: how many there are.
+        rank: the number of this process, from 0.
+        size: how many processes there are.
     """
 
     def __init__(self, stop: StopSignal | None = None, rank: int = 0, size: int = 1) -> None:
@@ -52,10 +52,10 @@ class RankGroup:
 
     @classmethod
     def join(cls, stop: StopSignal) -> RankGroup:
-        """The group that torchrun's variables name, once all of its processes are there; else this process alone.
+        """The group that torchrun's variables describe, once all its processes are there; else this process alone.
 
         Raises:
-            PeerLost: one of them has ended before.
+            PeerLost: one of the processes has ended.
         """
         if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "TORCHELASTIC_RUN_ID" not in os.environ:
             return cls(stop)
@@ -64,12 +64,12 @@ class RankGroup:
             _wait_for_ranks(store, rank, size, stop)
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_RANK_TIMEOUT)
-        found = cls(stop, rank, size)
-        found._claimed_messages = PrefixStore("said", store)
-        return found
+        group = cls(stop, rank, size)
+        group._claimed_messages = PrefixStore("said", store)
+        return group
 
     def leave(self) -> None:
-        """Tell torch that this process needs the others no more."""
+        """End the communication with the other processes."""
         if self.size > 1:
             dist.destroy_process_group()
 
@@ -79,7 +79,7 @@ class RankGroup:
         return self.rank == 0
 
     def exchange(self, values: Sequence[float] = ()) -> list[list[float]]:
-        """What each rank gave, in their order. All must give as many, and learn whether any was asked to stop."""
+        """The values of each rank, in their order. All must pass equally many; all learn whether any has to stop."""
         if self.size == 1:
             return [list(values)]
         own = torch.tensor([self._stop.signum or 0, *values], dtype=torch.float64)
@@ -91,14 +91,14 @@ class RankGroup:
         return [row[1:] for row in rows]
 
     def raise_if_stopped(self) -> None:
-        """Raises Stopped on all ranks where, at the last exchange, any of them had been asked to stop."""
+        """Raise StopRequested on all ranks if any of them had been asked to stop at the last exchange."""
         if self.size == 1:
             self._stop.raise_if_stopped()
         elif self._agreed_signum is not None:
             raise StopRequested(self._agreed_signum)
 
     def all_true(self, condition: bool) -> bool:
-        """Whether it holds on every rank."""
+        """Whether `condition` is true on every rank."""
         return all(row[0] for row in self.exchange([condition]))
 
     def gather(self, value: _T) -> list[_T]:
@@ -110,7 +110,7 @@ class RankGroup:
         return found
 
     def broadcast_from_first(self, make: Callable[[], _T]) -> _T:
-        """What `make` gives on the first rank; the others wait for it."""
+        """The result of `make` on the first rank; the others wait for it."""
         if self.size == 1:
             return make()
         found: list[Any] = [make() if self.is_main_process else None]
@@ -120,37 +120,37 @@ class RankGroup:
         return value
 
     def run_first_rank_first(self, make: Callable[[], _T]) -> _T:
-        """What `make` gives here, the first rank before the others: what it keeps on disk is made once."""
+        """The result of `make`, which runs on the first rank before the others, so that files are made once."""
         if self.is_main_process:
-            made = make()
+            result = make()
             self.exchange()
-            return made
+            return result
         self.exchange()
         return make()
 
     def map_over_ranks(self, numbers: Sequence[int], make: Callable[[Sequence[int]], list[_T]]) -> list[_T]:
-        """What `make` gives for `numbers`, one each; every rank does its part, and all get the whole."""
+        """The results of `make` for `numbers`, one each. Every rank does its part, and all get all results."""
         found: list[Any] = [None] * len(numbers)
         for rank, part in enumerate(self.gather(make(numbers[self.rank :: self.size]))):
             found[rank :: self.size] = part
         return found
 
     def claim_message(self, message: str) -> bool:
-        """Whether no other rank has asked this of the same sentence."""
+        """Whether this rank is the first one to claim this message, and so has to write it."""
         if self._claimed_messages is None:
             return True
         try:
             return bool(self._claimed_messages.add(message, 1) == 1)
-        except RuntimeError:  # the parent, which holds the store, is gone: better twice than never
+        except RuntimeError:  # the parent, which holds the store, is gone; twice is better than never
             return True
 
     def wrap_data_parallel(self, model: nn.Module, image: Tensor) -> nn.Module:
-        """`model` so that every rank gets the mean of all ranks' gradients; the first rank's weights count.
+        """`model`, wrapped so that all ranks start with the first one's weights and get the mean of all gradients.
 
-        To be called again when parameters are frozen or thawed.
+        Call it again when parameters are frozen or unfrozen.
 
         Args:
-            image: a batch that the model takes.
+            image: a batch of one image, to find parameters that the outputs do not depend on.
         """
         if self.size == 1:
             return model
@@ -158,14 +158,14 @@ class RankGroup:
             return DistributedDataParallel(model, find_unused_parameters=_has_unused_parameters(model, image))
 
     def broadcast_buffers(self, model: nn.Module) -> None:
-        """Give every rank the first one's BatchNorm statistics."""
+        """Give every rank the BatchNorm statistics of the first one."""
         if self.size > 1:
             with _convert_peer_errors():
                 for buffer in model.buffers():
                     dist.broadcast(buffer, src=0)
 
     def seed_per_rank(self, seed: int, step: int = 0) -> None:
-        """Give every rank but the first random numbers of its own, for dropout."""
+        """Seed every rank but the first differently, for dropout."""
         if self.rank:
             number = int(np.random.SeedSequence([seed, self.rank, step]).generate_state(1)[0])
             torch.manual_seed(number)
@@ -174,18 +174,18 @@ class RankGroup:
 
 
 SINGLE_PROCESS = RankGroup()
-"""Of a process that nobody asks to stop."""
+"""The group of a run with one process and no request to stop; the default of whatever takes a group."""
 
 
 def is_peer_lost(error: RuntimeError) -> bool:
     """Whether torch failed because another rank was not there, as it does in the middle of a backward pass."""
-    told = str(error).lower()
-    return isinstance(error, dist.DistError) or any(word in told for word in _COLLECTIVE_ERROR_WORDS)
+    message = str(error).lower()
+    return isinstance(error, dist.DistError) or any(word in message for word in _COLLECTIVE_ERROR_WORDS)
 
 
 @contextmanager
 def _convert_peer_errors() -> Iterator[None]:
-    """What torch says of ranks that are gone, as PeerLost."""
+    """Turn torch's errors about ranks that have ended into PeerLost."""
     try:
         yield
     except RuntimeError as error:
@@ -193,7 +193,7 @@ def _convert_peer_errors() -> Iterator[None]:
 
 
 def _wait_for_ranks(store: Store, rank: int, size: int, stop: StopSignal) -> None:
-    """Wait for all ranks in Python, where a signal is heard; torch's own waiting hears none."""
+    """Wait for all ranks in Python, where signals are handled; torch's own waiting does not handle them."""
     store.set(f"here/{rank}", "")
     while not store.check([f"here/{other}" for other in range(size)]):
         stop.raise_if_stopped()
@@ -201,10 +201,10 @@ def _wait_for_ranks(store: Store, rank: int, size: int, stop: StopSignal) -> Non
 
 
 def _has_unused_parameters(model: nn.Module, image: Tensor) -> bool:
-    """Whether some of the parameters that learn have no part in the outputs; torch must be told, and asks a price."""
+    """Whether the outputs do not depend on some trained parameters. torch has to know, and is slower then."""
     model.eval()
     model.forward(image).float().sum().backward()
-    learning = [p for p in model.parameters() if p.requires_grad]
-    unused = any(p.grad is None for p in learning)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    unused = any(p.grad is None for p in trained)
     model.zero_grad(set_to_none=True)
     return unused

@@ -1,4 +1,4 @@
-"""Encoders by name: timm's, `small_conv`, or a class of the user's. All give features that are not pooled yet."""
+"""Builds the encoder that the settings name: timm's, `small_conv` or the user's class. None of them pools."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Encoder:
     """An encoder that is ready to run.
 
     Attributes:
-        name: what really runs, which may be a stand-in for what the settings name.
+        name: the encoder that really runs, which may be a stand-in for the one in the settings.
         module: normalised images [n, 3, side, side] to maps [n, c, h, w], tokens [n, t, c] or vectors [n, c].
-        mean, std: how it wants its images normalised, pixel range 0 to 1.
-        origin: where its weights come from, for people.
+        mean, std: the normalisation of its images, pixel range 0 to 1.
+        origin: where its weights come from, in words.
     """
 
     name: str
@@ -66,7 +66,7 @@ def used_settings(config: Config, built: str) -> frozenset[str]:
 
 
 def rebuild_saved_encoder(saved: dict[str, str], config: Config) -> Encoder:
-    """The encoder that a checkpoint was made with; its weights are still to be loaded from there.
+    """The encoder that a checkpoint was made with; its weights must be loaded from there afterwards.
 
     Args:
         saved: `name` and `origin` of that encoder.
@@ -91,7 +91,7 @@ def untrained_encoder(name: str, image_size: int) -> Encoder:
 
     _check_name(name)
     cfg = timm.get_pretrained_cfg(name)
-    # Vision transformers and their like are built for one size of image.
+    # Vision transformers and similar models are built for one image size.
     size = {"img_size": image_size} if cfg is not None and cfg.fixed_input_size else {}
     return _timm_encoder(name, timm.create_model(name, num_classes=0, global_pool="", **size), "random weights")
 
@@ -105,8 +105,12 @@ def _check_name(name: str) -> None:
     import timm
 
     if not timm.is_model(name):
-        near = closest_name(name, ["small_conv", *timm.list_models()])
-        hint = f"did you mean {near}?" if near else "take a timm name, small_conv, or your own as package.module:Name"
+        closest = closest_name(name, ["small_conv", *timm.list_models()])
+        hint = (
+            f"did you mean {closest}?"
+            if closest
+            else "take a timm name, small_conv, or your own as package.module:Name"
+        )
         raise TrainingError(f"encoder: {name} is unknown; {hint}")
 
 
@@ -125,7 +129,7 @@ def _encoder_from_weights_file(config: Config) -> Encoder:
 def _user_encoder(name: str) -> nn.Module:
     """An instance of `package.module:Name`, from the lab's folder (the current one) or an installed package."""
     module_name, _, attribute = name.partition(":")
-    # Last, so that a file of the lab never takes the place of a library's module of the same name.
+    # At the end, so that a file of the lab never hides a library's module of the same name.
     if os.getcwd() not in sys.path:  # noqa: PTH109
         sys.path.append(os.getcwd())  # noqa: PTH109
     try:

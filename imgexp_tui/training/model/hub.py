@@ -1,7 +1,7 @@
-"""Whether the hub of pretrained weights can be reached, found out in seconds and before anybody waits for it.
+"""Checks within seconds whether the hub of pretrained weights can be reached, and downloads weights from it.
 
-Without a network huggingface_hub retries for the better part of a minute, and it reads HF_HUB_OFFLINE once, when it is
-imported (timm imports it). So the question is asked first. What the hub's cache holds loads in either case.
+Without a network huggingface_hub retries for most of a minute, and it reads HF_HUB_OFFLINE only once, when it is
+imported (timm imports it). So this check comes first. Weights in the hub's cache can be loaded in either case.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ def endpoint() -> str:
 
 
 def check_reachable() -> bool:
-    """Whether the hub answers. Where it does not, huggingface_hub is told not to try. Call before importing timm."""
+    """Whether the hub answers. If it does not, huggingface_hub is set offline. Call it before importing timm."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return False
     reached: list[bool] = []
-    # A name server that is out of reach can take half a minute, and no timeout reaches it: hence the thread.
-    asking = threading.Thread(target=lambda: reached.append(_is_reachable()), daemon=True)
-    asking.start()
-    asking.join(_TIMEOUT)
+    # An unreachable name server can take half a minute, and no timeout applies to it: hence the thread.
+    request_thread = threading.Thread(target=lambda: reached.append(_is_reachable()), daemon=True)
+    request_thread.start()
+    request_thread.join(_TIMEOUT)
     if not any(reached):
         os.environ["HF_HUB_OFFLINE"] = "1"
     return any(reached)
@@ -45,7 +45,7 @@ def _is_reachable() -> bool:
         with urllib.request.urlopen(request, timeout=_TIMEOUT):
             return True
     except urllib.error.HTTPError as error:
-        # A mirror may know no start page; a proxy that refuses is no hub.
+        # A mirror may have no start page; an error of a proxy does not mean that the hub is there.
         return error.code in (404, 405)
     except (OSError, ValueError):
         return False
@@ -60,10 +60,10 @@ def is_cached(repository: str, filename: str | None) -> bool:
 
 
 def download_weights(repository: str, filename: str | None, logger: RunLogger) -> None:
-    """Bring the weights of `repository` into the hub's cache, with progress events.
+    """Download the weights of `repository` into the hub's cache, with progress events.
 
     Raises:
-        Exception: of many kinds; the download failed.
+        Exception: the download failed; the hub's client raises many kinds.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
@@ -82,20 +82,20 @@ def download_weights(repository: str, filename: str | None, logger: RunLogger) -
 
 
 def _progress_bar_class(repository: str, logger: RunLogger) -> type[Any]:
-    """A progress bar that tells `logger`, silently."""
+    """A progress bar class that logs progress events and prints nothing."""
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     class HubProgressBar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **more: Any) -> None:
-            more.pop("name", None)  # huggingface_hub's own extra
+            more.pop("name", None)  # an extra argument of huggingface_hub
             super().__init__(*args, **(more | {"disable": False, "file": _NULL_STREAM}))
 
         def update(self, amount: float | None = 1) -> Any:
-            shown = super().update(amount)
+            displayed = super().update(amount)
             logger.log_progress(
                 f"downloading {repository}", int(self.n), int(self.total) if self.total else None, "bytes"
             )
-            return shown
+            return displayed
 
     return HubProgressBar
 

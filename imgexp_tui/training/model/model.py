@@ -1,4 +1,4 @@
-"""The whole model: normalisation, encoder, pooling, head."""
+"""Builds the model: normalisation, encoder, pooling, head."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HIDDEN_FEATURES = 512
 
 
 class Pool(nn.Module):
-    """Average and maximum over all places, side by side (fastai's concat pooling), then normalised where asked.
+    """Concatenates the average and the maximum over all positions (fastai's concat pooling), optionally normalised.
 
-    Features: maps [n, c, h, w] (or [n, h, w, c]), or tokens [n, t, c], to [n, 2c]. Vectors [n, c] pass.
+    Takes maps [n, c, h, w] (or [n, h, w, c]) or tokens [n, t, c], and returns [n, 2c]. Vectors [n, c] stay unpooled.
     """
 
     def __init__(self, features: int, channels_at_end: bool, normalise: bool) -> None:
@@ -28,14 +28,14 @@ class Pool(nn.Module):
         if features.ndim > 2:
             if features.ndim == 4 and not self._channels_at_end:
                 features = features.flatten(2).transpose(1, 2)
-            places = features.flatten(1, -2)
-            features = torch.cat([places.mean(1), places.amax(1)], dim=1)
+            positions = features.flatten(1, -2)
+            features = torch.cat([positions.mean(1), positions.amax(1)], dim=1)
         pooled: Tensor = self.norm(features)
         return pooled
 
 
 def linear_head(features: int, outputs: int, dropout: float) -> nn.Sequential:
-    """One linear layer."""
+    """A linear layer after dropout."""
     return nn.Sequential(nn.Dropout(dropout), nn.Linear(features, outputs))
 
 
@@ -62,7 +62,7 @@ class ImageModel(nn.Module):
         self.encoder = encoder.module
         self.pool = pool
         self.head = head
-        # In pixels of 0 to 255, and part of the state: a checkpoint is whole without the encoder's configuration.
+        # For pixels from 0 to 255, and in the state, so that a checkpoint needs no configuration of the encoder.
         self.register_buffer("mean", 255 * torch.tensor(encoder.mean).view(3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(encoder.std).view(3, 1, 1))
 
@@ -85,15 +85,15 @@ def build_model(encoder: Encoder, config: Config, outputs: int) -> ImageModel:
 
 @torch.no_grad()
 def _probe_features(encoder: Encoder, side: int) -> tuple[int, bool]:
-    """How many pooled features there are, and whether maps have their channels last; found by one image."""
+    """How many pooled features there are, and whether maps have their channels last; tried with one image."""
     encoder.module.eval()
     try:
-        found = encoder.module(torch.zeros(1, 3, side, side))
+        features = encoder.module(torch.zeros(1, 3, side, side))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise TrainingError(f"encoder: {encoder.name} cannot take images of {side} x {side} pixels: {error}") from None
-    if not isinstance(found, Tensor) or found.ndim not in (2, 3, 4):
-        raise TrainingError(f"encoder: {encoder.name} gives {type(found).__name__}, not one tensor of features")
-    # timm's models of maps with channels last say so.
-    at_end = found.ndim != 4 or str(getattr(encoder.module, "output_fmt", "NCHW")).endswith("NHWC")
-    channels = found.shape[-1 if at_end else 1]
-    return (channels if found.ndim == 2 else 2 * channels), at_end
+    if not isinstance(features, Tensor) or features.ndim not in (2, 3, 4):
+        raise TrainingError(f"encoder: {encoder.name} gives {type(features).__name__}, not one tensor of features")
+    # timm's models whose maps have the channels last declare it.
+    at_end = features.ndim != 4 or str(getattr(encoder.module, "output_fmt", "NCHW")).endswith("NHWC")
+    channels = features.shape[-1 if at_end else 1]
+    return (channels if features.ndim == 2 else 2 * channels), at_end

