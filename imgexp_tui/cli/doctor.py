@@ -49,7 +49,7 @@ def _check_packages() -> Iterator[tuple[str, str, str]]:
         pass
     else:
         yield _NOTE, "pynvml", "the deprecated package pynvml is installed too; mend: pip uninstall pynvml"
-    names = ("imgexp-tui", "textual", "timm", "torchvision", "psutil", "nvidia-ml-py")
+    names = ("imgexp-tui", "textual", "psutil", "nvidia-ml-py", "tomlkit", "orjson", "numpy", "matplotlib")
     missing = []
     for name in names:
         try:
@@ -63,6 +63,10 @@ def _check_packages() -> Iterator[tuple[str, str, str]]:
 
 
 def _check_torch() -> tuple[str, str, str]:
+    from imgexp_tui.runner.extras import missing_trainer_error
+
+    if missing := missing_trainer_error():
+        return _NOTE, "torch", f"{missing}; versions with a command of their own run without it"
     try:
         found = subprocess.run(
             [sys.executable, "-c", _TORCH_SCRIPT], capture_output=True, text=True, timeout=120, check=False

@@ -9,6 +9,7 @@ from imgexp_tui.records import status
 from imgexp_tui.records.documents import Process, Request
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State, Status
+from imgexp_tui.runner.extras import missing_trainer_error
 from imgexp_tui.runner.launchers import local
 from imgexp_tui.runner.launchers.slurm import stop as slurm_stop
 from imgexp_tui.runner.launchers.slurm.api import SlurmError
@@ -60,6 +61,8 @@ def resume(run: RunDir) -> None:
     if found.state is State.FINISHED:
         raise ControlError(f"{_run_name(run)} has finished; there is nothing to resume")
     request = Request.read(run)
+    if request and request.trainer == "shipped" and (missing := missing_trainer_error()):
+        raise ControlError(f"cannot resume {_run_name(run)}: {missing}")
     try:
         if request and request.launcher == "slurm":
             submit(run, request)

@@ -23,6 +23,7 @@ from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_
 from imgexp_tui.records.documents import DEFAULT_GRACE, DEFAULT_HEARTBEAT, Request
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import provenance, source_copy
+from imgexp_tui.runner.extras import missing_trainer_error
 from imgexp_tui.runner.launchers import local
 from imgexp_tui.runner.launchers.slurm.api import SlurmError
 from imgexp_tui.runner.launchers.slurm.submit import submit
@@ -62,6 +63,8 @@ def launch(
         LaunchError: nothing was started, and no run is left behind.
     """
     wanted = _runnable_version(notebook, version)
+    if wanted.command is None and (missing := missing_trainer_error()):
+        raise LaunchError(f"cannot start {wanted.name}: {missing}")
     given = dict(overrides or {}) | ({"seed": seed} if seed is not None else {})
     _check_overrides(wanted, given)
     config = _with_absolute_paths(wanted.config | given, notebook.lab)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 
 import loopback
 import pytest
 
 COMPILERS = ("cc", "gcc", "clang")
 SLURM = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
-NAMES = ("compiler", "git", "slurm", "sshd", "strace", "tmux")
+NAMES = ("compiler", "git", "index", "slurm", "sshd", "strace", "tmux")
 
 
 def compiler() -> str:
@@ -28,6 +33,8 @@ def missing(tool: str) -> str:
         return "" if compiler() else "no C compiler is installed"
     if tool == "slurm":
         return _no_slurm()
+    if tool == "index":
+        return _no_index()
     if tool == "sshd":
         return loopback.missing()
     return "" if shutil.which(tool) else f"{tool} is not installed"
@@ -37,6 +44,17 @@ def need(tool: str) -> None:
     """Skip the test that runs, where the tool is missing."""
     if why := missing(tool):
         pytest.skip(why)
+
+
+@cache
+def _no_index() -> str:
+    """Why pip cannot install here: no `build`, or no package index that answers at once."""
+    if find_spec("build") is None:
+        return "the package build is not installed"
+    words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries", "0", "--timeout", "5"]
+    with TemporaryDirectory() as folder:
+        done = subprocess.run([*words, "--dest", folder, "wheel"], capture_output=True)
+    return "pip reaches no package index" if done.returncode else ""
 
 
 def _no_slurm() -> str:
