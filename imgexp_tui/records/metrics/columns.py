@@ -1,4 +1,4 @@
-"""A run's metrics as columns in which every step stands once: what a resumed run did again, the last time counts."""
+"""Holds a run's metrics as NumPy columns with every step once; of steps that a resumed run did again, the last ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from imgexp_tui.records.metrics.snapshot import Snapshot, SnapshotDamaged
 
 @dataclass(slots=True)
 class MetricColumns:
-    """Numbers of a run; steps rise.
+    """The numbers of a run's records; steps rise.
 
     Attributes:
-        steps, epochs, times: of every line that counts, one a step; nan where a line has none.
+        steps, epochs, times: of every record that counts, one a step; nan where a record has none.
         series: metric → steps and values.
-        levels: metric → its pyramid's levels, where they are known already.
+        levels: metric → the levels of its pyramid, where they are known already.
     """
 
     steps: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -32,13 +32,13 @@ class MetricColumns:
     levels: dict[str, list[Level]] = field(default_factory=dict)
 
     def pyramid(self, name: str) -> MinMaxPyramid:
-        """The pyramid of one metric; made once."""
+        """The pyramid of one metric; built once."""
         found = MinMaxPyramid(self.series[name][1], self.levels.get(name))
         self.levels[name] = found.levels
         return found
 
     def before_step(self, step: int) -> MetricColumns:
-        """What stands before a step."""
+        """The columns cut off before a step."""
         if not len(self.steps) or step > self.steps[-1]:
             return self
         at = int(np.searchsorted(self.steps, step))
@@ -51,7 +51,7 @@ class MetricColumns:
 
 
 def append_rows(columns: MetricColumns, rows: MetricRows) -> MetricColumns:
-    """`columns` and the lines that were written after it."""
+    """`columns` with the records that were written after them."""
     if not len(rows):
         return columns
     if not len(columns.steps) and bool((rows.steps[1:] > rows.steps[:-1]).all()):
@@ -59,7 +59,7 @@ def append_rows(columns: MetricColumns, rows: MetricRows) -> MetricColumns:
     left, kept = columns.before_step(first_void_step(columns, rows)), surviving_rows(rows.steps)
     frame = np.flatnonzero(kept)
     once = frame[last_row_of_each_step(rows.steps[frame])]
-    # A line of the step that was the latest already stands in its place, but for the metrics that it does not have.
+    # A record of the latest step again replaces that step, but for the metrics that it does not have.
     old = left.steps[:-1] if len(left.steps) and len(once) and left.steps[-1] == rows.steps[once[0]] else left.steps
     metrics = dict(left.series)
     for name, (at, values) in rows.columns.items():
@@ -83,25 +83,25 @@ def append_rows(columns: MetricColumns, rows: MetricRows) -> MetricColumns:
 
 
 def _from_increasing_rows(rows: MetricRows) -> MetricColumns:
-    """Lines of which each brings a step that is later than those before: no run was resumed. Copies as little as it
-    can."""
+    """The columns of records whose steps only rise, as those of a run that was not resumed. Copies as little as
+    possible."""
     every = {id(at): rows.steps if len(at) == len(rows) else rows.steps[at] for at, _ in rows.columns.values()}
     metrics = {name: (every[id(at)], values) for name, (at, values) in rows.columns.items() if len(at)}
     return MetricColumns(rows.steps, rows.epochs, rows.times, metrics)
 
 
 def first_void_step(columns: MetricColumns, rows: MetricRows) -> int:
-    """The first step that is void when `rows` follow: the lowest that they go back to; past every step without."""
+    """The first step that is void when `rows` follow: the lowest that they go back to; the highest integer without."""
     steps = np.concatenate([columns.steps[-1:], rows.steps])
     back = steps[1:][steps[1:] < steps[:-1]]
     return int(back.min()) if len(back) else int(np.iinfo(np.int64).max)
 
 
 def load_columns(snapshot: Snapshot) -> MetricColumns:
-    """All that a snapshot holds.
+    """The columns that a snapshot holds.
 
     Raises:
-        Damaged, OSError: it cannot be read.
+        SnapshotDamaged, OSError: it cannot be read.
     """
     steps = _decode_array(snapshot.block("steps"), np.int64)
     epochs, times = (_decode_array(snapshot.block(name), np.float64) for name in ("epochs", "times"))
@@ -131,25 +131,25 @@ def _decode_level(data: bytes, count: int) -> Level:
 
 
 def resumptions(events: list[dict[str, Any]]) -> list[tuple[int, float]]:
-    """Attempts after the first and when each began, of the lines of `events.jsonl`."""
+    """Each attempt after the first and when it began (seconds since 1970), from the events of a run."""
     told = [(e.get("attempt"), e.get("time")) for e in events if e.get("kind") == "resumed"]
     return [(a, float(t)) for a, t in told if isinstance(a, int) and isinstance(t, int | float) and math.isfinite(t)]
 
 
 def attempt_first_steps(resumed: list[tuple[int, float]], steps: Ints, times: Floats) -> dict[int, int]:
-    """Attempt → its first step, for the attempts after the first: the first line that was written after it began."""
+    """Attempt → its first step, for the attempts after the first: the first step written after it began."""
     found: dict[int, int] = {}
     for attempt, moment in resumed:
         later = np.flatnonzero(times >= moment)
         if len(later):
             step = int(steps[later[0]])
-            # An attempt whose every step was done again is no more to be seen.
+            # An attempt is dropped when all of its steps were done again.
             found = {a: s for a, s in found.items() if s < step} | {attempt: step}
     return found
 
 
 def training_seconds(steps: Ints, times: Floats, attempt_starts: dict[int, int]) -> Floats:
-    """Seconds of training until each line. What passed between two attempts, and a clock that was set, do not count."""
+    """Seconds of training until each record, without the time between two attempts and without pauses."""
     if not len(times):
         return times
     passed = np.diff(times, prepend=times[0])
@@ -164,9 +164,9 @@ def training_seconds(steps: Ints, times: Floats, attempt_starts: dict[int, int])
 
 
 def epochs_at_steps(steps: Ints, epochs: Floats) -> tuple[Floats, Floats]:
-    """Steps, and how many epochs are done before them, for a straight line between each two.
+    """Steps and the number of epochs done before them, for a straight line between each two.
 
-    An epoch is as long as its steps; the one under way is taken to be as long as the one before.
+    An epoch is as long as its steps. The epoch under way is assumed to be as long as the one before.
     """
     known = np.isfinite(epochs)
     steps, epochs = steps[known], epochs[known]
@@ -176,7 +176,7 @@ def epochs_at_steps(steps: Ints, epochs: Floats) -> tuple[Floats, Floats]:
         return steps.astype(np.float64), np.maximum.accumulate(epochs)
     begins = np.flatnonzero(np.concatenate([[True], epochs[1:] > epochs[:-1]]))
     firsts = np.append(steps[begins], steps[-1] + 1).astype(np.float64)
-    # Steps count from 1: the first of an epoch stands after what the epochs before it did.
+    # Steps count from 1, so that an epoch begins one step before its first.
     firsts[:-1] -= 1
     firsts[-1] -= 1
     done = np.append(epochs[begins] - 1, epochs[begins[-1]])

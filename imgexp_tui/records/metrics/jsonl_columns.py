@@ -1,8 +1,8 @@
-"""Lines of `metrics.jsonl` as columns of numbers, a megabyte at a time.
+"""Reads records as columns of numbers; JSON lines a megabyte at a time.
 
-Parsing a million lines holds the interpreter for the better part of a second, so that this is for a process of its own
-and for short tails. A megabyte is parsed as one JSON array, which takes a third of the time of a line by line; where
-one of its lines is torn, holed or foreign, that megabyte is taken line by line.
+Parsing a million lines keeps the interpreter busy for the better part of a second, so that this is for a process of
+its own and for short tails. A megabyte is parsed as one JSON array, in a third of the time that single lines take.
+Where one of its lines is torn, has a hole or is no record, that megabyte is parsed line by line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from imgexp_tui.records.metrics.source import NON_METRIC_KEYS, BulkMetricSource,
 _CHUNK_BYTES = 1 << 20
 _STEP_LIMIT = 1 << 63
 SparseColumn = tuple[Ints, Floats]
-"""Numbers of rows, rising, and the values that stand in them."""
+"""Rising indices of rows, and the values in them."""
 
 
 _EMPTY_COLUMN: SparseColumn = (np.zeros(0, np.int64), np.zeros(0))
@@ -33,10 +33,10 @@ _EMPTY_COLUMN: SparseColumn = (np.zeros(0, np.int64), np.zeros(0))
 
 @dataclass(slots=True)
 class MetricRows:
-    """Lines in the order in which they were written.
+    """Records in the order in which they were written, a row for each.
 
     Attributes:
-        steps: a step a row.
+        steps: the step of each row.
         epochs, times: nan where a row has none.
         columns: metric → the rows that have it, and its values.
     """
@@ -53,7 +53,7 @@ class MetricRows:
 def read_rows(path: Path, start: int, stop: int) -> tuple[MetricRows, int]:
     """The complete lines between two offsets, and the offset after the last of them.
 
-    `start` is the beginning of a line. A line that has no end before `stop` is left for later.
+    `start` is the beginning of a line. A line that does not end before `stop` is left for later.
 
     Raises:
         OSError: the file cannot be read.
@@ -73,14 +73,14 @@ def read_rows(path: Path, start: int, stop: int) -> tuple[MetricRows, int]:
 
 
 def parse_rows(data: bytes) -> MetricRows:
-    """Complete lines as columns. What is no JSON object or has no proper step is passed over."""
+    """Complete lines as columns. A line that is no JSON object or has no proper step is left out."""
     try:
         records = orjson.loads(b"[" + data.removesuffix(b"\n").replace(b"\n", b",") + b"]")
     except orjson.JSONDecodeError:
         records = []
     if len(records) != data.count(b"\n"):
         records = _parse_each_line(data)
-    # NumPy takes true and false among numbers for 1 and 0, which they are not.
+    # NumPy reads true and false among numbers as 1 and 0, which would be wrong.
     plain = not _may_contain_booleans(data) or (b"true" not in data and b"false" not in data)
     return (_uniform_rows(records) if plain else None) or _mixed_rows(records)
 
@@ -107,14 +107,14 @@ def rows_of_records(records: list[Record]) -> MetricRows:
 
 
 def _may_contain_booleans(data: bytes) -> bool:
-    """Whether "ue" or "se" is somewhere: to look for the words themselves takes as long as half of the parsing."""
+    """Whether "ue" or "se" is somewhere: a search for the whole words takes half as long as parsing."""
     letters = np.frombuffer(data, np.uint8)
     before, last = letters[:-1], letters[1:]
     return bool(((last == ord("e")) & ((before == ord("u")) | (before == ord("s")))).any())
 
 
 def concatenate_rows(pieces: Iterable[MetricRows]) -> MetricRows:
-    """Several pieces as one, in their order."""
+    """Several pieces joined in their order."""
     whole = _RowsBuilder()
     for piece in pieces:
         whole.add(piece)
@@ -122,13 +122,13 @@ def concatenate_rows(pieces: Iterable[MetricRows]) -> MetricRows:
 
 
 class _RowsBuilder:
-    """Takes one piece after the other; a long record is never there twice."""
+    """Joins pieces one after the other, so that a long record is never in memory twice."""
 
     def __init__(self) -> None:
         self._count = 0
         self._steps, self._epochs, self._times = bytearray(), bytearray(), bytearray()
         self._values: dict[str, bytearray] = {}
-        # The rows in which a metric stands; kept only where it is not in every one.
+        # The rows that have a metric; kept only for metrics that are not in every row.
         self._row_indices: dict[str, bytearray] = {}
 
     def add(self, piece: MetricRows) -> None:
@@ -169,7 +169,7 @@ def _parse_each_line(data: bytes) -> list[Any]:
 
 
 def _uniform_rows(records: list[Any]) -> MetricRows | None:
-    """Lines that all hold the same plain numbers, as those of a training loop do; None where they do not."""
+    """The columns of records that all hold the same plain numbers, as those of a training loop do; None of others."""
     if not records or not isinstance(records[0], dict) or "step" not in records[0]:
         return None
     names = list(records[0])
@@ -194,7 +194,7 @@ def _uniform_rows(records: list[Any]) -> MetricRows | None:
 
 
 def _mixed_rows(records: list[Any]) -> MetricRows:
-    """Lines of any shape, a value at a time."""
+    """The columns of records of any shape, built a value at a time."""
     steps: list[int] = []
     epochs: list[float] = []
     times: list[float] = []
@@ -235,11 +235,11 @@ def _to_float(value: Any) -> float:
 
 
 def surviving_rows(steps: Ints) -> npt.NDArray[np.bool_]:
-    """Which rows count: a step that goes back voids what was at or after it (a resumed run does those steps again)."""
+    """A mask of the rows that count: a step that goes back voids the rows at or after it."""
     kept = np.ones(len(steps), np.bool_)
     back = np.flatnonzero(steps[1:] < steps[:-1]) + 1
     if len(back):
-        # A row counts where every later going back goes to a step after it.
+        # A row counts where no later row goes back to its step or before.
         lowest = np.minimum.accumulate(steps[back][::-1])[::-1]
         lengths = np.diff(np.concatenate([[0], back]))
         kept[: back[-1]] = steps[: back[-1]] < np.repeat(lowest, lengths)
@@ -247,7 +247,7 @@ def surviving_rows(steps: Ints) -> npt.NDArray[np.bool_]:
 
 
 def last_row_of_each_step(steps: Ints) -> npt.NDArray[np.bool_]:
-    """Of rising steps, the last row of each."""
+    """A mask of the last row of each step; steps rise."""
     last = np.ones(len(steps), np.bool_)
     if len(steps) > 1:
         last[:-1] = steps[1:] != steps[:-1]

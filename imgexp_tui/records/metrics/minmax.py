@@ -1,8 +1,8 @@
-"""Lowest, highest, mean and broken values of any stretch of a long row of numbers, in the time of one frame.
+"""Finds lowest, highest, mean and broken values in any range of a long array, in the time of one frame.
 
-Level k keeps the extremes of each 8**k neighbours. A stretch is answered from the highest level whose cells lie inside
-of it, and from the levels below at its two ends: exactly, so that no zoom hides a single value. What is not finite
-(nan, inf) counts as broken and is in no extreme.
+Level k keeps the extremes of each 8**k neighbours. A range is answered from the highest level whose cells lie inside
+it, and from the levels below at its two ends. The answer is exact, so that no zoom hides a single value. A value that
+is not finite (nan, inf) counts as broken and is in no extreme.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class RangeStats:
-    """What several stretches hold, an entry for each.
+    """What several ranges hold, an entry for each.
 
     Attributes:
         low, high: extremes of the finite values; nan where there are none.
         total: sum of the finite values.
-        count: how many values there are, broken ones among them.
-        not_finite: how many are not finite.
+        count: the number of values, broken ones included.
+        not_finite: the number of values that are not finite.
     """
 
     low: Floats
@@ -57,10 +57,10 @@ class Level:
 
 
 class MinMaxPyramid:
-    """The levels above `values`, each of cells that are whole; the rest at the end is read one level below.
+    """The levels above an array. Each holds whole cells only; the rest at its end is read one level below.
 
     Args:
-        values: the row; it is not copied.
+        values: the array; it is not copied.
         levels: as `build_levels` made them for the same values.
     """
 
@@ -69,14 +69,14 @@ class MinMaxPyramid:
         self.levels = build_levels(values) if levels is None else levels
 
     def range_stats(self, starts: Ints, stops: Ints) -> RangeStats:
-        """What stands in each `values[start:stop]`; where a stop is not after its start, nothing."""
+        """What is in each `values[start:stop]`; nothing where a stop is not after its start."""
         starts, stops = np.asarray(starts, np.int64), np.asarray(stops, np.int64)
         stops = np.maximum(starts, stops)
         found = _RangeSums(len(starts), stops - starts)
         a, b = starts.copy(), stops.copy()
         for level in range(len(self.levels) + 1):
             top = level == len(self.levels)
-            # The next level has whole cells only, so that what stands beyond them is read here.
+            # The next level has whole cells only; values beyond them are read here.
             whole = 0 if top else len(self.levels[level].low)
             up_a, up_b = -(-a // FACTOR), np.minimum(b // FACTOR, whole)
             rise = up_a < up_b
@@ -109,7 +109,7 @@ class MinMaxPyramid:
 
 
 class _RangeSums:
-    """Gathers what stretches hold, piece by piece."""
+    """Adds up what ranges hold, piece by piece."""
 
     def __init__(self, count: int, lengths: Ints) -> None:
         self._low = np.full(count, np.nan)
@@ -127,7 +127,7 @@ class _RangeSums:
         total: Floats,
         not_finite: npt.NDArray[Any],
     ) -> None:
-        """Cells for the stretches `ranges`; those of one stand together, from its place in `first_cells`."""
+        """Add cells to the given `ranges`; those of one range are neighbours and begin at its entry in `first_cells`."""
         self._low[ranges] = np.fmin(self._low[ranges], np.fmin.reduceat(low, first_cells))
         self._high[ranges] = np.fmax(self._high[ranges], np.fmax.reduceat(high, first_cells))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -139,7 +139,7 @@ class _RangeSums:
 
 
 def build_levels(values: Floats) -> list[Level]:
-    """Every level above `values`, as far as one of several cells makes sense."""
+    """Every level above `values` that has at least one whole cell."""
     fine = np.isfinite(values)
     if fine.all():
         level = Level(values, values, values, np.zeros(0, np.int32))
@@ -164,7 +164,7 @@ def _next_level(level: Level) -> Level:
 
 
 def _reduce_cells(choose: np.ufunc, values: Floats, cell_count: int) -> Floats:
-    """`choose` over each eight neighbours; by column, which is several times faster than by row."""
+    """`choose` over each eight neighbours; column by column, which is several times faster than row by row."""
     rows = _grouped(values, cell_count)
     halves = choose(rows[:, :4], rows[:, 4:])
     pairs = choose(halves[:, :2], halves[:, 2:])

@@ -18,12 +18,12 @@ from imgexp_tui.records.system.trend import Trend
 from imgexp_tui.records.system.utilization import UtilizationHistogram
 
 JUDGED_METRICS = ("valid/loss", "train/loss")
-"""Metrics by which a run is judged, in order of preference; the lowest is the best."""
+"""Metrics by which a run is judged, in order of preference; the lowest value is the best."""
 
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best value of the metric by which a run is judged, and the other metrics of that same line."""
+    """The best value of the metric by which a run is judged, and the other metrics of the same step."""
 
     metric: str
     value: float
@@ -33,7 +33,7 @@ class Best:
 
     @property
     def metric_values(self) -> dict[str, float]:
-        """Metric → its value on that line, the judged metric first, the others by name."""
+        """Metric → its value at that step, the judged metric first, the others by name."""
         return {self.metric: self.value, **dict(sorted(self.other_metrics.items()))}
 
 
@@ -50,13 +50,13 @@ class Series:
     cuts: array[int] = field(default_factory=lambda: array("q"), compare=False, repr=False)
 
     def add(self, step: int, value: float) -> None:
-        """Append a value. A resumed run goes back in steps: what stood at or after `step` is replaced."""
+        """Append a value. A resumed run goes back in steps: values at or after `step` are replaced."""
         self.discard_from(step)
         self.steps.append(step)
         self.values.append(value)
 
     def discard_from(self, step: int) -> None:
-        """Drop what stands at or after `step`."""
+        """Drop the values at or after `step`."""
         if self.steps and self.steps[-1] >= step:
             keep = bisect_left(self.steps, step)
             del self.steps[keep:]
@@ -65,6 +65,7 @@ class Series:
 
     @property
     def last(self) -> float | None:
+        """The latest value; None before one."""
         return self.values[-1] if self.values else None
 
 
@@ -95,7 +96,7 @@ class SeriesCopy:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something that takes a while and counts, such as a download. `total` is None where it is unknown."""
+    """Something that takes a while and is counted, such as a download. `total` is None where it is unknown."""
 
     what: str
     done: int
@@ -109,21 +110,20 @@ class RunState:
 
     Attributes:
         run_dir: the run's folder.
-        request: what was asked.
+        request: what was asked of the run; None before it was read.
         series: metric name → values so far.
-        status: state and evidence.
+        status: its state, and the evidence for it.
         plan: the trainer's latest `plan` event; {} before it.
-        progress: download or cache building under way; None otherwise.
-        events: the events but `progress`, oldest first, at most the last 500.
-        system: the latest line of `system.jsonl`; {} before one.
-        peaks: the highest value of everything in it.
-        utilization_histograms: how each `…/utilization` spent its time since training began, without what came before
-            the first step.
+        progress: a download or a cache that is being built; None otherwise.
+        events: all events but `progress`, oldest first, at most the last 500.
+        system: the latest sample of the machine, from `system.jsonl`; {} before one.
+        peaks: the highest value of everything in those samples.
+        utilization_histograms: how long each `…/utilization` read what, from the first step of training on.
         memory_trend: the memory of the run's processes since this attempt began to train.
-        epoch_start_times: epoch → time of its first line.
-        epoch, step, time: of the latest line; None before one.
+        epoch_start_times: epoch → time of its first record.
+        epoch, step, time: of the latest record; None before one.
         attempt_starts: attempt → its first step, for the attempts after the first.
-        training_seconds: step of each validation → seconds of training until then, over all attempts, breaks left out.
+        training_seconds: seconds of training until each validation, over all attempts, without pauses; by step.
     """
 
     def __init__(self, run_dir: RunDir) -> None:
@@ -182,7 +182,7 @@ class RunState:
 
     @property
     def planned_epochs(self) -> int | None:
-        """Epochs asked for; None where the trainer is a user's and has not said."""
+        """Epochs asked for; None where the trainer is a user's own and has not said."""
         found = self.plan.get("epochs", (self.request.config if self.request else {}).get("epochs"))
         return int(found) if isinstance(found, int | float) and math.isfinite(found) else None
 
@@ -197,7 +197,7 @@ class RunState:
         return {name: s.values[-1] for name, s in self.series.items() if s.values}
 
     def best(self) -> Best | None:
-        """The best line of the first watched metric that has a finite value."""
+        """The best step by the first of `JUDGED_METRICS` that has a finite value; None without."""
         for metric in JUDGED_METRICS:
             series = self.series.get(metric)
             finite = [i for i, v in enumerate(series.values) if math.isfinite(v)] if series else []
@@ -208,7 +208,7 @@ class RunState:
         return None
 
     def eta(self) -> float | None:
-        """Seconds until the last epoch ends, by the pace of this attempt so far; None before there is one."""
+        """Seconds until the last epoch ends, at the pace of this attempt so far; None before there is one."""
         total, pace = self.total_steps, self._pace.seconds_per_step if self._pace else None
         if not self.status.state.live or not total or not pace or self.step is None:
             return None
@@ -220,14 +220,14 @@ class RunState:
         return int(per_epoch) * self.planned_epochs if isinstance(per_epoch, int) and self.planned_epochs else None
 
     def epoch_progress(self) -> tuple[int, int] | None:
-        """Steps done and steps in all of the epoch under way; None before the first step."""
+        """Steps done and all steps of the epoch under way; None before the first step."""
         per_epoch = self.plan.get("steps_per_epoch")
         if not isinstance(per_epoch, int) or per_epoch < 1 or not self.step:
             return None
         return (self.step - 1) % per_epoch + 1, per_epoch
 
     def epoch_at(self, step: int) -> float | None:
-        """The epoch of the line of a step; None where that did not tell it."""
+        """The epoch of a step's record; None where the record does not say."""
         i = self._index_of_step(self._epoch_series, step)
         return None if i is None else self._epoch_series.values[i]
 
@@ -249,7 +249,7 @@ AnyRun = TypeVar("AnyRun", bound=RunState)
 
 
 def best_run(runs: Iterable[AnyRun]) -> tuple[AnyRun, Best] | None:
-    """The best run of several and its best line; the first watched metric that any of them has decides."""
+    """The best of several runs and its best step; None without. The first of `JUDGED_METRICS` that any has decides."""
     found = [(run, best) for run in runs if (best := run.best())]
     return min(found, key=lambda f: (JUDGED_METRICS.index(f[1].metric), f[1].value), default=None)
 

@@ -1,4 +1,4 @@
-"""Exponential moving averages over a million values in hundredths of a second."""
+"""Computes exponential moving averages; a million values take hundredths of a second."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _BLOCK_LENGTH = 64
 def smoothed(values: Floats, strength: float) -> Floats:
     """The exponential moving average, debiased: it begins with the first value, not with 0.
 
-    What is not finite has no weight; before the first finite value there is nan.
+    Values that are not finite have no weight; before the first finite value the average is nan.
 
     Args:
-        strength: the weight of what came before, 0 to below 1.
+        strength: the weight of the average so far, from 0 to below 1.
     """
     fine = np.isfinite(values)
     total = _decayed_sums(np.where(fine, values, 0.0), strength)
     weight = _decayed_sums(fine.astype(np.float64), strength)
-    # A long row of broken values wears the weight away to nothing, and with it any meaning of the average.
+    # Many broken values in a row bring the weight down to nothing, and the average with it.
     known = weight > 1e-200
     return np.where(known, total / np.where(known, weight, 1.0), np.nan)
 
 
 def _decayed_sums(values: Floats, strength: float) -> Floats:
-    """`out[i] = strength * out[i - 1] + values[i]`, for all rows of a table at once, then from row to row."""
+    """`out[i] = strength * out[i - 1] + values[i]`, computed for all rows of a table at once, then from row to row."""
     count = len(values)
     length = max(1, min(_BLOCK_LENGTH, count))
     rows = -(-count // length)

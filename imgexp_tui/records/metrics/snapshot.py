@@ -1,9 +1,9 @@
-"""`cache/curves.bin`: the curves of a long run as columns, so that nobody parses a million lines twice.
+"""Reads and writes `cache/curves.bin`: the curves of a long run as columns, so that its record is parsed only once.
 
-Disposable, and never trusted blindly: it names the bytes of the record that it was made from by their number and a
-hash of samples of them, its parts carry checksums, and whatever does not fit is as if it were not there. One file,
-replaced whole, so that any number of readers and writers need no lock; what was appended to the record since is read
-from the record. Standard library only: the app draws its first curve from the overview here, before NumPy is loaded.
+The file is disposable. It names the part of the record that it was made from by its length and by a hash of samples,
+and its blocks carry checksums. A file that does not fit counts as missing. It is replaced whole, so that any number of
+readers and writers need no lock; records appended since are read from the source. Standard library only: the app draws
+its first curve from the overview here before NumPy is loaded.
 
     magic, version, length and checksum of the header │ header (JSON) │ blocks, each at a multiple of 64
 """
@@ -36,7 +36,7 @@ _MAX_HEADER_BYTES = 64 << 20
 _STALE_SECONDS = 3600.0
 
 SnapshotBlock = bytes | memoryview
-"""A part of a snapshot."""
+"""The bytes of one block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,17 @@ class RecordPrefix:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A run's curves in few points, the extremes of every stretch of steps and a broken value among them.
+    """A run's curves in few points, with the extremes and a broken value of every stretch of steps.
 
     Attributes:
-        offset: bytes of the record that are in it.
+        offset: the position up to which the record is in it.
         series: metric → steps and values.
-        epochs: steps and epochs, where an epoch begins.
+        epochs: steps and epochs at which an epoch begins.
         attempt_starts: attempt → its first step, for the attempts after the first.
-        training_seconds: steps of validations, and seconds of training until then.
-        epoch_start_times: epoch → time of its first line.
-        total_seconds, longest_gap: seconds of training in all, and the longest between two lines.
-        step, epoch, time: of the latest line; `first_time` is the time of the first.
+        training_seconds: steps of validations, and seconds of training until each.
+        epoch_start_times: epoch → time of its first record.
+        total_seconds, longest_gap: seconds of training in all, and the longest time between two records.
+        step, epoch, time: of the latest record; `first_time` is the time of the first.
     """
 
     offset: int
@@ -77,14 +77,14 @@ class Overview:
 
 
 class SnapshotDamaged(Exception):
-    """The snapshot is not what was written."""
+    """A snapshot is not as it was written, or of another version."""
 
 
 class Snapshot:
-    """An open snapshot. What it holds is there as long as the object is, also where the file was replaced meanwhile.
+    """An open snapshot. It can be read as long as the object exists, even after the file was replaced.
 
     Attributes:
-        meta: what the writer told beside the blocks.
+        meta: what the writer stored beside the blocks.
         prefix: the part of the record that it was made from.
     """
 
@@ -92,7 +92,7 @@ class Snapshot:
         """Take over a file descriptor.
 
         Raises:
-            Damaged: this is no snapshot of this version, or not a whole one. The descriptor is closed.
+            SnapshotDamaged: this is no snapshot of this version, or not a whole one. The descriptor is closed.
             OSError: it cannot be read.
         """
         self._fd = fd
@@ -124,10 +124,10 @@ class Snapshot:
             raise SnapshotDamaged("the file is cut short")
 
     def block(self, name: str) -> bytes:
-        """One block, checked.
+        """One block, checked against its checksum.
 
         Raises:
-            Damaged: it is not what was written.
+            SnapshotDamaged: it is not what was written.
             OSError: it cannot be read.
         """
         try:
@@ -145,7 +145,7 @@ class Snapshot:
         """The curves in few points.
 
         Raises:
-            Damaged, OSError: as `block`.
+            SnapshotDamaged, OSError: as for `block`.
         """
         meta = self.meta
         try:
@@ -195,7 +195,7 @@ def write(fd: int, prefix: RecordPrefix, meta: Mapping[str, Any], blocks: Mappin
     """
     head: dict[str, Any] = {"offset": prefix.offset, "print": prefix.fingerprint, "meta": meta, "blocks": {}, "size": 0}
     sums = {name: zlib.crc32(data) for name, data in blocks.items()}
-    # The places are part of the header whose length decides them: it is measured with longer ones.
+    # The offsets are part of the header, whose length they depend on. It is measured with the longest offsets.
     longest = {name: [1 << 60, len(data), sums[name]] for name, data in blocks.items()}
     offset = at = _aligned(_PREAMBLE.size + len(orjson.dumps(head | {"blocks": longest, "size": 1 << 60})))
     for name, data in blocks.items():
@@ -212,12 +212,12 @@ def write(fd: int, prefix: RecordPrefix, meta: Mapping[str, Any], blocks: Mappin
 
 
 def store(folder: Path, prefix: RecordPrefix, meta: Mapping[str, Any], blocks: Mapping[str, SnapshotBlock]) -> None:
-    """Put a snapshot into a run's cache folder in place of the one there.
+    """Replace the snapshot in a run's cache folder.
 
-    It is not synced to the disk: after a loss of power it may be damaged, which its readers find out.
+    It is not synced to the disk. After a loss of power it may be damaged, which its readers notice.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it.
+        OSError: it cannot be written; nothing is left behind.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     _remove_stale_files(folder)
@@ -260,7 +260,7 @@ def _aligned(offset: int) -> int:
 
 
 def _remove_stale_files(folder: Path) -> None:
-    """Remove what writers that were killed left behind."""
+    """Remove the files that killed writers left behind."""
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
             if entry.name.startswith(f".{FILE_NAME}.") and time.time() - entry.stat().st_mtime > _STALE_SECONDS:

@@ -1,4 +1,4 @@
-"""Has a run's snapshot made by another process, and takes it when it is there. Standard library only."""
+"""Starts the process that writes a run's snapshot, and opens the snapshot when it is done. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from imgexp_tui.records.metrics.source_registry import open_source
 from imgexp_tui.records.rundir import RunDir
 
 _EXIT_FALLBACK = 3
-"""Exit code of `build` where the run's folder took no snapshot, so that it is in the file that was lent."""
+"""Exit code of `snapshot_writer` where the run's folder took no snapshot, so that it is in the file passed along."""
 
 
 class SnapshotJob:
-    """One building of a snapshot. Nothing is held up by it: ask `poll` from time to time.
+    """One process that writes a snapshot. It blocks nothing: call `poll` from time to time.
 
     Args:
-        low_priority: nobody waits for it, so that it gives way to whatever else the machine does, such as training.
+        low_priority: nobody waits for it, so that it runs after everything else on the machine, such as training.
 
     Attributes:
-        failed: no snapshot came of it.
+        failed: the process has ended without a snapshot.
     """
 
     def __init__(self, run: RunDir, *, low_priority: bool = False) -> None:
         self._run = run
         self.failed = False
-        # The variable spares NumPy a pool of threads that nothing here uses.
+        # Without these variables NumPy starts a pool of threads that nothing here uses.
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._fd = anonymous_file()
         words = [os.fspath(run.path.absolute()), str(self._fd), "10" if low_priority else "0"]
@@ -44,7 +44,7 @@ class SnapshotJob:
             self._clean_up()
 
     def poll(self) -> Snapshot | None:
-        """The snapshot, once; None before it is there, and where it `failed`."""
+        """The snapshot, once; None before it is there and where it `failed`."""
         code = self._process.poll() if self._process else None
         if code is None:
             return None
@@ -72,7 +72,7 @@ class SnapshotJob:
 
 
 def anonymous_file() -> int:
-    """A file in memory, where the system has such, and one on the disk elsewhere.
+    """A nameless file in memory, or on the disk where the system has no files in memory.
 
     Raises:
         OSError: there is no room for it.

@@ -1,8 +1,8 @@
 """Writes a run's snapshot, as a process: `python -m imgexp_tui.records.metrics.snapshot_writer RUN [FD [NICE]]`.
 
-Whoever looks at the run starts it and is held up by nothing: parsing holds an interpreter for a second a million
-lines. It goes on from the snapshot that is there, where that still fits. Where the run's folder takes none (read-only,
-a full disk), it is written to the open file that FD names, and the exit code is 3.
+The process that shows the run starts it, because parsing keeps an interpreter busy for a second per million lines. It
+goes on from the snapshot that is there, where that still fits. Where the run's folder takes no file (read-only, a full
+disk), the snapshot is written to the open file that FD names, and the exit code is 3. NICE is added to its niceness.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from imgexp_tui.records.rundir import RunDir
 
 EXIT_STORED, EXIT_FALLBACK, EXIT_FAILED = 0, 3, 1
 MAX_BUCKETS = 1024
-"""Most stretches of steps that the overview has; as many as a curve on the main screen."""
+"""The most stretches of steps in the overview; as many as a curve on the main screen has."""
 _PARALLEL_BYTES = 16 << 20
-"""Bytes from which several processes parse."""
+"""Size of a record from which several processes parse it."""
 _MAX_PROCESSES = 4
 
 
 def main(argv: list[str]) -> int:
-    """Build; the exit code says where to."""
+    """Write the snapshot; the exit code says where to."""
     run, lent = RunDir(Path(argv[0])), int(argv[1]) if len(argv) > 1 else None
     with contextlib.suppress(OSError):
         os.nice(int(argv[2]) if len(argv) > 2 else 0)
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
 
 
 def snapshot_contents(run: RunDir) -> tuple[snapshot.RecordPrefix, dict[str, Any], dict[str, snapshot.SnapshotBlock]]:
-    """What a snapshot of the run as it stands holds: source, meta and blocks.
+    """What a snapshot of the run as of now holds: prefix of the record, meta and blocks.
 
     Raises:
         OSError: the record cannot be read.
@@ -77,7 +77,7 @@ def snapshot_contents(run: RunDir) -> tuple[snapshot.RecordPrefix, dict[str, Any
             before, offset = load_columns(there), there.prefix.offset
     rows, offset = _read_new_rows(source, offset)
     columns = append_rows(before, rows)
-    del rows  # of a long record, nothing is to be there twice
+    del rows  # a long record must not be in memory twice
     return snapshot.prefix_of(source, offset), *_meta_and_blocks(
         columns, attempt_first_steps(resumptions(read_records(run.events)), columns.steps, columns.times)
     )
@@ -166,12 +166,12 @@ def _meta_and_blocks(
         "time": _last_finite(times),
         "begun": _last_finite(times[::-1]),
     }
-    # What is read first stands first.
+    # The blocks of the overview come first: they are read first.
     return meta, {n: blocks[n] for n in sorted(blocks, key=lambda n: not n.startswith("overview"))}
 
 
 def _overview_points(columns: MetricColumns) -> dict[str, tuple[Ints, Floats]]:
-    """Of each metric: the extremes and a broken value of every stretch, its last, and what stands beside the best."""
+    """The points of each metric: the extremes and a broken value of every stretch, the last value, and best steps."""
     last = int(columns.steps[-1]) if len(columns.steps) else 0
     size = 1
     while max(0, last - 1) // size >= MAX_BUCKETS:
@@ -188,7 +188,7 @@ def _overview_points(columns: MetricColumns) -> dict[str, tuple[Ints, Floats]]:
 
 
 def _chosen_points(values: Floats, bucket_starts: Ints) -> npt.NDArray[np.bool_]:
-    """Which values stand for the stretches that begin at `bucket_starts`."""
+    """A mask of the values that represent the stretches that begin at `bucket_starts`."""
     chosen = np.zeros(len(values), np.bool_)
     if not len(values):
         return chosen
@@ -204,7 +204,7 @@ def _chosen_points(values: Floats, bucket_starts: Ints) -> npt.NDArray[np.bool_]
 
 
 def _first_hit_per_bucket(hits: npt.NDArray[np.intp], bucket_starts: Ints) -> npt.NDArray[np.intp]:
-    """The first hit in each stretch."""
+    """The first hit in each stretch; `hits` are rising indices."""
     stretch = np.searchsorted(bucket_starts, hits, side="right")
     return hits[np.concatenate([[True], stretch[1:] != stretch[:-1]])] if len(hits) else hits
 
@@ -220,13 +220,13 @@ def _best_steps(columns: MetricColumns) -> list[int]:
 
 
 def _epoch_points(columns: MetricColumns, best_steps: list[int]) -> tuple[Ints, Floats]:
-    """Where an epoch begins, and the epochs of the best values."""
+    """Steps and epochs where an epoch begins, and at the steps of the best values."""
     known = np.isfinite(columns.epochs)
     steps, epochs = columns.steps[known], columns.epochs[known]
     if not len(steps):
         return steps, epochs
     kept = np.concatenate([[True], epochs[1:] != epochs[:-1]])
-    if kept.sum() > 4 * MAX_BUCKETS:  # epochs in fractions: any of them will do
+    if kept.sum() > 4 * MAX_BUCKETS:  # fractions of epochs: a sample of them is enough
         kept[:] = False
         kept[:: max(1, len(kept) // MAX_BUCKETS)] = True
     kept[-1] = True
@@ -235,7 +235,7 @@ def _epoch_points(columns: MetricColumns, best_steps: list[int]) -> tuple[Ints, 
 
 
 def _training_time_points(columns: MetricColumns, steps: Ints, seconds: Floats) -> tuple[Ints, Floats]:
-    """Steps of validations, at most so many, the last among them, and seconds of training until then."""
+    """Steps of validations, a limited number with the last among them, and seconds of training until each."""
     found = [at for name, (at, _) in columns.series.items() if name.startswith("valid/")]
     at = np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
     if not len(steps):
@@ -245,7 +245,7 @@ def _training_time_points(columns: MetricColumns, steps: Ints, seconds: Floats) 
 
 
 def _epoch_start_times(columns: MetricColumns) -> list[tuple[int, float]]:
-    """Epochs and when they began: the time of the first line of each."""
+    """Each epoch and the time of its first record."""
     known = np.isfinite(columns.epochs) & np.isfinite(columns.times)
     epochs, times = columns.epochs[known].astype(np.int64), columns.times[known]
     firsts = np.flatnonzero(np.concatenate([[True], epochs[1:] != epochs[:-1]])) if len(epochs) else epochs
@@ -258,7 +258,7 @@ def _last_finite(values: Floats) -> float | None:
 
 
 def _byte_view(values: Ints | Floats) -> memoryview:
-    """The bytes of numbers, not copied."""
+    """The bytes of an array, not copied."""
     return np.ascontiguousarray(values).data.cast("B")
 
 

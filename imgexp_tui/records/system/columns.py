@@ -1,4 +1,4 @@
-"""What the supervisor sampled of a run, `system.jsonl`, as columns beside its metrics. Needs NumPy; it blocks."""
+"""Reads the supervisor's samples of a run (`system.jsonl`) as columns beside its metrics. Needs NumPy; it blocks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from imgexp_tui.records.metrics.columns import MetricColumns
 from imgexp_tui.records.metrics.minmax import Floats, Ints
 
 _CONSTANT_SUFFIXES = ("_total", "_limit", "_max")
-"""How the names of what a machine has end; there is no course to see."""
+"""Endings of names of what a machine has at most; these never change, so that they have no curve."""
 
 
 class SystemSeries:
-    """Follows one file."""
+    """Follows one `system.jsonl`."""
 
     def __init__(self, path: Path) -> None:
         self._tail = LineTail(path)
@@ -25,7 +25,7 @@ class SystemSeries:
         self._samples: dict[str, tuple[array[int], array[float]]] = {}
 
     def poll(self) -> bool:
-        """Read what was added. True where there was anything."""
+        """Read what was added; True where there was anything."""
         changed = False
         while batch := self._tail.poll():
             if self._tail.restarted:
@@ -39,7 +39,7 @@ class SystemSeries:
         moment = record.get("time")
         if not isinstance(moment, int | float) or not math.isfinite(moment):
             return
-        # A clock that was set back must not put samples before those that were taken earlier.
+        # A clock that was set back must not move samples before earlier ones.
         self._times.append(max(float(moment), self._times[-1] if self._times else -math.inf))
         for name, value in record.items():
             if name == "time" or isinstance(value, bool) or not isinstance(value, int | float):
@@ -50,10 +50,10 @@ class SystemSeries:
                 values.append(float(value))
 
     def columns(self, steps: Ints, times: Floats) -> MetricColumns:
-        """Every sample at the step that had been done last, 0 before the first; several may stand at one step.
+        """Every sample at the step that was done last, 0 before the first; one step may have several samples.
 
         Args:
-            steps, times: of the run's lines.
+            steps, times: of the run's records; times in seconds since 1970.
         """
         known = np.isfinite(times)
         done = np.concatenate([np.zeros(1, np.int64), steps[known]])
@@ -66,5 +66,5 @@ class SystemSeries:
         return MetricColumns(series=metrics)
 
     def time_at(self, seconds: float) -> float:
-        """When a sample was taken, by the seconds since the first one; nan before there is any."""
+        """The time of a sample, by the seconds since the first one; nan before there is any."""
         return self._times[0] + seconds if self._times else math.nan

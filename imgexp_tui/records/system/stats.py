@@ -1,4 +1,4 @@
-"""What a run measured of its machine and its pace, in the words of the notes that people wrote by hand."""
+"""Formats what a run measured of its machine and speed, in the words of hand-written notes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from imgexp_tui.records.system.utilization import UtilizationHistogram
 from imgexp_tui.text import clean_line, format_duration, format_memory
 
 _RECENT_STEPS = 1000
-"""Steps that a pace is taken over: the latest ones."""
+"""The latest steps, over which a speed is taken."""
 _MIN_GAUGE_SECONDS = 5.0
-"""Seconds of a gauge before a sentence is made of it."""
+"""Seconds of a gauge from which it is described."""
 _MEGABYTE = 1024 * 1024
 _BUSY_PERCENT = 90
-"""Percent of utilization from which a GPU counts as busy."""
+"""Percent of utilization above which a GPU counts as busy."""
 
 
 def measured_stats(follower: RunFollower) -> list[tuple[str, str]]:
-    """Label and text of everything that was measured so far; what was not is left out.
+    """Label and text of everything that was measured so far.
 
-    Such as ("GPU Memory Usage", "1,985/8,126 MB") or ("Epoch time (train)", "~70 s"). Memory is the highest of the
-    run's own; where the driver does not tell it apart, what torch counted or else the GPU's, marked so. Utilization and
-    the course of memory count from the first step.
+    Such as ("GPU Memory Usage", "1,985/8,126 MB") or ("Epoch time (train)", "~70 s"). Memory is the run's own at its
+    highest; where the driver does not report that, it is what torch counted or else the whole GPU's, and the text says
+    so. Utilization and the growth of memory count from the first step.
     """
     rows = [row for card in _used_gpus(follower) for row in _gpu_rows(follower, card)]
     if peak := follower.peaks.get("tree/memory"):
@@ -46,7 +46,7 @@ def _gpu_rows(follower: RunFollower, gpu: str) -> list[tuple[str, str]]:
     own, all_ = follower.peaks.get(f"{gpu}/tree_memory"), follower.peaks.get(f"{gpu}/memory")
     torch = None if own or len(_used_gpus(follower)) > 1 else _highest_value(follower, "memory/gpu_peak")
     if peak := own or torch or all_:
-        # A run on an instance of a card that is divided has not that card's memory.
+        # A run on a MIG instance of a GPU does not have the memory of the whole GPU.
         divided = any(name.startswith(f"{gpu}/mig") for name in follower.peaks)
         total = None if divided else follower.peaks.get(f"{gpu}/memory_total")
         whose = "" if own else " (torch's own)" if torch else " (all processes)"
@@ -58,7 +58,7 @@ def _gpu_rows(follower: RunFollower, gpu: str) -> list[tuple[str, str]]:
 
 
 def _used_gpus(follower: RunFollower) -> list[str]:
-    """The GPUs that the run used: where its processes had memory, else the one its trainer named, else all."""
+    """The GPUs that the run used: those where its processes had memory, else the one its trainer named, else all."""
     every = sorted({m[0] for name in follower.peaks if (m := re.match(r"gpu\d+(?=/)", name))}, key=lambda c: int(c[3:]))
     if own := [card for card in every if follower.peaks.get(f"{card}/tree_memory")]:
         return own
@@ -70,7 +70,7 @@ def _used_gpus(follower: RunFollower) -> list[str]:
 
 
 def format_utilization(histogram: UtilizationHistogram) -> str:
-    """How a gauge spent its time: "swings between 0 and 98 %, above 90 % in 12 % of the time"."""
+    """Describes how a gauge spent its time: "swings between 0 and 98 %, above 90 % in 12 % of the time"."""
     low, middle, high = (histogram.quantile(share) for share in (0.05, 0.5, 0.95))
     busy = histogram.share_above(_BUSY_PERCENT)
     if high - low <= 15:
@@ -84,7 +84,7 @@ def format_utilization(histogram: UtilizationHistogram) -> str:
 
 
 def format_memory_growth(follower: RunFollower) -> str:
-    """How the memory of the run's processes went: "+3 MB/min, level since epoch 4"; "" before that can be told."""
+    """Describes the memory of the run's processes: "+3 MB/min, level since epoch 4"; "" before that is known."""
     course = follower.memory_trend.summary()
     if course is None:
         return ""
@@ -104,13 +104,13 @@ def _highest_value(follower: RunFollower, name: str) -> float | None:
 
 
 def _recent_median(follower: RunFollower, name: str) -> float | None:
-    """The median of the latest values."""
+    """The median of a metric's latest values; None without any."""
     values = _recent_values(follower, name)
     return median(values) if values else None
 
 
 def _data_wait_share(follower: RunFollower) -> float | None:
-    """Share of the latest steps' time that went by until their images were there."""
+    """The share, 0 to 1, of the latest steps' time that was spent waiting for images; None where it is unknown."""
     data, compute = (sum(_recent_values(follower, name)) for name in ("time/data", "time/compute"))
     return data / (data + compute) if data + compute > 0 else None
 
@@ -121,7 +121,7 @@ def _recent_values(follower: RunFollower, name: str) -> list[float]:
 
 
 def _format_rate(value: float) -> str:
-    """A pace to two or three digits: `8.5`, `85.1`, `1,230`."""
+    """A rate to two or three digits: `8.5`, `85.1`, `1,230`."""
     return f"{float(f'{value:.2g}' if value < 10 else f'{value:.3g}'):,g}"
 
 

@@ -1,4 +1,4 @@
-"""Whether a gauge grows, in a fixed amount of memory however long the run: its rate, and since when it is level."""
+"""Finds out whether a gauge grows, at which rate, and since when it is level. Uses a fixed amount of memory."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from statistics import median
 
 _MAX_POINTS = 256
-"""Points that are kept; twice as many are made one of two."""
+"""Points that are kept; when there are twice as many, each two are joined."""
 _MAX_PAIRED_POINTS = 48
-"""Points whose pairs a rate is taken over: a thousand pairs are enough, and sort in a millisecond."""
+"""Points whose pairs give a rate: a thousand pairs are enough, and are sorted in a millisecond."""
 _MIN_POINTS, _MIN_SECONDS = 12, 60.0
-"""Points and seconds before anything is said."""
+"""Points and seconds from which there is a summary."""
 _TOLERANCE_SHARE, _TOLERANCE_BYTES = 0.01, 16.0 * 1024 * 1024
-"""A gauge is level while it stays within this share of its highest value, or within these bytes: allocators give back
-and take anew that much in any steady program."""
+"""A gauge is level while it stays within this share of its highest value, or within these bytes: allocators release
+and take that much in any steady program."""
 _ON_LEVEL_SHARE = 0.002
-"""Share of a level within which a value is on it, however still it stands."""
+"""A value within this share of a level is on that level."""
 _MIN_LEVEL_SHARE = 0.25
-"""Of the whole time, what a level end has to last."""
+"""The share of the whole time that a level end has to last."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrendSummary:
-    """How a gauge went.
+    """How a gauge changed over time.
 
     Attributes:
-        rate: units a second while it grew or fell; 0 where it was level all along.
-        level_since: the time from which on it was level; None where it is not.
+        rate: units a second while it grew or fell; 0 where it was always level.
+        level_since: the time since which it is level; None where it is not.
     """
 
     rate: float
@@ -36,7 +36,7 @@ class TrendSummary:
 
 
 class Trend:
-    """Means over equal stretches of time, which double in length when there are too many of them."""
+    """Means over equal spans of time, whose length doubles when there are too many of them."""
 
     def __init__(self) -> None:
         self._times: list[float] = []
@@ -59,7 +59,7 @@ class Trend:
         self._times, self._values, self._counts, self._point_seconds = [], [], [], 1.0
 
     def add(self, time: float, value: float) -> None:
-        """A sample. A clock that was set back starts the trend anew."""
+        """Add a sample: seconds, and a value. A clock that was set back starts the trend again."""
         if self._times and time < self._times[-1]:
             self.clear()
         self._sample_count += 1
@@ -75,7 +75,7 @@ class Trend:
             self._merge_pairs()
 
     def summary(self) -> TrendSummary | None:
-        """How it went; None before that can be told."""
+        """How the gauge changed; None before that is known."""
         if self._cached_summary[0] != self._sample_count:
             self._cached_summary = (self._sample_count, self._compute_summary())
         return self._cached_summary[1]
@@ -102,12 +102,12 @@ class Trend:
             return TrendSummary((values[first] - values[0]) / (times[first] - times[0]), times[first])
         half = bisect_left(times, (times[0] + times[-1]) / 2)
         rate = theil_sen_slope(times[half:], values[half:])
-        if abs(rate) * (times[-1] - times[half]) <= leeway:  # it swings, and goes nowhere
+        if abs(rate) * (times[-1] - times[half]) <= leeway:  # it swings without growing
             return TrendSummary(0.0, times[0])
         return TrendSummary(rate, None)
 
     def _level_start(self, tolerance: float) -> int | None:
-        """The first point of the longest level end; None where that is short, or still leads somewhere."""
+        """Index of the first point of the longest level end; None where that is short, or still grows or falls."""
         times, values = self._times, self._values
         low = high = values[-1]
         first = len(values) - 1
@@ -119,7 +119,7 @@ class Trend:
         lasted = times[-1] - times[first]
         if lasted < _MIN_LEVEL_SHARE * (times[-1] - times[0]):
             return None
-        # Slow growth takes long to leave the leeway, and is told by leading from its one side to the other.
+        # Slow growth takes long to leave the tolerance; it shows by crossing it from one side to the other.
         return (
             self._refine_level_start(first)
             if abs(theil_sen_slope(times[first:], values[first:])) * lasted <= tolerance
@@ -127,7 +127,7 @@ class Trend:
         )
 
     def _refine_level_start(self, first: int) -> int:
-        """Where the values come as near to the level as they stay in its second half: growth ends within the leeway."""
+        """Index from which values are as near to the level as in its second half: growth ends within the tolerance."""
         values = self._values
         tail = values[(first + len(values)) // 2 :]
         middle = median(tail)

@@ -1,4 +1,4 @@
-"""How a gauge spent its time, in a fixed amount of memory however long the run."""
+"""Counts how long a gauge read what, in a fixed amount of memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from array import array
 from collections.abc import Iterator
 
 _MAX_SAMPLE_SECONDS = 30.0
-"""Seconds that one sample stands for at most: a gap in the samples tells nothing."""
+"""The most seconds that one sample counts for: nothing is known of a gap in the samples."""
 
 
 class UtilizationHistogram:
     """Seconds spent at each whole percent of a gauge that reads 0 to 100.
 
     Attributes:
-        total_seconds: time in all.
+        total_seconds: all of them.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class UtilizationHistogram:
         return found
 
     def add(self, percent: float, seconds: float) -> None:
-        """The gauge stood at `percent` for the `total_seconds` since the sample before."""
+        """Add a sample: the gauge read `percent` for so many `seconds` since the sample before."""
         if math.isfinite(percent) and seconds > 0:
             seconds = min(seconds, _MAX_SAMPLE_SECONDS)
             self._seconds_at[round(min(100.0, max(0.0, percent)))] += seconds
@@ -39,7 +39,7 @@ class UtilizationHistogram:
         return sum(self._seconds_at[percent + 1 :]) / self.total_seconds if self.total_seconds else 0.0
 
     def quantile(self, share: float) -> int:
-        """The percent that it did not exceed in this `share` of the time."""
+        """The percent that it did not exceed in this `share`, 0 to 1, of the time."""
         wanted = share * self.total_seconds
         for percent, so_far in enumerate(self._cumulative_seconds()):
             if so_far >= wanted and so_far > 0:
