@@ -1,4 +1,4 @@
-"""Reads the runs that are compared. For threads: it blocks on files, and keeps what it has read."""
+"""Reads the runs of versions that are shown side by side. For threads: it blocks on files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from imgexp_tui.services import run_followers
 
 
 class ComparisonReader:
-    """Looks at the runs of some versions.
+    """Follows all runs of some versions.
 
     Args:
         lab: the lab's folder.
-        versions: whose runs.
+        versions: the versions, from left to right.
     """
 
     def __init__(self, lab: Path, versions: Sequence[Version]) -> None:
@@ -28,7 +28,7 @@ class ComparisonReader:
         self._lock = threading.Lock()
 
     def read(self) -> tuple[list[ComparisonSection], tuple[RunFollower | None, ...]]:
-        """The comparison as it stands, and the run that speaks for each version: its best, else its newest."""
+        """The comparison as of now, and the run that stands for each version: its best, else its newest."""
         with self._lock:
             sides = [self._read_side(version) for version in self._versions]
             return compare_versions(sides), tuple(side.runs[0] if side.runs else None for side in sides)

@@ -1,7 +1,7 @@
-"""Watches a lab from a thread of its own: the notebook, its runs, the shown run's log, the machine.
+"""Watches a lab from a thread: the notebook, its runs, the displayed run's log, the machine.
 
-The thread reads; the screen is told that there is something new and takes the newest look when it gets to it, so that
-looks never pile up behind a slow terminal. What has not changed is neither read again nor told.
+The thread reads, and notifies the screen when there is something new. The screen takes the latest snapshot when it gets
+to it, so that snapshots never pile up behind a slow terminal. What has not changed is not read or reported again.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from imgexp_tui.views.runs.model import RunSummary
 
 LIVE_INTERVAL = 0.75
-"""Seconds between two looks while a run is live."""
+"""Seconds between two polls while a run is live."""
 IDLE_INTERVAL = 1.9
-"""Seconds while none is: no gauge's past, of two seconds a column, has a gap."""
+"""Seconds between two polls otherwise: a gauge's history, of two seconds a column, must not have gaps."""
 _MAX_UNCHANGED_POLLS = 4
-"""Looks that bring nothing of a live run, after which the next waits until its files change, but not for ever."""
+"""Polls that find nothing new of a live run, after which the next poll waits for its files to change, up to a limit."""
 _STAMP_CHECKS, _STAMP_INTERVAL = 3, 0.8
 _READING_INTERVAL = 0.03
-"""While another process reads a long record: what it finds is to be seen at once."""
+"""Seconds between two polls while another process reads a long record, which is displayed as soon as it is read."""
 _MACHINE_INTERVAL = 1.0
 _DRAW_SECONDS = 0.08
-"""Seconds after which what was told is on the screen: until then the interpreter is the screen's alone."""
+"""Seconds that the screen needs to draw an update: until then the thread leaves the interpreter to it."""
 
 
 class LabWatcher:
-    """Looks at one lab until it is stopped.
+    """Watches one lab until it is stopped.
 
     Args:
         loaded: the notebook as it was read already.
@@ -82,8 +82,6 @@ class LabWatcher:
         self._sample_machine: Callable[[], Machine] | None = None
         self._findings: FindingWorker | None = None
 
-    # For the screen
-
     def start(self) -> None:
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
@@ -96,7 +94,7 @@ class LabWatcher:
             findings.stop()
 
     def select_version(self, version: str) -> None:
-        """Look at this version's run from now on."""
+        """Read this version's run from now on."""
         with self._condition:
             if version != self._displayed_version:
                 self._displayed_version = version
@@ -104,19 +102,19 @@ class LabWatcher:
                 self._condition.notify()
 
     def refresh_now(self) -> None:
-        """Look now: something was done that will show."""
+        """Poll now: something was done that changes what is displayed."""
         with self._condition:
             self._refresh_requested = self._full_poll_requested = True
             self._condition.notify()
 
     def latest(self) -> LabSnapshot:
-        """The newest look."""
+        """The latest snapshot."""
         with self._condition:
             self._is_taken = True
             return self._snapshot
 
     def prefetched(self, version: str) -> LabSnapshot | None:
-        """The newest look as of another version, where that was looked at ahead; its own follows."""
+        """The latest snapshot with another version displayed, where that was read ahead; None otherwise."""
         with self._condition:
             if version == self._snapshot.displayed_version or version not in self._prefetched:
                 return None
@@ -124,11 +122,9 @@ class LabWatcher:
             return replace(self._snapshot, displayed_version=version, run=run, log=log)
 
     def machine(self) -> Machine | None:
-        """The gauges as of the newest look, for who looks at nothing else."""
+        """The gauges of the latest snapshot, without marking it as taken."""
         with self._condition:
             return self._snapshot.machine
-
-    # The thread
 
     def _run(self) -> None:
         from imgexp_tui.services.run_index import RunIndex
@@ -147,26 +143,26 @@ class LabWatcher:
                 self._wait_undisturbed(IDLE_INTERVAL)
 
     def _poll_cycle(self, runs: RunIndex) -> None:
-        """One look, and what there is to do until the next."""
-        look, settled = self._poll(runs)
-        new = replace(look, machine=None) != replace(self._snapshot, machine=None)
+        """Poll once, and wait until it is time for the next poll."""
+        snapshot, settled = self._poll(runs)
+        new = replace(snapshot, machine=None) != replace(self._snapshot, machine=None)
         self._unchanged_polls = 0 if new else self._unchanged_polls + 1
-        self._publish(look)
-        pace = _READING_INTERVAL if runs.is_reading else LIVE_INTERVAL if look.live_versions else IDLE_INTERVAL
+        self._publish(snapshot)
+        pace = _READING_INTERVAL if runs.is_reading else LIVE_INTERVAL if snapshot.live_versions else IDLE_INTERVAL
         if settled and pace > _DRAW_SECONDS and self._wait_undisturbed(_DRAW_SECONDS):
             self._start_machine_sampler()
-            self._prefetch(runs, look)
+            self._prefetch(runs, snapshot)
             pace -= _DRAW_SECONDS
         if (
             settled
             and self._wait_undisturbed(pace)
-            and look.live_versions
+            and snapshot.live_versions
             and self._unchanged_polls > _MAX_UNCHANGED_POLLS
         ):
             self._wait_for_output(runs)
 
     def _wait_for_output(self, runs: RunIndex) -> None:
-        """Of a silent run look at the sizes of its files alone for a while; the gauges go on."""
+        """Check only the sizes of a silent run's files for a while; the gauges go on."""
         for turn in range(_STAMP_CHECKS):
             if runs.has_new_output() or not self._wait_undisturbed(_STAMP_INTERVAL):
                 return
@@ -174,18 +170,18 @@ class LabWatcher:
                 self._publish(replace(self._snapshot, machine=self._current_machine()))
 
     def _should_continue(self) -> bool:
-        """Whether to look once more; who is in a hurry from now on interrupts that look."""
+        """Whether to poll once more. A refresh requested from now on interrupts that poll."""
         with self._condition:
             self._refresh_requested = False
             return not self._is_stopping
 
     def _wait_undisturbed(self, seconds: float) -> bool:
-        """Whether nobody is in a hurry for so long."""
+        """Wait; False as soon as a refresh is requested."""
         with self._condition:
             return not self._condition.wait_for(lambda: self._refresh_requested or self._is_stopping, max(0.0, seconds))
 
     def _prefetch(self, runs: RunIndex, snapshot: LabSnapshot) -> None:
-        """Read the runs of the versions that the cursor comes to next, those in the way it went first."""
+        """Read the runs of the versions that the cursor may reach next, in its direction first."""
         names = list(snapshot.notebook.versions) if snapshot.notebook else []
         if snapshot.displayed_version not in names or runs.is_reading:
             return
@@ -197,7 +193,7 @@ class LabWatcher:
         near = (at + self._cursor_direction, at + 2 * self._cursor_direction, at - self._cursor_direction)
         rows = {names[i]: runs.rows.get(names[i]) for i in near if 0 <= i < len(names)}
         if rows == self._prefetched_rows:
-            return  # a run that has happened to change would have changed its row
+            return  # no run has changed: it would have changed its row
         ahead = {}
         for name in rows:
             if self._is_interrupted():
@@ -213,18 +209,18 @@ class LabWatcher:
             return self._refresh_requested or self._is_stopping
 
     def _poll(self, runs: RunIndex) -> tuple[LabSnapshot, bool]:
-        notebook, trouble = self._current_notebook()
+        notebook, problem = self._current_notebook()
         names = list(notebook.versions) if notebook else []
         version = self._displayed_version
         settled = self._poll_runs(runs, names, version)
-        if (news := runs.take_alerts()) and self._on_alerts:
-            self._on_alerts(news, notebook.lab_settings if notebook else {})
+        if (alerts := runs.take_alerts()) and self._on_alerts:
+            self._on_alerts(alerts, notebook.lab_settings if notebook else {})
         written = runs.note_times(notebook)
         rows = self._with_note_times(runs.rows, written)
         run = self._with_findings(runs.displayed_run(version), notebook, reading=runs.is_reading)
-        look = LabSnapshot(
+        snapshot = LabSnapshot(
             notebook=notebook,
-            problem=trouble,
+            problem=problem,
             rows=rows | {n: VersionRow(notes_changed=written.get(n)) for n in names if n not in rows and settled},
             live_versions=tuple(name for name, row in rows.items() if row.live),
             displayed_version=version,
@@ -233,16 +229,16 @@ class LabWatcher:
             machine=self._current_machine() if settled else self._machine,
             drafts=runs.versions_with_drafts(),
         )
-        return look, settled
+        return snapshot, settled
 
     def _poll_runs(self, runs: RunIndex, names: list[str], version: str) -> bool:
-        """Look at all versions at a steady pace; in between, where the cursor has moved, at the shown one alone."""
+        """Poll all versions at a steady rate; in between, where the cursor has moved, the displayed one alone."""
         now = time.monotonic()
         with self._condition:
             every, self._full_poll_requested = self._full_poll_requested, False
         moved = version != self._snapshot.displayed_version
         if not every and (moved or now < self._next_full_poll) and runs.poll_version(version):
-            return now < self._next_full_poll  # else it is told, and then the others are looked at
+            return now < self._next_full_poll  # otherwise it is published, and then the others are polled
         settled = runs.poll(names, version, self._is_interrupted, all_versions=every)
         self._next_full_poll = (
             now + (LIVE_INTERVAL if self._snapshot.live_versions else IDLE_INTERVAL) - 0.05 if settled else 0.0
@@ -252,8 +248,8 @@ class LabWatcher:
     def _with_note_times(
         self, rows: Mapping[str, VersionRow], note_times: Mapping[str, float]
     ) -> dict[str, VersionRow]:
-        """The rows with when their notes were written; the same objects as before where nothing is new, so that a
-        thousand of them compare at once."""
+        """The rows with the times of their notes. Unchanged rows are the same objects as before, so that a thousand of
+        them are compared at once."""
         dated = {}
         for name, row in rows.items():
             known = self._dated_rows.get(name)
@@ -283,12 +279,12 @@ class LabWatcher:
         return replace(run, findings=self._findings.findings_for(run.version, run.run, disabled_rules_of(notebook)))
 
     def _start_machine_sampler(self) -> None:
-        """Reach the gauges' libraries, which takes as long as to read the first curves: those come before."""
+        """Import the libraries of the gauges. It takes as long as reading the first curves, which come first."""
         if self._sample_machine is None:
             from imgexp_tui.services.machine import MachineSampler
 
             self._sample_machine = MachineSampler(self._lab).sample
-            # Loads are taken between two looks; the first would say 0 %, whatever the machine does.
+            # Loads are measured between two samples; the first would say 0 % whatever the machine does.
             self._next_machine_sample = time.monotonic() + _MACHINE_INTERVAL
 
     def _current_machine(self) -> Machine | None:
@@ -303,6 +299,6 @@ class LabWatcher:
             if snapshot == self._snapshot:
                 return
             self._snapshot = snapshot
-            tell, self._is_taken = self._is_taken, False
-        if tell:
+            notify, self._is_taken = self._is_taken, False
+        if notify:
             self._on_update()

@@ -1,4 +1,4 @@
-"""The end of a run's output, read in small pieces: the file may be huge, or on a slow disk."""
+"""Reads the last lines of a run's log. Only the end is read: the file may be huge, or on a slow disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LogTail:
     """The last lines of one file.
 
     Args:
-        max_bytes: bytes from the end that are looked at.
+        max_bytes: bytes from the end that are read.
     """
 
     def __init__(self, path: Path, max_bytes: int = _TAIL_BYTES) -> None:
@@ -37,7 +37,7 @@ class LogTail:
             return self._lines
         self._file_stamp = (found.st_size, found.st_mtime_ns)
         lines = data.decode("utf-8", "replace").split("\n")
-        if start and len(lines) > 1:  # the first is a torn one
+        if start and len(lines) > 1:  # the first is incomplete
             del lines[0]
         if lines and not lines[-1]:
             del lines[-1]

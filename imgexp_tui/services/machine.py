@@ -1,6 +1,7 @@
-"""The machine's gauges, held still: a value moves only when it has changed enough to matter.
+"""Samples the machine's gauges for the screen; a displayed value changes only when it has changed enough to matter.
 
-Whole percents of an idle machine dance all the time; shown as they are, a still screen would send bytes for nothing.
+The percentages of an idle machine change all the time. Displayed as they are, an idle screen would send bytes for
+nothing.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ _MEGA = 1e6
 
 
 class GaugeHysteresis:
-    """Remembers what is shown of each gauge."""
+    """Remembers the displayed value of each gauge."""
 
     def __init__(self) -> None:
         self._displayed: dict[str, float] = {}
 
     def __call__(self, name: str, value: float | None, min_change: float) -> float | None:
-        """The value to show: the one shown before unless `value` is at least `min_change` away; rounded to whole
-        ones.
+        """The value to display, a whole number: as before, unless `value` differs from it by `min_change` or more.
+
+        Args:
+            name: of the gauge.
+            value: as measured; None where it cannot be, which is returned.
         """
         if value is None:
             self._displayed.pop(name, None)
@@ -37,7 +41,7 @@ class GaugeHysteresis:
 
 
 class MachineSampler:
-    """Samples this machine; for one thread. The samplers are imported with the first sample."""
+    """Samples this machine; for one thread. The libraries of the samplers are imported when one is made."""
 
     def __init__(self, lab: Path) -> None:
         from imgexp_tui.monitor.gpu import GpuSampler
@@ -49,7 +53,7 @@ class MachineSampler:
         self._recorder = GaugeRecorder()
 
     def sample(self) -> Machine:
-        """The gauges now."""
+        """The gauges as of now."""
         host, found, held = self._host.sample(), self._gpu.sample(), self._hysteresis
         self._recorder.add(_recorded_gauges(host, found))
         return Machine(
@@ -73,7 +77,7 @@ class MachineSampler:
         )
 
     def _steady_rate(self, name: str, value: float | None) -> float | None:
-        """Bytes a second; a tenth more or less, or less than a tenth of a megabyte, is nothing new."""
+        """Bytes a second to display; a change below a tenth, or below a tenth of a megabyte, is ignored."""
         return self._hysteresis(name, value, max(_MEGA / 10, (value or 0.0) / 10))
 
     def _gpu_gauges(self, gpu: GpuSample) -> GpuGauges:
@@ -104,7 +108,7 @@ class MachineSampler:
 
 
 def _recorded_gauges(host: HostSample, gpus: list[GpuSample]) -> dict[str, float | None]:
-    """What has a past."""
+    """The gauges whose history is recorded, by name."""
     disk = None if host.disk_read is None or host.disk_write is None else host.disk_read + host.disk_write
     net = None if host.net_in is None or host.net_out is None else host.net_in + host.net_out
     found: dict[str, float | None] = {"cpu": host.cpu_percent, "memory": host.memory, "disk": disk, "net": net}

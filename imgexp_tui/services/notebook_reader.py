@@ -1,4 +1,4 @@
-"""Reads the notebook, for the first frame and for every later look: no run, no gauge, nothing that is slow."""
+"""Reads the notebook for the first frame and every later poll: no run, no gauge, nothing slow."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from imgexp_tui.paths import NOTEBOOK
 
 @dataclass(frozen=True, slots=True)
 class LoadedNotebook:
-    """A notebook as it was read.
+    """A notebook as it was read from its file.
 
     Attributes:
-        notebook: None where it cannot be read, for the reason `problem`.
-        stamp: of the file, from before it was read, so that a change in between shows as one.
+        notebook: None where it cannot be read.
+        problem: why it cannot be read; "" where it can.
+        stamp: of the file, from before it was read, so that a change meanwhile is noticed.
     """
 
     notebook: Notebook | None
@@ -35,7 +36,7 @@ def load_checked(lab: Path) -> Notebook:
 
 
 def read_notebook(lab: Path) -> LoadedNotebook:
-    """The notebook of a lab as it stands now."""
+    """The notebook of a lab as of now."""
     stamp = notebook_stamp(lab)
     try:
         return LoadedNotebook(load_checked(lab), "", stamp)
@@ -44,7 +45,7 @@ def read_notebook(lab: Path) -> LoadedNotebook:
 
 
 def notebook_stamp(lab: Path) -> tuple[int, int, int]:
-    """Changes when the notebook's file is edited, replaced or gone."""
+    """A value that changes when the notebook's file is edited, replaced or removed."""
     try:
         found = (lab / NOTEBOOK).stat()
     except OSError:

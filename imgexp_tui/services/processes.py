@@ -23,7 +23,7 @@ _CPU_STEP, _MEMORY_STEP = 5.0, 16e6
 
 
 class ProcessSampler:
-    """Looks at the machine's processes; for one thread at a time."""
+    """Samples the machine's processes; for one thread at a time."""
 
     def __init__(self, lab: Path) -> None:
         self._lab = lab.resolve()
@@ -31,7 +31,7 @@ class ProcessSampler:
         self._table.sample()
 
     def sample(self, order: str) -> ProcessSnapshot:
-        """The processes now, by one of `SORT_ORDERS`. Blocks on files, and 40 ms for each GPU."""
+        """The processes as of now, sorted by one of `SORT_ORDERS`. Blocks on files, and 40 ms for each GPU."""
         entries = self._table.sample(self._gpu.all_processes())
         traffic = self._gpu.pcie_rates()
         several = len(traffic) > 1

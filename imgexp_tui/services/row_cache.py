@@ -1,8 +1,7 @@
-"""The rows of versions whose runs have all ended, kept from one look at a lab to the next opening of it.
+"""Caches the rows of versions whose runs have all ended, so that opening a lab again does not read all its runs.
 
-A thousand records are not parsed again to tell what they told the last time. Disposable: a row counts only as long as
-its version's folder, and the files in which each of its runs tells of a resumption or an end, have the times that they
-had when it was made.
+The file is disposable. A row counts only as long as the version's folder, and the files that show that a run was
+resumed or has ended, have the modification times that they had when the row was made.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from imgexp_tui.views.lab import VersionRow
 _FORMAT = 1
 _FILE_NAME = "rows.json"
 _MAX_RUNS = 8
-"""Runs of a version whose row is kept; of more, asking each would cost what reading does."""
+"""The most runs of a version whose row is cached; checking more would cost as much as reading them."""
 _FIELDS = tuple(one.name for one in fields(VersionRow) if one.name != "notes_changed")
 _TUPLE_FIELDS = ("seed_progress", "seed_stats", "sparkline")
 
@@ -32,7 +31,7 @@ Stamp = list[int | str]
 
 
 class RowCache:
-    """Those of one lab. Not for several threads at a time."""
+    """The cached rows of one lab. Not safe for use by several threads at a time."""
 
     def __init__(self, lab: Path) -> None:
         self._runs = lab / RUNS
@@ -45,7 +44,7 @@ class RowCache:
         return len(self._packed_rows) + len(self._unpacked_rows)
 
     def get(self, version: str) -> VersionRow | None:
-        """A version's row, if nothing has happened to its runs since."""
+        """A version's row; None where there is none or something has happened to its runs since."""
         known = self._unpacked_rows.get(version) or self._unpack(version)
         if known is None:
             return None
@@ -55,14 +54,14 @@ class RowCache:
         return None
 
     def get_many(self, versions: Iterable[str]) -> dict[str, VersionRow]:
-        """Those of them that are known."""
+        """The rows of these versions that are cached, by version."""
         return {version: row for version in versions if (row := self.get(version))}
 
     def put(self, version: str, runs: Iterable[str], row: VersionRow) -> None:
-        """Keep a row; one that may still change, or that JSON cannot carry, is not kept."""
+        """Cache a row, unless it may still change or JSON cannot hold it."""
         names = list(runs)
         stamp = self._stamp(version, names)
-        # Without an end that is written down, a run may turn out to live on another machine.
+        # Without exit.json a run may still be alive on another machine.
         if row.live or len(names) > _MAX_RUNS or not all(stamp[3::3]) or not _is_finite(row):
             return
         self._unpacked_rows[version] = stamp, row
@@ -70,14 +69,14 @@ class RowCache:
         self._is_saved = False
 
     def retain_only(self, versions: Mapping[str, object]) -> None:
-        """Forget all versions but these."""
+        """Forget all other versions."""
         for known in (self._unpacked_rows, self._packed_rows):
             for version in [one for one in known if one not in versions]:
                 del known[version]
                 self._is_saved = False
 
     def save(self) -> None:
-        """Write them down, if there are new ones. A folder that takes nothing is left alone."""
+        """Write the file if there are new rows. A folder that cannot be written is left alone."""
         if self._is_saved:
             return
         self._is_saved = True
@@ -97,7 +96,7 @@ class RowCache:
                 raise
 
     def _unpack(self, version: str) -> tuple[Stamp, VersionRow] | None:
-        """A row that was read from the file: of a thousand, those that are asked for are made."""
+        """A row that was read from the file. Rows are built when they are asked for, since there may be thousands."""
         packed = self._packed_rows.pop(version, None)
         try:
             if packed is not None:
@@ -107,7 +106,7 @@ class RowCache:
         return self._unpacked_rows.get(version)
 
     def _stamp(self, version: str, runs: Iterable[int | str]) -> Stamp:
-        folder = os.path.join(self._runs, version)  # noqa: PTH118 - a thousand paths are made at each look
+        folder = os.path.join(self._runs, version)  # noqa: PTH118 - a thousand paths are made at each poll
         found: Stamp = [_modified_ns(folder)]
         for run in runs:
             found += [run, _modified_ns(f"{folder}/{run}/process.json"), _modified_ns(f"{folder}/{run}/exit.json")]
@@ -132,7 +131,7 @@ def _pack_row(row: VersionRow) -> list[Any]:
 
 
 def _read_file(path: Path) -> dict[str, list[Any]]:
-    """Version → stamp and packed row, as they were kept."""
+    """Version → stamp and packed row, as in the file; {} where it is missing or damaged."""
     try:
         found = orjson.loads(path.read_bytes())
         rows = found["rows"] if found["format"] == _FORMAT else {}

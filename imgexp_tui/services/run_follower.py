@@ -1,4 +1,4 @@
-"""A version's run as it stands, for the column beside the text that is being written."""
+"""Follows a version's run for the sidebar of the text editor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgexp_tui.views.runs.model import RunSummary
 
 
 class VersionRunFollower:
-    """Follows one run of a version: `run` while it is live, the newest otherwise. Blocks on files; for any thread."""
+    """Follows one run of a version: `run` while it is live, the newest otherwise. Blocks on files; safe for threads."""
 
     def __init__(self, lab: Path, version: str, run: str = "") -> None:
         self._lab = lab
@@ -29,7 +29,7 @@ class VersionRunFollower:
         self._lock = threading.Lock()
 
     def poll(self) -> RunSummary | None:
-        """The run now, equal where nothing of it changed; None where the version has no run."""
+        """The run as of now, equal to the one before where nothing changed; None where the version has no run."""
         with self._lock:
             view = self._current_follower()
             if view is None:
@@ -41,7 +41,7 @@ class VersionRunFollower:
             return summarize_run(view, curves)
 
     def quotable_figures(self, base: str = "", changes: Sequence[str] = ()) -> list[Figure]:
-        """What can be put into a note about the run now."""
+        """The figures of the run as of now that a note can quote."""
         with self._lock:
             return quotable_figures(self._current_follower(), base, changes)
 

@@ -1,8 +1,8 @@
-"""The runs of a lab as the main screen wants them. For the watching thread alone; it blocks on files.
+"""Follows the runs of every version of a lab for the main screen. For the watcher's thread; it blocks on files.
 
-A folder is listed again only when its modification time has moved, a run that has ended costs two `stat` calls a
-look, and of a version's older runs only the live ones are followed: of the others, their best value is kept. Of a
-version whose runs have all ended and that is not shown, nothing is read that an earlier look has kept (`kept_rows`).
+It is cheap to poll. A folder is listed again only when its modification time has changed. A run that has ended costs
+two `stat` calls a poll. Of a version's older runs only the live ones are followed; of the others their best value is
+kept. A version that is not displayed and whose runs have all ended is not read when `row_cache` has its row.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from imgexp_tui.runner.launchers.slurm.poll import SlurmPoller
 
 _READ_TIME_LIMIT = 0.15
-"""Seconds of reading after which what is known so far is shown."""
+"""Seconds of reading after which a poll returns what is known so far."""
 _DRAFT_INTERVAL = 5.0
 _SAVE_INTERVAL = 3.0
 _MAX_HELD_VERSIONS = 32
-"""Ended versions whose runs are held after they were shown; of others only their rows are."""
+"""Versions without a live run whose runs stay in memory after they were displayed; of others only the rows do."""
 _NEARBY_VERSIONS = 32
-"""Versions on each side of the shown one that may be in sight."""
+"""Versions on each side of the displayed one that may be visible."""
 _MIN_VERSIONS_PER_POLL, _POLLS_PER_ROUND = 250, 8
-"""Versions out of sight that are looked at in one look, and in how many looks all of them are, however many."""
+"""The least versions out of sight that one poll reads, and the polls after which all have been read."""
 
 
 class RunIndex:
@@ -75,12 +75,14 @@ class RunIndex:
         *,
         all_versions: bool = False,
     ) -> bool:
-        """Look at the versions, `displayed` before the others. False where the time was up before all whose turn it is
-        were
-        looked at, or something else has to be done at once.
+        """Read what is new in the versions, `displayed` before the others.
+
+        False where the time was up before all versions of this poll were read, or where it was interrupted.
 
         Args:
-            all_versions: look at all, also where they are so many that those out of sight otherwise take turns.
+            names: all versions, in the notebook's order.
+            is_interrupted: asked between versions, whether something else has to be done at once.
+            all_versions: poll all, even where they are so many that versions out of sight take turns otherwise.
         """
         end = time.monotonic() + _READ_TIME_LIMIT
         self._positions = places = {name: i for i, name in enumerate(names)}
@@ -96,7 +98,7 @@ class RunIndex:
             done += self._update_version(name, end)
         self._poll_slurm()
         if time.monotonic() >= self._next_save:
-            # Also while there is more to read: who ends the app before that has not waited for nothing.
+            # Also while there is more to read: what was read is not lost when the app is ended before.
             self._next_save = time.monotonic() + _SAVE_INTERVAL
             self._row_cache.retain_only(places)
             self._row_cache.save()
@@ -105,7 +107,7 @@ class RunIndex:
         return done == len(order)
 
     def _poll_order(self, names: list[str], displayed: str, *, all_versions: bool) -> list[str]:
-        """The versions to look at, in this order: the shown one, live ones, those in sight, and others by turns."""
+        """The versions to poll, in this order: the displayed one, live ones, visible ones, and others by turns."""
         at = self._positions.get(displayed, 0)
         start = max(0, at - _NEARBY_VERSIONS)
         near = sorted(names[start : at + _NEARBY_VERSIONS], key=lambda name: abs(self._positions[name] - at))
@@ -124,27 +126,27 @@ class RunIndex:
         return max(_MIN_VERSIONS_PER_POLL, len(names) // _POLLS_PER_ROUND)
 
     def poll_version(self, version: str) -> bool:
-        """Look at one version alone, which was looked at before; False where it was not."""
+        """Poll one version alone; False where it was never polled before, or time was up."""
         if version not in self.rows:
             return False
         self._set_displayed(version)
         return self._update_version(version, time.monotonic() + _READ_TIME_LIMIT)
 
     def prefetch(self, version: str) -> bool:
-        """Read the runs of a version that may be shown next; False where they are not known yet."""
+        """Read the runs of a version that may be displayed next; False where they are not known yet."""
         if version not in self.rows:
             return False
         self._hold_version(version)
         return self._update_version(version, time.monotonic() + _READ_TIME_LIMIT)
 
     def _set_displayed(self, version: str) -> None:
-        """Read this version's runs from now on."""
+        """Keep this version's runs in memory from now on."""
         if version != self._displayed_version:
             self._displayed_version = version
             self._hold_version(version)
 
     def _hold_version(self, version: str) -> None:
-        """Hold a version's runs, and let go of those of ended ones that were held long ago."""
+        """Keep a version's runs in memory, and drop those that were kept longest and have ended."""
         self._held_versions = [*(one for one in self._held_versions if one != version), version]
         while len(self._held_versions) > _MAX_HELD_VERSIONS:
             old = self._held_versions.pop(0)
@@ -152,7 +154,7 @@ class RunIndex:
                 self._versions.pop(old, None)
 
     def has_new_output(self) -> bool:
-        """Whether a live run has written something since the last call."""
+        """Whether a live run has written anything since the last call."""
         before = self._file_stamps
         live = (
             view.run_dir
@@ -169,11 +171,11 @@ class RunIndex:
 
     @property
     def is_reading(self) -> bool:
-        """Whether a long record is being read by another process."""
+        """Whether another process is reading a long record."""
         return any(view.is_partial for runs in self._versions.values() for view in runs.followers.values())
 
     def displayed_run(self, version: str) -> RunSummary | None:
-        """A version's newest run under way, or else its newest; None without."""
+        """A version's newest live run, or else its newest run; None without."""
         runs = self._versions.get(version)
         if runs is None or runs.displayed is None:
             return None
@@ -189,7 +191,7 @@ class RunIndex:
         return runs.cached_summary
 
     def log(self, version: str) -> LogLines:
-        """The last lines that a version's shown run printed."""
+        """The last lines that a version's displayed run printed."""
         runs = self._versions.get(version)
         if runs is None or runs.displayed is None:
             return LogLines()
@@ -199,7 +201,7 @@ class RunIndex:
         return LogLines(runs.log.poll())
 
     def take_alerts(self) -> list[Alert]:
-        """What has happened to runs since the last call, in the notebook's order; none from before a first look."""
+        """What has happened to runs since the last call, in the notebook's order; nothing older than this object."""
         found, self._alerts = self._alerts, []
         return sorted(found, key=lambda alert: self._positions.get(alert.version, 0))
 
@@ -212,7 +214,7 @@ class RunIndex:
         return self._note_times[1]
 
     def versions_with_drafts(self) -> frozenset[str]:
-        """The versions with drafts of notes that were never saved."""
+        """The versions that have drafts of notes which were never saved."""
         if time.monotonic() >= self._next_draft_check:
             from imgexp_tui.notebook.history.drafts import read_drafts
 
@@ -238,7 +240,7 @@ class RunIndex:
         return row is not None and row.live > 0
 
     def _update_version(self, name: str, deadline: float) -> bool:
-        """Look at one version; False where the time is up and it has to wait, as long as it was looked at before."""
+        """Poll one version; False where the time is up and some of its runs were not read yet."""
         runs = self._versions.get(name)
         if runs is None and name not in self._held_versions and (row := self._row_cache.get(name)):
             if self.rows.get(name) != row:
@@ -258,7 +260,7 @@ class RunIndex:
         return not runs.unread
 
     def _cache_row(self, name: str, runs: VersionRuns) -> None:
-        """Keep the row of a version whose runs have all ended; its runs are let go where it is not shown."""
+        """Cache the row of a version whose runs have all ended, and drop its runs where it is not displayed."""
         settled = runs.stamp >= 0 and not runs.unread and not any(view.is_partial for view in runs.followers.values())
         if not settled or self.rows[name].live:
             return
@@ -273,7 +275,7 @@ class RunIndex:
         if stamp == runs.stamp:
             return
         runs.run_dirs = find_runs(self._lab, name)
-        # A folder whose request is still being written is no run yet, so that the look at it is not settled.
+        # A folder whose request is still being written is no run yet: list again at the next poll.
         runs.stamp = stamp if len(runs.run_dirs) >= _count_folders(folder) else -1
         there = {run.run_id for run in runs.run_dirs}
         runs.followers = {run: view for run, view in runs.followers.items() if run in there}
@@ -286,7 +288,7 @@ class RunIndex:
         runs.is_polled = False
 
     def _read_unread(self, runs: VersionRuns, deadline: float) -> bool:
-        """Read the older runs that were not read yet, as long as there is time; True where there were any."""
+        """Read older runs that were not read yet, as long as there is time; True where there were any."""
         self._check_resumed(runs)
         some = bool(runs.unread)
         while runs.unread and time.monotonic() <= deadline:
@@ -298,7 +300,7 @@ class RunIndex:
         return some
 
     def _check_resumed(self, runs: VersionRuns) -> None:
-        """Look whether an older run that has ended was resumed: one in each look, so that many cost nothing."""
+        """Check whether an older run that has ended was resumed: one run each poll, so that many cost nothing."""
         if len(runs.run_dirs) > 1:
             runs.resume_check_index = runs.resume_check_index % (len(runs.run_dirs) - 1) + 1
             run = runs.run_dirs[runs.resume_check_index]
@@ -307,7 +309,7 @@ class RunIndex:
                 runs.unread.append(run)
 
     def _poll_followers(self, runs: VersionRuns) -> bool:
-        """Read what is new in the followed runs, and choose the one that is shown; True where a row may differ."""
+        """Read what is new in the followed runs, and choose the displayed one; True where the row may differ."""
         changed = False
         for view in list(runs.followers.values()):
             changed = view.poll() or view.status.state.live or changed

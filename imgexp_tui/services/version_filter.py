@@ -1,4 +1,4 @@
-"""Which versions the table shows: what is archived is left out, and what a filter does not hold for."""
+"""Decides which versions the table shows, by archived versions and by the typed filter."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class VersionFilter:
-    """What was asked to be shown.
+    """The filter of the version table.
 
     Attributes:
         show_archived: whether archived versions are shown.
-        error: what is wrong with the filter that was typed, as a sentence; "" where nothing is.
+        error: what is wrong with the typed filter, as a sentence; "" where it is right.
     """
 
     def __init__(self) -> None:
@@ -28,18 +28,18 @@ class VersionFilter:
 
     @property
     def is_active(self) -> bool:
-        """Whether a filter is in force."""
+        """Whether a filter is applied."""
         return self._filter is not None
 
     def set_text(self, text: str, snapshot: LabSnapshot) -> None:
-        """Filter by `text`; with a mistake in it nothing is filtered."""
+        """Filter by `text`; a text with a mistake filters nothing."""
         self._text = text
         self._parse_text(snapshot)
 
     def versions(self, snapshot: LabSnapshot) -> dict[str, Version]:
         """The versions to show, in the notebook's order."""
         if self._cached and self._cached[0] is snapshot and self._cached[1:3] == (self._text, self.show_archived):
-            return self._cached[3]  # a drawing asks more than once
+            return self._cached[3]  # one frame asks several times
         found = self._filtered_versions(snapshot)
         self._cached = snapshot, self._text, self.show_archived, found
         return found
@@ -47,7 +47,7 @@ class VersionFilter:
     def _filtered_versions(self, snapshot: LabSnapshot) -> dict[str, Version]:
         found = snapshot.notebook.versions if snapshot.notebook else {}
         if self._text:
-            self._parse_text(snapshot)  # which metrics there are may have become known
+            self._parse_text(snapshot)  # more metrics may be known by now
         if self._filter is None and (self.show_archived or not any(version.archived for version in found.values())):
             return found
         return {name: version for name, version in found.items() if self._matches(version, snapshot.rows.get(name))}

@@ -1,4 +1,4 @@
-"""The runs of one version as the app follows them, and the row of the version table that they make."""
+"""Builds the row of the version table from the runs of a version; and holds those runs while they are followed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENDED_STATES = {state.value for state in State if not state.live}
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What is kept of an older run that has ended: when it was last started, its best, and its place in a group."""
+    """What is kept of an older run that has ended: when it was last started, its best, and its part in a group."""
 
     stamp: int
     best: Best | None
@@ -36,13 +36,13 @@ class VersionRuns:
 
     Attributes:
         run_dirs: newest first.
-        unread: those that were not looked at yet.
+        unread: runs that were not read yet.
         followers: run id → the newest run and every live one.
         ended: run id → an older run that has ended.
-        displayed: the newest run that is under way, or else that waits, or else the newest.
-        log: the end of the shown run's log.
-        cached_summary: what `LabRuns.shown` made of the shown run, where nothing has changed since and it is not live.
-        resume_check_index: which of the older runs is asked next whether it was resumed.
+        displayed: the newest run that trains, or else the newest that waits, or else the newest.
+        log: the end of the displayed run's log.
+        cached_summary: of the displayed run, where it is not live and nothing has changed since.
+        resume_check_index: the older run that was checked last for being resumed.
     """
 
     stamp: int = -1
@@ -59,7 +59,7 @@ class VersionRuns:
 
 
 def retire_ended(runs: VersionRuns, follower: RunFollower) -> None:
-    """Let go of an older run that has ended, but for its best value."""
+    """Stop following an older run that has ended; its best value is kept."""
     if follower.run_id != runs.run_dirs[0].run_id and not follower.status.state.live and not follower.is_partial:
         group = follower.request.group if follower.request else ""
         runs.ended[follower.run_id] = EndedRun(
@@ -69,7 +69,7 @@ def retire_ended(runs: VersionRuns, follower: RunFollower) -> None:
 
 
 def group_members(runs: VersionRuns, follower: RunFollower) -> tuple[GroupMember, ...]:
-    """The runs that were started together with this one for their seeds, by seed; () for one by itself."""
+    """The runs that were started together with this one for their seeds, by seed; () for a single run."""
     group = follower.request.group if follower.request else ""
     if not group:
         return ()
@@ -119,7 +119,7 @@ def _seed_statistics(members: tuple[GroupMember, ...]) -> tuple[float, float, in
 
 
 def _other_bests(runs: VersionRuns, follower: RunFollower) -> Iterator[Best | None]:
-    """The best of each run but the shown one."""
+    """The best of each run but the displayed one."""
     yield from (one.best for one in runs.ended.values())
     yield from (followed.best() for followed in runs.followers.values() if followed is not follower)
 
@@ -136,7 +136,7 @@ def _accuracy_at(best: Best | None) -> float | None:
 
 
 def _thin_curve(follower: RunFollower) -> tuple[float, ...]:
-    """The curve of the first watched metric in few values, each the highest of its stretch."""
+    """The curve of the first judged metric in few values, each the highest of its stretch."""
     series = next((s for metric in JUDGED_METRICS if (s := follower.series.get(metric)) and len(s.values) > 1), None)
     if series is None:
         return ()

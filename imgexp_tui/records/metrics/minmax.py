@@ -127,7 +127,7 @@ class _RangeSums:
         total: Floats,
         not_finite: npt.NDArray[Any],
     ) -> None:
-        """Add cells to the given `ranges`; those of one range are neighbours and begin at its entry in `first_cells`."""
+        """Add cells to some `ranges`; those of one range are neighbours and begin at its entry in `first_cells`."""
         self._low[ranges] = np.fmin(self._low[ranges], np.fmin.reduceat(low, first_cells))
         self._high[ranges] = np.fmax(self._high[ranges], np.fmax.reduceat(high, first_cells))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -164,7 +164,7 @@ def _next_level(level: Level) -> Level:
 
 
 def _reduce_cells(choose: np.ufunc, values: Floats, cell_count: int) -> Floats:
-    """`choose` over each eight neighbours; column by column, which is several times faster than row by row."""
+    """`choose` over each eight neighbours, by column: several times faster than by row."""
     rows = _grouped(values, cell_count)
     halves = choose(rows[:, :4], rows[:, 4:])
     pairs = choose(halves[:, :2], halves[:, 2:])
