@@ -24,11 +24,11 @@ _MAX_SIDE_BY_SIDE = 8
 """Versions that can be laid side by side."""
 
 
-class CompareTable(ListPane):
+class CompareTable(ListPane[str]):
     """One version a row. The cursor stays on its version when the order changes.
 
     Attributes:
-        names: the versions in sight, in their order.
+        items: the names of the versions, in their order.
         marked: those that will be laid side by side, in the order in which they were marked.
         active_column: the column that the keys act on.
     """
@@ -37,7 +37,6 @@ class CompareTable(ListPane):
         super().__init__(id=id)
         self._header = header
         self.columns: list[CompareColumn] = []
-        self.names: list[str] = []
         self.marked: list[str] = []
         self.active_column = 0
         self.sorted_by: int | None = None
@@ -45,37 +44,30 @@ class CompareTable(ListPane):
         self.value_filter: tuple[str, str] | None = None
 
     @property
-    def count(self) -> int:
-        return len(self.names)
-
-    @property
     def selected(self) -> str:
-        return self.names[self.cursor] if self.names else ""
+        """The version under the cursor; "" in an empty table."""
+        return super().selected or ""
 
-    def fill(self, columns: list[CompareColumn], selected: str = "") -> None:
-        """Show these columns; `selected` or else the same version stays under the cursor."""
-        selected = selected or self.selected
+    def fill(self, columns: list[CompareColumn], select: str = "") -> None:
+        """Show these columns. The cursor stays on its version, or goes to `select` if given."""
         kept = self.columns[self.active_column].name if self.columns else ""
         by = self.columns[self.sorted_by].name if self.columns and self.sorted_by is not None else ""
         self.columns = columns
         index = {column.name: i for i, column in enumerate(columns)}
         self.active_column = index.get(kept, 0)
         self.sorted_by = index.get(by)
-        self._apply_order(selected)
+        self._apply_order(select)
 
-    def _apply_order(self, selected: str) -> None:
+    def _apply_order(self, select: str = "") -> None:
+        """Filter and sort the versions. The cursor stays on its version, or goes to `select` if given."""
         names = list(self.columns[0].texts)
         if self.value_filter:
             column = next((c for c in self.columns if c.name == self.value_filter[0]), None)
             names = [n for n in names if column and column.texts.get(n, "") == self.value_filter[1]]
         if self.sorted_by is not None:
             names = self.columns[self.sorted_by].sort_versions(names, reverse=self.backwards)
-        self.names = names
         self.marked = [name for name in self.marked if name in self.columns[0].texts]
-        self.cursor = names.index(selected) if selected in names else max(0, min(self.cursor, len(names) - 1))
-        self.rebuild()
-        self.scroll_to_cursor()
-        self.post_message(self.CursorMoved())
+        self.set_items(names, select or None)
 
     def cycle_sort(self) -> None:
         """By the column at hand, its best first; once more the other way round; a third time in the file's order."""
@@ -85,13 +77,13 @@ class CompareTable(ListPane):
             self.backwards = True
         else:
             self.sorted_by, self.backwards = None, False
-        self._apply_order(self.selected)
+        self._apply_order()
 
     def toggle_value_filter(self) -> None:
         """To the versions that have in the column at hand what the one under the cursor has; again: to all."""
         column = self.columns[self.active_column]
         self.value_filter = None if self.value_filter else (column.name, column.texts.get(self.selected, ""))
-        self._apply_order(self.selected)
+        self._apply_order()
 
     def toggle_mark(self) -> None:
         """Mark the version under the cursor, or take the mark away."""
@@ -114,7 +106,7 @@ class CompareTable(ListPane):
         self._header.set_lines(
             [compare_table.header_row(self.columns, sight, by, self.active_column, self.backwards, width)]
         )
-        columns, names, cursor, marked = self.columns, self.names, self.cursor, set(self.marked)
+        columns, names, cursor, marked = self.columns, self.items, self.cursor, set(self.marked)
 
         def make(at: int) -> Line:
             name = names[at]

@@ -23,24 +23,15 @@ _POLL_INTERVAL = 1.0
 _KIND_WIDTH = 10
 
 
-class FigureList(ListPane):
-    """One figure a row; the cursor stays on its place while the values change."""
+class FigureList(ListPane[Figure]):
+    """One figure a row. The cursor keeps its row while the values change."""
 
-    rows: Sequence[Figure] = ()
-
-    @property
-    def count(self) -> int:
-        return len(self.rows)
-
-    def fill(self, rows: Sequence[Figure]) -> None:
-        """Show these figures."""
-        self.rows = rows
-        self.cursor = max(0, min(self.cursor, len(rows) - 1))
-        self.rebuild()
-        self.scroll_to_cursor()
+    def row_of(self, item: Figure) -> int | None:
+        """Returns None: a figure's text changes with its value, so that it does not identify the figure."""
+        return None
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [self._row(i, one, width) for i, one in enumerate(self.rows)]
+        return [self._row(i, figure, width) for i, figure in enumerate(self.items)]
 
     def _row(self, index: int, one: Figure, width: int) -> Line:
         kind, text = one
@@ -116,7 +107,7 @@ class FigurePickerScreen(StyledScreen[str], ModalScreen[str]):
     def _update_list(self) -> None:
         typed = self.query_one(Input).value
         found = filter_figures(self._figures, typed)
-        self._rows.fill(found)
+        self._rows.set_items(found)
         none = f"No figure with {typed!r}." if self._figures else f"Nothing was measured for {self._version} yet."
         self.query_one("#none", Static).update(Content("" if found else none))
         self.query_one("#none").display = not found
@@ -125,8 +116,8 @@ class FigurePickerScreen(StyledScreen[str], ModalScreen[str]):
         self.action_insert()
 
     def action_insert(self) -> None:
-        if self._rows.rows:
-            self.dismiss(self._rows.rows[self._rows.cursor][1])
+        if figure := self._rows.selected:
+            self.dismiss(figure[1])
 
     def action_move(self, rows: int) -> None:
         self._rows.move(rows)

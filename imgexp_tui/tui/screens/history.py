@@ -31,41 +31,30 @@ _PREFETCH_ROWS = 50
 """Rows below the cursor at which the next page is read."""
 
 
-class StateList(ListPane):
+class StateList(ListPane[NoteChange]):
     """One state a row. Rows are built once for each width: there may be ten thousand."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._changes: list[NoteChange] = []
         self._cached_lines: list[Line] = []
         self._width = 0
 
-    @property
-    def count(self) -> int:
-        return len(self._changes)
-
-    @property
-    def selected(self) -> NoteChange | None:
-        """The state under the cursor."""
-        return self._changes[self.cursor] if self._changes else None
-
-    def fill(self, changes: list[NoteChange], *, append: bool) -> None:
-        """Show these states, in place of those before or below them."""
-        if append:
-            self._changes += changes
-        else:
-            self._changes, self._cached_lines, self.cursor = list(changes), [], 0
-            self.scroll_home(animate=False)
+    def fill(self, changes: list[NoteChange]) -> None:
+        """Show these states in place of those before, with the cursor on the first."""
+        self.items, self._cached_lines, self.cursor = list(changes), [], 0
+        self.scroll_home(animate=False)
         self.rebuild()
-        if not append:
-            self.post_message(self.CursorMoved())
+        self.post_message(self.CursorMoved())
+
+    def append(self, changes: list[NoteChange]) -> None:
+        """Show more states below those that are there."""
+        self.items = [*self.items, *changes]
+        self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
         if width != self._width:
             self._width, self._cached_lines = width, []
-        self._cached_lines += [
-            history_rows.change_row(change, width) for change in self._changes[len(self._cached_lines) :]
-        ]
+        self._cached_lines += [history_rows.change_row(change, width) for change in self.items[len(self._cached_lines) :]]
         rows = list(self._cached_lines)
         if rows:
             rows[self.cursor] = line(("▌", "mark"), *_drop_first_cell(rows[self.cursor]))
@@ -183,9 +172,9 @@ class HistoryScreen(StyledScreen[None]):
         if asked is not self._history:
             self._read()
             return
-        first = not self._last_page.changes
+        add = self._rows.append if self._last_page.changes else self._rows.fill
         self._last_page = page
-        self._rows.fill(page.changes, append=not first)
+        add(page.changes)
         self._draw()
 
     @work(group="git")

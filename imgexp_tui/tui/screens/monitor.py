@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from textual import work
@@ -47,33 +47,18 @@ class GaugesPane(Pane):
         return monitor.gauge_lines(self._machine, self._traffic, width)
 
 
-class ProcessList(ListPane):
-    """One process a row; the cursor stays on its process when the order changes."""
+class ProcessList(ListPane[ProcessRow]):
+    """One process a row. The cursor stays on its process when the order changes, except in the first row."""
 
-    rows: tuple[ProcessRow, ...] = ()
+    def key(self, item: ProcessRow) -> Hashable:
+        return item.pid, item.start_ticks
 
-    @property
-    def count(self) -> int:
-        return len(self.rows)
-
-    @property
-    def selected(self) -> ProcessRow | None:
-        """The process under the cursor."""
-        return self.rows[self.cursor] if self.rows else None
-
-    def fill(self, rows: tuple[ProcessRow, ...]) -> None:
-        """Show these processes. A cursor at the top stays there, where what takes most is."""
-        picked, self.rows = self.selected, rows
-        keys = [(one.pid, one.start_ticks) for one in rows]
-        if picked and self.cursor and (picked.pid, picked.start_ticks) in keys:
-            self.cursor = keys.index((picked.pid, picked.start_ticks))
-        self.cursor = max(0, min(self.cursor, len(rows) - 1))
-        self.rebuild()
-        self.scroll_to_cursor()
-        self.post_message(self.CursorMoved())
+    def row_of(self, item: ProcessRow) -> int | None:
+        """Returns the process's row; None with the cursor in the first row, where the largest process is to stay."""
+        return super().row_of(item) if self.cursor else None
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [processes.format_process(one, width) for one in self.rows]
+        return [processes.format_process(process, width) for process in self.items]
 
 
 class MonitorScreen(StyledScreen[str | None]):
@@ -147,8 +132,8 @@ class MonitorScreen(StyledScreen[str | None]):
         finally:
             self._polling = False
         self._traffic = found.traffic
-        if found.rows != self._rows.rows:
-            self._rows.fill(found.rows)
+        if found.rows != self._rows.items:
+            self._rows.set_items(found.rows)
 
     def on_list_pane_cursor_moved(self) -> None:
         self.refresh_bindings()

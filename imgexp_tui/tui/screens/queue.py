@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
 
@@ -26,34 +26,14 @@ from imgexp_tui.views.wrap import wrap
 _POLL_INTERVAL = 1.0
 
 
-class QueueList(ListPane):
-    """One run a row; the cursor stays on its run when the order changes."""
+class QueueList(ListPane[QueueEntry]):
+    """One run a row. The cursor stays on its run when the order changes."""
 
-    rows: tuple[QueueEntry, ...] = ()
-
-    @property
-    def count(self) -> int:
-        return len(self.rows)
-
-    @property
-    def selected(self) -> QueueEntry | None:
-        """The run under the cursor."""
-        return self.rows[self.cursor] if self.rows else None
-
-    def fill(self, rows: tuple[QueueEntry, ...]) -> None:
-        """Show these runs."""
-        picked = self.selected
-        self.rows = rows
-        uuids = [one.uuid for one in rows]
-        if picked and picked.uuid in uuids:
-            self.cursor = uuids.index(picked.uuid)
-        self.cursor = max(0, min(self.cursor, len(rows) - 1))
-        self.rebuild()
-        self.scroll_to_cursor()
-        self.post_message(self.CursorMoved())
+    def key(self, item: QueueEntry) -> Hashable:
+        return item.uuid
 
     def build(self, width: int, height: int) -> list[Line]:
-        return [queue.format_entry(one, width) for one in self.rows]
+        return [queue.format_entry(entry, width) for entry in self.items]
 
 
 class QueueDetail(Pane):
@@ -121,12 +101,12 @@ class QueueScreen(StyledScreen[str | None]):
         except QueueError as error:
             self.query_one(QueueDetail).show(clean_line(str(error)))
             return
-        if rows != self._rows.rows:
-            self._rows.fill(rows)
+        if rows != self._rows.items:
+            self._rows.set_items(rows)
         self._draw()
 
     def _draw(self) -> None:
-        room, rows = self.size.width, self.query_one(QueueList).rows
+        room, rows = self.size.width, self.query_one(QueueList).items
         waiting = sum(one.is_waiting for one in rows)
         left = line((" Queue ", "title"), ("of this machine", "quiet"))
         right = line((f"● {len(rows) - waiting} running", "live"), (f" · {waiting} waiting ", "quiet"))

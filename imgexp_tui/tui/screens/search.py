@@ -76,35 +76,25 @@ class LazyHitLines(Sequence[Line]):
         return hit_line(self._hits[at], self._room)
 
 
-class HitList(ListPane):
+class HitList(ListPane[Hit]):
     """One hit a row."""
 
-    _hits: Hits | None = None
-    _rendered_for: tuple[Hits | None, int] = (None, 0)
-
-    @property
-    def count(self) -> int:
-        return len(self._hits) if self._hits is not None else 0
-
-    @property
-    def selected(self) -> Hit | None:
-        """The hit under the cursor."""
-        return self._hits[self.cursor] if self._hits else None
+    _rendered_for: tuple[object, int] = (None, 0)
 
     def fill(self, hits: Hits, cursor: int = 0) -> None:
-        """Show these hits."""
-        self._hits, self.cursor = hits, max(0, min(cursor, len(hits) - 1))
+        """Show these hits, with the cursor on a row."""
+        self.items, self.cursor = hits, max(0, min(cursor, len(hits) - 1))
         self.rebuild()
         self.scroll_to(y=0, animate=False)
         self.scroll_to_cursor()
 
     def rebuild(self) -> None:
         room = self.scrollable_content_region.width
-        if self._hits is None or not room or self._rendered_for == (self._hits, room):
+        if not room or not isinstance(self.items, Hits) or self._rendered_for == (self.items, room):
             return
-        self._rendered_for = self._hits, room
-        self._lines = LazyHitLines(self._hits, room)
-        self.virtual_size = Size(self.size.width, len(self._hits))
+        self._rendered_for = self.items, room
+        self._lines = LazyHitLines(self.items, room)
+        self.virtual_size = Size(self.size.width, self.count)
         self.refresh()
 
 

@@ -1,8 +1,8 @@
-"""A list of findings with a cursor."""
+"""The list of one run's findings, with a cursor."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from imgexp_tui.findings.model import Finding
 from imgexp_tui.tui.widgets.base.item_list import ItemList
@@ -10,33 +10,16 @@ from imgexp_tui.views.findings import layout_findings
 from imgexp_tui.views.item_layout import ItemLayout
 
 
-class FindingList(ItemList):
-    """The cursor stays on its finding when the list changes under it."""
+class FindingList(ItemList[Finding]):
+    """Findings, each with its suggestion. The cursor stays on its finding when the list changes."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._findings: Sequence[Finding] = ()
-
-    @property
-    def count(self) -> int:
-        return len(self._findings)
-
-    @property
-    def selected(self) -> Finding | None:
-        """The finding under the cursor."""
-        return self._findings[self.cursor] if self._findings else None
+    def key(self, item: Finding) -> Hashable:
+        return item.name
 
     def fill(self, findings: Sequence[Finding], empty_text: str) -> None:
         """Show these findings; `empty_text` where there are none."""
-        picked, self._findings, self._empty_text = self.selected, findings, empty_text
-        names = [one.name for one in findings]
-        if picked and picked.name in names:
-            self.cursor = names.index(picked.name)
-        self.cursor = max(0, min(self.cursor, self.count - 1))
-        self.rebuild()
-        self.refresh()
-        self.scroll_to_cursor()
-        self.post_message(self.CursorMoved())
+        self._empty_text = empty_text
+        self.set_items(findings)
 
     def layout_items(self, width: int) -> ItemLayout:
-        return layout_findings(self._findings, width)
+        return layout_findings(self.items, width)

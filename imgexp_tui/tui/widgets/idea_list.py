@@ -1,8 +1,8 @@
-"""A list of ideas with a cursor."""
+"""Lists of ideas (`- [ ]` lines of notes) with a cursor: all versions' ideas, and the picker of a new version."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from textual.binding import Binding
 from textual.message import Message
@@ -13,48 +13,32 @@ from imgexp_tui.views.ideas import IdeaGroup, layout_choices, layout_groups
 from imgexp_tui.views.item_layout import ItemLayout
 
 
-class IdeaList(ItemList):
-    """Ideas in groups. The cursor stays on its idea when the list changes under it."""
+class IdeaList(ItemList[Idea]):
+    """Ideas in groups. The cursor stays on its idea when the list changes."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._groups: Sequence[IdeaGroup] = ()
-        self._ideas: list[Idea] = []
 
-    @property
-    def count(self) -> int:
-        return len(self._ideas)
+    def key(self, item: Idea) -> Hashable:
+        return item.key
 
-    @property
-    def selected(self) -> Idea | None:
-        """The idea under the cursor."""
-        return self._ideas[self.cursor] if self._ideas else None
+    def row_of(self, item: Idea) -> int | None:
+        """Returns the row of the idea with the same words; of several, the one nearest to the line that it was on."""
+        same = (row for row, other in enumerate(self.items) if other.key == item.key)
+        return min(same, key=lambda row: abs(self.items[row].line - item.line), default=None)
 
     def fill(self, groups: Sequence[IdeaGroup], empty_text: str) -> None:
         """Show these ideas; `empty_text` where there are none."""
         self._groups, self._empty_text = groups, empty_text
-        self._set_ideas([idea for group in groups for idea in group.ideas])
-
-    def _set_ideas(self, ideas: list[Idea]) -> None:
-        picked, self._ideas = self.selected, ideas
-        keys = [idea.key for idea in ideas]
-        if picked and picked.key in keys:
-            # Of several with the same words the one that is nearest to where it was.
-            same = (i for i, key in enumerate(keys) if key == picked.key)
-            self.cursor = min(same, key=lambda i: abs(ideas[i].line - picked.line))
-        self.cursor = max(0, min(self.cursor, self.count - 1))
-        self.rebuild()
-        self.refresh()
-        self.scroll_to_cursor()
-        self.post_message(self.CursorMoved())
+        self.set_items([idea for group in groups for idea in group.ideas])
 
     def layout_items(self, width: int) -> ItemLayout:
-        """The ideas as lines."""
         return layout_groups(self._groups, width)
 
 
 class IdeaPicker(IdeaList, can_focus=True):
-    """Ideas to pick from; takes the focus as a field of a form does."""
+    """Ideas to pick from, as a field of a form that can have the focus."""
 
     BINDINGS = [
         Binding("space,enter,x", "pick", "Pick", tooltip="Pick an open idea to try, or drop it"),
@@ -80,18 +64,18 @@ class IdeaPicker(IdeaList, can_focus=True):
 
     @property
     def ideas_to_try(self) -> list[Idea]:
-        """What was picked, in the order in which it was."""
+        """The picked ideas, in the order in which they were picked."""
         return list(self._ideas_to_try.values())
 
     def show(self, offered: Sequence[Idea]) -> None:
-        """Offer these ideas; what was picked stays, and stands first where it is not among them."""
+        """Offer these ideas. Picked ideas stay; those that are not among `offered` come first."""
         known = {idea.key for idea in offered}
         ideas = [*(idea for idea in self.ideas_to_try if idea.key not in known), *offered]
         self.display = bool(ideas)
-        self._set_ideas(ideas)
+        self.set_items(ideas)
 
     def layout_items(self, width: int) -> ItemLayout:
-        return layout_choices(self._ideas, self._ideas_to_try, width)
+        return layout_choices(self.items, self._ideas_to_try, width)
 
     @property
     def shows_cursor(self) -> bool:

@@ -77,19 +77,19 @@ async def test_a_column_sorts_and_narrows(lab: Path) -> None:
         while rows.columns[rows.active_column].name != "best loss":
             await pilot.press("right")
         await pilot.press("s")
-        assert rows.names == ["v1", "v0", "v2"]
+        assert rows.items == ["v1", "v0", "v2"]
         await pilot.press("s")
-        assert rows.names == ["v0", "v1", "v2"]
+        assert rows.items == ["v0", "v1", "v2"]
         await pilot.press("s")
-        assert rows.names == ["v0", "v1", "v2"]
+        assert rows.items == ["v0", "v1", "v2"]
         assert rows.sorted_by is None
         while rows.columns[rows.active_column].name != "base":
             await pilot.press("right")
         await pilot.press("G", "f")
-        assert rows.names == ["v1", "v2"]
+        assert rows.items == ["v1", "v2"]
         assert "where base is v0" in screen_text(pilot)
         await pilot.press("f")
-        assert rows.names == ["v0", "v1", "v2"]
+        assert rows.items == ["v0", "v1", "v2"]
 
 
 async def test_one_version_is_no_versions(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_every_word_that_is_typed_has_to_occur() -> None:
 
 async def chooser(pilot: Pilot[None], app: EditorApp) -> FigureList:
     await pilot.press("ctrl+g")
-    await until(pilot, lambda: isinstance(app.screen, FigurePickerScreen) and bool(rows(app).rows), "the figures")
+    await until(pilot, lambda: isinstance(app.screen, FigurePickerScreen) and bool(rows(app).items), "the figures")
     return rows(app)
 
 
@@ -140,11 +140,11 @@ async def test_figures_are_those_of_the_moment(lab: Path) -> None:
     async with app.run_test() as pilot:
         await opened(pilot, app)
         found = await chooser(pilot, app)
-        assert found.rows[0][1] == "best valid loss 0.2500 (epoch 2)"
+        assert found.items[0][1] == "best valid loss 0.2500 (epoch 2)"
         (metrics.parent / "exit.json").unlink()  # it goes on
         (metrics.parent / "process.json").unlink()
         write_lines(metrics, [{"step": 8, "epoch": 4, "time": 11.0, "valid/loss": 0.125}])
-        await until(pilot, lambda: found.rows[0][1] == "best valid loss 0.1250 (epoch 4)", "the new value")
+        await until(pilot, lambda: found.items[0][1] == "best valid loss 0.1250 (epoch 4)", "the new value")
         await pilot.press("enter")
         await until(pilot, lambda: "0.1250" in app.area.text, "the new value in the note")
 
@@ -157,7 +157,7 @@ async def test_choosing_nothing_changes_nothing(lab: Path) -> None:
         before = app.area.text
         await chooser(pilot, app)
         await pilot.press(*"xyzzy")
-        await until(pilot, lambda: not rows(app).rows, "the filter")
+        await until(pilot, lambda: not rows(app).items, "the filter")
         await pilot.press("enter", "down")
         assert isinstance(app.screen, FigurePickerScreen)
         await pilot.press("escape")

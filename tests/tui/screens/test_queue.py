@@ -34,7 +34,7 @@ def lab(new_lab: NewLab) -> Path:
 
 def places(pilot: Pilot[None]) -> list[str]:
     assert isinstance(pilot.app.screen, QueueScreen)
-    return [one.version for one in pilot.app.screen._rows.rows]
+    return [one.version for one in pilot.app.screen._rows.items]
 
 
 async def start(lab: Path, *versions: str) -> list[RunDir]:

@@ -1,19 +1,20 @@
-"""A list with a cursor whose things take as many lines as their words need; only those in sight are drawn."""
+"""The base of lists whose items take several rows: word-wrapped ideas and findings, drawn only where in sight."""
 
 from __future__ import annotations
 
-from rich.style import Style
+from collections.abc import Sequence
+
 from textual import events
 from textual.strip import Strip
 
-from imgexp_tui.tui.widgets.base.list_pane import ListPane
+from imgexp_tui.tui.widgets.base.list_pane import ListPane, T
 from imgexp_tui.views.item_layout import ItemLayout
 from imgexp_tui.views.styled import Line, line
 from imgexp_tui.views.wrap import wrap
 
 
-class ItemList(ListPane):
-    """The first cell of every line of a thing is left to the cursor."""
+class ItemList(ListPane[T]):
+    """A list of items of any height. The first cell of each of an item's lines is free, for the cursor's bar."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -21,7 +22,7 @@ class ItemList(ListPane):
         self._empty_text = ""
 
     def layout_items(self, width: int) -> ItemLayout:
-        """The things as lines."""
+        """Returns the items as lines of `width` cells, and which lines belong to which item."""
         raise NotImplementedError
 
     def build(self, width: int, height: int) -> list[Line]:
@@ -30,19 +31,26 @@ class ItemList(ListPane):
             return [line((f" {text}", "quiet")) for text in wrap(self._empty_text, width - 2)]
         return self._item_layout.lines
 
+    def set_items(self, items: Sequence[T], select: T | None = None) -> None:
+        self.replace_items(items, select)
+        self.rebuild()
+        self.refresh()
+        self.scroll_to_cursor()
+        self.post_message(self.CursorMoved())
+
     def move_to(self, index: int) -> None:
         index = max(0, min(index, self.count - 1))
         if index == self.cursor or not self.count:
             return
         before, self.cursor = self.cursor, index
-        for one in (before, index):
-            for row in range(*self._item_rows(one)):
+        for item in (before, index):
+            for row in range(*self._item_rows(item)):
                 self.refresh_cells(row, 0, self.size.width)
         self.scroll_to_cursor()
         self.post_message(self.CursorMoved())
 
     def move_pages(self, pages: int) -> None:
-        """Move the cursor by what is in sight, at least to the next thing."""
+        """Move the cursor by as many items as fit in the pane, at least by one."""
         step = pages * max(1, self.size.height - 1)
         here, at = self._item_rows(self.cursor)[0], self.cursor
         while 0 <= at + pages < self.count and abs(self._item_rows(at)[0] - here) < abs(step):
@@ -65,7 +73,7 @@ class ItemList(ListPane):
         return True
 
     def _item_rows(self, index: int) -> tuple[int, int]:
-        """The lines of a thing."""
+        """Returns the first line of an item and the line after its last one."""
         return self._item_layout.item_spans[index][1:] if index < len(self._item_layout.item_spans) else (0, 0)
 
     def render_line(self, y: int) -> Strip:
@@ -74,10 +82,8 @@ class ItemList(ListPane):
         if not (start <= at < end and self.shows_cursor and at < len(self.lines)):
             return super(ListPane, self).render_line(y)
         self._dirty_regions.clear()
-        found = self.get_visual_style("pane--cursor").rich_style
-        under = Style(bgcolor=found.bgcolor, bold=found.bold)
         (first, role), *rest = self.lines[at]
-        return self.to_strip(line(("▌", "mark"), (first[1:], role), *rest), self.size.width, under)
+        return self.to_strip(line(("▌", "mark"), (first[1:], role), *rest), self.size.width, self.cursor_style())
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
