@@ -324,7 +324,7 @@ async def test_the_main_screen_and_the_comparison_open_them(lab: Path) -> None:
 async def test_a_finding_opens_its_metric_at_its_steps(lab: Path) -> None:
     async with LabApp(lab).run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen) and pilot.app.screen._snapshot.rows)
-        pilot.app.screen.open_charts(["v0"], "train/loss", (80, 100))  # type: ignore[attr-defined]
+        pilot.app.screen.navigation.open_charts(["v0"], "train/loss", (80, 100))  # type: ignore[attr-defined]
         await until(pilot, lambda: isinstance(pilot.app.screen, ChartsScreen) and pilot.app.screen._picture.lines)
         assert pilot.app.screen._picture.window == pytest.approx((60, 120))
         rows = curve_rows(pilot)
