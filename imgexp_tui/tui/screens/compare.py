@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 
 from imgexp_tui.text import clean_line, join_names
+from imgexp_tui.tui.widgets.base.action_runner import ActionRunner
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.list_pane import ListPane
 from imgexp_tui.tui.widgets.base.styled_view import LazyLines, StyledScreen, StyledView
@@ -255,12 +256,7 @@ class CompareScreen(StyledScreen[str | None]):
         from imgexp_tui.services.actions import runs
 
         target = f"{'-'.join(names[:4])}{'-and-more' if len(names) > 4 else ''}.md"
-        try:
-            said = await asyncio.to_thread(runs.export, book, target, names)
-        except runs.ActionError as error:
-            self.app.notify(clean_line(str(error)), severity="error", markup=False)
-        else:
-            self.app.notify(clean_line(said), markup=False)
+        await ActionRunner(self).run(partial(runs.export, book, target, names))
 
     def action_charts(self) -> None:
         names = self._rows.marked or [self._rows.selected]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from textual import work
@@ -17,7 +18,9 @@ from imgexp_tui.findings.format import rule_reasoning
 from imgexp_tui.findings.model import Finding
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.services.actions import findings as finding_actions
+from imgexp_tui.services.actions.runs import ActionError
 from imgexp_tui.text import clean_line
+from imgexp_tui.tui.widgets.base.action_runner import ActionRunner
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
 from imgexp_tui.tui.widgets.finding_list import FindingList
@@ -92,7 +95,7 @@ class FindingsScreen(StyledScreen[str | None]):
         self._version = version
         self._read_run = read_run
         self._read_notebook = read_notebook
-        self._notify_written = notify_written
+        self._runner = ActionRunner(self, notify_written)
         self._open_charts = open_charts
         self._displayed_run: RunSummary | None = None
         self._has_polled = False
@@ -208,11 +211,7 @@ class FindingsScreen(StyledScreen[str | None]):
     @work(group="write")
     async def _add_to_takeaways(self, text: str) -> None:
         async with self._writing:
-            done, said = await asyncio.to_thread(finding_actions.add_to_takeaways, self._lab, self._version, text)
-        self.app.notify(
-            clean_line(said), severity="information" if done else "error", timeout=None if done else 8, markup=False
-        )
-        self._notify_written()
+            await self._runner.run(partial(_add_to_takeaways, self._lab, self._version, text))
 
     def action_new(self) -> None:
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
@@ -230,3 +229,10 @@ class FindingsScreen(StyledScreen[str | None]):
         one = self._selected
         if one and self._open_charts and one.evidence.series:
             self._open_charts(self._version, one.evidence.series[0], (one.evidence.first, one.evidence.last))
+
+
+def _add_to_takeaways(lab: Path, version: str, text: str) -> str:
+    done, sentence = finding_actions.add_to_takeaways(lab, version, text)
+    if not done:
+        raise ActionError(sentence)
+    return sentence

@@ -17,9 +17,11 @@ from textual.containers import Container, Vertical
 
 from imgexp_tui.notebook.history.timeline import NoteChange
 from imgexp_tui.notebook.model import NOTE_FIELDS
+from imgexp_tui.services.actions.runs import ActionError
 from imgexp_tui.services.notes import history
 from imgexp_tui.services.notes.history import COMMITS, SAVES, HistoryPage, NoteHistory
 from imgexp_tui.text import clean_line
+from imgexp_tui.tui.widgets.base.action_runner import ActionRunner
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.list_pane import ListPane
 from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
@@ -28,7 +30,9 @@ from imgexp_tui.views.notes.diff import diff_lines
 from imgexp_tui.views.styled import Line, justify, line, pad
 
 _PREFETCH_ROWS = 50
-"""Rows below the cursor at which the next page is read."""
+"""The next page is read when the cursor is this many rows or fewer above the last one."""
+_OUTCOME_SECONDS = 6.0
+"""Seconds for which the outcome of bringing a state back is displayed: it is a long sentence."""
 
 
 class StateList(ListPane[NoteChange]):
@@ -273,11 +277,17 @@ class HistoryScreen(StyledScreen[None]):
         change = self._rows.selected
         if change is None:
             return
-        said, done = await asyncio.to_thread(partial(history.restore_state, self._lab, change))
-        self.app.notify(clean_line(said), severity="information" if done else "warning", timeout=6.0, markup=False)
-        if done:
+        restore = partial(_restore_state, self._lab, change)
+        if await ActionRunner(self).run(restore, on_failure="warning", seconds=_OUTCOME_SECONDS):
             self._source = SAVES
             self._restart()
+
+
+def _restore_state(lab: Path, change: NoteChange) -> str:
+    sentence, done = history.restore_state(lab, change)
+    if not done:
+        raise ActionError(sentence)
+    return sentence
 
 
 def _drop_first_cell(styled_line: Line) -> Line:

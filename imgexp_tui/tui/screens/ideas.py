@@ -19,7 +19,9 @@ from textual.widgets import Input, Static
 
 from imgexp_tui.notebook.ideas.model import Idea, all_ideas
 from imgexp_tui.notebook.model import Notebook, NotebookError
+from imgexp_tui.services.actions.runs import ActionError
 from imgexp_tui.text import clean_line
+from imgexp_tui.tui.widgets.base.action_runner import ActionRunner
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.styled_view import StyledScreen, StyledView
 from imgexp_tui.tui.widgets.idea_list import IdeaList
@@ -64,6 +66,7 @@ class IdeasScreen(StyledScreen[str | None]):
         self._lab = lab
         self._read_notebook = read_notebook
         self._notify_written = notify_written
+        self._runner = ActionRunner(self, notify_written)
         self._notebook: Notebook | None = None
         self._shows_done = False
         self._toggled_keys: set[tuple[str, str, str]] = set()
@@ -196,13 +199,9 @@ class IdeasScreen(StyledScreen[str | None]):
         if tried_in is not None:
             await self._write(partial(edits.tick_idea, self._lab, idea, tried_in))
 
-    async def _write(self, action: Callable[[], None]) -> None:
+    async def _write(self, edit: Callable[[], None]) -> None:
         async with self._writing:
-            try:
-                await asyncio.to_thread(action)
-            except (NotebookError, OSError) as error:
-                self.app.notify(clean_line(f"Not written: {error}."), severity="error", timeout=8, markup=False)
-        self._notify_written()
+            await self._runner.run(partial(_write_edit, edit))
 
     def action_open(self) -> None:
         from imgexp_tui.tui.screens.editor import EditorScreen
@@ -223,6 +222,15 @@ class IdeasScreen(StyledScreen[str | None]):
     def _version_created(self, name: str | None) -> None:
         if name:
             self.dismiss(name)
+
+
+def _write_edit(edit: Callable[[], None]) -> str:
+    """Change the notebook; there is nothing to say where that succeeds, because the list shows it."""
+    try:
+        edit()
+    except (NotebookError, OSError) as error:
+        raise ActionError(f"Not written: {error}.") from error
+    return ""
 
 
 def _count_ideas(notebook: Notebook) -> tuple[int, int]:

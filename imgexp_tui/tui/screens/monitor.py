@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
 
 from textual import work
@@ -17,8 +18,8 @@ from textual.binding import Binding
 
 from imgexp_tui.services.actions import runs
 from imgexp_tui.services.processes import ProcessSampler
-from imgexp_tui.text import clean_line
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
+from imgexp_tui.tui.widgets.base.action_runner import ActionRunner
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.list_pane import ListPane
 from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
@@ -93,6 +94,7 @@ class MonitorScreen(StyledScreen[str | None]):
         self._traffic: monitor.GpuTraffic = {}
         self._process_poller: ProcessSampler | None = None
         self._polling = False
+        self._runner = ActionRunner(self, self._poll)
 
     def compose(self) -> ComposeResult:
         yield StyledView(id="title")
@@ -175,12 +177,5 @@ class MonitorScreen(StyledScreen[str | None]):
         if one is None or not one.run_path:
             return
         question = f"Stop {one.version}? It saves a checkpoint and can be resumed."
-        if not await self.app.push_screen_wait(ConfirmScreen(question, "Stop", "Keep it running")):
-            return
-        try:
-            said = await asyncio.to_thread(runs.stop_at, one.run_path)
-        except runs.ActionError as error:
-            self.app.notify(clean_line(str(error)), severity="error", markup=False)
-        else:
-            self.app.notify(clean_line(said), markup=False)
-        self._poll()
+        if await self.app.push_screen_wait(ConfirmScreen(question, "Stop", "Keep it running")):
+            await self._runner.run(partial(runs.stop_at, one.run_path))

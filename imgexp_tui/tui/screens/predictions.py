@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from rich.segment import Segment
@@ -19,8 +20,10 @@ from imgexp_tui.paths import RUNS
 from imgexp_tui.records import predictions as record
 from imgexp_tui.records.predictions import Prediction, Predictions
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.services.actions.runs import ActionError
 from imgexp_tui.text import cell_width, clean_line, truncate
 from imgexp_tui.tui.terminal import image_cells
+from imgexp_tui.tui.widgets.base.action_runner import ActionRunner
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
 from imgexp_tui.views.runs.confusion import confusion_lines
@@ -247,15 +250,18 @@ class PredictionsScreen(StyledScreen[None]):
         """Save the pictures as a PNG."""
         if self._predictions is None:
             return
-        from imgexp_tui.reports.prediction_grid import save_png
-
         path = self._run.predictions / f"{self._epoch_choice}-epoch-{self._predictions.epoch}.png"
-        try:
-            await asyncio.to_thread(save_png, self._predictions, path)
-        except OSError as error:
-            self.app.notify(f"Not saved: {error.strerror or error}", severity="error", markup=False)
-        else:
-            self.app.notify(f"Saved: {clean_line(str(path))}", markup=False)
+        await ActionRunner(self).run(partial(_save_png, self._predictions, path))
+
+
+def _save_png(predictions: Predictions, path: Path) -> str:
+    from imgexp_tui.reports.prediction_grid import save_png
+
+    try:
+        save_png(predictions, path)
+    except OSError as error:
+        raise ActionError(f"Not saved: {error.strerror or error}") from error
+    return f"Saved: {path}"
 
 
 def _modified_ns(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from imgexp_tui.services.actions import runs
 from imgexp_tui.services.queue import read_queue
 from imgexp_tui.text import clean_line
 from imgexp_tui.tui.screens.confirm import ConfirmScreen
+from imgexp_tui.tui.widgets.base.action_runner import ActionRunner
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.list_pane import ListPane
 from imgexp_tui.tui.widgets.base.styled_view import Pane, StyledScreen, StyledView
@@ -76,6 +77,7 @@ class QueueScreen(StyledScreen[str | None]):
     def __init__(self, lab: Path) -> None:
         super().__init__()
         self._lab = lab
+        self._runner = ActionRunner(self, self._poll)
 
     def compose(self) -> ComposeResult:
         yield StyledView(id="title")
@@ -157,7 +159,7 @@ class QueueScreen(StyledScreen[str | None]):
     async def action_shift(self, positions: int) -> None:
         one = self._rows.selected
         if one and one.is_waiting:
-            await self._run_in_thread(partial(runs.move_in_queue, one.uuid, positions))
+            await self._runner.run(partial(runs.move_in_queue, one.uuid, positions))
 
     @work(group="action")
     async def action_stop(self) -> None:
@@ -172,14 +174,4 @@ class QueueScreen(StyledScreen[str | None]):
                 "Keep it waiting",
             )
         if await self.app.push_screen_wait(ConfirmScreen(question, yes, no)):
-            await self._run_in_thread(partial(runs.stop_at, one.path))
-
-    async def _run_in_thread(self, action: Callable[[], str]) -> None:
-        try:
-            said = await asyncio.to_thread(action)
-        except runs.ActionError as error:
-            self.app.notify(clean_line(str(error)), severity="error", markup=False)
-        else:
-            if said:
-                self.app.notify(clean_line(said), markup=False)
-        self._poll()
+            await self._runner.run(partial(runs.stop_at, one.path))
