@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rich.console import Console
 from textual.theme import Theme
 
 from imgexp_tui import palette
 from imgexp_tui.palette import CurveColours
 from imgexp_tui.paths import state_home
+from imgexp_tui.tui.textual_compat import detect_color_system
 
 
 def _theme(name: str, colours: palette.ThemeColours, *, dark: bool) -> Theme:
@@ -75,8 +75,7 @@ def opposite_theme(theme: str, *, dark: bool) -> str:
 def has_few_colours() -> bool:
     """Whether the terminal has its own 16 colours at most, or none are wanted (https://no-color.org)."""
     environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
-    system = Console(force_terminal=True, _environ=environment).color_system
-    return "NO_COLOR" in os.environ or system in (None, "standard")
+    return "NO_COLOR" in os.environ or detect_color_system(environment) in (None, "standard")
 
 
 def initial_theme(*, few_colours: bool) -> str:

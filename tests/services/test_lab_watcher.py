@@ -83,7 +83,7 @@ async def test_the_run_shows_with_the_key(lab: Path) -> None:
         screen = app.screen
         assert isinstance(screen, MainScreen)
         await pilot.press("g")
-        while not (screen._watcher and screen._watcher.prefetched("v1")):
+        while not (screen._state.watcher and screen._state.watcher.prefetched("v1")):
             await pilot.pause(0.02)
         # No message of the watcher's can come in between.
         screen.action_move(1)

@@ -29,6 +29,7 @@ from imgexp_tui.services.notes.draft_writer import DraftWriter
 from imgexp_tui.services.notes.sync import POLL_INTERVAL, NoteFileReader, NoteSync
 from imgexp_tui.services.run_follower import VersionRunFollower
 from imgexp_tui.text import join_names
+from imgexp_tui.tui.textual_compat import set_local_clipboard
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.styled_view import StyledScreen
 from imgexp_tui.tui.widgets.notes.area import NoteArea
@@ -297,7 +298,7 @@ class EditorScreen(StyledScreen[str]):
             )
 
     def _handle_copy(self, text: str) -> None:
-        self.app._clipboard = text  # for ctrl+v, at once
+        set_local_clipboard(self.app, text)  # for ctrl+v, at once
         self._copy_to_clipboards(text)
 
     @work(group="copy")
@@ -308,7 +309,7 @@ class EditorScreen(StyledScreen[str]):
 
     def _send_to_terminal(self, text: str) -> None:
         self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode())
-        self.app._clipboard = text
+        set_local_clipboard(self.app, text)
 
     def _update_unsaved_marks(self) -> None:
         """Say what is unsaved: a dot at the note and in the bar, and a word."""

@@ -14,8 +14,16 @@ from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
+
+from imgexp_tui.tui.textual_compat import (
+    ChopsUpdate,
+    CompositorUpdate,
+    LayoutUpdate,
+    cached_ansi,
+    color_system,
+    has_link,
+)
 
 _MAX_UNCHANGED_GAP = 4
 """Unchanged cells in between that are sent again: as short as a move over them."""
@@ -61,7 +69,7 @@ class CellDiffer:
             self._rows = [[_UNKNOWN] * size[0] for _ in range(size[1])]
             self._size = size
         pen = _AnsiWriter()
-        system = console._color_system or ColorSystem.TRUECOLOR  # as Textual asks for it
+        system = color_system(console)
         for y, x, strip in pieces:
             if 0 <= y < size[1]:
                 self._write_strip(pen, y, x, strip, system)
@@ -77,7 +85,7 @@ class CellDiffer:
                 continue
             colours = _sgr_parameters(style, system)
             wide = cell_len(text)
-            if wide != len(text) or (style is not None and style._link):
+            if wide != len(text) or has_link(style):
                 # Terminals differ in how they count such text, so that it goes as one, and what follows it goes anew.
                 cells: list[Cell] = [(text, colours), *[("", colours)] * (wide - 1)]
                 if row[x : x + wide] != cells:
@@ -173,9 +181,9 @@ class _AnsiWriter:
 def _sgr_parameters(style: Style | None, system: ColorSystem) -> str:
     if style is None:
         return ""
-    # Rich keeps what it made out, as Textual's own strips do.
-    found = style._ansi
-    return Strip.render_ansi(style, system) if found is None else found
+    # Textual's own strips use the cached parameters too.
+    cached = cached_ansi(style)
+    return Strip.render_ansi(style, system) if cached is None else cached
 
 
 @lru_cache(maxsize=4096)

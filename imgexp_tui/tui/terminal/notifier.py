@@ -17,6 +17,7 @@ from textual.timer import Timer
 from imgexp_tui.notebook.schema.alerts import EVENTS, enabled_kinds
 from imgexp_tui.records.alerts import Alert
 from imgexp_tui.text import clean_line, join_names, truncate
+from imgexp_tui.tui.textual_compat import write_to_terminal
 
 _GATHER_SECONDS, _MIN_INTERVAL = 1.0, 5.0
 """Seconds for which more is waited for, and the least between two rings."""
@@ -57,9 +58,8 @@ class AlertNotifier:
         self._app.notify(text, severity="warning" if serious else "information", markup=False)
         if self._settings.get("bell", True):
             self._app.bell()
-        if (kind := self._settings.get("notify")) and self._app._driver:
-            self._app._driver.write(notification_sequence(kind, text, os.environ))
-            self._app._driver.flush()
+        if kind := self._settings.get("notify"):
+            write_to_terminal(self._app, notification_sequence(kind, text, os.environ))
 
 
 def format_alerts(alerts: Sequence[Alert]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual import events
 from textual.strip import Strip
 
+from imgexp_tui.tui.textual_compat import clear_dirty_regions
 from imgexp_tui.tui.widgets.base.list_pane import ListPane, T
 from imgexp_tui.views.item_layout import ItemLayout
 from imgexp_tui.views.styled import Line, line
@@ -81,7 +82,7 @@ class ItemList(ListPane[T]):
         start, end = self._item_rows(self.cursor)
         if not (start <= at < end and self.shows_cursor and at < len(self.lines)):
             return super(ListPane, self).render_line(y)
-        self._dirty_regions.clear()
+        clear_dirty_regions(self)
         (first, role), *rest = self.lines[at]
         return self.to_strip(line(("▌", "mark"), (first[1:], role), *rest), self.size.width, self.cursor_style())
 

@@ -13,6 +13,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from imgexp_tui.tui.textual_compat import clear_dirty_regions
 from imgexp_tui.tui.widgets.base.styled_view import Pane
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ class ListPane(Pane, Generic[T]):
         at = y + self.scroll_offset.y
         if at != self.cursor or not 0 <= at < len(self.lines):
             return super().render_line(y)
-        self._dirty_regions.clear()
+        clear_dirty_regions(self)
         return self.to_strip(self.lines[at], self.size.width, self.cursor_style())
 
     def cursor_style(self) -> Style:

@@ -18,6 +18,7 @@ from textual.screen import Screen, ScreenResultType
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from imgexp_tui.tui.textual_compat import clear_dirty_regions
 from imgexp_tui.tui.theme import line_colour_rules
 from imgexp_tui.views.styled import ROLES, Line, changed_cells, line_width
 
@@ -138,7 +139,7 @@ class StyledView(ScrollView):
 
     def render_line(self, y: int) -> Strip:
         # Textual collects what is dirty for widgets that render as a whole; this one does not.
-        self._dirty_regions.clear()
+        clear_dirty_regions(self)
         at = y + self.scroll_offset.y
         width, base = self.size.width, self.visual_style.rich_style
         if not 0 <= at < len(self._lines):

@@ -17,12 +17,11 @@ from textual import events
 from textual.actions import SkipAction
 from textual.binding import Binding
 from textual.content import Content
-from textual.document._document import EditResult, Location
-from textual.document._document_navigator import DocumentNavigator
-from textual.document._edit import Edit
 from textual.widgets import TextArea
+from textual.widgets.text_area import DocumentNavigator, Edit, EditResult, Location
 
 from imgexp_tui.text import clean
+from imgexp_tui.tui.textual_compat import forward_key, run_binding
 from imgexp_tui.tui.widgets.notes.document import NoteDocument
 from imgexp_tui.tui.widgets.notes.wrapped_document import WrappedNoteDocument
 from imgexp_tui.views.notes import bullets, markup, search
@@ -296,8 +295,7 @@ class NoteArea(TextArea):
         if (focused := self.app.focused) is not self:
             event.stop()
             event.prevent_default()
-            key = events.Key(event.key, event.character)
-            key._set_forwarded()
+            key = forward_key(events.Key(event.key, event.character))
             (focused or self.app.screen).post_message(key)
         elif event.key == "enter" and not self.read_only and self.selection.is_empty:
             event.stop()
@@ -308,7 +306,7 @@ class NoteArea(TextArea):
             event.prevent_default()
         elif self.read_only or event.key.startswith("alt+") or not (event.is_printable or event.key == "enter"):
             # Textual would type the letter of an alt key that nothing is bound to.
-            if await self.app._check_bindings(event.key) or event.key.startswith("alt+"):
+            if await run_binding(self.app, event.key) or event.key.startswith("alt+"):
                 event.stop()
                 event.prevent_default()
         else:

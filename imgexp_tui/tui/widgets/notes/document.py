@@ -8,7 +8,7 @@ itself again when the text is read. So nothing that came from the file is shown 
 
 from __future__ import annotations
 
-from textual.document._document import Document, EditResult, Location
+from textual.widgets.text_area import Document, EditResult, Location
 
 from imgexp_tui.views.notes.safe_characters import decode_unsafe, encode_unsafe, newline_of
 

@@ -7,8 +7,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.document._document import Selection
 from textual.widgets import Input, Static
+from textual.widgets.text_area import Selection
 
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 

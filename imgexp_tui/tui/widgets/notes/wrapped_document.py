@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from rich.cells import get_character_cell_size
-from textual._wrap import compute_wrap_offsets
-from textual.document._document import Location
-from textual.document._wrapped_document import WrappedDocument
 from textual.expand_tabs import get_tab_widths
+from textual.widgets.text_area import Location, WrappedDocument
+
+from imgexp_tui.tui.textual_compat import compute_wrap_offsets
 
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 _NEEDS_TEXTUAL = re.compile("[\t\u200d\ufe0f]")
@@ -67,7 +67,7 @@ def wrap_offsets(line: str, width: int, tab_width: int) -> list[int]:
     if not width:
         return []
     if _NEEDS_TEXTUAL.search(line):
-        return compute_wrap_offsets(line, width, tab_width, precomputed_tab_sections=get_tab_widths(line, tab_width))
+        return compute_wrap_offsets(line, width, tab_width, get_tab_widths(line, tab_width))
     if len(line) + _extra_cells(line) <= width:
         return []
     out: list[int] = []
@@ -75,7 +75,7 @@ def wrap_offsets(line: str, width: int, tab_width: int) -> list[int]:
     for chunk in _CHUNK.finditer(line):
         size = len(chunk[0]) + _extra_cells(chunk[0])
         if size > width:
-            return compute_wrap_offsets(line, width, tab_width)
+            return compute_wrap_offsets(line, width, tab_width, None)
         if used + size > width:
             out.append(chunk.start())
             used = 0
