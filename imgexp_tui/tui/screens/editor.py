@@ -1,19 +1,18 @@
-"""The editor of a version's notes: three text areas in one column, the focused one large, the run's curves beside.
+"""The editor of a version's notes: three text areas in one column, and the run's curves beside them.
 
-An edit is never lost: a thread keeps drafts while one types (`drafts`), saving merges with what others wrote
-(`notebook.save`), and leaving in any way saves. Files are touched in threads only.
+Edits are not lost: a thread writes drafts while the user types (`services.notes.draft_writer`), saving merges with
+what other programs wrote (`notebook.saving.save`), and leaving in any way saves. Files are read and written in threads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from textual import work
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -29,14 +28,15 @@ from imgexp_tui.services.notes.draft_writer import DraftWriter
 from imgexp_tui.services.notes.sync import POLL_INTERVAL, NoteFileReader, NoteSync
 from imgexp_tui.services.run_follower import VersionRunFollower
 from imgexp_tui.text import join_names
+from imgexp_tui.tui.terminal.suspended_editor import edit_in_terminal
 from imgexp_tui.tui.textual_compat import set_local_clipboard
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.styled_view import StyledScreen
 from imgexp_tui.tui.widgets.notes.area import NoteArea
+from imgexp_tui.tui.widgets.notes.edited_note import EditedNote
 from imgexp_tui.tui.widgets.notes.find_bar import FindBar
 from imgexp_tui.tui.widgets.run_sidebar import RunSidebar
-from imgexp_tui.views.notes.bullets import next_bullet
-from imgexp_tui.views.notes.safe_characters import has_unsafe, newline_of
+from imgexp_tui.views.notes.safe_characters import has_unsafe
 
 _PLACEHOLDERS = {
     "summary": "What is tried in this version, and why.",
@@ -45,50 +45,15 @@ _PLACEHOLDERS = {
 }
 
 
-@dataclass(slots=True)
-class EditedNote:
-    """One note under edit.
-
-    Attributes:
-        base_text: the file's text that this edit started from.
-        saved_text: what the note says while nothing is unsaved.
-        has_draft: whether a draft may stand in the state folder.
-        offered_text: what the area has at its end beyond the file's text: a new bullet, ready to be filled.
-        trimmed_ending: what the file's text has there.
-    """
-
-    field: str
-    area: NoteArea
-    base_text: str = ""
-    saved_text: str = ""
-    has_draft: bool = False
-    offered_text: str = ""
-    trimmed_ending: str = ""
-
-    @property
-    def text(self) -> str:
-        """What is saved: the area's text without a bullet that was offered and not filled."""
-        text = self.area.text
-        return (
-            text.removesuffix(self.offered_text) + self.trimmed_ending
-            if self.offered_text and text.endswith(self.offered_text)
-            else text
-        )
-
-    @property
-    def dirty(self) -> bool:
-        return self.text != self.saved_text
-
-
 class EditorScreen(StyledScreen[str]):
     """Edits the notes of one version; dismissed with the version's name.
 
     Args:
         lab: the lab's folder.
         version: whose notes.
-        field: the note to start in, one of `FIELDS`.
-        run: whose curves stand beside; "" for the newest run.
-        line: of that note, 1-based, at whose end the cursor begins; 0 where that is left to the note.
+        field: the note to start in, one of `NOTE_FIELDS`.
+        run: the run whose curves are displayed; "" for the newest run.
+        line: the line of that note, 1-based, at whose end the cursor begins; 0 for the end of the note.
     """
 
     CSS_PATH = "editor.tcss"
@@ -110,7 +75,7 @@ class EditorScreen(StyledScreen[str]):
     ]
 
     class DraftProblem(Message):
-        """Drafts cannot be written (or, with "", can again)."""
+        """Drafts cannot be written, and why; "" when they can be written again."""
 
         def __init__(self, sentence: str) -> None:
             super().__init__()
@@ -125,9 +90,8 @@ class EditorScreen(StyledScreen[str]):
         }
         self._current = self._notes[field]
         self._draft_writer = DraftWriter(lab, lambda sentence: self.post_message(self.DraftProblem(sentence)))
-        self._start_lines = (
-            {field: line} if line else {}
-        )  # where the cursor begins; the focus moves while notes are read
+        # By field, because the focus may move while the notes are read.
+        self._start_lines = {field: line} if line else {}
         self._run_follower = VersionRunFollower(lab, version, run)
         self._base_and_changes: tuple[str, tuple[str, ...]] = ("", ())
         self._polling_run = False
@@ -170,7 +134,7 @@ class EditorScreen(StyledScreen[str]):
         self.set_interval(1.0, self._poll_run)
 
     async def on_unmount(self) -> None:
-        """The app is being quit: what `leave` did not save is saved now; the draft stays where that fails."""
+        """Save what `action_leave` did not, because the app is being quit. If that fails, the draft stays."""
         async with self._save_lock:
             for note in self._notes.values():
                 if note.dirty and not self._has_left:
@@ -178,8 +142,6 @@ class EditorScreen(StyledScreen[str]):
                     if result.outcome is not SaveOutcome.FAILED:
                         self._draft_writer.schedule_removal(self._version, note.field)
         await asyncio.to_thread(self._draft_writer.close)
-
-    # Opening
 
     @work(group="open")
     async def _load_notes(self) -> None:
@@ -200,22 +162,11 @@ class EditorScreen(StyledScreen[str]):
 
     @work(group="watch")
     async def _poll_file(self) -> None:
-        """Show what others write to the file."""
+        """Show what other programs wrote to the file."""
         await self._note_sync.poll()
 
     def _show_note(self, note: EditedNote, text: str, *, editable: bool) -> None:
-        bullet = next_bullet(text) if editable and note.field == "takeaways" else ""
-        if bullet:
-            body, newline = text.rstrip(), newline_of(text)
-            note.offered_text, note.trimmed_ending = newline + bullet, text[len(body) :]
-            text = body + note.offered_text
-        note.area.load_text(text)
-        note.area.offered_bullet = bullet
-        line = self._start_lines.get(note.field)
-        at = note.area.line_end(line) if line else _start_location(text)
-        note.area.move_cursor(at or note.area.document.end, center=bool(line))
-        note.base_text = note.saved_text = note.text
-        note.area.read_only = not editable
+        note.load(text, editable=editable, line=self._start_lines.get(note.field, 0))
         if note is not self._current:
             self.call_after_refresh(note.area.scroll_home, animate=False)
 
@@ -226,8 +177,8 @@ class EditorScreen(StyledScreen[str]):
         return f"Signs such as ␛ in the {join_names(odd)} stand for control characters; they are saved as they were."
 
     async def _offer_draft(self, note: EditedNote, draft: Draft) -> None:
-        """Let the user choose between the file's text and what was typed but not saved."""
-        from imgexp_tui.tui.screens.draft_offer import DraftOfferScreen
+        """Let the user choose between the file's text and an unsaved draft."""
+        from imgexp_tui.tui.screens.dialogs.draft_offer import DraftOfferScreen
 
         choice = await self.app.push_screen_wait(DraftOfferScreen(self._version, note.base_text, draft))
         if choice == "later":
@@ -244,10 +195,8 @@ class EditorScreen(StyledScreen[str]):
         else:
             self._update_draft(note)
 
-    # Typing
-
     def _update_draft(self, note: EditedNote) -> None:
-        """Keep the draft in step with the text."""
+        """Write a draft of an unsaved note, and remove that of a saved one."""
         if note.dirty:
             note.has_draft = True
             self._draft_writer.schedule_write(Draft(self._version, note.field, note.text, note.base_text, time.time()))
@@ -267,7 +216,7 @@ class EditorScreen(StyledScreen[str]):
             other.area.set_class(other is note, "-active")
             if other is not note:
                 other.area.scroll_home(animate=False)
-        self.set_focus(note.area)  # at once, because the next key may be here already
+        self.set_focus(note.area)  # at once, because the next key may have arrived already
         self.call_after_refresh(note.area.scroll_cursor_visible)
 
     def action_next_note(self) -> None:
@@ -287,14 +236,14 @@ class EditorScreen(StyledScreen[str]):
         self._current.area.insert_update()
 
     def action_insert_figure(self) -> None:
-        """Choose a figure of the run, and put it in at the cursor."""
-        from imgexp_tui.tui.screens.figure_picker import FigurePickerScreen
+        """Choose a figure of the run, and insert it at the cursor."""
+        from imgexp_tui.tui.screens.dialogs.figure_picker import FigurePickerScreen
 
         area = self._current.area
         if not area.read_only:
-            look = partial(self._run_follower.quotable_figures, *self._base_and_changes)
+            read = partial(self._run_follower.quotable_figures, *self._base_and_changes)
             self.app.push_screen(
-                FigurePickerScreen(self._version, look), lambda words: area.insert_with_spaces(words or "")
+                FigurePickerScreen(self._version, read), lambda words: area.insert_with_spaces(words or "")
             )
 
     def _handle_copy(self, text: str) -> None:
@@ -312,7 +261,7 @@ class EditorScreen(StyledScreen[str]):
         set_local_clipboard(self.app, text)
 
     def _update_unsaved_marks(self) -> None:
-        """Say what is unsaved: a dot at the note and in the bar, and a word."""
+        """Mark unsaved notes with a dot, and show in the bar whether all is saved."""
         dirty = False
         for note in self._notes.values():
             dirty = dirty or note.dirty
@@ -322,15 +271,13 @@ class EditorScreen(StyledScreen[str]):
         state.set_class(dirty, "-unsaved")
         state.update(Content(word))
 
-    # Saving
-
     @work(group="save")
     async def action_save(self) -> None:
         """Write every unsaved note to the notebook."""
         await self._save_all()
 
     async def _save_all(self) -> set[SaveOutcome]:
-        """Save and say so. Returns the kinds of outcome that there were."""
+        """Save the unsaved notes and show the outcome. Returns the kinds of outcome that occurred."""
         outcomes = await self._save_dirty()
         sentences = [o.sentence for o in outcomes if o.sentence]
         kinds = {o.outcome for o in outcomes}
@@ -352,7 +299,7 @@ class EditorScreen(StyledScreen[str]):
         outcome = await self._write(note, text)
         if outcome.outcome is SaveOutcome.FAILED:
             return outcome
-        # What was typed during the save starts from the text that was being saved.
+        # What was typed during the save is an edit of the text that was being saved.
         note.base_text = note.saved_text = text
         if note.text == text:
             if outcome.text != text:
@@ -366,11 +313,11 @@ class EditorScreen(StyledScreen[str]):
         return await asyncio.to_thread(call)
 
     def action_leave(self) -> None:
-        """Save, then go back. What cannot be saved is asked about; texts in conflict are shown first."""
+        """Save, then go back. Asks first if saving failed; stays if texts are in conflict, to show them."""
         if not self._leaving:
             self._leaving = True
             areas = [note.area for note in self._notes.values() if not note.area.read_only]
-            for area in areas:  # what is typed from now on is meant for what comes next
+            for area in areas:  # keys typed from now on are meant for the next screen
                 area.read_only = True
             self._leave(areas)
 
@@ -391,7 +338,7 @@ class EditorScreen(StyledScreen[str]):
                 area.read_only = self._has_left
 
     async def _confirm_leave(self) -> bool:
-        from imgexp_tui.tui.screens.confirm import ConfirmScreen
+        from imgexp_tui.tui.screens.dialogs.confirm import ConfirmScreen
 
         question = "These notes could not be saved. Leave anyway? Your text is kept as a draft and offered next time."
         leave: bool = await self.app.push_screen_wait(ConfirmScreen(question, "Leave", "Stay"))
@@ -399,17 +346,15 @@ class EditorScreen(StyledScreen[str]):
 
     @work(exclusive=True, group="history")
     async def action_history(self) -> None:
-        """Show the states of this note. It is saved first, so that bringing one back finds nothing unsaved."""
+        """Show the saved states of this note. Saves first, so that nothing is unsaved when a state is brought back."""
         from imgexp_tui.tui.screens.history import HistoryScreen
 
         await self._save_all()
         self.app.push_screen(HistoryScreen(self._lab, self._version, self._current.field))
 
-    # The user's own editor
-
     @work(exclusive=True, group="external_editor")
     async def action_external_editor(self) -> None:
-        """Open the note in `$EDITOR`; what comes back is one edit, saved."""
+        """Open the note in `$EDITOR`. Its result is one edit, and is saved."""
         note = self._current
         if note.area.read_only:
             return
@@ -418,7 +363,10 @@ class EditorScreen(StyledScreen[str]):
             argv = external_editor.editor_command()
             await asyncio.to_thread(self._draft_writer.flush)
             path = await asyncio.to_thread(external_editor.write_edit_file, self._lab, self._version, note.field, text)
-            self._run_external_editor(argv, path)
+            try:
+                edit_in_terminal(self.app, argv, path)
+            finally:
+                self.refresh()
             new = await asyncio.to_thread(external_editor.read_edit_file, path, text)
         except external_editor.ExternalEditorError as error:
             self._show_banner(str(error), "error")
@@ -426,25 +374,8 @@ class EditorScreen(StyledScreen[str]):
         note.area.replace_text(new)
         await self._save_all()
 
-    def _run_external_editor(self, argv: list[str], path: Path) -> None:
-        """Lend the terminal to the editor. Textual does not resume after an exception, so none passes through."""
-        trouble = None
-        try:
-            with self.app.suspend():
-                try:
-                    external_editor.run_editor(argv, path)
-                except external_editor.ExternalEditorError as error:
-                    trouble = error
-        except SuspendNotSupported:
-            trouble = external_editor.ExternalEditorError("This terminal cannot be lent to an editor.")
-        self.refresh()
-        if trouble:
-            raise trouble
-
-    # What is said
-
     def _show_banner(self, sentence: str, severity: str) -> None:
-        """Show a sentence above the notes; "" removes it."""
+        """Show a sentence above the notes; "" removes the banner."""
         banner = self.query_one("#banner", Static)
         banner.update(Content(sentence))
         banner.set_classes(f"-{severity}" if sentence else "")
@@ -454,7 +385,7 @@ class EditorScreen(StyledScreen[str]):
 
     @work(group="sidebar")
     async def _poll_run(self) -> None:
-        """Show the run as it stands."""
+        """Read the run and show it in the sidebar."""
         if self._polling_run:
             return
         self._polling_run = True
@@ -464,12 +395,5 @@ class EditorScreen(StyledScreen[str]):
             return
         finally:
             self._polling_run = False
-        for shown in self.query(RunSidebar):
-            shown.show(run)
-
-
-def _start_location(text: str) -> tuple[int, int] | None:
-    """Behind an empty bullet that ends the note, which is there to be filled; None without one."""
-    last = len(text.rstrip().split("\n")) - 1
-    line = text.split("\n")[last].rstrip("\r")
-    return (last, len(line)) if line.strip() in ("-", "*", "+") else None
+        for sidebar in self.query(RunSidebar):
+            sidebar.show(run)

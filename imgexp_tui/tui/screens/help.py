@@ -74,8 +74,9 @@ class HelpScreen(ModalScreen[None]):
 
     def _sections(self) -> Iterator[Widget]:
         from imgexp_tui.tui.screens.charts import ChartsScreen
-        from imgexp_tui.tui.screens.commit import CommitScreen
         from imgexp_tui.tui.screens.compare import CompareScreen
+        from imgexp_tui.tui.screens.dialogs.commit import CommitScreen
+        from imgexp_tui.tui.screens.dialogs.version_menu import VersionMenu
         from imgexp_tui.tui.screens.editor import EditorScreen
         from imgexp_tui.tui.screens.findings import FindingsScreen
         from imgexp_tui.tui.screens.history import HistoryScreen
@@ -88,7 +89,6 @@ class HelpScreen(ModalScreen[None]):
         from imgexp_tui.tui.screens.queue import QueueScreen
         from imgexp_tui.tui.screens.search import SearchScreen
         from imgexp_tui.tui.screens.side_by_side import SideBySideScreen
-        from imgexp_tui.tui.screens.version_menu import VersionMenu
         from imgexp_tui.tui.widgets.idea_list import IdeaPicker
         from imgexp_tui.tui.widgets.notes.area import NoteArea
         from imgexp_tui.tui.widgets.notes.find_bar import FindInput

@@ -193,7 +193,7 @@ class IdeasScreen(StyledScreen[str | None]):
         if idea.done:
             await self._write(partial(edits.untick_idea, self._lab, idea))
             return
-        from imgexp_tui.tui.screens.idea_tried import IdeaTriedScreen
+        from imgexp_tui.tui.screens.dialogs.idea_tried import IdeaTriedScreen
 
         tried_in = await self.app.push_screen_wait(IdeaTriedScreen(self._notebook, idea))
         if tried_in is not None:

@@ -265,7 +265,7 @@ class NewVersionScreen(StyledScreen[str | None]):
         """Go back; asks first where something would be lost."""
         summary = self.query_one("#summary", NoteArea).text
         if self._parse_settings() or summary not in ("", self._drafted_summary):
-            from imgexp_tui.tui.screens.confirm import ConfirmScreen
+            from imgexp_tui.tui.screens.dialogs.confirm import ConfirmScreen
 
             question = f"Throw away what you typed for {clean_line(self._new_name) or 'the new version'}?"
             if not await self.app.push_screen_wait(ConfirmScreen(question, "Throw away", "Keep writing")):

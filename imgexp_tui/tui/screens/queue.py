@@ -14,7 +14,7 @@ from textual.binding import Binding
 from imgexp_tui.services.actions import runs
 from imgexp_tui.services.queue import read_queue
 from imgexp_tui.text import clean_line
-from imgexp_tui.tui.screens.confirm import ConfirmScreen
+from imgexp_tui.tui.screens.dialogs.confirm import ConfirmScreen
 from imgexp_tui.tui.widgets.base.action_runner import ActionRunner
 from imgexp_tui.tui.widgets.base.key_footer import KeyFooter
 from imgexp_tui.tui.widgets.base.list_pane import ListPane

@@ -16,8 +16,8 @@ from imgexp_tui.notebook.history import drafts
 from imgexp_tui.notebook.history.drafts import Draft
 from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.services.notes import files
-from imgexp_tui.tui.screens.confirm import ConfirmScreen
-from imgexp_tui.tui.screens.draft_offer import DraftOfferScreen
+from imgexp_tui.tui.screens.dialogs.confirm import ConfirmScreen
+from imgexp_tui.tui.screens.dialogs.draft_offer import DraftOfferScreen
 from tests.conftest import NewLab
 from tests.helpers import until
 from tests.support.editor_app import TRIAL, EditorApp, file, opened

@@ -16,7 +16,7 @@ from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.notebook.saving.save import save_note
 from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.tui.app import LabApp
-from imgexp_tui.tui.screens.commit import CommitScreen
+from imgexp_tui.tui.screens.dialogs.commit import CommitScreen
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.history import HistoryScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen

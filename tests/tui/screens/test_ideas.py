@@ -11,9 +11,9 @@ from textual.widgets import TextArea
 from imgexp_tui import paths
 from imgexp_tui.notebook.load import load_notebook, parse_notebook
 from imgexp_tui.tui.app import LabApp
+from imgexp_tui.tui.screens.dialogs.idea_tried import IdeaTriedScreen
 from imgexp_tui.tui.screens.editor import EditorScreen
 from imgexp_tui.tui.screens.help import HelpScreen
-from imgexp_tui.tui.screens.idea_tried import IdeaTriedScreen
 from imgexp_tui.tui.screens.ideas import IdeasScreen
 from imgexp_tui.tui.screens.main.screen import MainScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen

@@ -99,7 +99,7 @@ class Controller:
 
     async def confirm(self, question: str, yes: str, no: str) -> bool:
         """Ask a question in a dialog. Returns whether the answer was `yes`; call it in a worker."""
-        from imgexp_tui.tui.screens.confirm import ConfirmScreen
+        from imgexp_tui.tui.screens.dialogs.confirm import ConfirmScreen
 
         answer: bool = await self.screen.app.push_screen_wait(ConfirmScreen(question, yes, no))
         return answer

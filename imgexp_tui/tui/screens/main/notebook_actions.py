@@ -24,7 +24,7 @@ class NotebookActions(Controller):
         self.screen.run_worker(self._commit(), group="commit", exclusive=True)
 
     async def _commit(self) -> None:
-        from imgexp_tui.tui.screens.commit import CommitScreen, plan_commit
+        from imgexp_tui.tui.screens.dialogs.commit import CommitScreen, plan_commit
 
         plan = await asyncio.to_thread(plan_commit, self.state.lab)
         if isinstance(plan, str):

@@ -125,7 +125,7 @@ class VersionActions(Controller):
         if version is None:
             return
         from imgexp_tui.services.actions import versions
-        from imgexp_tui.tui.screens.version_menu import VersionMenu
+        from imgexp_tui.tui.screens.dialogs.version_menu import VersionMenu
 
         menu = VersionMenu(version.name, archived=version.archived)
         match await self.screen.app.push_screen_wait(menu):
@@ -147,7 +147,7 @@ class VersionActions(Controller):
     async def _rename(self, version: Version) -> None:
         from imgexp_tui.notebook.toml.versions import version_name_error
         from imgexp_tui.services.actions import versions
-        from imgexp_tui.tui.screens.prompt import PromptScreen
+        from imgexp_tui.tui.screens.dialogs.prompt import PromptScreen
 
         others = [
             name
@@ -166,7 +166,7 @@ class VersionActions(Controller):
 
     async def _tag(self, version: Version) -> None:
         from imgexp_tui.services.actions import versions
-        from imgexp_tui.tui.screens.prompt import PromptScreen
+        from imgexp_tui.tui.screens.dialogs.prompt import PromptScreen
 
         book = self.state.snapshot.notebook
         known = {tag for one in book.versions.values() for tag in one.tags} - set(version.tags) if book else set()

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from imgexp_tui import paths
 from imgexp_tui.notebook.load import load_notebook
-from imgexp_tui.tui.screens.confirm import ConfirmScreen
+from imgexp_tui.tui.screens.dialogs.confirm import ConfirmScreen
 from imgexp_tui.tui.screens.help import HelpScreen
 from imgexp_tui.tui.screens.new_version import NewVersionScreen
 from imgexp_tui.tui.widgets.base.checkbox import BracketCheckbox

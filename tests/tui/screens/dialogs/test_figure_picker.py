@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from imgexp_tui.services.run_follower import VersionRunFollower
-from imgexp_tui.tui.screens.figure_picker import FigureList, FigurePickerScreen
+from imgexp_tui.tui.screens.dialogs.figure_picker import FigureList, FigurePickerScreen
 from imgexp_tui.tui.widgets.notes.area import NoteArea
 from imgexp_tui.tui.widgets.run_sidebar import RunSidebar
 from imgexp_tui.views.notes.quotable_figures import filter_figures, quotable_figures
