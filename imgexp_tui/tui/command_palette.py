@@ -1,7 +1,7 @@
-"""The command palette's entries: every key of the screen that is open, and of the app, by its name.
+"""The command palette's entries: every key of the open screen and of the app, by the name of what it does.
 
-Textual's own commands are left out: its list of keys opens beside our panes and squeezes them, and its themes are not
-the two that are remembered.
+Textual's own commands are left out: its list of keys takes room from our panes, and its themes are not the two that the
+app saves.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from textual.screen import Screen
 
 
 def palette_commands(screen: Screen[Any]) -> Iterator[SystemCommand]:
-    """A command for each binding that can be used now; what the screen has, the app's own does not repeat."""
-    said: set[str] = set()
+    """Yields a command for each binding that does something now, the screen's before the app's, and no title twice."""
+    titles: set[str] = set()
     for node in (screen, screen.app):
         for binding in node.BINDINGS:
             if not isinstance(binding, Binding) or not binding.description or not _is_usable(screen, binding):
                 continue
             title = binding.tooltip.partition(";")[0] if binding.tooltip else binding.description
-            if title not in said:
-                said.add(title)
+            if title not in titles:
+                titles.add(title)
                 yield SystemCommand(
                     title, f"key: {_key_names(screen, binding)}", partial(node.run_action, binding.action)
                 )

@@ -1,7 +1,7 @@
-"""The app's own two themes, and which one to begin with.
+"""The app's dark and light theme, and the choice between them at the start.
 
-Where a terminal has 16 colours or none, its own palette is used: nearest matches of a designed palette fall on each
-other there, and the user has made the sixteen legible.
+A terminal with 16 colours or fewer keeps its own palette: several colours of ours would have the same nearest match
+there, and users have chosen their sixteen to be legible.
 """
 
 from __future__ import annotations
@@ -68,25 +68,25 @@ def line_colour_rules(colours_of: Callable[[CurveColours], Mapping[str, str]]) -
 
 
 def opposite_theme(theme: str, *, dark: bool) -> str:
-    """The light theme for a dark one and the other way round."""
+    """Returns the light theme for a dark one, and the other way round."""
     return _OPPOSITES.get(theme, "lab-light" if dark else "lab-dark")
 
 
 def has_few_colours() -> bool:
-    """Whether the terminal has its own 16 colours at most, or none are wanted (https://no-color.org)."""
+    """Returns whether the terminal has 16 colours or fewer, or the user wants none (https://no-color.org)."""
     environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
     return "NO_COLOR" in os.environ or detect_color_system(environment) in (None, "standard")
 
 
 def initial_theme(*, few_colours: bool) -> str:
-    """The theme to begin with: as it was left, else as the terminal says that its background is."""
-    left = _saved_theme()
-    dark = left != "light" if left else not _is_light_background(os.environ.get("COLORFGBG", ""))
+    """Returns the name of the theme to start with: the saved one, else one that fits the terminal's background."""
+    saved = _saved_theme()
+    dark = saved != "light" if saved else not _is_light_background(os.environ.get("COLORFGBG", ""))
     return ("ansi-" if few_colours else "lab-") + ("dark" if dark else "light")
 
 
 def save_theme(*, dark: bool) -> None:
-    """Remember for the next start. What cannot be remembered is let go."""
+    """Save the choice for the next start. Does nothing if it cannot be saved."""
     try:
         _theme_file().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _theme_file().write_text("dark\n" if dark else "light\n")

@@ -1,7 +1,7 @@
-"""Charts of any runs and versions on the whole screen: every extreme at every zoom, over four kinds of x.
+"""The screen of charts of any runs and versions: metrics over step, epoch, time or samples, with zoom.
 
-A thread reads and draws; the screen asks for a picture when a key was pressed or a run has gone on, one at a time, and
-shows the cells that changed.
+A thread reads and draws (`services.charts.session`). The screen requests a picture when a key is pressed or a run went
+on, one at a time, and repaints the cells that changed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from imgexp_tui.services.charts.session import ChartSession
 
 _POLL_INTERVAL, _READING_POLL_INTERVAL = 0.75, 0.05
-"""Seconds between two looks; while a long record is being read, what is found is to be seen at once."""
-# Least often wanted first: these go from a footer that has no room for all keys.
+"""Seconds between two polls. They are frequent while a long record is read, to show its progress."""
+# Least used first: these leave a footer that has no room for all keys.
 _DROPPABLE_KEYS = (
     "reset_view",
     "log_x",
@@ -53,13 +53,13 @@ _DROPPABLE_KEYS = (
 
 
 class ChartsScreen(StyledScreen[None]):
-    """Closed by the usual keys.
+    """The charts of some versions or runs.
 
     Args:
         lab: the lab's folder.
-        choices: the versions, or runs of them, that are charted.
-        metric: the metric to begin with; "" for the one by which runs are judged.
-        steps: a stretch of steps that is marked and brought into sight; None for all.
+        choices: the versions, or runs of them, to chart.
+        metric: the first metric; "" for the one that judges runs.
+        steps: a range of steps that is marked and zoomed to; None for all.
     """
 
     CSS_PATH = "charts.tcss"
@@ -127,16 +127,14 @@ class ChartsScreen(StyledScreen[None]):
         if size.width > 0:
             self._update_request(width=size.width, height=size.height)
 
-    # Looking
-
     def _update_request(self, **changes: object) -> None:
-        """Draw something else from now on."""
+        """Change what is drawn, and draw it."""
         self._request = replace(self._request, **changes)  # type: ignore[arg-type]
         self._poll()
 
     @work(group="poll")
     async def _poll(self) -> None:
-        """Look, one look at a time: what was asked meanwhile is looked at after it, the latest alone."""
+        """Draw the request, one at a time. Of the requests made meanwhile only the newest is drawn after it."""
         self._poll_again = True
         if self._polling:
             return
@@ -177,15 +175,15 @@ class ChartsScreen(StyledScreen[None]):
         picture = self._picture
         names = list(dict.fromkeys(choice.version for choice in self._choices))
         left = line((" Charts ", "title"), (clean_line(join_names(names)), "strong"))
-        told = [f"x: {picture.axis}"]
+        labels = [f"x: {picture.axis}"]
         if picture.panels:
-            told.insert(0, f"{picture.panels.index(picture.metric) + 1}/{len(picture.panels)}")
+            labels.insert(0, f"{picture.panels.index(picture.metric) + 1}/{len(picture.panels)}")
         if self._request.span:
-            told.append("zoomed")
+            labels.append("zoomed")
         if picture.is_reading:
-            told.insert(0, "reading…")
+            labels.insert(0, "reading…")
         self.query_one("#title", StyledView).set_lines(
-            [justify(left, line((f"{'  '.join(told)} ", "quiet")), self.size.width)]
+            [justify(left, line((f"{'  '.join(labels)} ", "quiet")), self.size.width)]
         )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -196,8 +194,6 @@ class ChartsScreen(StyledScreen[None]):
         if action == "all_metrics":
             return len(self._picture.panels) > 1
         return True
-
-    # Keys
 
     def action_close(self) -> None:
         self.dismiss()
@@ -262,8 +258,6 @@ class ChartsScreen(StyledScreen[None]):
     def action_reset_view(self) -> None:
         self._update_request(span=None, cursor=None)
 
-    # Mouse
-
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         self._zoom_at_cell(event.screen_x, 0.8)
 
@@ -282,8 +276,8 @@ class ChartsScreen(StyledScreen[None]):
             self._update_request(span=navigation.drag(self._picture, self._drag[1], event.screen_x - self._drag[0]))
 
     def on_mouse_up(self, event: MouseUp) -> None:
-        begun, self._drag = self._drag, None
-        if begun and begun[0] == event.screen_x:
+        start, self._drag = self._drag, None
+        if start and start[0] == event.screen_x:
             x = navigation.x_at(self._picture, event.screen_x)
             if x is not None:
                 self._update_request(cursor=x)
@@ -293,12 +287,12 @@ class ChartsScreen(StyledScreen[None]):
 
 
 def _available_keys(picture: ChartPicture) -> tuple[bool, bool, bool]:
-    """What decides over the keys that do something."""
+    """Returns what decides which keys do something."""
     return picture.has_groups, picture.has_gradients, len(picture.panels) > 1
 
 
 def _open_session(lab: Path, choices: Sequence[ChartChoice]) -> ChartSession:
-    """In the thread that reads: NumPy takes a while to load."""
+    """Open the charts' session. Call it in a thread: NumPy takes a while to load."""
     from imgexp_tui.services.charts.session import ChartSession
 
     return ChartSession(lab, choices)

@@ -1,4 +1,4 @@
-"""What differs between the code of two runs, on the whole screen."""
+"""The screen of the differences between the code of two runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imgexp_tui.views.styled import Line, line, pad, truncate_line
 
 
 class CodeDiffView(Pane):
-    """A unified diff; what was taken away and put in begins with its sign, so that it tells without colours."""
+    """A unified diff. Changed lines begin with + or -, so that it can be read without colours."""
 
     _texts: Sequence[str] = ("comparing…",)
 
@@ -37,7 +37,7 @@ def _diff_role(text: str) -> str:
 
 
 class CodeDiffScreen(StyledScreen[None]):
-    """Closed by the usual keys. Shows what changes from the run `old_run` to the run `new_run`."""
+    """What changes in the code from `old_run` to `new_run`."""
 
     CSS_PATH = "code_diff.tcss"
     AUTO_FOCUS = ""

@@ -1,4 +1,4 @@
-"""All versions in one table, sorted and narrowed by any column; marked ones are laid side by side."""
+"""The screen that compares all versions in one table, sorted and filtered by any column."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from imgexp_tui.views.styled import Line, justify, line
 
 _POLL_INTERVAL = 1.0
 _MAX_SIDE_BY_SIDE = 8
-"""Versions that can be laid side by side."""
+"""Versions that can be displayed side by side."""
 
 
 class CompareTable(ListPane[str]):
@@ -30,7 +30,7 @@ class CompareTable(ListPane[str]):
 
     Attributes:
         items: the names of the versions, in their order.
-        marked: those that will be laid side by side, in the order in which they were marked.
+        marked: the versions to display side by side, in the order in which they were marked.
         active_column: the column that the keys act on.
     """
 
@@ -51,11 +51,11 @@ class CompareTable(ListPane[str]):
 
     def fill(self, columns: list[CompareColumn], select: str = "") -> None:
         """Show these columns. The cursor stays on its version, or goes to `select` if given."""
-        kept = self.columns[self.active_column].name if self.columns else ""
+        active = self.columns[self.active_column].name if self.columns else ""
         by = self.columns[self.sorted_by].name if self.columns and self.sorted_by is not None else ""
         self.columns = columns
         index = {column.name: i for i, column in enumerate(columns)}
-        self.active_column = index.get(kept, 0)
+        self.active_column = index.get(active, 0)
         self.sorted_by = index.get(by)
         self._apply_order(select)
 
@@ -71,7 +71,7 @@ class CompareTable(ListPane[str]):
         self.set_items(names, select or None)
 
     def cycle_sort(self) -> None:
-        """By the column at hand, its best first; once more the other way round; a third time in the file's order."""
+        """Sort by the active column, best first; when called again reversed; a third time in the file's order."""
         if self.sorted_by != self.active_column:
             self.sorted_by, self.backwards = self.active_column, False
         elif not self.backwards:
@@ -81,13 +81,13 @@ class CompareTable(ListPane[str]):
         self._apply_order()
 
     def toggle_value_filter(self) -> None:
-        """To the versions that have in the column at hand what the one under the cursor has; again: to all."""
+        """Show only versions with the selected version's value in the active column; when called again, show all."""
         column = self.columns[self.active_column]
         self.value_filter = None if self.value_filter else (column.name, column.texts.get(self.selected, ""))
         self._apply_order()
 
     def toggle_mark(self) -> None:
-        """Mark the version under the cursor, or take the mark away."""
+        """Mark the version under the cursor, or remove its mark."""
         if self.selected in self.marked:
             self.marked.remove(self.selected)
         elif self.selected:
@@ -95,24 +95,24 @@ class CompareTable(ListPane[str]):
         self.rebuild()
 
     def move_column(self, columns: int) -> None:
-        """Let the keys act on another column."""
+        """Make another column the active one."""
         self.active_column = max(0, min(self.active_column + columns, len(self.columns) - 1))
         self.rebuild()
 
     def build(self, width: int, height: int) -> Sequence[Line]:
         if not self.columns:
             return []
-        sight = compare_table.visible_columns(self.columns, self.active_column, width)
+        visible = compare_table.visible_columns(self.columns, self.active_column, width)
         by = -1 if self.sorted_by is None else self.sorted_by
         self._header.set_lines(
-            [compare_table.header_row(self.columns, sight, by, self.active_column, self.backwards, width)]
+            [compare_table.header_row(self.columns, visible, by, self.active_column, self.backwards, width)]
         )
         columns, names, cursor, marked = self.columns, self.items, self.cursor, set(self.marked)
 
         def make(at: int) -> Line:
             name = names[at]
             return compare_table.version_row(
-                columns, sight, name, is_selected=at == cursor, is_marked=name in marked, room=width
+                columns, visible, name, is_selected=at == cursor, is_marked=name in marked, room=width
             )
 
         return LazyLines(len(names), make)
@@ -122,7 +122,7 @@ class CompareScreen(StyledScreen[str | None]):
     """Dismissed with the version to show on the main screen, or None.
 
     Args:
-        read_snapshot: gives the newest look at the lab.
+        read_snapshot: returns the newest snapshot of the lab.
         selected: the version to begin at; it and its base are marked.
     """
 
@@ -172,20 +172,22 @@ class CompareScreen(StyledScreen[str | None]):
         self._draw()
 
     def _poll(self) -> None:
-        look = self._read_snapshot()
-        if look.notebook is None or not look.notebook.versions:
+        snapshot = self._read_snapshot()
+        if snapshot.notebook is None or not snapshot.notebook.versions:
             return
-        if self._snapshot and (look.notebook, look.rows) == (self._snapshot.notebook, self._snapshot.rows):
+        if self._snapshot and (snapshot.notebook, snapshot.rows) == (self._snapshot.notebook, self._snapshot.rows):
             return
-        first, self._snapshot = self._snapshot is None, look
+        first, self._snapshot = self._snapshot is None, snapshot
         if first:
             base = (
-                look.notebook.versions[self._initial_version].base
-                if self._initial_version in look.notebook.versions
+                snapshot.notebook.versions[self._initial_version].base
+                if self._initial_version in snapshot.notebook.versions
                 else None
             )
-            self._rows.marked = [n for n in (base, self._initial_version) if n and n in look.notebook.versions]
-        self._rows.fill(compare_table.all_columns(look.notebook, look.rows), self._initial_version if first else "")
+            self._rows.marked = [n for n in (base, self._initial_version) if n and n in snapshot.notebook.versions]
+        self._rows.fill(
+            compare_table.all_columns(snapshot.notebook, snapshot.rows), self._initial_version if first else ""
+        )
         self._draw()
 
     def _draw(self) -> None:

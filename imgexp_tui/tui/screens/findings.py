@@ -1,6 +1,7 @@
-"""What the numbers of a run say, in sentences, each a key away from the takeaways, from a new version and its curve.
+"""The screen of a run's findings, with keys for the takeaways, for a new version, and for the curve that shows one.
 
-The findings are made by a thread of the main screen's watcher; this screen shows what that has.
+A thread of the main screen's watcher computes the findings; this screen displays them. A new finding is a module of
+`findings.rules`.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ from imgexp_tui.views.runs.model import RunSummary
 from imgexp_tui.views.styled import Line, justify, line
 
 _POLL_INTERVAL = 0.2
-"""Seconds between two glances at what the watcher has; nothing is read for it."""
+"""Seconds between two polls of what the watcher has read; no file is read for them."""
 
 OpenCharts = Callable[[str, str, tuple[int | None, int | None]], object]
-"""`open_charts(version, metric, steps)` shows a curve, with `steps` from first to last in sight."""
+"""`open_charts(version, metric, steps)` shows a curve from the first to the last step of `steps`."""
 
 
 class ReasonPane(Pane):
-    """Why a rule finds what it finds."""
+    """The reasoning and the sources of a rule."""
 
     _text = ""
 
     def show(self, text: str) -> None:
-        """Show it."""
+        """Show a rule's reasoning."""
         self._text = text
         self.rebuild()
 
@@ -54,11 +55,11 @@ class FindingsScreen(StyledScreen[str | None]):
 
     Args:
         lab: the lab's folder.
-        version: whose findings.
-        read_run: the version's run as it was seen last.
-        read_notebook: the notebook as it was last read; None while it cannot be.
-        notify_written: called when something was written, so that it is read soon.
-        open_charts: shows a curve; None where no screen does.
+        version: the version whose findings are displayed.
+        read_run: returns the version's run as it was last read.
+        read_notebook: returns the notebook as it was last read; None while it cannot be read.
+        notify_written: called when something was written, so that it is read at once.
+        open_charts: shows a curve; None if no screen can.
     """
 
     CSS_PATH = "findings.tcss"
@@ -115,10 +116,8 @@ class FindingsScreen(StyledScreen[str | None]):
     def on_resize(self) -> None:
         self._draw_title()
 
-    # What is shown
-
     def _poll(self) -> None:
-        """Show what the watcher has of the version, where that is something new."""
+        """Show the version's run, if it changed since the last poll."""
         run = self._read_run()
         if run is not None and run.version != self._version:
             return
@@ -142,8 +141,8 @@ class FindingsScreen(StyledScreen[str | None]):
         run = self._displayed_run
         about = f"what the numbers of {run.run} say" if run else ""
         left = line((" Findings ", "title"), (clean_line(self._version), "strong"), ("  " + about, "quiet"))
-        told = summary_line(run.findings if run else None)
-        self.query_one("#title", StyledView).set_lines([justify(left, line(*told[:1], " "), self.size.width)])
+        summary = summary_line(run.findings if run else None)
+        self.query_one("#title", StyledView).set_lines([justify(left, line(*summary[:1], " "), self.size.width)])
 
     @property
     def _selected(self) -> Finding | None:
@@ -175,10 +174,8 @@ class FindingsScreen(StyledScreen[str | None]):
             return one is not None and self._open_charts is not None and bool(one.evidence.series)
         return True
 
-    # Keys
-
     def action_close(self) -> None:
-        """Leave; the reasoning goes first."""
+        """Close the reasoning, or the screen if it is closed."""
         why = self.query_one(ReasonPane)
         if why.has_class("-shown"):
             why.remove_class("-shown")

@@ -1,6 +1,6 @@
-"""All keys of all screens, taken from the bindings themselves, and a few lines of what is what.
+"""The help screen: the keys of all screens, read from their bindings, and a legend of words and symbols.
 
-The keys of the screen that one came from stand first.
+The keys of the screen from which it was opened come first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TERMINAL_RESERVED = ("super+", "alt+", "shift+ctrl")
 
 
 class HelpScreen(ModalScreen[None]):
-    """Scrolls; closed by the usual keys."""
+    """All keys, in a scrolling box."""
 
     CSS_PATH = "help.tcss"
     BINDINGS = [
@@ -44,7 +44,7 @@ class HelpScreen(ModalScreen[None]):
 
     @property
     def _opened_from(self) -> type[Screen[Any]] | None:
-        """The screen that the help was opened from."""
+        """The class of the screen from which the help was opened."""
         below = self.app.screen_stack[: self.app.screen_stack.index(self)]
         return type(below[-1]) if below else None
 
@@ -64,7 +64,7 @@ class HelpScreen(ModalScreen[None]):
         self.call_after_refresh(self._update_more_hint)
 
     def _update_more_hint(self) -> None:
-        """Say in the frame that there is more below."""
+        """Show in the frame whether there is more below."""
         box = self.query_one("#box")
         box.border_subtitle = "more below ↓" if box.scroll_y < box.max_scroll_y else ""
 
@@ -121,7 +121,7 @@ class HelpScreen(ModalScreen[None]):
         yield from self._section("Moving and marking in a text", TextArea.BINDINGS)
 
     def _section(self, title: str, bindings: Iterable[BindingType]) -> Iterator[Widget]:
-        """Keys and what they do; the keys of one action in one row, and none twice."""
+        """Yields keys and what they do: the keys of an action in one row, and none twice."""
         rows: list[tuple[str, str]] = []
         for binding in map(_to_binding, bindings):
             keys = [k for k in binding.key.split(",") if not k.startswith(_TERMINAL_RESERVED)]

@@ -1,7 +1,7 @@
-"""Every saved state of a version's notes: what each changed, and the key that brings one back.
+"""The screen of a version's note history: every saved state, what it changed, and the key that restores it.
 
-In a git repository the commits that touched the notebook are a second list, which reaches back before the app's own.
-Everything is read in threads, and a long list a page at a time.
+In a git repository the commits that changed the notebook are a second list, which goes back further than the app's own.
+Everything is read in threads, a page at a time.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class StateList(ListPane[NoteChange]):
 
 
 class NoteDiffView(Pane):
-    """The lines that one text has and another has not."""
+    """The lines by which two texts differ."""
 
     _texts = ("", "")
     _message = ""
 
     def show(self, old: str, new: str, message: str = "") -> None:
-        """Show what makes `old` to `new`, or a sentence instead."""
+        """Show the changes from `old` to `new`, or a sentence in their place."""
         if (old, new, message) != (*self._texts, self._message):
             self._texts, self._message = (old, new), message
             self.scroll_home(animate=False)
@@ -124,7 +124,7 @@ class HistoryScreen(StyledScreen[None]):
         self._history = NoteHistory(lab, version, SAVES, self._fields)
         self._last_page = HistoryPage([], is_last=False)
         self._reading = False
-        # Held rather than looked up: what is read may come when the screen is being closed.
+        # Not queried when needed: a page that was read may arrive while the screen is being closed.
         self._title, self._header, self._diff_label = (
             StyledView(id="title"),
             StyledView(id="head"),
@@ -155,25 +155,23 @@ class HistoryScreen(StyledScreen[None]):
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
 
-    # Reading
-
     def _restart(self) -> None:
-        """Read the list anew, from its newest state."""
+        """Read the list again from its newest state."""
         self._history = NoteHistory(self._lab, self._version, self._source, self._fields)
         self._last_page = HistoryPage([], self._last_page.current_texts, is_last=False)
         self._read()
 
     @work(group="read")
     async def _read(self) -> None:
-        asked = self._history
+        requested = self._history
         if self._reading:
-            return  # what is asked for now is read when that has come
+            return  # the newest request is read after this one
         self._reading = True
         try:
-            page = await asyncio.to_thread(asked.next_page)
+            page = await asyncio.to_thread(requested.next_page)
         finally:
             self._reading = False
-        if asked is not self._history:
+        if requested is not self._history:
             self._read()
             return
         add = self._rows.append if self._last_page.changes else self._rows.fill
@@ -186,8 +184,6 @@ class HistoryScreen(StyledScreen[None]):
         self._has_repository = await asyncio.to_thread(history.notebook_repository, self._lab) is not None
         self.refresh_bindings()
         self._draw()
-
-    # Drawing
 
     def _draw(self) -> None:
         room = self.size.width
@@ -233,8 +229,6 @@ class HistoryScreen(StyledScreen[None]):
             return f"No commit holds {'this note' if self._field else 'notes'} of {clean_line(self._version)}."
         return "Nothing was saved yet. Each save keeps a state here, whether or not the lab is in git."
 
-    # Keys
-
     def on_list_pane_cursor_moved(self) -> None:
         self._draw()
         if not self._last_page.is_last and self._rows.cursor >= self._rows.count - _PREFETCH_ROWS:
@@ -273,7 +267,7 @@ class HistoryScreen(StyledScreen[None]):
 
     @work(exclusive=True, group="action")
     async def action_bring_back(self) -> None:
-        """Make the state under the cursor the note again. That is a new state, so that nothing is asked."""
+        """Make the state under the cursor the note again. Asks nothing, because no state is lost."""
         change = self._rows.selected
         if change is None:
             return
@@ -291,6 +285,6 @@ def _restore_state(lab: Path, change: NoteChange) -> str:
 
 
 def _drop_first_cell(styled_line: Line) -> Line:
-    """A line without its first cell, which is a blank."""
+    """Returns a line without its first cell, which is a blank."""
     (text, role), *rest = styled_line
     return ((text[1:], role), *rest)

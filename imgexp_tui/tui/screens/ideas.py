@@ -1,7 +1,7 @@
-"""What to try next: the open ideas of all versions in one list, each a key away from its note and from a new version.
+"""The screen of ideas to try next: the open ideas of all versions, with keys for their notes and for new versions.
 
-The list follows the notebook as the main screen's watcher reads it. What is ticked here stays in sight until one
-leaves, so that nothing moves under the cursor and a tick that was a slip is taken away by the same key.
+The list follows the notebook as the main screen's watcher reads it. An idea that is ticked here stays in the list until
+the screen is closed, so that nothing moves under the cursor and the same key removes the tick.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from imgexp_tui.views import ideas as idea_views
 from imgexp_tui.views.styled import justify, line
 
 _POLL_INTERVAL = 0.2
-"""Seconds between two glances at what the watcher has; nothing is read for it."""
+"""Seconds between two polls of what the watcher has read; no file is read for them."""
 
 
 class IdeasScreen(StyledScreen[str | None]):
@@ -37,8 +37,8 @@ class IdeasScreen(StyledScreen[str | None]):
 
     Args:
         lab: the lab's folder.
-        read_notebook: the notebook as it was last read; None while it cannot be.
-        notify_written: called when something was written, so that it is read soon.
+        read_notebook: returns the notebook as it was last read; None while it cannot be read.
+        notify_written: called when something was written, so that it is read at once.
     """
 
     CSS_PATH = "ideas.tcss"
@@ -91,24 +91,22 @@ class IdeasScreen(StyledScreen[str | None]):
     def on_resize(self) -> None:
         self._draw_title()
 
-    # What is shown
-
     def _poll(self) -> None:
-        """Show the notebook, where it was read anew."""
-        found = self._read_notebook()
-        if found is not None and found is not self._notebook:
-            self._notebook = found
-            self._counts = _count_ideas(found)
+        """Show the notebook, if it was read again."""
+        notebook = self._read_notebook()
+        if notebook is not None and notebook is not self._notebook:
+            self._notebook = notebook
+            self._counts = _count_ideas(notebook)
             self._update_list()
 
     def _update_list(self) -> None:
         if self._notebook is None:
             return
         words = self._filter_input.value
-        found = idea_views.group_ideas(
+        groups = idea_views.group_ideas(
             self._notebook, include_done=self._shows_done, always_visible=self._toggled_keys, query=words
         )
-        self._list.fill(found, self._empty_text(words))
+        self._list.fill(groups, self._empty_text(words))
         self._draw_title()
 
     def _empty_text(self, words: str) -> str:
@@ -125,8 +123,8 @@ class IdeasScreen(StyledScreen[str | None]):
             (" Next ", "title"),
             ("ideas of all versions" if self._shows_done else "open ideas of all versions", "quiet"),
         )
-        found = line((f"{shown:,} found · ", "")) if self._filter_input.value.strip() else ()
-        right = line(*found, (f"{open_:,} open", "strong"), (f" · {done:,} done ", "quiet"))
+        matches = line((f"{shown:,} found · ", "")) if self._filter_input.value.strip() else ()
+        right = line(*matches, (f"{open_:,} open", "strong"), (f" · {done:,} done ", "quiet"))
         self.query_one("#title", StyledView).set_lines([justify(left, right, self.size.width)])
 
     def on_list_pane_cursor_moved(self) -> None:
@@ -143,8 +141,6 @@ class IdeasScreen(StyledScreen[str | None]):
             return idea is not None and not idea.done
         return True
 
-    # Keys
-
     def action_move(self, ideas: int) -> None:
         self._list.move(ideas)
 
@@ -156,7 +152,7 @@ class IdeasScreen(StyledScreen[str | None]):
         self._update_list()
 
     def action_find(self) -> None:
-        """Type words to look for; the list follows every letter."""
+        """Open the filter; the list follows every letter."""
         self.query_one("#find").add_class("-shown")
         self._filter_input.can_focus = True
         self._filter_input.focus()
@@ -175,7 +171,7 @@ class IdeasScreen(StyledScreen[str | None]):
             self.query_one("#find").remove_class("-shown")
 
     def action_close(self) -> None:
-        """Leave; a filter goes first."""
+        """Close the filter, or the screen if there is none."""
         if self._filter_input.has_focus or self._filter_input.value:
             self._close_filter(keep=False)
         else:
@@ -234,7 +230,7 @@ def _write_edit(edit: Callable[[], None]) -> str:
 
 
 def _count_ideas(notebook: Notebook) -> tuple[int, int]:
-    """How many ideas are open, and how many done."""
-    found: list[Idea] = all_ideas(notebook)
-    done = sum(idea.done for idea in found)
-    return len(found) - done, done
+    """Returns how many ideas are open, and how many are done."""
+    ideas: list[Idea] = all_ideas(notebook)
+    done = sum(idea.done for idea in ideas)
+    return len(ideas) - done, done

@@ -1,4 +1,4 @@
-"""A run's log on the whole screen; follows its end until one scrolls back."""
+"""The screen of a run's log; follows its end until the user scrolls back."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _POLL_INTERVAL = 0.5
 
 
 class LogView(Pane):
-    """Lines of output, wrapped or cut at the right edge."""
+    """The lines of a log, wrapped or cut at the right edge."""
 
     _texts: tuple[str, ...] = ()
     wraps = False
 
     def show(self, texts: tuple[str, ...]) -> None:
-        """Show these lines; at the end, stay at the end."""
+        """Show these lines. A view at its end stays at the end."""
         at_end = self.is_at_end
         self._texts = texts
         self.rebuild()
@@ -48,10 +48,10 @@ class LogView(Pane):
 
 
 class LogScreen(StyledScreen[None]):
-    """Closed by the usual keys.
+    """The log of one run.
 
     Args:
-        version, run: whose log.
+        version, run: the run whose log is displayed.
     """
 
     CSS_PATH = "log.tcss"

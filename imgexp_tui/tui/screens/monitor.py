@@ -1,7 +1,7 @@
-"""The machine on the whole screen: every gauge with its past, and the processes of everybody on it.
+"""The screen of the machine: every gauge with its history, and the processes of all users.
 
-Others' processes are looked at and never touched: the only key that ends anything asks a run of the user's own to stop,
-as everywhere, and is not there on any other row.
+Processes of other users are displayed and never signalled: the only key that ends anything stops a run of the user's
+own, and is disabled on every other row.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from imgexp_tui.views.machine.processes import SORT_ORDERS, ProcessRow
 from imgexp_tui.views.styled import Line
 
 _GAUGE_INTERVAL, _PROCESS_INTERVAL = 1.0, 2.0
-"""Seconds between two looks at the gauges, and at the processes."""
+"""Seconds between two polls of the gauges, and of the processes."""
 
 
 class GaugesPane(Pane):
@@ -39,7 +39,7 @@ class GaugesPane(Pane):
     _traffic: monitor.GpuTraffic = {}
 
     def show(self, machine: Machine | None, traffic: monitor.GpuTraffic) -> None:
-        """Show them."""
+        """Show the gauges, and the traffic of each GPU."""
         if machine is not self._machine or traffic != self._traffic or not self.lines:
             self._machine, self._traffic = machine, traffic
             self.rebuild()
@@ -67,7 +67,7 @@ class MonitorScreen(StyledScreen[str | None]):
 
     Args:
         lab: the lab that is open.
-        read_machine: the gauges as they were seen last.
+        read_machine: returns the gauges as they were last read.
     """
 
     CSS_PATH = "monitor.tcss"
@@ -122,20 +122,20 @@ class MonitorScreen(StyledScreen[str | None]):
 
     @work(group="poll")
     async def _poll(self) -> None:
-        """Look at the processes, one look at a time: a slow machine is not asked again before it has answered."""
+        """Read the processes. A poll that is due while the one before still runs is skipped."""
         if self._polling:
             return
         self._polling = True
         try:
             if self._process_poller is None:
                 self._process_poller = await asyncio.to_thread(ProcessSampler, self._lab)
-                await asyncio.sleep(_GAUGE_INTERVAL / 2)  # shares of the CPU are taken between two looks
-            found = await asyncio.to_thread(self._process_poller.sample, SORT_ORDERS[self._order])
+                await asyncio.sleep(_GAUGE_INTERVAL / 2)  # the share of the CPU is measured between two samples
+            sample = await asyncio.to_thread(self._process_poller.sample, SORT_ORDERS[self._order])
         finally:
             self._polling = False
-        self._traffic = found.traffic
-        if found.rows != self._rows.items:
-            self._rows.set_items(found.rows)
+        self._traffic = sample.traffic
+        if sample.rows != self._rows.items:
+            self._rows.set_items(sample.rows)
 
     def on_list_pane_cursor_moved(self) -> None:
         self.refresh_bindings()
@@ -144,11 +144,11 @@ class MonitorScreen(StyledScreen[str | None]):
         self.action_show_version()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        one = self._rows.selected if self.is_mounted and hasattr(self, "_rows") else None
+        process = self._rows.selected if self.is_mounted and hasattr(self, "_rows") else None
         if action == "stop":
-            return one is not None and bool(one.run_path)
+            return process is not None and bool(process.run_path)
         if action == "show_version":
-            return one is not None and one.is_in_open_lab
+            return process is not None and process.is_in_open_lab
         return True
 
     def action_close(self) -> None:
@@ -161,9 +161,9 @@ class MonitorScreen(StyledScreen[str | None]):
         self._poll()
 
     def action_show_version(self) -> None:
-        one = self._rows.selected
-        if one and one.is_in_open_lab:
-            self.dismiss(one.version)
+        process = self._rows.selected
+        if process and process.is_in_open_lab:
+            self.dismiss(process.version)
 
     def action_move(self, rows: int) -> None:
         self._rows.move(rows)
@@ -173,9 +173,9 @@ class MonitorScreen(StyledScreen[str | None]):
 
     @work(group="action")
     async def action_stop(self) -> None:
-        one = self._rows.selected
-        if one is None or not one.run_path:
+        process = self._rows.selected
+        if process is None or not process.run_path:
             return
-        question = f"Stop {one.version}? It saves a checkpoint and can be resumed."
+        question = f"Stop {process.version}? It saves a checkpoint and can be resumed."
         if await self.app.push_screen_wait(ConfirmScreen(question, "Stop", "Keep it running")):
-            await self._runner.run(partial(runs.stop_at, one.run_path))
+            await self._runner.run(partial(runs.stop_at, process.run_path))

@@ -1,6 +1,6 @@
-"""A new version from an older one: a name, what changes, which open ideas it tries, a summary drafted from these.
+"""The form for a new version: its name, base, changed settings, ideas to try, and a summary drafted from these.
 
-Everything is checked while it is typed, and nothing is written before "create".
+Everything is checked while it is typed, and nothing is written before "Create".
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from imgexp_tui.views.notes.settings_input import SettingLine
 
 
 class NewVersionScreen(StyledScreen[str | None]):
-    """Dismissed with the new version's name, or None where nothing was made.
+    """Dismissed with the new version's name, or None if none was created.
 
     Args:
         lab: the lab's folder.
-        notebook: as it was last read; saving looks at the file again.
+        notebook: the notebook as it was last read; saving reads the file again.
         base: the version to start from.
-        ideas_to_try: ideas that are picked already.
-        changes: settings that are typed already.
+        ideas_to_try: ideas that are picked at first.
+        changes: settings that are filled in at first.
     """
 
     CSS_PATH = "new_version.tcss"
@@ -104,8 +104,6 @@ class NewVersionScreen(StyledScreen[str | None]):
             changes.move_cursor(changes.document.end)
         self._update_for_base()
 
-    # What was typed
-
     @property
     def _base(self) -> Version | None:
         return self._notebook.versions.get(self.query_one("#base", Input).value.strip())
@@ -120,15 +118,15 @@ class NewVersionScreen(StyledScreen[str | None]):
         return settings_input.parse_settings(self.query_one("#changes", SettingsArea).text, known)
 
     def _changes(self, typed: list[SettingLine]) -> list[diff.SettingChange]:
-        """What the typed settings change against the base; what stays the same is left out."""
+        """Returns what the typed settings change against the base; settings with the same value are left out."""
         train = self._base.train if self._base else self._notebook.defaults
-        made = []
+        changes = []
         for line in typed:
             before = train.get(line.key)
-            standing = SETTINGS[line.key].default if before is None and line.key in SETTINGS else before
-            if not line.fault and line.value != standing:
-                made.append(diff.SettingChange(line.key, before, line.value))
-        return made
+            current = SETTINGS[line.key].default if before is None and line.key in SETTINGS else before
+            if not line.fault and line.value != current:
+                changes.append(diff.SettingChange(line.key, before, line.value))
+        return changes
 
     def _name_fault(self) -> str:
         name = self._new_name
@@ -144,8 +142,6 @@ class NewVersionScreen(StyledScreen[str | None]):
         near = closest_name(typed, self._notebook.versions)
         return f"There is no version {clean_line(typed)}" + (f"; did you mean {near}?" if near else ".")
 
-    # What follows from it
-
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "base":
             self._update_for_base()
@@ -158,7 +154,7 @@ class NewVersionScreen(StyledScreen[str | None]):
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         if event.text_area.id == "changes":
             self._update_form()
-        elif event.text_area is self.focused:  # and not the draft of the summary, which follows the changes
+        elif event.text_area is self.focused:  # a summary that was drafted here is not the focused area
             self._show_problem()
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
@@ -185,19 +181,19 @@ class NewVersionScreen(StyledScreen[str | None]):
         self.query_one("#carried", Static).update(Content("\n".join(clean_line(p) for p in points)))
 
     def on_idea_picker_toggled(self, event: IdeaPicker.Toggled) -> None:
-        """Name the idea in the summary, or no longer; in one of the user's own, that line and nothing else."""
+        """Add the idea to the summary, or remove it; in a summary of the user's own, change that line alone."""
         summary = self.query_one("#summary", NoteArea)
         if summary.text not in ("", self._drafted_summary):
-            lines, said = summary.text.rstrip("\n").split("\n"), diff.format_tried_idea(event.idea)
+            lines, sentence = summary.text.rstrip("\n").split("\n"), diff.format_tried_idea(event.idea)
             if event.selected:
-                lines.append(said)
-            elif said in lines:
-                lines.remove(said)
+                lines.append(sentence)
+            elif sentence in lines:
+                lines.remove(sentence)
             summary.replace_text("\n".join(lines))
         self._update_form()
 
     def _update_form(self) -> None:
-        """Say what is right and wrong, and draft the summary as long as it is not the user's own."""
+        """Show the checks, and draft the summary unless the user wrote one."""
         typed = self._parse_settings()
         self._show_checks(typed)
         self._show_problem()
@@ -209,24 +205,22 @@ class NewVersionScreen(StyledScreen[str | None]):
             summary.load_text(self._drafted_summary)
 
     def _show_problem(self) -> None:
-        """Say what stands in the way now; what an attempt to create was told before is void."""
+        """Show what prevents creating the version now, in place of what a failed attempt showed."""
         self.query_one("#trouble", Static).update(Content(self._name_fault() or self._base_fault()))
 
     def _show_checks(self, typed: list[SettingLine]) -> None:
         row = self.query_one("#changes", SettingsArea).cursor_location[0]
         self.query_one("#checks", Static).update(_format_checks(typed, self._changes(typed), row + 1))
 
-    # Making it
-
     def action_create(self) -> None:
-        """Write the version into the notebook, if everything is right."""
+        """Write the version into the notebook, if nothing is wrong."""
         typed = self._parse_settings()
         wrong = next((t for t in typed if t.fault), None)
-        trouble = self._name_fault() or self._base_fault()
-        if wrong and not trouble:
-            trouble = f"Line {wrong.line_number}: {wrong.key}: {wrong.fault}"
-        if trouble or self._creating:
-            self.query_one("#trouble", Static).update(Content(trouble))
+        problem = self._name_fault() or self._base_fault()
+        if wrong and not problem:
+            problem = f"Line {wrong.line_number}: {wrong.key}: {wrong.fault}"
+        if problem or self._creating:
+            self.query_one("#trouble", Static).update(Content(problem))
             return
         self._creating = True
         self._create({t.key: t.value for t in typed if t.value is not None})
@@ -262,7 +256,7 @@ class NewVersionScreen(StyledScreen[str | None]):
 
     @work(exclusive=True, group="cancel")
     async def action_cancel(self) -> None:
-        """Go back; asks first where something would be lost."""
+        """Go back; asks first if something would be lost."""
         summary = self.query_one("#summary", NoteArea).text
         if self._parse_settings() or summary not in ("", self._drafted_summary):
             from imgexp_tui.tui.screens.dialogs.confirm import ConfirmScreen
@@ -274,9 +268,9 @@ class NewVersionScreen(StyledScreen[str | None]):
 
 
 def _format_checks(typed: list[SettingLine], changes: list[diff.SettingChange], current: int) -> Content:
-    """What each line changes, or what is wrong with it; for the `current` line what the setting does, too.
+    """Returns what each line changes, or what is wrong with it, and for the `current` line what the setting does.
 
-    What is wrong with the line that is being typed is said without alarm.
+    A fault in the line that is being typed is dimmed, not red.
     """
     if not typed:
         return Content.styled("Each line is checked while you type; → completes a name.", "dim")

@@ -1,4 +1,4 @@
-"""What the model answered: the validation images that it gets most wrong, and who is taken for whom."""
+"""The screen of a run's predictions: the validation images it gets most wrong, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _POLL_INTERVAL = 2.0
 _GAP = 2
 _CAPTION_LINES = 3
 _PICTURE_SIZES = (12, 16, 24, 32, 48)
-"""Cells along a picture."""
+"""Widths of a picture in cells."""
 
 
 class PictureGrid(ScrollView):
-    """Pictures in rows, each with what it is, what it was taken for, and how sure the model was."""
+    """Pictures in rows, each with its class, the predicted class, and the confidence."""
 
     ALLOW_SELECT = False
     can_focus = False
@@ -50,20 +50,20 @@ class PictureGrid(ScrollView):
         self._cached_for: tuple[object, ...] = ()
 
     def show(self, predictions: Predictions | None) -> None:
-        """Show these."""
+        """Show these predictions."""
         if predictions != self._predictions:
             self._predictions = predictions
             self._resize_grid()
 
     def resize_pictures(self, steps: int) -> None:
-        """Make the pictures larger, or smaller."""
+        """Make the pictures larger, or smaller with negative `steps`."""
         now = _PICTURE_SIZES.index(self._picture_cells)
         self._chosen_size = _PICTURE_SIZES[max(0, min(len(_PICTURE_SIZES) - 1, now + steps))]
         self._resize_grid()
 
     @property
     def _picture_cells(self) -> int:
-        """Along a picture: chosen, or what brings at least four into a row and two rows into sight."""
+        """The width of a picture: the chosen one, or the largest that fits four a row and two rows."""
         if self._chosen_size is not None:
             return self._chosen_size
         fits = [
@@ -79,7 +79,7 @@ class PictureGrid(ScrollView):
 
     @property
     def row_height(self) -> int:
-        """Lines of the terminal that a row of pictures takes."""
+        """The height of a row of pictures in lines of the terminal."""
         return self._picture_cells // 2 + _CAPTION_LINES
 
     def _resize_grid(self) -> None:
@@ -114,9 +114,9 @@ class PictureGrid(ScrollView):
     def _picture(self, number: int) -> list[list[Segment]]:
         assert self._predictions is not None
         colours, dark = not self.app.no_color, self.app.current_theme.dark
-        as_ = (id(self._predictions), self._picture_cells, colours, dark)
-        if as_ != self._cached_for:
-            self._cached_for, self._cached_pictures = as_, {}
+        key = (id(self._predictions), self._picture_cells, colours, dark)
+        if key != self._cached_for:
+            self._cached_for, self._cached_pictures = key, {}
         if number not in self._cached_pictures:
             self._cached_pictures[number] = image_cells.render_image(
                 self._predictions.image_pixels(number),
@@ -139,12 +139,12 @@ class PictureGrid(ScrollView):
 
 
 class ConfusionPane(Pane):
-    """The table of who is taken for whom."""
+    """The confusion matrix: how often each class was predicted as which."""
 
     _predictions: Predictions | None = None
 
     def show(self, predictions: Predictions | None) -> None:
-        """Show it."""
+        """Show the confusion matrix of these predictions."""
         if predictions != self._predictions:
             self._predictions = predictions
             self.rebuild()
@@ -154,10 +154,10 @@ class ConfusionPane(Pane):
 
 
 class PredictionsScreen(StyledScreen[None]):
-    """Closed by the usual keys.
+    """The predictions of one run.
 
     Args:
-        version, run: whose answers.
+        version, run: the run whose predictions are displayed.
     """
 
     CSS_PATH = "predictions.tcss"
@@ -213,12 +213,12 @@ class PredictionsScreen(StyledScreen[None]):
         self._draw()
 
     def _draw(self) -> None:
-        found, room = self._predictions, self.size.width
+        predictions, room = self._predictions, self.size.width
         left = line((f" {self._run.version} ", "title"), ("what it answered, most wrong first", "strong"))
-        right = line((f"{self._epoch_choice} epoch: {found.epoch} ", "quiet")) if found else ()
+        right = line((f"{self._epoch_choice} epoch: {predictions.epoch} ", "quiet")) if predictions else ()
         self.query_one("#title", StyledView).set_lines([justify(left, right, room)])
         sentence = "No answers yet: they are written at the end of each epoch, by the shipped trainer."
-        self.query_one("#nothing", StyledView).set_lines([] if found else [line((sentence, "quiet"))])
+        self.query_one("#nothing", StyledView).set_lines([] if predictions else [line((sentence, "quiet"))])
 
     def action_close(self) -> None:
         self.dismiss()

@@ -1,4 +1,4 @@
-"""The queue of this machine: what runs, what waits and for what, and who comes next."""
+"""The screen of this machine's queue: what runs, what waits and why, and in which order it starts."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class QueueList(ListPane[QueueEntry]):
 
 
 class QueueDetail(Pane):
-    """The whole sentence about the run under the cursor."""
+    """A sentence about the run under the cursor."""
 
     sentence = ""
 
     def show(self, sentence: str) -> None:
-        """Show it."""
+        """Show a sentence in place of the one before."""
         if sentence != self.sentence:
             self.sentence = sentence
             self.rebuild()
@@ -109,7 +109,7 @@ class QueueScreen(StyledScreen[str | None]):
 
     def _draw(self) -> None:
         room, rows = self.size.width, self.query_one(QueueList).items
-        waiting = sum(one.is_waiting for one in rows)
+        waiting = sum(entry.is_waiting for entry in rows)
         left = line((" Queue ", "title"), ("of this machine", "quiet"))
         right = line((f"● {len(rows) - waiting} running", "live"), (f" · {waiting} waiting ", "quiet"))
         self.query_one("#title", StyledView).set_lines([justify(left, right, room)])
@@ -117,14 +117,14 @@ class QueueScreen(StyledScreen[str | None]):
         self.query_one(QueueDetail).show(self._detail_sentence())
 
     def _detail_sentence(self) -> str:
-        one = self.query_one(QueueList).selected
-        if one is None:
+        entry = self.query_one(QueueList).selected
+        if entry is None:
             return "Nothing runs and nothing waits. Start a run of a version with r on the main screen."
-        name = f"{one.version}/{one.run}" + ("" if one.is_in_open_lab else f" of the lab {one.lab}")
+        name = f"{entry.version}/{entry.run}" + ("" if entry.is_in_open_lab else f" of the lab {entry.lab}")
         return (
-            f"{name}: {one.evidence}"
-            if one.is_waiting
-            else f"{name}: {plain_text(queue.format_allocation(one))}, {one.evidence}"
+            f"{name}: {entry.evidence}"
+            if entry.is_waiting
+            else f"{name}: {plain_text(queue.format_allocation(entry))}, {entry.evidence}"
         )
 
     def on_list_pane_cursor_moved(self) -> None:
@@ -135,43 +135,47 @@ class QueueScreen(StyledScreen[str | None]):
         self.action_show_version()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        one = self._rows.selected if self.is_mounted and hasattr(self, "_rows") else None
+        entry = self._rows.selected if self.is_mounted and hasattr(self, "_rows") else None
         if action == "shift":
-            return one is not None and one.is_waiting
+            return entry is not None and entry.is_waiting
         if action == "stop":
-            return one is not None
+            return entry is not None
         if action == "show_version":
-            return one is not None and one.is_in_open_lab
+            return entry is not None and entry.is_in_open_lab
         return True
 
     def action_close(self) -> None:
         self.dismiss(None)
 
     def action_show_version(self) -> None:
-        one = self._rows.selected
-        if one and one.is_in_open_lab:
-            self.dismiss(one.version)
+        entry = self._rows.selected
+        if entry and entry.is_in_open_lab:
+            self.dismiss(entry.version)
 
     def action_move(self, rows: int) -> None:
         self._rows.move(rows)
 
     @work(group="action")
     async def action_shift(self, positions: int) -> None:
-        one = self._rows.selected
-        if one and one.is_waiting:
-            await self._runner.run(partial(runs.move_in_queue, one.uuid, positions))
+        entry = self._rows.selected
+        if entry and entry.is_waiting:
+            await self._runner.run(partial(runs.move_in_queue, entry.uuid, positions))
 
     @work(group="action")
     async def action_stop(self) -> None:
-        one = self._rows.selected
-        if one is None:
+        entry = self._rows.selected
+        if entry is None:
             return
-        question, yes, no = f"Stop {one.version}? It saves a checkpoint and can be resumed.", "Stop", "Keep it running"
-        if one.is_waiting:
+        question, yes, no = (
+            f"Stop {entry.version}? It saves a checkpoint and can be resumed.",
+            "Stop",
+            "Keep it running",
+        )
+        if entry.is_waiting:
             question, yes, no = (
-                f"Take {one.version} out of the queue? R puts it back.",
+                f"Take {entry.version} out of the queue? R puts it back.",
                 "Take it out",
                 "Keep it waiting",
             )
         if await self.app.push_screen_wait(ConfirmScreen(question, yes, no)):
-            await self._runner.run(partial(runs.stop_at, one.path))
+            await self._runner.run(partial(runs.stop_at, entry.path))

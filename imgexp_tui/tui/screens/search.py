@@ -1,7 +1,7 @@
-"""Search over all notes and configurations: one line to type in, the hits below it.
+"""The screen that searches all notes and settings: an input line and the hits below it.
 
-The search runs in a thread, and a hit is made into a line when it comes in sight, so that a notebook of a thousand
-versions answers every keystroke at once.
+The search runs in a thread, and a hit becomes a line only when it is in sight, so that each keystroke is answered at
+once in a notebook of a thousand versions.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from imgexp_tui.views.styled import Line, justify, line, pad, truncate_line
 
 _LOCATION_WIDTH = len("takeaways:1000")
 _BEFORE_MARK_DIVISOR = 3
-"""A mark stands behind this part of the room, at most: what is left of it is then cut off, not the mark."""
+"""At most `1 / n` of the room is text before the first match; a longer text is cut at its start."""
 
 
 def hit_line(hit: Hit, room: int) -> Line:
-    """A hit as one line: version, where, and the text around its first mark."""
+    """Returns a hit as one line: version, location, and the text around its first match."""
     name = 20 if room > 110 else 10
     where = f"{hit.field}:{hit.line}" if hit.is_in_note else hit.field
     head = line(*pad(line((truncate(clean_line(hit.version), name), "strong")), name + 1), *_location_cell(where))
@@ -58,7 +58,7 @@ def _highlighted_text(hit: Hit, room: int) -> Line:
 
 
 class LazyHitLines(Sequence[Line]):
-    """The lines of hits, each made when it is drawn."""
+    """The lines of hits, each made when it is read."""
 
     def __init__(self, hits: Hits, room: int) -> None:
         self._hits, self._room = hits, room
@@ -102,10 +102,10 @@ class SearchScreen(StyledScreen[Hit | None]):
     """Dismissed with the hit to go to, or None.
 
     Args:
-        query, selected_index: what was looked for last, and which hit was picked.
+        query, selected_index: the last query, and the index of the hit that was selected.
 
     Attributes:
-        search_text, selected_index: the same when it is dismissed.
+        search_text, selected_index: the same at the time of dismissal.
     """
 
     AUTO_FOCUS = "Input"

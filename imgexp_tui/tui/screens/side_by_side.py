@@ -1,4 +1,4 @@
-"""Versions side by side, live: settings, results at the same step and time, what was measured, notes."""
+"""The screen of versions side by side, live: settings, results at the same step and time, measurements, notes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POLL_INTERVAL = 2.0
 
 
 class SideBySideView(Pane):
-    """The comparison; nothing before the first `show`."""
+    """The comparison, one version a column."""
 
     def __init__(self, names: list[str], header: StyledView, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -33,13 +33,13 @@ class SideBySideView(Pane):
         self.all_settings = False
 
     def show(self, parts: list[ComparisonSection]) -> None:
-        """Show it."""
+        """Show the sections of a comparison."""
         if parts != self._parts:
             self._parts = parts
             self.rebuild()
 
     def scroll_columns(self, columns: int) -> None:
-        """Bring other sides into sight, where not all fit."""
+        """Scroll to other versions, if not all fit."""
         at = side_by_side.fit_sides(len(self._names), self.first_column, self.size.width)
         self.first_column = side_by_side.fit_sides(len(self._names), at.first + columns, self.size.width).first
         self.rebuild()
@@ -53,10 +53,10 @@ class SideBySideView(Pane):
 
 
 class SideBySideScreen(StyledScreen[None]):
-    """Closed by the usual keys.
+    """Some versions side by side.
 
     Args:
-        notebook: the notebook.
+        notebook: the notebook with the versions.
         names: the versions, from left to right.
     """
 

@@ -1,7 +1,7 @@
-"""Draws with ASCII alone, for fonts and terminals that lack the rest: `imgexp-tui --ascii`.
+"""Replaces every symbol that is drawn with an ASCII character: `imgexp-tui --ascii`, for fonts that lack the rest.
 
-One filter over all that is drawn, frames and scrollbars too, so that no widget has to know of it. Each sign becomes
-one character, hence nothing moves. Letters stay as they are: a note says what its author wrote.
+One filter changes all that is drawn, frames and scrollbars included, so that no widget has to deal with it. Each symbol
+becomes one character, so that columns stay aligned. Letters stay as they are, because notes must read as written.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _REPLACEMENTS = {
 
 
 def _build_table() -> dict[int, str]:
-    table = {ord(sign): instead for sign, instead in _REPLACEMENTS.items()}
-    # Box drawing: what is drawn across, what up and down, and the rest, which are corners and crossings.
+    table = {ord(symbol): replacement for symbol, replacement in _REPLACEMENTS.items()}
+    # Box drawing: "+" for corners and crossings, "-" for horizontal and "|" for vertical lines.
     for code in range(0x2500, 0x2580):
         table[code] = "+"
     for code in (*range(0x2500, 0x2502), *range(0x2504, 0x2506), *range(0x2508, 0x250A), 0x254C, 0x254D, 0x2550):
@@ -35,7 +35,7 @@ def _build_table() -> dict[int, str]:
         table[code] = "-"
     for code in (0x2575, 0x2577, 0x2579, 0x257B, 0x257D, 0x257F):
         table[code] = "|"
-    # Braille: by how many of the eight dots are set.
+    # Braille: the more of the eight dots are set, the denser the character.
     for dots in range(256):
         table[0x2800 + dots] = " ..::*##@"[dots.bit_count()]
     # Eighths of a block from the left.
@@ -48,7 +48,7 @@ _TRANSLATION_TABLE = _build_table()
 
 
 class AsciiFilter(LineFilter):
-    """Takes the place of every sign that this app, or Textual, draws with."""
+    """Replaces the symbols that this app and Textual draw with."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [

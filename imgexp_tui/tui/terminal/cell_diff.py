@@ -1,8 +1,8 @@
-"""Sends to the terminal only the cells that are not there yet.
+"""Reduces Textual's screen updates to the cells that changed, to save traffic over SSH.
 
-Textual sends a whole line of a widget for one changed digit, and every piece of it with all of its colours. Over SSH
-that is most of the traffic. This remembers what each cell of the terminal shows, and writes the others alone: the way
-of curses (Arnold, "Screen Updating and Cursor Movement Optimization", 1977), for Textual's compositor.
+Textual sends a whole line of a widget for one changed digit, and each segment with all of its colours. `CellDiffer`
+keeps what each cell of the terminal shows and writes only cells that differ, as curses does (Arnold, "Screen Updating
+and Cursor Movement Optimization", 1977).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from imgexp_tui.tui.textual_compat import (
 )
 
 _MAX_UNCHANGED_GAP = 4
-"""Unchanged cells in between that are sent again: as short as a move over them."""
+"""Gaps of at most so many unchanged cells are sent again: an escape sequence that skips them is no shorter."""
 _RESET = "\x1b[0m"
 
 Cell = tuple[str, str]
-"""What stands in a cell: its text and its colours, as parameters of SGR (ECMA-48, 8.3.117)."""
+"""The text of a cell and its colours, as parameters of SGR (ECMA-48, 8.3.117)."""
 
 _UNKNOWN: Cell = ("", "?")
 
 
 class PreparedUpdate(CompositorUpdate):
-    """What was made out already, for Textual to send."""
+    """An update that is an escape sequence already, for Textual to send as it is."""
 
     def __init__(self, sequence: str) -> None:
         self._sequence = sequence
@@ -46,20 +46,20 @@ class PreparedUpdate(CompositorUpdate):
 
 
 class CellDiffer:
-    """What one terminal shows, as far as it is known."""
+    """Keeps the content of one terminal's cells, as far as it is known, and encodes what changes in them."""
 
     def __init__(self) -> None:
         self._rows: list[list[Cell]] = []
         self._size = (0, 0)
 
     def invalidate(self) -> None:
-        """Know nothing of the terminal: what comes next is sent whole."""
+        """Forget what the terminal shows, so that the next update is sent whole."""
         self._size = (0, 0)
 
     def encode_changes(self, update: CompositorUpdate, console: Console, size: tuple[int, int]) -> str | None:
-        """What has to be sent for `update` to show, on a terminal of `size` columns and lines.
+        """Returns the escape sequence that shows `update` on a terminal of `size` (columns, lines).
 
-        None where the update is none that can be taken to pieces; it has to be sent as it is.
+        Returns None for an update of an unknown kind, which has to be sent as it is.
         """
         pieces = _positioned_strips(update)
         if pieces is None:
@@ -79,14 +79,14 @@ class CellDiffer:
         row, width = self._rows[y], self._size[0]
         for text, style, control in strip:
             if control:
-                # Nobody knows what it draws, nor where.
+                # What a control sequence draws, and where, is not known.
                 writer.write_raw(y, x, text)
                 row[:] = [_UNKNOWN] * width
                 continue
             colours = _sgr_parameters(style, system)
             wide = cell_len(text)
             if wide != len(text) or has_link(style):
-                # Terminals differ in how they count such text, so that it goes as one, and what follows it goes anew.
+                # Terminals disagree on the width of such text: write it whole, and the rest of the line again.
                 cells: list[Cell] = [(text, colours), *[("", colours)] * (wide - 1)]
                 if row[x : x + wide] != cells:
                     writer.write_raw(y, x, text if style is None else Strip.render_style(style, text, system))
@@ -101,7 +101,7 @@ class CellDiffer:
 
 
 def _positioned_strips(update: CompositorUpdate) -> Iterator[tuple[int, int, Strip]] | None:
-    """Line, column and strip of all that an update draws; None for one of another kind."""
+    """Returns line, column and strip of all that an update draws; None for an update of an unknown kind."""
     if isinstance(update, LayoutUpdate):
         return _layout_strips(update)
     return _chop_strips(update) if isinstance(update, ChopsUpdate) else None
@@ -123,7 +123,7 @@ def _chop_strips(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
 
 
 def _changed_spans(row: list[Cell], x: int, new: list[Cell]) -> Iterator[tuple[int, int]]:
-    """The stretches of a row that are not `new` yet; those with few cells in between are one."""
+    """Yields the spans of a row that differ from `new`, joined where few cells lie between."""
     start = end = -1
     for at, cell in enumerate(new, x):
         if row[at] != cell:
@@ -138,7 +138,7 @@ def _changed_spans(row: list[Cell], x: int, new: list[Cell]) -> Iterator[tuple[i
 
 
 class _AnsiWriter:
-    """Writes a frame: moves as little as it can, and changes colours only where they change."""
+    """Writes a frame with as few cursor moves and colour changes as possible."""
 
     def __init__(self) -> None:
         self._out: list[str] = []
@@ -146,7 +146,7 @@ class _AnsiWriter:
         self._colours: str | None = None
 
     def write(self, y: int, x: int, text: str, colours: str) -> None:
-        """Text of one cell a character."""
+        """Write text whose characters take one cell each."""
         self._move_cursor(y, x)
         if colours != self._colours:
             self._out.append(_style_change(self._colours, colours))
@@ -155,7 +155,7 @@ class _AnsiWriter:
         self._cursor = (y, x + len(text))
 
     def write_raw(self, y: int, x: int, sequence: str) -> None:
-        """What brings its own colours and leaves none; where the cursor is after it, is not known."""
+        """Write text with its own colours, reset at its end. Afterwards the cursor's position is unknown."""
         self._cursor = (-1, -1)
         self._move_cursor(y, x)
         self._out.append(f"{'' if self._colours == '' else _RESET}{sequence}")
@@ -164,15 +164,15 @@ class _AnsiWriter:
     def _move_cursor(self, y: int, x: int) -> None:
         if self._cursor == (y, x):
             return
-        # At the end of a line a terminal's cursor stands on the last cell or behind it, so that only moves from
-        # elsewhere are told by their distance.
+        # After the last cell of a line a terminal's cursor is on that cell or behind it, so that relative moves are
+        # safe only from elsewhere.
         if self._cursor[0] == y and 0 < x - self._cursor[1] < 100:
             self._out.append(f"\x1b[{x - self._cursor[1]}C")
         else:
             self._out.append(f"\x1b[{y + 1};{x + 1}H")
 
     def finish(self) -> str:
-        """All that was written, the terminal's colours given back."""
+        """Returns all that was written, with the colours reset at the end."""
         if self._colours:
             self._out.append(_RESET)
         return "".join(self._out)
@@ -188,28 +188,28 @@ def _sgr_parameters(style: Style | None, system: ColorSystem) -> str:
 
 @lru_cache(maxsize=4096)
 def _style_change(old: str | None, new: str) -> str:
-    """From some colours to others; `old` is None where they are not known."""
+    """Returns the SGR sequence from some colours to others; `old` is None where they are unknown."""
     if not new:
         return _RESET
     if old:
         (attributes, foreground, background), (wanted, fore, back) = _split_sgr(old), _split_sgr(new)
         if attributes == wanted:
-            told = [(fore or "39") if fore != foreground else "", (back or "49") if back != background else ""]
-            return f"\x1b[{';'.join(filter(None, told))}m"
+            changed = [(fore or "39") if fore != foreground else "", (back or "49") if back != background else ""]
+            return f"\x1b[{';'.join(filter(None, changed))}m"
     return f"\x1b[{'0;' if old or old is None else ''}{new}m"
 
 
 @lru_cache(maxsize=4096)
 def _split_sgr(colours: str) -> tuple[str, str, str]:
-    """Attributes, foreground and background of SGR parameters."""
+    """Splits SGR parameters into attributes, foreground and background."""
     parts: tuple[list[str], list[str], list[str]] = ([], [], [])
     words = iter(colours.split(";"))
     for word in words:
         number = int(word or 0)
         if number in (38, 48):
             kind = next(words)
-            taken = [word, kind, *(next(words) for _ in range(1 if kind == "5" else 3))]
-            parts[1 if number == 38 else 2].append(";".join(taken))
+            parameters = [word, kind, *(next(words) for _ in range(1 if kind == "5" else 3))]
+            parts[1 if number == 38 else 2].append(";".join(parameters))
         elif 30 <= number <= 39 or 90 <= number <= 97:
             parts[1].append(word)
         elif 40 <= number <= 49 or 100 <= number <= 107:

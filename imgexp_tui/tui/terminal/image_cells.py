@@ -1,4 +1,4 @@
-"""Small pictures as cells of a terminal: two pixels a cell, one above the other (▀); shades where colours are off."""
+"""Draws small pictures as terminal cells: two pixels a cell, one above the other (▀), or shades without colours."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from rich.segment import Segment
 from rich.style import Style
 
 _SHADES = " .:-=+*#%@"
-"""From dark to light; on a light ground they are turned round."""
+"""From dark to light, on a dark background."""
 
 
 def scale_image(pixels: bytes, side: int, target_side: int) -> bytes:
-    """A square RGB picture with `target_side` pixels a side, each the mean of those that it stands for."""
+    """Returns a square RGB picture scaled to `target_side` pixels a side; each pixel is the mean of those it covers.
+
+    Args:
+        pixels: 3 bytes a pixel, row by row, `side` pixels a row.
+    """
     if target_side == side:
         return pixels
     edges = [i * side // target_side for i in range(target_side)] + [side]
@@ -34,7 +38,7 @@ def scale_image(pixels: bytes, side: int, target_side: int) -> bytes:
 def render_image(
     pixels: bytes, side: int, width: int, *, colours: bool, dark_background: bool = True
 ) -> list[list[Segment]]:
-    """`width` cells in each of `width // 2` rows (`width` is even)."""
+    """Returns a square RGB picture as `width // 2` rows of `width` cells; `width` is even."""
     small = scale_image(pixels, side, width)
     return [
         _row_segments(small, width, y, colours=colours, dark_background=dark_background) for y in range(0, width, 2)
@@ -53,7 +57,7 @@ def _row_segments(pixels: bytes, width: int, y: int, *, colours: bool, dark_back
 
 
 def _shade(pixels: bytes, dark_background: bool) -> str:
-    """ITU-R BT.601 luma of two pixels, as a character."""
+    """Returns the character for the mean brightness (ITU-R BT.601 luma) of two pixels."""
     luma = sum(w * v for w, v in zip((299, 587, 114) * 2, pixels, strict=True)) / 2000
     return _SHADES[min(len(_SHADES) - 1, int((luma if dark_background else 255 - luma) * len(_SHADES) / 256))]
 

@@ -1,7 +1,7 @@
-"""Tells the user, while the app is open, of what happens to runs: a remark, the terminal's bell, a notification.
+"""Notifies the user of alerts while the app is open: a toast, the terminal's bell, and a desktop notification.
 
-What comes within a few seconds is told as one, so that ten runs that end together ring once. A notification is an
-escape sequence that many terminals turn into one of the desktop, also over SSH; those that know it not pass over it.
+Alerts that come within a few seconds are joined, so that ten runs that end together ring once. The desktop notification
+is an escape sequence that many terminals show on the desktop, also over SSH; other terminals ignore it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from imgexp_tui.text import clean_line, join_names, truncate
 from imgexp_tui.tui.textual_compat import write_to_terminal
 
 _GATHER_SECONDS, _MIN_INTERVAL = 1.0, 5.0
-"""Seconds for which more is waited for, and the least between two rings."""
+"""Seconds to wait for more alerts, and between two notifications at least."""
 _MAX_TEXT_WIDTH = 200
 _MAX_NAMED_VERSIONS = 4
-"""Versions that are named of those to which the same happened."""
+"""Versions that are named for one kind of alert; the rest is counted."""
 _EVENT_PHRASES = {"stalled": "stalled", "nan": "got a NaN", "best": "have a new best"}
 _SERIOUS_EVENTS = ("failed", "stalled", "nan")
 
 
 class AlertNotifier:
-    """Called from the watching thread with what has happened."""
+    """Collects alerts and notifies the user. Called in the watcher's thread, with the notebook's `[lab]` table."""
 
     def __init__(self, app: App[Any]) -> None:
         self._app = app
@@ -63,7 +63,7 @@ class AlertNotifier:
 
 
 def format_alerts(alerts: Sequence[Alert]) -> str:
-    """What has happened, in one line."""
+    """Returns alerts as one line."""
     if len(alerts) == 1:
         return truncate(alerts[0].message, _MAX_TEXT_WIDTH)
     parts = []
@@ -71,16 +71,21 @@ def format_alerts(alerts: Sequence[Alert]) -> str:
         names = list(dict.fromkeys(alert.version for alert in alerts if alert.kind == kind))
         if names:
             more = len(names) - _MAX_NAMED_VERSIONS
-            shown = [*names[:_MAX_NAMED_VERSIONS], f"{more} more"] if more > 0 else names
-            parts.append(f"{join_names(shown)} {_EVENT_PHRASES.get(kind, kind)}")
+            named = [*names[:_MAX_NAMED_VERSIONS], f"{more} more"] if more > 0 else names
+            parts.append(f"{join_names(named)} {_EVENT_PHRASES.get(kind, kind)}")
     return truncate(clean_line("; ".join(parts)), _MAX_TEXT_WIDTH)
 
 
 def notification_sequence(kind: str, text: str, environ: Mapping[str, str]) -> str:
-    """The escape sequence of a notification, for tmux to pass on where that carries this terminal."""
+    """Returns the escape sequence of a desktop notification, wrapped for tmux to pass on if the app runs in tmux.
+
+    Args:
+        kind: "osc777" or "osc9", as the notebook names the sequences.
+        environ: the environment variables.
+    """
     body = truncate(clean_line(text), _MAX_TEXT_WIDTH)
-    if kind == "osc777":  # its fields end with a semicolon
-        found = f"\x1b]777;notify;imgexp-tui;{body.replace(';', ',')}\a"
-    else:  # the name first: what begins with a number means other things to some terminals
-        found = f"\x1b]9;imgexp-tui: {body}\a"
-    return f"\x1bPtmux;{found.replace(chr(27), chr(27) * 2)}\x1b\\" if environ.get("TMUX") else found
+    if kind == "osc777":  # a semicolon ends a field
+        sequence = f"\x1b]777;notify;imgexp-tui;{body.replace(';', ',')}\a"
+    else:  # the name comes first, because some terminals give text that begins with a number another meaning
+        sequence = f"\x1b]9;imgexp-tui: {body}\a"
+    return f"\x1bPtmux;{sequence.replace(chr(27), chr(27) * 2)}\x1b\\" if environ.get("TMUX") else sequence

@@ -1,1 +1,1 @@
-"""The parts of screens: each takes plain data and draws it."""
+"""Widgets: parts of screens. Each is given plain data and draws it."""

@@ -1,4 +1,4 @@
-"""A run beside a text: a column of live curves and figures, or two lines below it."""
+"""The run beside the editor: a column of live curves and figures, or two lines below the notes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imgexp_tui.views.styled import Line
 
 
 class RunSidebar(Pane):
-    """Shows a run. Only cells that changed are sent, so that a still screen sends nothing."""
+    """Shows a run. With `below`, as two lines."""
 
     def __init__(self, version: str, *, below: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -19,7 +19,7 @@ class RunSidebar(Pane):
         self._has_data = False
 
     def show(self, run: RunSummary | None) -> None:
-        """Show `run`; None stands for a version without runs."""
+        """Show `run`; None for a version without runs."""
         if not self._has_data or run != self._run:
             self._run, self._has_data = run, True
             self.rebuild()

@@ -1,4 +1,4 @@
-"""A text area for `key = value` lines that completes names and values; the right arrow takes what it offers."""
+"""A text area for `key = value` lines that completes names and values; the right arrow accepts a completion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from imgexp_tui.views.notes.settings_input import completion
 
 
 class SettingsArea(NoteArea):
-    """Lines of settings. Set `completion_enabled` to False where keys are free."""
+    """Lines of settings. Set `completion_enabled` to False where any key is allowed."""
 
     completion_enabled = True
     highlights_markdown = False

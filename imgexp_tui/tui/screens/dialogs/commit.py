@@ -1,4 +1,4 @@
-"""Asks for the message of a commit of the notebook; one that says what changed stands there already."""
+"""The dialog that asks for the message of a commit of the notebook, with a draft that lists what changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imgexp_tui.paths import NOTEBOOK
 
 
 def plan_commit(lab: Path) -> CommitPlan | str:
-    """What a commit would be, or a sentence that says why there can be none. It blocks: for a thread."""
+    """Returns what would be committed, or a sentence that says why nothing can be. Blocks; call it in a thread."""
     try:
         return commit.plan_commit(lab)
     except GitError as error:
@@ -26,7 +26,7 @@ def plan_commit(lab: Path) -> CommitPlan | str:
 
 
 class CommitScreen(ModalScreen[str]):
-    """Dismissed with the message; "" where nothing shall be committed."""
+    """Dismissed with the message; "" to commit nothing."""
 
     CSS_PATH = "commit.tcss"
     BINDINGS = [

@@ -1,4 +1,4 @@
-"""A question with two answers. The careful one has the focus, so that a hasty Enter changes nothing."""
+"""The yes-or-no dialog. "No" has the focus, so that a hasty Enter changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
     Args:
         question: one or two sentences; plain text.
-        yes, no: what the buttons say.
+        yes, no: the labels of the buttons.
     """
 
     CSS_PATH = "confirm.tcss"

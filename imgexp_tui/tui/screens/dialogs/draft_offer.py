@@ -1,4 +1,4 @@
-"""Offers a draft that was typed but never saved, beside what the file holds."""
+"""The dialog that offers an unsaved draft next to the file's text, when a note is opened."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class DraftOfferScreen(ModalScreen[str]):
     """Dismissed with "restore", "keep", "both" or "later".
 
     Args:
-        version: whose note it is.
-        text: what the file holds.
-        draft: what was typed; its field says which note.
+        version: the note's version.
+        text: the file's text.
+        draft: the unsaved text; its field says which note.
     """
 
     CSS_PATH = "draft_offer.tcss"
@@ -83,7 +83,7 @@ def _pane(title: str, text: Content, id: str) -> VerticalScroll:
 
 
 def _highlight_differences(lines: list[str], other: list[str], colour: str) -> Content:
-    """`lines`, with a bar and colour where `other` does not have them; long stretches that both have are counted."""
+    """Returns `lines` with a bar and colour where `other` differs; long runs of equal lines are counted instead."""
     if not "".join(lines).strip():
         return Content.styled("(empty)", "dim")
     parts: list[tuple[str, str]] = []

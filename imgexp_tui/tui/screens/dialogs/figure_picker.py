@@ -1,4 +1,4 @@
-"""Chooses a figure of the run to be put into a note: typing filters, Enter takes."""
+"""The dialog to choose a figure of the run for a note: typing filters, Enter inserts."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class FigureList(ListPane[Figure]):
     def build(self, width: int, height: int) -> list[Line]:
         return [self._row(i, figure, width) for i, figure in enumerate(self.items)]
 
-    def _row(self, index: int, one: Figure, width: int) -> Line:
-        kind, text = one
+    def _row(self, index: int, figure: Figure, width: int) -> Line:
+        kind, text = figure
         mark = ("▌ ", "mark") if index == self.cursor else ("  ", "")
         return line(
             mark,
@@ -44,11 +44,11 @@ class FigureList(ListPane[Figure]):
 
 
 class FigurePickerScreen(StyledScreen[str], ModalScreen[str]):
-    """Dismissed with the text to put in; "" for none.
+    """Dismissed with the text to insert; "" for none.
 
     Args:
-        version: whose figures.
-        read_figures: gives the figures as they stand; called in a thread, about once a second.
+        version: the version whose figures are listed.
+        read_figures: returns the current figures; called in a thread about once a second.
     """
 
     CSS_PATH = "figure_picker.tcss"
@@ -96,7 +96,7 @@ class FigurePickerScreen(StyledScreen[str], ModalScreen[str]):
         self._update_list()
 
     def on_key(self, event: events.Key) -> None:
-        """What was typed before the filter had the focus belongs into it all the same."""
+        """Add keys that arrive before the filter has the focus to the filter."""
         if event.character and event.is_printable:
             self.query_one(Input).insert_text_at_cursor(event.character)
 
@@ -106,11 +106,11 @@ class FigurePickerScreen(StyledScreen[str], ModalScreen[str]):
 
     def _update_list(self) -> None:
         typed = self.query_one(Input).value
-        found = filter_figures(self._figures, typed)
-        self._rows.set_items(found)
+        matching = filter_figures(self._figures, typed)
+        self._rows.set_items(matching)
         none = f"No figure with {typed!r}." if self._figures else f"Nothing was measured for {self._version} yet."
-        self.query_one("#none", Static).update(Content("" if found else none))
-        self.query_one("#none").display = not found
+        self.query_one("#none", Static).update(Content("" if matching else none))
+        self.query_one("#none").display = not matching
 
     def on_list_pane_item_opened(self) -> None:
         self.action_insert()

@@ -1,4 +1,4 @@
-"""Asks in which version an idea was tried; Enter takes the newest."""
+"""The dialog that asks in which version an idea was tried; Enter accepts the newest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_IDEA_CELLS = 300
 
 
 class IdeaTriedScreen(ModalScreen[str | None]):
-    """Dismissed with the version's name, "" where it is not to be said, or None for "not ticked after all"."""
+    """Dismissed with the version's name, "" for none, or None to leave the idea open."""
 
     CSS_PATH = "idea_tried.tcss"
     BINDINGS = [

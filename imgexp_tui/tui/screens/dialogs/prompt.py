@@ -1,4 +1,4 @@
-"""A question that is answered with one line, which is checked while it is typed."""
+"""The dialog that asks for one line of text and checks it while it is typed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from imgexp_tui.text import clean_line
 
 
 class PromptScreen(ModalScreen[str | None]):
-    """Dismissed with the line, or None where it was not given.
+    """Dismissed with the line, or None if it was cancelled.
 
     Args:
-        question: what is asked for; plain text.
-        value: what stands there at first.
-        hint: said below while nothing is wrong.
-        find_fault: what is wrong with a line, as a sentence; "" where nothing is.
+        question: plain text.
+        value: the initial text.
+        hint: displayed below while nothing is wrong.
+        find_fault: returns what is wrong with a line, as a sentence; "" if nothing is.
     """
 
     DEFAULT_CSS = """

@@ -1,4 +1,4 @@
-"""What can be done with a version as a thing: a small menu, so that each of its keys need not stand in the footer."""
+"""The menu of a version: rename, tags, archive, move, delete. It saves five keys in the footer."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _ITEMS = (
 
 
 class VersionMenu(ModalScreen[str | None]):
-    """Dismissed with what was chosen: rename, tags, archive, up, down or delete; None without.
+    """Dismissed with "rename", "tags", "archive", "up", "down" or "delete", or None.
 
     Args:
         name: the version's name.
-        archived: whether it is archived, so that it can be brought back.
+        archived: whether the version is archived; the menu then offers to bring it back.
     """
 
     DEFAULT_CSS = """

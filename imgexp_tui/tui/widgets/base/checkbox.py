@@ -1,4 +1,4 @@
-"""A check box that can be told apart without colours: Textual's own draws the same X whether it is on or off."""
+"""A check box whose state shows without colours; Textual's own draws the same X whether it is on or off."""
 
 from __future__ import annotations
 

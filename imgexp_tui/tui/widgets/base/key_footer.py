@@ -1,7 +1,7 @@
-"""The keys that do something now, in the screen's last line.
+"""The footer: the keys that do something now, in the screen's last line.
 
-Textual's own footer is a widget for each key, all made anew where one of them changes: with twenty keys that is most of
-what opening a screen takes.
+Textual's own footer has a widget for each key and makes all of them again when one changes. With twenty keys that is
+most of the time that opening a screen takes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from imgexp_tui.views.styled import Span, line
 
 
 class _Key(NamedTuple):
-    """What a key is called, what it does, and where it stands."""
+    """A key in the footer: its binding, displayed name, whether it does something now, and tooltip."""
 
     binding: Binding
     name: str
@@ -31,10 +31,11 @@ class _Key(NamedTuple):
 
 
 class KeyFooter(StyledView):
-    """As many keys as there is room for; the help has them all. A click is as good as the key.
+    """Shows as many keys as there is room for; the help lists all. A click on a key acts like the key.
 
     Args:
-        droppable: names of actions whose keys may go, the first one first; after them the last but one goes.
+        droppable: names of actions whose keys are left out first where room is short, in this order. After them, the
+            last keys but one are left out, from the end.
     """
 
     DEFAULT_CSS = """
@@ -53,7 +54,7 @@ class KeyFooter(StyledView):
         self._update_keys()
 
     def _update_keys(self) -> None:
-        if not self.is_attached:
+        if not self.is_attached or not self.size.width:
             return
         self._visible_keys = self._keys_that_fit(self.size.width)
         spans: list[Span] = []
@@ -75,13 +76,13 @@ class KeyFooter(StyledView):
         return keys
 
     def _active_keys(self) -> list[_Key]:
-        """One key for each action."""
-        found: dict[str, _Key] = {}
+        """Returns one key for each action."""
+        keys: dict[str, _Key] = {}
         for _, binding, enabled, tip in self.screen.active_bindings.values():
             if binding.show:
                 key = _Key(binding, self.app.get_key_display(binding), enabled, tip or binding.tooltip)
-                found.setdefault(binding.action, key)
-        return list(found.values())
+                keys.setdefault(binding.action, key)
+        return list(keys.values())
 
     def _key_at(self, x: int) -> _Key | None:
         for key in self._visible_keys:

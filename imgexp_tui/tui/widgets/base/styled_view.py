@@ -1,7 +1,8 @@
-"""Draws lines of cells, and sends only the cells that changed.
+"""The base of all widgets that draw styled lines, and of the screens that hold their colours.
 
-Textual repaints a whole widget for one changed digit. Over SSH that is most of the traffic of a live screen, so this
-widget compares each line with the one that stands there and repaints from the first changed cell to the last.
+Textual repaints a whole widget for one changed digit, which over SSH is most of the traffic of a live screen. A
+`StyledView` compares each new line with the displayed one and repaints from the first changed cell to the last. The
+colour of a role, such as "train", is in `StyledScreen`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from imgexp_tui.views.styled import ROLES, Line, changed_cells, line_width
 
 
 class StyledScreen(Screen[ScreenResultType]):
-    """A screen that holds the colours of its line views: once, because Textual looks up each anew for each widget."""
+    """A screen with the colours of its styled lines; in each widget they would be looked up again."""
 
     COMPONENT_CLASSES = {f"line--{role}" for role in ROLES}
     DEFAULT_CSS = (
@@ -56,11 +57,12 @@ class StyledScreen(Screen[ScreenResultType]):
 
 
 class LazyLines(Sequence[Line]):
-    """Lines that are made when they are looked at: of ten thousand rows only those in sight ever are.
+    """Lines that are made when they are first read: of ten thousand rows only those in sight.
 
     Args:
         count: how many there are.
-        make_line: the line at a place; it is asked once for each, and has to answer as of now whenever it is asked.
+        make_line: returns the line at an index. It is called at most once for each index, at any later time, and must
+            return the line as it was when this object was made.
     """
 
     def __init__(self, count: int, make_line: Callable[[int], Line]) -> None:
@@ -87,7 +89,7 @@ class LazyLines(Sequence[Line]):
 
 
 class StyledView(ScrollView):
-    """Shows lines, one a row, and scrolls where they do not fit. Takes no focus; stands on a `StyledScreen`."""
+    """Shows lines, one a row, and scrolls if they do not fit. Has no focus, and belongs on a `StyledScreen`."""
 
     ALLOW_SELECT = False
     can_focus = False
@@ -116,11 +118,11 @@ class StyledView(ScrollView):
 
     @property
     def lines(self) -> Sequence[Line]:
-        """What is shown."""
+        """The displayed lines."""
         return self._lines
 
     def set_lines(self, lines: Sequence[Line]) -> None:
-        """Show `lines` in place of those before."""
+        """Show `lines` in place of those before, and repaint the cells that differ."""
         old, self._lines = self._lines, lines if isinstance(lines, LazyLines) else list(lines)
         if len(old) != len(self._lines):
             self.virtual_size = Size(self.size.width, len(self._lines))
@@ -132,13 +134,13 @@ class StyledView(ScrollView):
                 self.refresh_cells(y, *span)
 
     def refresh_cells(self, y: int, start: int, end: int) -> None:
-        """Draw cells of one line anew, if it is in sight."""
+        """Repaint cells `start` to `end` of line `y`, if it is in sight."""
         row = y - self.scroll_offset.y
         if 0 <= row < self.size.height:
             self.refresh(Region(start, row, end - start, 1))
 
     def render_line(self, y: int) -> Strip:
-        # Textual collects what is dirty for widgets that render as a whole; this one does not.
+        # Textual collects dirty regions for widgets that render as a whole, which this one does not.
         clear_dirty_regions(self)
         at = y + self.scroll_offset.y
         width, base = self.size.width, self.visual_style.rich_style
@@ -147,7 +149,11 @@ class StyledView(ScrollView):
         return self.to_strip(self._lines[at], width)
 
     def to_strip(self, styled_line: Line, width: int, style_below: Style | None = None) -> Strip:
-        """A line as Textual draws it, with the style `style_below` it, such as a cursor's background."""
+        """Returns a line as Textual draws it, cut or filled to `width` cells.
+
+        Args:
+            style_below: a style that the line's own styles are added to, such as a cursor's background.
+        """
         base = self.visual_style.rich_style + (style_below or Style.null())
         segments = []
         for text, role in styled_line:
@@ -157,12 +163,12 @@ class StyledView(ScrollView):
 
 
 class Pane(StyledView):
-    """A view whose lines follow from its data and its size."""
+    """A view whose lines are built from its data and its size."""
 
     _updating_title = False
 
     def set_title(self, title: Content) -> None:
-        """Put a title into the upper frame, and draw that line anew: Textual draws the whole pane for it."""
+        """Put a title into the upper frame and repaint that line alone; Textual would repaint the whole pane."""
         self._updating_title = True
         self.border_title = title
         self._updating_title = False
@@ -173,11 +179,11 @@ class Pane(StyledView):
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def build(self, width: int, height: int) -> Sequence[Line]:
-        """The lines for a size; `height` is what is in sight."""
+        """Returns the lines for a width; `height` is the number of lines in sight."""
         raise NotImplementedError
 
     def rebuild(self) -> None:
-        """Draw what has changed."""
+        """Build the lines again and repaint what changed."""
         size = self.scrollable_content_region.size
         if size.width > 0 and self.display:
             self.set_lines(self.build(size.width, size.height))

@@ -1,7 +1,6 @@
-"""The panes below the table, together: notes, run, log and machine of the version under the cursor.
+"""The group of panes below the table: notes, run, log and machine of the version under the cursor.
 
-On a large terminal they stand side by side; on a small one the current pane stands alone, and its frame names the
-others.
+On a large terminal they are side by side. On a small one the current pane is alone, and its frame names the others.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from imgexp_tui.tui.widgets.main.panes import GaugeLine, LogPane, MachinePane, N
 from imgexp_tui.views.lab import LabSnapshot
 
 PANES = ("run", "notes", "log")
-"""The panes that can be the current one, in the order in which the keys go through them."""
+"""The panes that can be the current one, in the order of the tab key."""
 
 
 class DetailPanes(Vertical):
@@ -39,7 +38,7 @@ class DetailPanes(Vertical):
         yield GaugeLine(id="gauges")
 
     def show(self, name: str, version: Version | None, changes: Sequence[SettingChange], snapshot: LabSnapshot) -> None:
-        """Show a version. Its run and log follow when `snapshot` is of that version."""
+        """Show a version. Its run and log are shown if `snapshot` was read for that version."""
         known = snapshot.displayed_version == name
         run = snapshot.run if known else None
         measured = run.measured if run else ()
@@ -50,19 +49,19 @@ class DetailPanes(Vertical):
         self.show_machine(name, snapshot)
 
     def show_machine(self, name: str, snapshot: LabSnapshot) -> None:
-        """Show the gauges, and what the version's run takes of them."""
+        """Show the gauges, and the share of them that the version's run uses."""
         share = snapshot.run.resource_usage if snapshot.run and snapshot.displayed_version == name else None
         self.query_one("#machine", MachinePane).show(snapshot.machine, share)
         self.query_one("#gauges", GaugeLine).show(snapshot.machine, share)
 
     def set_current(self, current: str, version: str, *, is_only_pane: bool) -> None:
-        """Mark the current pane, and say in the frames what they show.
+        """Mark the current pane, and set the titles of the frames.
 
         Args:
             is_only_pane: whether the current pane is the only one in sight.
         """
         if (current, version, is_only_pane) == self._last_titles:
-            return  # a title that is set again is drawn again, with all of its pane
+            return  # setting a title repaints its line
         self._last_titles = (current, version, is_only_pane)
         for name in PANES:
             pane = self.query_one(f"#{name}", Pane)

@@ -1,4 +1,4 @@
-"""The line in which the version table's filter is typed, above the table while a filter is in force."""
+"""The input line for the filter of the version table, above the table while a filter is active."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgexp_tui.text import clean_line
 
 
 class FilterBar(Vertical):
-    """Tells with each keystroke what stands there; Enter goes back to the table, Escape ends the filter."""
+    """Posts the text at each keystroke. Enter goes back to the table, Escape ends the filter."""
 
     BINDINGS = [Binding("escape", "end", "No filter", tooltip="Show every version again")]
     DEFAULT_CSS = """
@@ -30,14 +30,14 @@ class FilterBar(Vertical):
     """
 
     class QueryChanged(Message):
-        """The filter is another one."""
+        """The text of the filter changed."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
     class Exited(Message):
-        """It was left: the filter stays, or, with `cleared`, goes."""
+        """The user left the line; with `cleared`, the filter ends, else it stays."""
 
         def __init__(self, *, cleared: bool) -> None:
             super().__init__()
@@ -55,11 +55,11 @@ class FilterBar(Vertical):
         self.focus_input()
 
     def focus_input(self) -> None:
-        """Type here."""
+        """Give the line the focus."""
         self.query_one(Input).focus()
 
     def show(self, visible: int, total: int, error: str) -> None:
-        """Say how many versions are shown, or what is wrong."""
+        """Show how many versions fit, or what is wrong with the filter."""
         self.query_one("#filter-count", Static).update(Content(f"{visible:,} of {total:,} · Esc shows all"))
         self.query_one("#filter-mistake", Static).update(Content(clean_line(error)))
         self.set_class(bool(error), "-mistake")

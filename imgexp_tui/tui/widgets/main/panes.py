@@ -1,4 +1,4 @@
-"""The panes around the table: notes, run, log and machine of the version under the cursor."""
+"""The single panes of the main screen: notes, run, log and machine of the version under the cursor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class NotesPane(Pane):
-    """What is noted of a version."""
+    """A version's notes and settings."""
 
     _version: Version | None = None
     _changes: Sequence[SettingChange] = ()
@@ -36,7 +36,7 @@ class NotesPane(Pane):
         *,
         draft: bool,
     ) -> None:
-        """Show a version; None empties the pane. Another version is shown from its top."""
+        """Show a version; None empties the pane. A different version is shown from its top."""
         if version is None or self._version is None or version.name != self._version.name:
             self.scroll_home(animate=False)
         self._version, self._changes, self._measured, self._draft = version, changes, measured, draft
@@ -49,14 +49,14 @@ class NotesPane(Pane):
 
 
 class RunPane(Pane):
-    """A version's latest run. `known` is False until its runs were looked at."""
+    """A version's latest run."""
 
     _run: RunSummary | None = None
     _version = ""
     _loaded = False
 
     def show(self, version: str, run: RunSummary | None, *, loaded: bool) -> None:
-        """Show a run, or that there is none."""
+        """Show a run, or that there is none. `loaded` is False until the watcher has read the version's runs."""
         if self.lines and (version, run, loaded) == (self._version, self._run, self._loaded):
             return
         self._version, self._run, self._loaded = version, run, loaded
@@ -71,12 +71,12 @@ class RunPane(Pane):
 
 
 class LogPane(Pane):
-    """The last lines that a run printed; stays at the end unless one scrolls back."""
+    """The last lines that a run printed. Follows the end unless the user scrolled back."""
 
     _log = LogLines()
 
     def show(self, log: LogLines) -> None:
-        """Show the log's end."""
+        """Show the lines of a log."""
         if log.lines is self._log.lines:
             return
         at_end = self.scroll_offset.y >= self.max_scroll_y - 1
@@ -106,7 +106,7 @@ class MachinePane(Pane):
     _share: ResourceUsage | None = None
 
     def show(self, machine: Machine | None, share: ResourceUsage | None) -> None:
-        """Show the gauges, and what the run takes of them."""
+        """Show the gauges, and the share of them that the run uses."""
         self._machine, self._share = machine, share
         self.rebuild()
 
@@ -115,7 +115,7 @@ class MachinePane(Pane):
 
 
 class GaugeLine(MachinePane):
-    """The same in one line."""
+    """The machine's gauges in one line."""
 
     def build(self, width: int, height: int) -> list[Line]:
         return [gauges.gauge_line(self._machine, self._share, width)]

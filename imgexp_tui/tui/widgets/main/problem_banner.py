@@ -1,4 +1,4 @@
-"""What is wrong with the notebook, above the versions; not there while nothing is."""
+"""The banner above the versions that shows what is wrong with the notebook; hidden while nothing is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_LINES = 3
 
 
 class ProblemBanner(Pane):
-    """At most a few lines; the rest is counted."""
+    """Shows the first problems, one a line, and counts the rest."""
 
     _sentences: tuple[str, ...] = ()
 
@@ -23,8 +23,8 @@ class ProblemBanner(Pane):
         self.rebuild()
 
     def build(self, width: int, height: int) -> list[Line]:
-        shown = self._sentences[:_MAX_LINES]
-        rows = [line(("! ", "bad"), truncate(sentence, width - 2)) for sentence in shown]
-        if more := len(self._sentences) - len(shown):
+        first = self._sentences[:_MAX_LINES]
+        rows = [line(("! ", "bad"), truncate(sentence, width - 2)) for sentence in first]
+        if more := len(self._sentences) - len(first):
             rows.append(line((f"  and {more} more: imgexp-tui check lists them all", "quiet")))
         return rows

@@ -1,8 +1,8 @@
-"""A text area for notes: lists go on by themselves, nothing from outside reaches the terminal raw.
+"""The text area for notes: keys for lists and boxes, search, and drawing of markdown and control characters.
 
-Textual's `TextArea` brings undo, soft wrap, selection, wide characters and the clipboard. Added here are the keys of
-lists, the dated mark, a document that gives every character back (see `note_document`), and quiet: the cursor does
-not blink, because a still screen sends nothing over SSH.
+Textual's `TextArea` has undo, selection, wide characters and the clipboard. Lines are wrapped in `wrapped_document`,
+and the text is kept byte for byte in `document`. The cursor does not blink, so that a still screen sends nothing over
+SSH.
 """
 
 from __future__ import annotations
@@ -34,22 +34,20 @@ _WORD_ENDS = re.compile(rf"(?<=[^{_LETTER}])(?=[{_LETTER}])|(?<=[{_LETTER}])(?=[
 
 
 class NoteArea(TextArea):
-    """The text of one note. Where `tab_indents` is False, Tab goes to the next field instead.
+    """The text of one note. If `tab_indents` is False, Tab goes to the next field instead.
 
     Attributes:
-        offered_bullet: a bullet that was put at the end to be filled. Who types a bullet of their own there gets one
-            only.
-        copy_callback: called with what was copied or cut.
-        edit_callback: called within every edit, undo and redo. A message would come later than the drawing, and what
-            can be
-            seen must already be in safe hands.
+        offered_bullet: an empty bullet that was added at the end. A bullet that the user types there replaces it.
+        copy_callback: called with text that was copied or cut.
+        edit_callback: called within every edit, undo and redo. A message would come after the drawing, but whatever is
+            on the screen must be in a draft already.
     """
 
     COMPONENT_CLASSES = {"note--hit", *(f"note--{kind}" for kind in markup.MARKUP_KINDS)}
     highlights_markdown = True
-    """Whether markdown is shown as such."""
+    """Whether markdown is highlighted."""
 
-    # The cursor and the selection are set in reverse, so that they show on a terminal without colours too.
+    # The cursor and the selection are drawn in reverse, so that they show on a terminal without colours too.
     DEFAULT_CSS = """
     NoteArea {
         padding: 0 1;
@@ -119,11 +117,11 @@ class NoteArea(TextArea):
         return decode_unsafe(super().selected_text)
 
     def get_line(self, line_index: int) -> Text:
-        held = self.document.get_line(line_index)
-        line = Text(visible_text(held), end="", no_wrap=True)
-        for start, end, kind in markup.markup_spans(held) if self.highlights_markdown else ():
+        stored = self.document.get_line(line_index)
+        line = Text(visible_text(stored), end="", no_wrap=True)
+        for start, end, kind in markup.markup_spans(stored) if self.highlights_markdown else ():
             line.stylize(self.get_component_rich_style(f"note--{kind}", partial=True), start, end)
-        for found in self._search_pattern.finditer(held) if self._search_pattern else ():
+        for found in self._search_pattern.finditer(stored) if self._search_pattern else ():
             line.stylize(self.get_component_rich_style("note--hit", partial=True), *found.span())
         return line
 
@@ -133,7 +131,7 @@ class NoteArea(TextArea):
         self.copy_callback(text)
 
     def action_cut(self) -> None:
-        """Cut what is selected, or the line."""
+        """Cut the selected text, or the line."""
         if self.read_only:
             return
         cut = self._delete_cursor_line() if self.selection.is_empty else self._delete_via_keyboard(*self.selection)
@@ -141,23 +139,23 @@ class NoteArea(TextArea):
             self.copy_callback(decode_unsafe(cut.replaced_text))
 
     def set_search(self, query: str) -> None:
-        """Mark every occurrence of `query`; "" marks nothing any more."""
+        """Highlight every occurrence of `query`; "" removes the highlights."""
         self._search_pattern = search.compile_query(encode_unsafe(query))
         self._line_cache.clear()
         self.refresh()
 
     @property
     def match_position(self) -> tuple[int, int]:
-        """Which occurrence of what is sought is selected, counted from 1, and how many there are."""
+        """Which occurrence of the query is selected, 1-based (0 for none), and how many there are."""
         found = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
         here = (min(self.selection), max(self.selection))
         return (found.index(here) + 1 if here in found else 0), len(found)
 
     def select_match(self, *, forward: bool, skip_current: bool) -> None:
-        """Select the next occurrence of what is sought, or the one before; around the ends of the text.
+        """Select the next or the previous occurrence of the query; wraps around the ends of the text.
 
         Args:
-            skip_current: whether one that begins at the cursor is passed over.
+            skip_current: whether an occurrence that begins at the cursor is skipped.
         """
         found = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
         if found:
@@ -188,16 +186,16 @@ class NoteArea(TextArea):
         self.edit_callback()
 
     def _replace_via_keyboard(self, insert: str, start: Location, end: Location) -> EditResult | None:
-        # What was copied from a CRLF note brings its line ends along.
+        # Text that was copied from a CRLF note has CRLF line ends.
         return super()._replace_via_keyboard(insert.replace("\r\n", "\n"), start, end)
 
     def _recompute_cursor_offset(self) -> None:
-        # An undo that makes the scrollbar go asks for this before it moves the cursor back into the document.
+        # An undo that removes the scrollbar calls this before it moves the cursor back into the document.
         location = self.clamp_visitable(self.cursor_location)
         self._cursor_offset = self.wrapped_document.location_to_offset(location)
 
     def replace_text(self, text: str) -> None:
-        """Make the note say `text`, as one edit that can be undone; the cursor stays by its words."""
+        """Replace the text in one edit that can be undone; the cursor stays at the same words."""
         before, after = self.text, text
         if self.document.newline == "\r\n":
             before = before.replace("\r\n", "\n")
@@ -218,12 +216,12 @@ class NoteArea(TextArea):
         self.selection = type(selection)(*(moved_position(before, after, place) for place in selection))
 
     def line_end(self, line: int) -> Location:
-        """The end of a line, 1-based, or of the last where there is none such."""
+        """Returns the end of a line, 1-based; of the last line if there are fewer."""
         row = min(line, self.document.line_count) - 1
         return row, len(self.document.get_line(row))
 
     def insert_update(self) -> None:
-        """Put `[UPDATE date: ]` at the cursor, ready to be filled in."""
+        """Insert `[UPDATE date: ]` at the cursor, with the cursor inside."""
         if self.read_only:
             return
         row, column = self.selection.end
@@ -233,7 +231,7 @@ class NoteArea(TextArea):
         self.move_cursor_relative(columns=-1)
 
     def insert_with_spaces(self, text: str) -> None:
-        """Put words in at the cursor, as one step, with a blank where they would touch others."""
+        """Insert words at the cursor in one undo step, with blanks where they would touch other words."""
         if self.read_only or not text:
             return
         row, column = self.selection.end
@@ -262,16 +260,16 @@ class NoteArea(TextArea):
         self._indent_selected_lines(bullets.dedent_line)
 
     def toggle_box(self) -> None:
-        """Tick the box at the cursor, or give the line one; of several selected lines, all alike."""
+        """Tick the box of the cursor's line, or add one; all selected lines change alike."""
         self._change_selected_lines(bullets.toggle_boxes)
 
     def _indent_selected_lines(self, change_indent: Callable[[str, str], str]) -> None:
-        """Move the bullets of the selected lines in or out."""
+        """Indent or dedent the bullets of the selected lines."""
         step = bullets.indent_step(self.document.lines)
         self._change_selected_lines(lambda lines: [change_indent(line, step) for line in lines])
 
     def _change_selected_lines(self, change: Callable[[Sequence[str]], list[str]]) -> None:
-        """Change the beginnings of the selected lines in one edit; the selection stays on its words."""
+        """Change the beginnings of the selected lines in one edit; the selection stays on the same words."""
         if self.read_only:
             return
         (top, _), (bottom, _) = sorted(self.selection)
@@ -289,8 +287,8 @@ class NoteArea(TextArea):
     async def _on_key(self, event: events.Key) -> None:
         """Act on a key at once, also where Textual would let it bubble up to the app.
 
-        Over a slow line keys come in bursts. What bubbles up is done when keys behind it have long been typed in; and
-        keys that follow one which moved the focus have been sent here already.
+        Over a slow connection keys come in bursts. A key that bubbles up would act after later keys were typed in, and
+        keys that follow a change of focus have been sent to this widget already; they are sent on.
         """
         if (focused := self.app.focused) is not self:
             event.stop()
@@ -305,7 +303,7 @@ class NoteArea(TextArea):
             event.stop()
             event.prevent_default()
         elif self.read_only or event.key.startswith("alt+") or not (event.is_printable or event.key == "enter"):
-            # Textual would type the letter of an alt key that nothing is bound to.
+            # Textual would insert the letter of an alt key without a binding.
             if await run_binding(self.app, event.key) or event.key.startswith("alt+"):
                 event.stop()
                 event.prevent_default()
@@ -319,7 +317,7 @@ class NoteArea(TextArea):
         self._replace_via_keyboard(made.text, (row, made.start), end)
 
     def _repeats_offered_bullet(self, typed: str) -> bool:
-        """Whether what was typed behind the offered bullet is that bullet once more."""
+        """Returns whether a character typed after the offered bullet repeats that bullet."""
         row, column = self.cursor_location
         bare = bool(self.offered_bullet) and self.document.get_line(row) == self.offered_bullet
         if self.read_only or not bare or (row, column) != self.document.end:
@@ -327,7 +325,7 @@ class NoteArea(TextArea):
         return typed == " " or (typed == self.offered_bullet[0] and typed in "-*+")
 
     async def _on_paste(self, event: events.Paste) -> None:
-        """Terminals send a paste's newlines as carriage returns; escape sequences of copied output are dropped."""
+        """Insert pasted text. Terminals send newlines as carriage returns; escape sequences are removed."""
         event.stop()
         event.prevent_default()
         text = clean(event.text.replace("\r\n", "\n").replace("\r", "\n"))
@@ -336,11 +334,11 @@ class NoteArea(TextArea):
 
 
 def _location_of(text: str, index: int) -> Location:
-    """Row and column of `text[index]`."""
+    """Returns row and column of `text[index]`."""
     row = text.count("\n", 0, index)
     return row, index - (text.rfind("\n", 0, index) + 1)
 
 
 def _common_prefix_length(a: str, b: str) -> int:
-    """How many characters `a` and `b` begin with in common."""
+    """Returns how many characters `a` and `b` have in common at their start."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

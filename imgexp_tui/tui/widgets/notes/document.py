@@ -1,9 +1,9 @@
-"""The text of a note as a text area may hold and show it, and give back byte for byte.
+"""The document of a note's text area: keeps the text byte for byte and no control character raw.
 
 Textual's own document breaks lines at every separator that Python knows (form feed, U+2028, …), joins them with one
-newline, and hands control characters to the terminal. Here a line ends at a newline only, and each character that a
-terminal might obey is held as one private-use character: it takes one cell, is drawn as a visible sign, and becomes
-itself again when the text is read. So nothing that came from the file is shown raw, and nothing is changed.
+kind of newline, and sends control characters to the terminal. Here a line ends at a newline only, and each character
+that a terminal might obey is stored as one private-use character. That takes one cell, is drawn as a visible symbol,
+and is decoded when the text is read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from imgexp_tui.views.notes.safe_characters import decode_unsafe, encode_unsafe,
 
 
 class NoteDocument(Document):
-    """Lines of held text. `text` is what the note is; `lines` are what is laid out."""
+    """A note. `text` is the note as in the file; `lines` are encoded, to be laid out."""
 
     def __init__(self, text: str) -> None:
         self._newline = newline_of(text)
@@ -23,13 +23,13 @@ class NoteDocument(Document):
 
     @property
     def text(self) -> str:
-        """The note, as it would be saved. Kept until the next edit: it is asked for at every line that is drawn."""
+        """The note as it would be saved. Cached until the next edit: it is read for every line that is drawn."""
         if self._text is None:
             self._text = decode_unsafe(self._newline.join(self._lines))
         return self._text
 
     def replace_range(self, start: Location, end: Location, text: str) -> EditResult:
-        """Textual's own, for text that breaks at newlines only."""
+        """Replace a range as Textual does, with encoded text that breaks at newlines only."""
         self._text = None
         if self._newline == "\r\n":
             text = text.replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""One line to search in a note with: typing jumps to the first hit, and all of them are marked."""
+"""The search line of the editor: typing selects the first hit, and all hits are highlighted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imgexp_tui.tui.widgets.notes.area import NoteArea
 
 
 class FindInput(Input):
-    """What is sought. Its keys act on the bar around it."""
+    """The input for the query. Its keys act on the bar around it."""
 
     BINDINGS = [
         Binding("escape", "bar_close", "Back to the text", show=False),
@@ -34,7 +34,7 @@ class FindInput(Input):
 
 
 class FindBar(Horizontal):
-    """Hidden until `open`. Searches one text area at a time; small letters find capitals too."""
+    """Hidden until `open`. Searches one text area at a time; lower-case letters match capitals too."""
 
     DEFAULT_CSS = """
     FindBar {
@@ -62,16 +62,16 @@ class FindBar(Horizontal):
         return self.query_one(FindInput)
 
     def open(self, area: NoteArea) -> None:
-        """Search in `area`, first for what is selected there or what was sought before."""
+        """Search in `area`, at first for the text selected there, else for the last query."""
         self._area, self._start_selection = area, Selection.cursor(min(area.selection))
-        if (marked := area.selected_text) and "\n" not in marked:
-            self._input.value = marked
+        if (selected := area.selected_text) and "\n" not in selected:
+            self._input.value = selected
         self.display = True
-        self.screen.set_focus(self._input)  # at once, because the next key may be here already
+        self.screen.set_focus(self._input)  # at once, because the next key may have arrived already
         self._search()
 
     def find_again(self, area: NoteArea, *, forward: bool) -> None:
-        """Go to the next hit of what was sought before, with the bar closed."""
+        """Go to the next hit of the last query, with the bar closed."""
         if not self._input.value:
             self.open(area)
             return
@@ -80,13 +80,13 @@ class FindBar(Horizontal):
         area.set_search("")
 
     def select_next(self, *, forward: bool) -> None:
-        """Go to the next hit, or the one before."""
+        """Go to the next or the previous hit."""
         if self._area:
             self._area.select_match(forward=forward, skip_current=True)
             self._update_counter()
 
     def close(self, *, refocus: bool = True) -> None:
-        """Hide; the cursor stands at the hit."""
+        """Hide the bar and put the cursor at the hit."""
         area, self._area = self._area, None
         self.display = False
         if area:
@@ -100,7 +100,7 @@ class FindBar(Horizontal):
         self._search()
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        # The screen loses the focus for a while when the terminal's window does; that is no reason to close.
+        # The screen has no focus while the terminal's window has none; the bar stays open then.
         if self.display and self.screen.focused not in (None, self._input):
             self.close(refocus=False)
 
@@ -115,5 +115,5 @@ class FindBar(Horizontal):
         if not self._area:
             return
         at, count = self._area.match_position
-        said = "" if not self._input.value else f"{at}/{count}  " if count else "not found  "
-        self.query_one("#hits", Static).update(Content(f"{said}⏎ next  ^r previous  esc back"))
+        hits = "" if not self._input.value else f"{at}/{count}  " if count else "not found  "
+        self.query_one("#hits", Static).update(Content(f"{hits}⏎ next  ^r previous  esc back"))

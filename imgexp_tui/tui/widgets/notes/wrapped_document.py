@@ -1,7 +1,7 @@
-"""Soft wrap of a note, as Textual does it and far faster: a paste of thousands of lines does not stop the screen.
+"""Soft wrap of notes at a width, such as the text area's or a fixed 72 cells, at the same places as Textual.
 
-The breaks are the same. A line that fits is not looked at further, and what is rare is left to Textual: tabs, joined
-emoji, words wider than the screen.
+It is much faster than Textual's, so that a paste of thousands of lines does not block the screen: a line that fits is
+not examined further. Rare cases are left to Textual: tabs, joined emoji, words wider than the screen.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CHUNK = re.compile(r"\S+\s*|\s+")
 
 
 class WrappedNoteDocument(WrappedDocument):
-    """Where each line of a document breaks at a width."""
+    """Holds where each line of a document breaks at a width."""
 
     def wrap(self, width: int, tab_width: int | None = None) -> None:
         self._width = width
@@ -32,7 +32,7 @@ class WrappedNoteDocument(WrappedDocument):
 
     def wrap_range(self, start: Location, old_end: Location, new_end: Location) -> None:
         before, now = len(self._wrap_offsets) - 1, self.document.line_count - 1
-        first = min(start[0], before, now)  # programs may name places beyond the end
+        first = min(start[0], before, now)  # callers may name locations beyond the end
         top, old_bottom = sorted((first, min(old_end[0], before)))
         bottom = max(first, min(new_end[0], now))
         offsets, tabs = self._wrap_lines(self.document.lines[top : bottom + 1])
@@ -51,7 +51,7 @@ class WrappedNoteDocument(WrappedDocument):
         return [wrap_offsets(line, width, tab) for line in lines], [_tab_widths(line, tab) for line in lines]
 
     def _number_rows(self, first_line: int) -> None:
-        """Number the rows from line `first_line` on."""
+        """Number the wrapped rows again, from line `first_line` on."""
         y = self._line_index_to_offsets[first_line - 1][-1] + 1 if first_line else 0
         del self._line_index_to_offsets[first_line:]
         del self._offset_to_line_info[y:]
@@ -63,7 +63,7 @@ class WrappedNoteDocument(WrappedDocument):
 
 
 def wrap_offsets(line: str, width: int, tab_width: int) -> list[int]:
-    """The columns before which `line` is broken to fit `width` cells; none for a width of 0."""
+    """Returns the columns before which `line` is broken to fit `width` cells; none for a width of 0."""
     if not width:
         return []
     if _NEEDS_TEXTUAL.search(line):
@@ -84,7 +84,7 @@ def wrap_offsets(line: str, width: int, tab_width: int) -> list[int]:
 
 
 def _extra_cells(text: str) -> int:
-    """The cells that `text` takes beyond one a character: more for wide ones, fewer for combining marks."""
+    """Returns the cells that `text` takes beyond one a character: more for wide ones, fewer for combining marks."""
     return 0 if text.isascii() else sum(get_character_cell_size(c) - 1 for c in _NON_ASCII.findall(text))
 
 
