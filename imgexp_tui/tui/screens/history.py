@@ -58,7 +58,9 @@ class StateList(ListPane[NoteChange]):
     def build(self, width: int, height: int) -> list[Line]:
         if width != self._width:
             self._width, self._cached_lines = width, []
-        self._cached_lines += [history_rows.change_row(change, width) for change in self.items[len(self._cached_lines) :]]
+        self._cached_lines += [
+            history_rows.change_row(change, width) for change in self.items[len(self._cached_lines) :]
+        ]
         rows = list(self._cached_lines)
         if rows:
             rows[self.cursor] = line(("▌", "mark"), *_drop_first_cell(rows[self.cursor]))
