@@ -1,4 +1,4 @@
-"""One version beside its base: what changed, what the next one may be called, what its summary may say."""
+"""Compares a version with its base, and drafts a new version's name and summary from that."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TODO_WORDS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """A setting that two versions have different values for; None where it is unset."""
+    """A setting whose value differs between two versions; None where it is not set."""
 
     name: str
     before: SettingValue | None
@@ -36,7 +36,7 @@ class SettingChange:
 
 
 def setting_changes(notebook: Notebook, name: str) -> list[SettingChange]:
-    """What a version changes against its base, in the order of the settings; [] for one without a base."""
+    """Returns what a version changes against its base, in the order of the settings; [] without a base."""
     version = notebook.versions[name]
     base = notebook.versions.get(version.base or "")
     if base is None:
@@ -54,7 +54,7 @@ def setting_changes(notebook: Notebook, name: str) -> list[SettingChange]:
 
 
 def format_value(name: str, value: SettingValue | None) -> str:
-    """A setting's value for people; its default where it is unset."""
+    """Formats a setting's value for people; its default if it is not set."""
     if value is None:
         value = SETTINGS[name].default if name in SETTINGS else "the shipped trainer" if name == "command" else "unset"
     if isinstance(value, bool):
@@ -63,7 +63,7 @@ def format_value(name: str, value: SettingValue | None) -> str:
 
 
 def suggest_version_name(notebook: Notebook, base: str) -> str:
-    """The next free number in the manner of `base`: V5 → V6, resnet → resnet-2."""
+    """Returns the next free number in the style of `base`: V5 → V6, resnet → resnet-2."""
     numbered = _TRAILING_NUMBER.fullmatch(base)
     stem, number = (numbered[1], int(numbered[2])) if numbered else (f"{base}-", 1)
     taken = {name.lower() for name in notebook.versions}
@@ -77,24 +77,24 @@ def suggest_version_name(notebook: Notebook, base: str) -> str:
 
 
 def draft_summary(base: str, changes: Sequence[SettingChange], tried_ideas: Sequence[Idea] = ()) -> str:
-    """A first summary from what changes, `Same as v0 but batch_size 64 → 512.`, and from the ideas that are tried.
+    """Drafts a summary from what changes, `Same as v0 but batch_size 64 → 512.`, and from the ideas that are tried.
 
-    One idea stands on the same line, where a table of versions shows it; several have a line each.
+    A single idea follows on the same line, because tables show the first line; several have a line each.
     """
     first = f"Same as {base} but {join_names([str(change) for change in changes])}." if changes else f"Same as {base}."
     return (" " if len(tried_ideas) == 1 else "\n").join([first, *map(format_tried_idea, tried_ideas)])
 
 
 def format_tried_idea(idea: Idea) -> str:
-    """What a summary says of an idea that its version tries."""
+    """Formats what a summary says of an idea that its version tries."""
     return f"Tries the idea of {idea.version}: {idea.text}"
 
 
 def unfinished_bullets(text: str) -> list[str]:
-    """The bullets of a note that ask for something still to be done, with what is nested under them.
+    """Returns the bullets of a note that ask for something still to be done, with what is nested under them.
 
-    Check boxes are left out, which have a list of their own (`ideas`). A nested bullet of which the one above asks for
-    nothing stands by itself.
+    Check boxes are left out: `ideas` lists them. If a bullet asks for nothing, those nested under it are taken by
+    themselves.
     """
     from imgexp_tui.notebook.ideas.model import remove_ideas
 
@@ -113,7 +113,7 @@ def _unfinished_bullets(lines: list[str]) -> Iterator[str]:
 
 
 def _bullet_blocks(lines: list[str]) -> Iterator[list[str]]:
-    """Each outermost bullet with the lines that belong to it; what stands before the first is left out."""
+    """Yields each outermost bullet with the lines that belong to it; lines before the first bullet are left out."""
     indents = [len(m[1].expandtabs(4)) for line in lines if (m := _BULLET.fullmatch(line))]
     block: list[str] = []
     for line in lines:

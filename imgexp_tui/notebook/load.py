@@ -1,7 +1,8 @@
-"""Reads `experiments.toml`: every version, and every problem with its line, at once.
+"""Parses `experiments.toml` into a `Notebook`, with every problem and its line.
 
-It is on the way to the app's first frame, so it uses tomli and nothing slower. Nothing in the file makes it raise: a
-version with problems is kept with what could be read of it.
+The keys of `[lab]` and of versions are listed here; their values are checked by `schema/`, as are the trainer's
+settings (`schema.settings`). Nothing in the file makes parsing raise: a version with problems is kept with what could
+be read of it. The app parses the notebook before its first frame, so this uses tomli and nothing slower.
 """
 
 from __future__ import annotations
@@ -15,8 +16,13 @@ from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, Notebook, Noteb
 from imgexp_tui.notebook.schema import alerts
 from imgexp_tui.notebook.schema import command as commands
 from imgexp_tui.notebook.schema.alerts import ALERT_KEYS
-from imgexp_tui.notebook.schema.resources import RESOURCE_KEYS, count_error, resolve_resources, sbatch_options_error
-from imgexp_tui.notebook.schema.resources import resource_error as need_fault
+from imgexp_tui.notebook.schema.resources import (
+    RESOURCE_KEYS,
+    count_error,
+    resolve_resources,
+    resource_error,
+    sbatch_options_error,
+)
 from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_name
 from imgexp_tui.notebook.toml.spans import KeyPath, join_key
 from imgexp_tui.notebook.toml.tolerant import parse_tolerant
@@ -64,30 +70,33 @@ def parse_notebook(text: str, lab: Path, *known_problems: Problem, finding_names
 
 
 class _NotebookParser:
-    """One reading: the parsed tables, and the problems found so far with their key paths."""
+    """Parses one text.
+
+    Its state is the parsed tables, and the problems so far with their key paths.
+    """
 
     def __init__(self, text: str, lab: Path, known_problems: Iterable[Problem], finding_names: Collection[str]) -> None:
         self._lab = lab
         self._finding_names = finding_names
-        self._data, faults, self._scan = parse_tolerant(text)
+        self._data, syntax_problems, self._scan = parse_tolerant(text)
         self._problems: list[tuple[KeyPath, Problem]] = [((), problem) for problem in known_problems]
-        for fault in faults:
-            self._problems.append((fault.path, Problem(NOTEBOOK, fault.line, join_key(fault.path), fault.message)))
+        for found in syntax_problems:
+            self._problems.append((found.path, Problem(NOTEBOOK, found.line, join_key(found.path), found.message)))
 
     def parse(self) -> Notebook:
         self._report_unknown_keys(self._data, (), _TOP_KEYS, "table")
         lab = self._lab_table()
         defaults = self._get_table(self._data, ("defaults",))
         tables = {name: self._version_table(name) for name in self._get_table(self._data, ("versions",))}
-        family = _Inheritance(tables)
-        self._check_bases(family)
-        argv = self._resolve_commands(defaults, family)
-        free = "command" in defaults or (bool(tables) and all(argv.values()))
+        inheritance = _Inheritance(tables)
+        self._check_bases(inheritance)
+        argv = self._resolve_commands(defaults, inheritance)
+        any_key = "command" in defaults or (bool(tables) and all(argv.values()))
         common = self._parse_settings(
-            {k: v for k, v in defaults.items() if k != "command"}, ("defaults",), any_key=free
+            {k: v for k, v in defaults.items() if k != "command"}, ("defaults",), any_key=any_key
         )
         own = {name: self._own_settings(name, table, any_key=bool(argv[name])) for name, table in tables.items()}
-        train = family.fold(common, lambda settings, name: {**settings, **own[name]})
+        train = inheritance.fold(common, lambda settings, name: {**settings, **own[name]})
         for name, settings in train.items():
             self._check_placeholders(name, argv[name], settings)
         return Notebook(
@@ -97,7 +106,7 @@ class _NotebookParser:
             lab_settings=lab,
             defaults=common,
             versions={
-                name: self._build_version(name, family, own[name], train[name], argv[name], lab) for name in tables
+                name: self._build_version(name, inheritance, own[name], train[name], argv[name], lab) for name in tables
             },
             problems=tuple(sorted((p for _, p in self._problems), key=lambda p: p.line)),
         )
@@ -110,7 +119,7 @@ class _NotebookParser:
     def _report_unknown_keys(
         self, table: Mapping[str, Any], path: KeyPath, known_keys: Iterable[str], kind: str
     ) -> None:
-        """Report the keys of `table` that are not among `known_keys`."""
+        """Reports the keys of `table` that are not in `known_keys`."""
         known_keys = tuple(known_keys)
         for key in table:
             if key in known_keys:
@@ -130,15 +139,15 @@ class _NotebookParser:
             self._add_problem((*path, key), f"unknown {kind}; {mend}")
 
     def _version_problems(self, name: str, inheritance: _Inheritance) -> tuple[tuple[Problem, ...], bool]:
-        """The problems that a version has or inherits, by line, and whether none of them stops its run."""
+        """Returns a version's own and inherited problems by line, and whether it can run in spite of them."""
         if not self._problems:
             return (), True
-        line, problems, runnable = set(inheritance.ancestry(name)), [], True
+        ancestry, problems, runnable = set(inheritance.ancestry(name)), [], True
         for path, problem in self._problems:
-            mine = path[:2] == ("versions", name)
+            own = path[:2] == ("versions", name)
             harmless = path[2:3] != () and path[2] in _NON_BLOCKING_KEYS
-            inherited = path[:1] == ("defaults",) or (path[:1] == ("versions",) and path[1:2] and path[1] in line)
-            if mine or (inherited and not harmless):
+            inherited = path[:1] == ("defaults",) or (path[:1] == ("versions",) and path[1:2] and path[1] in ancestry)
+            if own or (inherited and not harmless):
                 problems.append(problem)
                 runnable = runnable and harmless
         return tuple(sorted(problems, key=lambda p: p.line)), runnable
@@ -146,7 +155,7 @@ class _NotebookParser:
     # Tables
 
     def _get_table(self, table: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
-        """The table under the last key of `path`; {} where it is missing or no table."""
+        """Returns the table under the last key of `path`; {} if it is missing or not a table, which is reported."""
         found = table.get(path[-1], {})
         if isinstance(found, dict):
             return found
@@ -185,7 +194,7 @@ class _NotebookParser:
         if not isinstance(table.get("archived", False), bool):
             self._add_problem((*path, "archived"), "must be true or false")
         for key in RESOURCE_KEYS:
-            if key in table and (wrong := need_fault(key, table[key])):
+            if key in table and (wrong := resource_error(key, table[key])):
                 self._add_problem((*path, key), wrong)
         return table
 
@@ -196,13 +205,13 @@ class _NotebookParser:
                 near = closest_name(base, (v for v in inheritance.tables if v != name))
                 mend = f"did you mean {near}?" if near else "take one that is in this file"
                 self._add_problem(path, f"there is no version {base!r}; {mend}")
-            elif (circle := inheritance.cycle(name)) and name == next(v for v in inheritance.tables if v in circle):
-                self._add_problem(path, f"{' → '.join(circle)} goes in a circle; give one of them another base")
+            elif (cycle := inheritance.cycle(name)) and name == next(v for v in inheritance.tables if v in cycle):
+                self._add_problem(path, f"{' → '.join(cycle)} goes in a circle; give one of them another base")
 
     def _resolve_commands(
         self, defaults: Mapping[str, Any], inheritance: _Inheritance
     ) -> dict[str, tuple[str, ...] | None]:
-        """Version → the command that it has, or inherits from its nearest base or from the defaults."""
+        """Maps each version to its command: its own, or that of its nearest base, or that of the defaults."""
         shared = self._parse_command(defaults, ("defaults",))
         argv = {name: self._parse_command(table, ("versions", name)) for name, table in inheritance.tables.items()}
         return inheritance.fold(shared, lambda inherited, name: argv[name] or inherited)
@@ -223,22 +232,22 @@ class _NotebookParser:
         return self._parse_settings(self._get_table(table, path), path, any_key=any_key)
 
     def _parse_settings(self, table: Mapping[str, Any], path: KeyPath, *, any_key: bool) -> dict[str, SettingValue]:
-        """The settings that are right; for a `command` any key will do."""
+        """Returns the valid settings and report the others. A `command` takes any key."""
         if not any_key:
             self._report_unknown_keys(table, path, SETTINGS, "setting")
-        right: dict[str, SettingValue] = {}
+        valid: dict[str, SettingValue] = {}
         for key, value in table.items():
             if any_key:
-                fault = _json_value_error(value)
+                error = _json_value_error(value)
             elif key in SETTINGS:
-                fault = SETTINGS[key].validation_error(value)
+                error = SETTINGS[key].validation_error(value)
             else:
                 continue
-            if fault:
-                self._add_problem((*path, key), fault)
+            if error:
+                self._add_problem((*path, key), error)
             else:
-                right[key] = float(value) if not any_key and SETTINGS[key].value_type is float else value
-        return right
+                valid[key] = float(value) if not any_key and SETTINGS[key].value_type is float else value
+        return valid
 
     def _check_placeholders(self, name: str, argv: tuple[str, ...] | None, train: Mapping[str, SettingValue]) -> None:
         given = {*train, commands.RUN_DIR_PLACEHOLDER}
@@ -276,7 +285,7 @@ class _NotebookParser:
 
 
 class _Inheritance:
-    """Who builds on whom. Nothing is walked twice: a notebook may be one chain of a thousand versions."""
+    """Which version has which base. Each chain is walked once: a notebook may be one chain of a thousand versions."""
 
     def __init__(self, tables: dict[str, dict[str, Any]]) -> None:
         self.tables = tables
@@ -286,13 +295,13 @@ class _Inheritance:
         }
 
     def ancestry(self, name: str) -> tuple[str, ...]:
-        """A version and its bases, nearest first; a circle is walked once."""
+        """Returns a version and its bases, nearest first; a cycle is walked once."""
         walked: dict[str, None] = {}
         at: str | None = name
         while at is not None and at not in walked and at not in self._ancestries:
             walked[at] = None
             at = self._base(at)
-        if at in walked:  # a circle: each of its versions has a line of its own
+        if at in walked:  # a cycle: each of its versions has its own ancestry
             return tuple(walked)
         line = self._ancestries[at] if at is not None else ()
         for below in reversed(walked):
@@ -300,12 +309,12 @@ class _Inheritance:
         return line
 
     def cycle(self, name: str) -> tuple[str, ...]:
-        """The circle that `name` is a part of, from it to it; () where it is in none."""
+        """Returns the cycle that `name` is part of, from `name` back to `name`; () if it is in none."""
         line = self.ancestry(name)
         return (*line, name) if self._base(line[-1]) == name else ()
 
     def fold(self, start: _T, join: Callable[[_T, str], _T]) -> dict[str, _T]:
-        """Version → `start` joined with its bases, the farthest first, and with itself."""
+        """Maps each version to `start` joined with its bases, the farthest first, and then with itself."""
         done: dict[str, _T] = {}
         for name in self.tables:
             value, ahead = start, []
@@ -322,7 +331,7 @@ class _Inheritance:
         return {name: done[name] for name in self.tables}
 
     def resource_tables(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """The tables of a version's line that say what a run needs, nearest first."""
+        """Returns the tables of a version and its bases that state what a run needs, nearest first."""
         return (
             (self.tables[n] for n in self.ancestry(name) if n in self._with_resource_keys)
             if self._with_resource_keys
@@ -341,7 +350,7 @@ def _lab_setting_error(key: str, value: object, finding_names: Collection[str]) 
         return _finding_names_error(value, finding_names)
     if key in ALERT_KEYS:
         return alerts.alert_setting_error(key, value)
-    return sbatch_options_error(value) if key == "slurm" else need_fault(key, value)
+    return sbatch_options_error(value) if key == "slurm" else resource_error(key, value)
 
 
 def _finding_names_error(value: object, known: Collection[str]) -> str | None:
@@ -362,7 +371,7 @@ def _json_value_error(value: object) -> str | None:
 
 
 def _is_number(value: object) -> bool:
-    """Whether it is a number that JSON can carry."""
+    """Whether it is a finite number that JSON can carry."""
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) < 2**63
     return isinstance(value, float) and math.isfinite(value)

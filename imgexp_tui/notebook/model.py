@@ -1,4 +1,4 @@
-"""What a notebook is: versions with their notes and configuration, and what is wrong with them. Plain data."""
+"""What a parsed notebook is: `Notebook`, `Version`, `Problem`. Plain data."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from imgexp_tui.notebook.schema.settings import SettingValue, default_settings
 from imgexp_tui.text import clean_line
 
 VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What a version may be called; it is the name of a folder too."""
+"""What a version may be called; the name is also that of its folder in `runs/`."""
 TAG = re.compile(r"\w[\w.+/-]{0,31}")
-"""A word by which versions are found: letters, digits and a few signs."""
+"""A tag of a version: letters, digits and a few other characters."""
 NOTE_FIELDS = ("summary", "takeaways", "observed")
-"""The notes of a version."""
+"""The notes of a version, as keys of its table."""
 
 
 class NotebookError(Exception):
-    """One sentence for the user: what could not be done with the notebook, and the mend."""
+    """What could not be done with the notebook and how to fix it, as one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in a file.
+    """Something that is wrong in a file.
 
     Attributes:
         line: 1-based.
         path: the key, such as `versions.v3.train.dropout`; "" for the file as a whole.
-        message: what is wrong and the mend.
+        message: what is wrong and how to fix it.
     """
 
     file: str
@@ -44,19 +44,19 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version. A broken one is here too, with what could be read of it.
+    """One version. A version with problems is kept, with what could be read of it.
 
     Attributes:
-        own_train: its `[train]`, without what is wrong in it.
-        train: `[defaults]` ← bases ← own.
-        command: argv with {placeholders} that runs in place of the shipped trainer, maybe inherited; None without.
-        resources: what its run needs of a machine, its own or inherited.
+        own_train: its own `[train]` settings, without invalid ones.
+        train: settings resolved from `[defaults]`, then the bases, then its own.
+        command: argv with {placeholders} that runs in place of the shipped trainer, own or inherited; None without.
+        resources: what its run needs of a machine, own or inherited.
         group: the banner under which it was imported; "" without.
-        tags: words by which it is found; its own, never inherited.
-        archived: out of the way: hidden in the table, and all there otherwise.
-        line: of its header.
-        problems: its own, and those of `[defaults]` and of its bases, which it inherits.
-        runnable: whether none of the problems touches what would be run.
+        tags: its own tags; they are not inherited.
+        archived: whether the table hides it.
+        line: of its header, 1-based.
+        problems: its own, and the inherited ones of `[defaults]` and of its bases.
+        runnable: whether no problem affects what would be run.
     """
 
     name: str
@@ -77,12 +77,12 @@ class Version:
 
     @property
     def config(self) -> dict[str, SettingValue]:
-        """Every setting, resolved; for a `command` its own values only."""
+        """Every setting, resolved; for a `command` only the settings that the notebook states."""
         return dict(self.train) if self.command else {**default_settings(), **self.train}
 
 
 def tags_error(value: object) -> str | None:
-    """What is wrong with a version's tags; None where nothing is."""
+    """Returns what is wrong with a version's tags; None if they are valid."""
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
         return 'must be an array of words, such as ["baseline", "seed"]'
     odd = next((tag for tag in value if not TAG.fullmatch(tag)), None)
@@ -94,7 +94,7 @@ def tags_error(value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """`experiments.toml` as it was read.
+    """The parsed `experiments.toml`.
 
     Attributes:
         path: the file.

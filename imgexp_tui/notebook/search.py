@@ -1,10 +1,10 @@
-"""Search over everything that is noted and configured: which lines hold all of the words that were typed.
+"""Searches names, tags, commands, settings and notes for lines that hold every word of a query.
 
-All words must stand on the same line, in any order; capitals count as soon as one is typed. What is searched is the
-text as it is shown, so that a hit's place can be marked in it.
+All words must be on the same line, in any order; case matters as soon as one word has a capital. The text is searched
+as it is displayed, so that matches can be highlighted in it.
 
-The lines of a notebook are joined to one lower-case text once, in which looking for a word is one call of the standard
-library's substring search; hits are lines of that text by number, and are made into more only when they are drawn.
+The lines of a notebook are joined to one lower-case text once, so that a search for a word is one call of
+`str.find`. A hit is a line number until it is drawn.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from imgexp_tui.notebook.model import NOTE_FIELDS, Notebook, Version
 from imgexp_tui.text import clean, clean_line
 
 NAME, TAGS, COMMAND = "name", "tags", "command"
-"""Where a hit may be, beside `FIELDS` and the names of settings."""
+"""Fields that a hit may be in, besides `NOTE_FIELDS` and the names of settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class Hit:
     """A line that holds every word.
 
     Attributes:
-        field: one of `FIELDS`, `NAME`, `TAGS`, `COMMAND`, or the name of a setting.
-        line: 1-based, in the note; 1 elsewhere.
-        text: the line as it may be shown.
-        match_spans: where the words stand in it, in order, none within another.
+        field: one of `NOTE_FIELDS`, `NAME`, `TAGS`, `COMMAND`, or the name of a setting.
+        line: 1-based line of the note; 1 elsewhere.
+        text: the line as displayed.
+        match_spans: start and end of the matches in `text`, in order, without overlap.
     """
 
     version: str
@@ -47,7 +47,7 @@ class Hit:
 
 
 class Hits(Sequence[Hit]):
-    """The hits of one search, in the notebook's order; each is made when it is asked for."""
+    """The hits of one search, in the notebook's order; a `Hit` is made when it is accessed."""
 
     def __init__(
         self, index: SearchIndex, line_numbers: Sequence[int], words: Sequence[str], *, case_sensitive: bool
@@ -75,10 +75,10 @@ class Hits(Sequence[Hit]):
 
 
 class SearchIndex:
-    """A notebook made ready to be searched. Making it takes some milliseconds for each 100 KB of notes.
+    """A notebook prepared for searching. This takes some milliseconds for each 100 KB of notes.
 
     Attributes:
-        lines: version, where, number and text of every line.
+        lines: version, field, line number and text of every line.
     """
 
     def __init__(self, notebook: Notebook) -> None:
@@ -92,17 +92,17 @@ class SearchIndex:
             at += len(text) + 1
 
     def find(self, query: str) -> Hits:
-        """The lines that hold every word of `query`; none where it has no word."""
+        """Returns the lines that hold every word of `query`; none if it has no word."""
         words = query_words(query)
-        exact = any(word != fold_case(word) for word in words)
-        text = self._text if exact else self._folded
-        # The longest word is likely the rarest: the others are looked for on its lines only.
+        case_sensitive = any(word != fold_case(word) for word in words)
+        text = self._text if case_sensitive else self._folded
+        # The longest word is probably the rarest: only its lines are searched for the others.
         first, *others = sorted(words, key=len, reverse=True) or [""]
         found = [at for at in self._lines_with(text, first) if all(self._line_has(text, at, word) for word in others)]
-        return Hits(self, found, words, case_sensitive=exact)
+        return Hits(self, found, words, case_sensitive=case_sensitive)
 
     def _lines_with(self, text: str, word: str) -> Iterator[int]:
-        """The numbers of the lines that hold `word`."""
+        """Yields the numbers of the lines that hold `word`."""
         at = text.find(word) if word else -1
         while at >= 0:
             line = bisect_right(self._starts, at) - 1
@@ -117,20 +117,20 @@ class SearchIndex:
 
 
 def query_words(query: str) -> list[str]:
-    """The words that are looked for: as they would be shown, each once."""
+    """Returns the words of a query as they would be displayed, each once."""
     return list(dict.fromkeys(_normalize_unicode(clean_line(query)).split()))
 
 
 def fold_case(text: str) -> str:
-    """`text` in lower case, each character in its place.
+    """Returns `text` in lower case, with each character at the same index.
 
-    The one sign that would become two is replaced before, and after it an s that its place in a word changes.
+    `İ`, whose lower case has two characters, is replaced first; `ς`, a form of `σ` that depends on its position, after.
     """
     return text.lower() if text.isascii() else text.replace("İ", "i").lower().replace("ς", "σ")
 
 
 def _normalize_unicode(text: str) -> str:
-    """An é is one character, however it was typed."""
+    """Composes characters, so that é is one character however it was typed."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -139,7 +139,7 @@ def _searchable_lines(version: Version) -> Iterator[tuple[str, str, int, str]]:
     if version.tags:
         yield version.name, TAGS, 1, clean_line(" ".join(version.tags))
     for where in NOTE_FIELDS:
-        # Cleaned line by line: an escape sequence that is left open would swallow line ends.
+        # Clean line by line: an unterminated escape sequence would otherwise remove line ends.
         for number, line in enumerate(getattr(version, where).split("\n"), 1):
             text = _normalize_unicode(line if line.isprintable() else clean(line.rstrip()).expandtabs(4)).rstrip()
             if text:
@@ -151,7 +151,7 @@ def _searchable_lines(version: Version) -> Iterator[tuple[str, str, int, str]]:
 
 
 def _match_spans(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where the words stand in a line; places that overlap are one."""
+    """Yields where the words are in a line, with overlapping spans joined."""
     spans = sorted(span for word in words for span in _occurrences(text, word))
     start = end = 0
     for a, b in spans:

@@ -1,26 +1,26 @@
-"""A file put in place of another such that what it displaced can be looked at.
+"""Replaces a file atomically (compare and swap), such that what was displaced can be checked and put back.
 
-A plain rename overwrites whatever another writer put there since it was read. `renameat2(RENAME_EXCHANGE)` (Linux
-3.15, see `man 2 renameat2`) swaps two names at once, so the displaced bytes are in hand and nothing can be lost
-unseen. Where the file system has no exchange, the file is read once more just before the rename.
+A plain rename overwrites whatever another program wrote since the file was read. `renameat2(RENAME_EXCHANGE)` (Linux
+3.15, see `man 2 renameat2`) exchanges two names in one step, so the displaced bytes are still there and nothing is lost
+unnoticed. If the file system has no exchange, the file is read once more just before a rename.
 
-The name of the file in hand tells what was meant by it: `.NAME.EXPECTED-NEW.XXXXXXXX.swap`, two hashes. A saver that is
-killed between looking and putting back leaves it there, and `recover_interrupted_swaps` does the rest.
+The name of the swap file states its purpose: `.NAME.EXPECTED-NEW.XXXXXXXX.swap`, with two hashes. A process that is
+killed between checking and putting back leaves it behind, and `recover_interrupted_swaps` finishes the work.
 
 A program that writes in place, rather than by renaming, may have opened the file before the swap and write after it.
-The kernel refuses a read lease (`man 2 fcntl`, F_SETLEASE) on a file that anybody has open for writing, which tells.
-While one is held, programs that are about to open it for writing wait, which tells too.
+The kernel refuses a read lease (`man 2 fcntl`, F_SETLEASE) on a file that anybody has open for writing, which detects
+such programs. While a lease is held, programs that are about to open the file for writing wait.
 
-Until what was displaced has been looked at, the new file may have to go again. So others must not read it yet, and then
-write what they made of it over what is put back. A write lease makes them wait for these microseconds. Whoever had come
-to read is then given what was displaced. Where there are no leases (NFS, another user's file), and where the saver is
-killed just then, such a reader can overwrite what it never saw.
+Until the displaced file has been checked, the new file may have to be withdrawn. So others must not read it yet, and
+then write their change of it over the file that was put back. A write lease makes readers wait for these microseconds,
+and then they read the file that was put back. Where there are no leases (NFS, another user's file), and if the process
+is killed at that moment, such a reader can overwrite text that it never saw.
 
-What no saver can prevent: a program that read the file before a swap, and afterwards writes what it made of that,
-overwrites the edit in between. Such an edit is in the history, see `history`.
+One case cannot be prevented: a program that read the file before a swap, and afterwards writes its change of it,
+overwrites the edit in between. That edit is in the history, see `history.log`.
 
-Savers of this program also take turns, so that two of them never swap at once. Other programs take no turns: against
-them the exchange alone helps, as it does where a cluster's file system drops locks.
+Processes of this program also take a lock, so that two of them never swap at the same time. Other programs do not:
+against them only the exchange helps, as it does on a cluster's file system that drops locks.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ _RENAME_EXCHANGE = 2
 _UNSUPPORTED_ERRNOS = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 _SWAP_FILE_NAME = re.compile(r"\.(?P<name>.+)\.(?P<expected>[0-9a-f]{16})-(?P<new>[0-9a-f]{16})\.[0-9a-f]{8}\.swap")
 _LEASE_FILE_SYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs", "overlay"})
-"""File systems whose refusal of a lease means a writer; that of NFS may mean that the server gave no delegation."""
+"""File systems on which a refused lease means a writer; on NFS it may mean that the server gave no delegation."""
 _MAX_RESTORE_SWAPS = 50
-"""Files that others may put there, one in place of the other, while one of them is put back."""
+"""Files of others that may replace one another while one of them is put back."""
 
 
 _LOCK_TIMEOUT = 5.0
-"""Seconds to wait for a turn; a saver that was halted in the middle of its own must not hold up the others."""
+"""Seconds to wait for the lock; a process that was stopped while it held the lock must not block the others."""
 
 
 @contextlib.contextmanager
 def hold_save_lock(lock: Path) -> Iterator[bool]:
-    """Wait for the other savers that use the file `lock`; whether it is known that none is at work now."""
-    fd, mine = None, False
+    """Waits for other processes that hold the file `lock`. Yields whether the lock was obtained."""
+    fd, locked = None, False
     with contextlib.suppress(OSError):
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -69,13 +69,13 @@ def hold_save_lock(lock: Path) -> Iterator[bool]:
         while fd is not None and time.monotonic() < limit:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                mine = True
+                locked = True
                 break
             except BlockingIOError:
                 time.sleep(0.002)
             except OSError:
                 break
-        yield mine
+        yield locked
     finally:
         if fd is not None:
             with contextlib.suppress(OSError):
@@ -83,9 +83,9 @@ def hold_save_lock(lock: Path) -> Iterator[bool]:
 
 
 def find_read_only(path: Path) -> Path | None:
-    """The file at `path` or its folder, where it is read-only for this user. A rename would pass over a file's mode.
+    """Returns the file at `path` or its folder if it is read-only for this user: a rename would ignore a file's mode.
 
-    A name that is missing while another program renames a file to it forbids nothing.
+    A file that is missing while another program renames one to its name does not count as read-only.
     """
     for place, needed in ((path, os.W_OK), (path.parent, os.W_OK | os.X_OK)):
         before = _inode(place)
@@ -102,7 +102,7 @@ def _inode(path: Path) -> int | None:
 
 
 def read_with_writer_check(path: Path) -> tuple[bytes, bool]:
-    """What a file holds, and whether somebody has it open for writing, so that more may come.
+    """Returns what a file holds, and whether another process has it open for writing, so that more may follow.
 
     Raises:
         OSError: it cannot be read.
@@ -113,8 +113,9 @@ def read_with_writer_check(path: Path) -> tuple[bytes, bool]:
 
 @contextlib.contextmanager
 def _read_under_lease(path: Path) -> Iterator[tuple[bytes, bool, int]]:
-    """As `read_with_writer_check`, and the inode; until it is left, the kernel lets nobody else open the file for
-    writing, if it can.
+    """Yields what `read_with_writer_check` returns, and the inode.
+
+    Until it exits, the kernel makes other processes that want to open the file for writing wait, if it can.
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
@@ -123,23 +124,23 @@ def _read_under_lease(path: Path) -> Iterator[tuple[bytes, bool, int]]:
 
 
 def compare_and_swap(path: Path, data: bytes, expected: bytes) -> bool:
-    """Put `data`, durably, at `path`, if `expected` stands there. Mode, owner and extended attributes are kept.
+    """Replaces `path` durably with `data` if it holds `expected`. Mode, owner and extended attributes are kept.
 
     Returns:
-        Whether it stands there now; if not, what others put there does.
+        Whether it was replaced; if not, the file holds what others wrote.
 
     Raises:
         OSError: the file is as it was or, where only the folder could not be synced, replaced whole.
     """
-    hand, new = _write_swap_file(path, data, expected)
+    swap_file, new_file = _write_swap_file(path, data, expected)
     try:
-        with _write_lease(new):
-            return _swap_and_verify(hand, path, new, data, expected)
+        with _write_lease(new_file):
+            return _swap_and_verify(swap_file, path, new_file, data, expected)
     except BaseException:
-        # After an exchange the file in hand may be somebody else's: it stays for `mend`.
+        # After an exchange the swap file may be another program's: `recover_interrupted_swaps` decides about it.
         with contextlib.suppress(OSError):
-            if _digest(hand.read_bytes()) in (_digest(data), _digest(expected)):
-                hand.unlink()
+            if _digest(swap_file.read_bytes()) in (_digest(data), _digest(expected)):
+                swap_file.unlink()
         raise
 
 
@@ -153,22 +154,22 @@ def _swap_and_verify(swap_file: Path, path: Path, new_file: BinaryIO, data: byte
             _release_lease(new_file)
             durable.sync_folder(path.parent)
             return True
-        # The quick look comes first: others wait for it.
-        stands = swap_file.stat().st_ino == inode and read_with_writer_check(swap_file) == (expected, False)
-        if stands:
+        # The quick check comes first: others wait for it.
+        verified = swap_file.stat().st_ino == inode and read_with_writer_check(swap_file) == (expected, False)
+        if verified:
             _release_lease(new_file)
             durable.sync_folder(path.parent)
-            # By now whoever had found the file under its name before the exchange has opened it.
-            stands = read_with_writer_check(swap_file) == (expected, False)
-        if not stands:
+            # By now any program that had resolved the file's name before the exchange has opened it.
+            verified = read_with_writer_check(swap_file) == (expected, False)
+        if not verified:
             _restore_displaced(swap_file, path, new_file, data)
             durable.sync_folder(path.parent)
         swap_file.unlink(missing_ok=True)
-        return stands
+        return verified
 
 
 def _write_swap_file(path: Path, data: bytes, expected: bytes) -> tuple[Path, BinaryIO]:
-    """A synced file with `data` beside `path`, under a name that tells what is meant by it; and that file, open."""
+    """Returns a synced file with `data` in the folder of `path`, with the name of a swap file; and that file, open."""
     before = path.stat()
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary, new = Path(name), os.fdopen(fd, "r+b")
@@ -177,7 +178,7 @@ def _write_swap_file(path: Path, data: bytes, expected: bytes) -> tuple[Path, Bi
         new.write(data)
         new.flush()
         os.fsync(fd)
-        # Only a whole file bears this name, so that what others wrote is never taken for a torn one of ours.
+        # Only a complete file has this name, so that what others wrote is never taken for an incomplete one of ours.
         swap = f".{path.name}.{_digest(expected)}-{_digest(data)}.{secrets.token_hex(4)}.swap"
         return temporary.rename(path.with_name(swap)), new
     except BaseException:
@@ -188,7 +189,7 @@ def _write_swap_file(path: Path, data: bytes, expected: bytes) -> tuple[Path, Bi
 
 @contextlib.contextmanager
 def _write_lease(new_file: BinaryIO) -> Iterator[None]:
-    """Others who open the file wait, if the kernel can make them, until this is left or the file is released."""
+    """Makes other processes that open the file wait, if the kernel can, until this exits or the file is released."""
     _take_lease(new_file.fileno(), fcntl.F_WRLCK)
     try:
         yield
@@ -198,7 +199,7 @@ def _write_lease(new_file: BinaryIO) -> Iterator[None]:
 
 def _release_lease(new_file: BinaryIO) -> None:
     if not new_file.closed:
-        # What it holds was synced before; and a process that is just being forked may have it open for a moment more.
+        # Its data was synced before; a process that is being forked may have it open for a moment longer.
         with contextlib.suppress(OSError):
             fcntl.fcntl(new_file.fileno(), fcntl.F_SETLEASE, fcntl.F_UNLCK)
         with contextlib.suppress(OSError):
@@ -206,37 +207,37 @@ def _release_lease(new_file: BinaryIO) -> None:
 
 
 def recover_interrupted_swaps(path: Path) -> None:
-    """Clear up after savers that were killed, which must not be at work any more. What others wrote is kept.
+    """Cleans up after processes that were killed while they saved; none may be running. What others wrote is kept.
 
     Raises:
         OSError: the folder cannot be read or written to.
     """
     durable.remove_temporary_files(path.parent, [path.name])
-    for hand in sorted(path.parent.glob(f".{path.name}.*.swap")):
-        meant = _SWAP_FILE_NAME.fullmatch(hand.name)
-        if not meant or meant["name"] != path.name:
+    for swap_file in sorted(path.parent.glob(f".{path.name}.*.swap")):
+        hashes = _SWAP_FILE_NAME.fullmatch(swap_file.name)
+        if not hashes or hashes["name"] != path.name:
             continue
-        standing = _digest(path.read_bytes())
-        if _digest(hand.read_bytes()) in (meant["expected"], meant["new"], standing):
-            hand.unlink()
-        elif standing != meant["new"]:
-            _keep_as_other_file(hand, path)
+        current = _digest(path.read_bytes())
+        if _digest(swap_file.read_bytes()) in (hashes["expected"], hashes["new"], current):
+            swap_file.unlink()
+        elif current != hashes["new"]:
+            _keep_as_other_file(swap_file, path)
         else:
-            # It looked at what it had displaced, which was somebody else's, and did not come to put it back.
-            _exchange(hand, path)
-            if _digest(hand.read_bytes()) == meant["new"]:
-                hand.unlink()
+            # The process found that it had displaced another program's file, and was killed before it put that back.
+            _exchange(swap_file, path)
+            if _digest(swap_file.read_bytes()) == hashes["new"]:
+                swap_file.unlink()
             else:
-                _keep_as_other_file(hand, path)
+                _keep_as_other_file(swap_file, path)
         durable.sync_folder(path.parent)
 
 
 def _restore_displaced(swap_file: Path, path: Path, new_file: BinaryIO, data: bytes) -> None:
-    """Put back what was displaced by `data`, and what is displaced by that if it is newer than `data`."""
+    """Puts back what `data` displaced, and what is displaced by that if it is newer than `data`."""
     theirs, put = swap_file.read_bytes(), swap_file.stat().st_ino
     _exchange(swap_file, path)
     if not new_file.closed:
-        # Whoever waits to read it is to see what stands now.
+        # A program that waits to read this file must get the current text.
         data = theirs
         new_file.seek(0)
         new_file.write(theirs)
@@ -254,7 +255,7 @@ def _restore_displaced(swap_file: Path, path: Path, new_file: BinaryIO, data: by
 
 
 def _keep_as_other_file(swap_file: Path, path: Path) -> None:
-    """Keep, beside the file, what one of two others wrote within the same instant."""
+    """Keeps, as `NAME.HASH.other`, the text of one of two other programs that wrote at the same instant."""
     swap_file.rename(path.with_name(f"{path.name}.{_digest(swap_file.read_bytes())[:12]}.other"))
 
 
@@ -263,7 +264,7 @@ def _digest(data: bytes) -> str:
 
 
 def _copy_attributes(path: Path, fd: int, old_stat: os.stat_result) -> None:
-    """Give a new file the owner, the mode and the extended attributes (access lists too) of the one at `path`."""
+    """Gives a new file the owner, the mode and the extended attributes (access lists too) of the file at `path`."""
     try:
         os.fchown(fd, old_stat.st_uid, old_stat.st_gid)
     except OSError:
@@ -278,13 +279,13 @@ def _copy_attributes(path: Path, fd: int, old_stat: os.stat_result) -> None:
 
 
 def _take_lease(fd: int, kind: int) -> bool:
-    """Take a lease, which ends with the descriptor; False where somebody has the file open.
+    """Takes a lease that ends with the descriptor. Returns False if another process has the file open.
 
     Args:
-        kind: `F_RDLCK` minds and holds up those who write, `F_WRLCK` also those who read.
+        kind: `F_RDLCK` detects and blocks writers, `F_WRLCK` readers too.
     """
     try:
-        # Should somebody want to open it meanwhile, a signal is sent; this one nobody minds.
+        # The kernel sends a signal if another process opens the file meanwhile; SIGURG is ignored by default.
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
     except OSError as error:
@@ -293,7 +294,7 @@ def _take_lease(fd: int, kind: int) -> bool:
 
 
 def _file_system_type(device: int) -> str:
-    """The kind of a mounted file system, such as ext4; "" where it is not known."""
+    """Returns the type of a mounted file system, such as ext4; "" if unknown."""
     number = f"{os.major(device)}:{os.minor(device)}"
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
@@ -312,7 +313,7 @@ def _renameat2() -> Callable[..., int] | None:
 
 
 def _exchange(a: Path, b: Path) -> bool:
-    """Swap two names at once; False where this system or file system cannot."""
+    """Exchanges two names in one step. Returns False if this system or file system cannot."""
     renameat2 = _renameat2()
     if renameat2 is None:
         return False

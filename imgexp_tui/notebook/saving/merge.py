@@ -1,7 +1,7 @@
-"""Three-way merge of texts by line, after the diff3 algorithm (Khanna, Kunal, Pierce 2007).
+"""Three-way merge of two edits of a text by line, after the diff3 algorithm (Khanna, Kunal, Pierce 2007).
 
-Notes are lists that several hands add to. So two additions at the same place are no conflict, nor is an addition right
-beside a line that the other side changed: both stay.
+Notes are lists that several people and programs add to. So two additions at the same place are not a conflict, nor is
+an addition next to a line that the other side changed: both are kept.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ OURS, MIDDLE, THEIRS = "<<<<<<< this edit", "=======", ">>>>>>> changed elsewher
 
 
 def merge_texts(base: str, ours: str, theirs: str) -> tuple[str, bool]:
-    """One text with the changes of both, and whether they went together.
+    """Returns one text with the changes of both sides, and whether they merged without conflict.
 
-    Where both changed the same lines, both versions of these stand in the text, between marks.
+    In a conflict, where both sides changed the same lines, both variants are in the text, between markers.
     """
     if ours in (base, theirs):
         return theirs, True
@@ -23,7 +23,7 @@ def merge_texts(base: str, ours: str, theirs: str) -> tuple[str, bool]:
         return ours, True
     old, a, b = (text.split("\n") for text in (base, ours, theirs))
     out: list[str] = []
-    well = True
+    clean = True
     for was, mine, other in _chunks(old, a, b):
         if mine in (was, other):
             out += other
@@ -37,12 +37,12 @@ def merge_texts(base: str, ours: str, theirs: str) -> tuple[str, bool]:
             out += joined
         else:
             out += [OURS, *mine, MIDDLE, *other, THEIRS]
-            well = False
-    return "\n".join(out), well
+            clean = False
+    return "\n".join(out), clean
 
 
 def _merge_adjacent_addition(old: list[str], added: list[str], changed: list[str]) -> list[str] | None:
-    """`changed` with what `added` puts before or after the lines that stood there; None where it does neither."""
+    """Returns `changed` with what `added` puts before or after the `old` lines; None if it adds nothing there."""
     size = len(old)
     if added[:size] == old:
         return changed + added[size:]
@@ -50,7 +50,7 @@ def _merge_adjacent_addition(old: list[str], added: list[str], changed: list[str
 
 
 def _merge_additions(a: list[str], b: list[str]) -> list[str]:
-    """Every line of both, in order; lines that both have stand once."""
+    """Returns every line of both, in order; lines that both have are there once."""
     out: list[str] = []
     for tag, i, end, j, stop in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         out += a[i:end] if tag == "equal" else [*a[i:end], *b[j:stop]]
@@ -58,7 +58,7 @@ def _merge_additions(a: list[str], b: list[str]) -> list[str]:
 
 
 def _chunks(old: list[str], a: list[str], b: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """The three texts cut at the lines that all of them share, changed and shared parts in turn."""
+    """Yields the three texts cut at the lines that all share, changed and shared parts alternating."""
     i = j = k = 0
     for start, in_a, in_b, size in _common_blocks(old, a, b):
         yield old[i:start], a[j:in_a], b[k:in_b]
@@ -68,7 +68,7 @@ def _chunks(old: list[str], a: list[str], b: list[str]) -> Iterator[tuple[list[s
 
 
 def _common_blocks(old: list[str], a: list[str], b: list[str]) -> Iterator[tuple[int, int, int, int]]:
-    """Runs of lines that stand in all three: where in `old`, in `a`, in `b`, and how many."""
+    """Yields blocks of lines that all three texts have: index in `old`, in `a`, in `b`, and the number of lines."""
     in_a = SequenceMatcher(None, old, a, autojunk=False).get_matching_blocks()
     in_b = SequenceMatcher(None, old, b, autojunk=False).get_matching_blocks()
     i = j = 0

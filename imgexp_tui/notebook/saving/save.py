@@ -1,8 +1,8 @@
-"""Saves a note, or a new version, such that neither this edit nor anybody else's is lost.
+"""Saves a note, or adds a version, so that neither this edit nor anybody else's is lost.
 
-The file is read afresh, only the edited key is changed in it, and the result exchanged for the file. When what was
-displaced is not what was read, somebody else wrote in between: their text is merged in, and it goes round again.
-There are no locks, which clusters drop. Saving takes longer for a large file; call it from a thread.
+The file is read again, only the edited key is changed in its text, and the result is swapped in (`atomic_swap`). If
+another program wrote in between, its text is merged in (`merge`) and the save is tried again. It does not depend on
+locks, which cluster file systems drop. Saving a large file takes a while; call it from a thread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from imgexp_tui.notebook.toml.tolerant import parse_strict, parse_tolerant
 from imgexp_tui.paths import NOTEBOOK
 
 _MAX_ATTEMPTS = 50
-"""Tries against writers that keep writing in between, before it is given up."""
+"""Attempts while other programs keep writing in between, before the save fails."""
 _OTHER_WRITER_TIMEOUT = 1.0
 """Seconds that another program may take to write the file."""
 
@@ -36,7 +36,7 @@ class SaveResult:
     """How a save went.
 
     Attributes:
-        text: what the note says in the file now.
+        text: the note as it now is in the file.
     """
 
     text: str
@@ -44,11 +44,11 @@ class SaveResult:
 
 
 def save_note(lab: Path, version: str, field: str, text: str, *, original: str) -> SaveResult:
-    """Put `text` in place of a version's note.
+    """Replaces a version's note by `text`.
 
     Args:
-        field: one of `FIELDS`.
-        original: the text that the edit started from; what others made of it since is merged in.
+        field: one of `NOTE_FIELDS`.
+        original: the text that the edit started from; what others changed in it since is merged in.
 
     Raises:
         NotebookError: nothing was written, and why.
@@ -59,27 +59,27 @@ def save_note(lab: Path, version: str, field: str, text: str, *, original: str) 
 
     def change(source: str) -> str:
         nonlocal result
-        standing = edit.read_note(source, version, field)
-        merged, well = merge_texts(original, text, standing)
-        if not well:
+        current = edit.read_note(source, version, field)
+        merged, clean = merge_texts(original, text, current)
+        if not clean:
             outcome = SaveOutcome.CONFLICT
-        elif merged == standing:
+        elif merged == current:
             outcome = SaveOutcome.UNCHANGED
         else:
             outcome = SaveOutcome.MERGED if merged != text else SaveOutcome.SAVED
         result = SaveResult(merged, outcome)
-        return source if merged == standing else edit.set_note(source, version, field, merged)
+        return source if merged == current else edit.set_note(source, version, field, merged)
 
     rewrite_notebook(lab, change)
     return result
 
 
 def restore_state(lab: Path, state: log.NoteState, *, original: str) -> SaveResult:
-    """Make an older state of a note the note again.
+    """Makes an older state of a note the current one.
 
     Args:
-        state: one of `history.states`.
-        original: what the note says now, as it was shown; what others made of it since is merged in.
+        state: one of `history.log.note_states`.
+        original: the current note as it was displayed; what others changed in it since is merged in.
 
     Raises:
         NotebookError: nothing was written, and why.
@@ -97,10 +97,10 @@ def add_version(
     train: Mapping[str, SettingValue] | None = None,
     extra_change: Callable[[str], str] = lambda source: source,
 ) -> None:
-    """Add a version at the end of the notebook.
+    """Adds a version at the end of the notebook.
 
     Args:
-        extra_change: changes the text that has the new version further, to be written with it or not at all.
+        extra_change: a further change of the text that has the new version; both are written, or neither.
 
     Raises:
         NotebookError: nothing was written, and why.
@@ -113,10 +113,10 @@ def add_version(
 
 
 def rewrite_notebook(lab: Path, change: Callable[[str], str]) -> bool:
-    """Apply `change` to the notebook's text, whoever else writes at the same time; the history follows.
+    """Applies `change` to the notebook's text, safe against other writers, and records the notes in the history.
 
     Args:
-        change: called with the text that stands there, again with a newer one if somebody else writes in between.
+        change: called with the file's text, and again with a newer one if another program writes in between.
 
     Returns:
         Whether anything was written.
@@ -128,8 +128,8 @@ def rewrite_notebook(lab: Path, change: Callable[[str], str]) -> bool:
     if path.exists():
         with contextlib.suppress(OSError):
             log.make_metadata_folder(lab)
-    with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "turn") as alone:
-        if alone:
+    with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "turn") as locked:
+        if locked:
             with contextlib.suppress(OSError):
                 atomic_swap.recover_interrupted_swaps(path)
         expected = _read_when_idle(path)
@@ -140,20 +140,23 @@ def rewrite_notebook(lab: Path, change: Callable[[str], str]) -> bool:
 
 
 def recover_interrupted_saves(lab: Path) -> None:
-    """Clear up after savers that were killed, before notes are read. Nothing is told: a save does it too."""
+    """Cleans up after processes that were killed while they saved; call it before notes are read.
+
+    Errors are ignored: each save cleans up too.
+    """
     path = Path(os.path.realpath(lab / NOTEBOOK))
     left = path.parent.glob(f".{path.name}.*")
     if any(p.suffix in (".swap", ".tmp") for p in left):
-        with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "turn") as alone, contextlib.suppress(OSError):
-            if alone:
+        with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "turn") as locked, contextlib.suppress(OSError):
+            if locked:
                 atomic_swap.recover_interrupted_swaps(path)
 
 
 def _write_with_retries(lab: Path, path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bytes:
-    """Put `ours` in place of `expected`; what others put there in between is changed in the same way instead.
+    """Replaces `expected` by `ours`. If others wrote in between, applies `change` to their text instead.
 
     Returns:
-        What stands there now.
+        What the file now holds.
     """
     for _ in range(_MAX_ATTEMPTS):
         if (place := atomic_swap.find_read_only(path)) is not None:
@@ -177,11 +180,11 @@ def _write_with_retries(lab: Path, path: Path, expected: bytes, ours: bytes, cha
 
 
 def _record_in_history(lab: Path, raw: bytes, timestamp: float) -> None:
-    """Add to the history what the notes say, as far as it does not know.
+    """Adds the notes in `raw` to the history, unless it has them already.
 
     Raises:
-        NotebookError: the disk is full or failing, so a note that is replaced could not be brought back. Where this
-            user may keep no history in a lab (it is another user's), there is none, and saves go on.
+        NotebookError: the disk is full or failing, so that a replaced note could not be restored. If this user may not
+            write a history in the lab (it is another user's), there is none, and saving goes on.
     """
     text = _decode(raw)
     data = parse_strict(text)
@@ -201,7 +204,7 @@ def _file_equals(path: Path, data: bytes) -> bool:
 
 
 def _read_when_idle(path: Path) -> bytes:
-    """What the file holds when nobody is in the middle of writing it."""
+    """Returns what the file holds when no other program is writing it."""
     limit = time.monotonic() + _OTHER_WRITER_TIMEOUT
     while True:
         problem = f"another program has {path} open for writing; close it there, then save again"

@@ -1,4 +1,4 @@
-"""How one is told of what happens to runs: the keys of `[lab]` for it, and what is wrong with them.
+"""Declares the alert keys of `[lab]` (`bell`, `notify`, `alerts`, `on_event`) and checks their values.
 
 - `bell`: whether the open app rings the terminal's bell.
 - `notify`: the escape sequence with which the open app asks the terminal for a desktop notification; none without.
@@ -18,14 +18,14 @@ ALERT_KEYS = ("bell", "notify", "alerts", "on_event")
 """The keys of `[lab]`."""
 EVENTS = ("finished", "failed", "stalled", "nan", "best")
 DEFAULT_EVENTS = ("finished", "failed", "stalled", "nan")
-"""The events of which the app tells where `alerts` is not there: a run that learns has a new best each epoch."""
+"""The events that the app reports if `alerts` is not set. `best` is left out: it comes with most epochs."""
 NOTIFY_ESCAPES = ("osc9", "osc777")
 PLACEHOLDERS = ("event", "version", "run", "run_dir", "message")
 _MESSAGE = "{message}"
 
 
 def alert_setting_error(key: str, value: object) -> str | None:
-    """What is wrong with the value of one of `ALERT_KEYS`, and the mend; None where it is right."""
+    """Returns what is wrong with the value of one of `ALERT_KEYS` and how to fix it; None if it is valid."""
     if key == "bell":
         return None if isinstance(value, bool) else "must be true or false"
     if key == "notify":
@@ -38,7 +38,7 @@ def alert_setting_error(key: str, value: object) -> str | None:
 
 
 def enabled_kinds(settings: Mapping[str, Any]) -> frozenset[str]:
-    """The events of which the app tells."""
+    """Returns the events that the app reports."""
     return frozenset(settings.get("alerts", DEFAULT_EVENTS))
 
 
@@ -55,7 +55,7 @@ def _command_error(value: object) -> str | None:
     for name in placeholders(value):
         if wrong := _unknown_choice_error(name, PLACEHOLDERS):
             return f"{{{name}}}: {wrong}"
-    # A message quotes what a trainer printed. In a script for a shell, that would be run.
+    # A message quotes output of the trainer. Inside a shell script, the shell would run it.
     if any(_MESSAGE in word and word != _MESSAGE for word in value):
         return '{message} must be a word of its own; in a script for a shell, take "$IMGEXP_MESSAGE"'
     return None

@@ -1,6 +1,6 @@
-"""A version's own `command`: which settings its argv names, and the argv with them filled in.
+"""Placeholders in a version's own `command`: which settings it names, and how they are filled in.
 
-`{name}` is replaced by the setting's value, as TOML spells it (`true`, not `True`), and `{run_dir}`, where no setting
+`{name}` is replaced by the setting's value, as TOML writes it (`true`, not `True`), and `{run_dir}`, unless a setting
 has that name, by the run's folder; `{{name}}` stands for the literal `{name}`. Other braces, as in JSON or code, are
 left alone. No shell is involved.
 """
@@ -13,17 +13,17 @@ from collections.abc import Mapping, Sequence
 from imgexp_tui.notebook.schema.settings import SettingValue
 
 RUN_DIR_PLACEHOLDER = "run_dir"
-"""The name that needs no setting."""
+"""The placeholder that needs no setting."""
 _PLACEHOLDER = re.compile(r"\{(\{[A-Za-z0-9_-]+\})\}|\{([A-Za-z0-9_-]+)\}")
 
 
 def placeholders(command: Sequence[str]) -> list[str]:
-    """The names that `command` wants filled, in order."""
+    """Returns the names of the placeholders in `command`, in order."""
     return [m[2] for word in command for m in _PLACEHOLDER.finditer(word) if m[2]]
 
 
 def fill_placeholders(command: Sequence[str], values: Mapping[str, SettingValue]) -> list[str]:
-    """The argv with every placeholder filled.
+    """Returns the argv with every placeholder filled in.
 
     Raises:
         KeyError: a placeholder has no value.

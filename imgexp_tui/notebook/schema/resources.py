@@ -1,6 +1,7 @@
-"""What a run needs of a machine: where it is started, GPUs, memory on each. Keys of `[lab]` and of versions.
+"""Declares what a run needs of a machine (`launcher`, `gpus`, `gpu_memory`, `[lab.slurm]`) and checks the values.
 
-They are no settings of the trainer: they change where and when a version is trained, not what comes out.
+These keys of `[lab]` and of versions are not settings of the trainer: they change where and when a version is trained,
+not the result.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from imgexp_tui.notebook.schema.settings import closest_name
 
 LAUNCHERS = ("local", "slurm")
 RESOURCE_KEYS = ("launcher", "gpus", "gpu_memory")
-"""The keys that `[lab]` and every version take; a version without one has its base's, then the lab's."""
+"""The keys that `[lab]` and every version take; a version without one takes its base's, then the lab's."""
 MAX_GPUS = 1024
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?)?B\s*", re.IGNORECASE)
 _SIZE_PREFIXES = "KMGT"
@@ -26,8 +27,8 @@ class Resources:
 
     Attributes:
         launcher: one of `LAUNCHERS`.
-        gpus: how many; 0 keeps to the CPU. On a machine without GPUs, processes that share the work.
-        gpu_memory: bytes that must be free on each; 0 where nothing is said.
+        gpus: number of GPUs; 0 uses the CPU. On a machine without GPUs, the number of processes that share the work.
+        gpu_memory: bytes that must be free on each GPU; 0 for no requirement.
     """
 
     launcher: str = "local"
@@ -36,7 +37,7 @@ class Resources:
 
 
 def resource_error(key: str, value: object) -> str | None:
-    """What is wrong with the value of one of `RESOURCE_KEYS`, and the mend; None where it is right."""
+    """Returns what is wrong with the value of one of `RESOURCE_KEYS` and how to fix it; None if it is valid."""
     if key == "launcher":
         if value in LAUNCHERS:
             return None
@@ -48,14 +49,14 @@ def resource_error(key: str, value: object) -> str | None:
 
 
 def count_error(value: object, low: int, high: int) -> str | None:
-    """What is wrong with a whole number that must lie between `low` and `high`."""
+    """Returns what is wrong with a whole number that must lie between `low` and `high`; None if it is valid."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         return f"must be a whole number between {low} and {high:,}"
     return None
 
 
 def sbatch_options_error(table: object) -> str | None:
-    """What is wrong with `[lab.slurm]`: names of sbatch's long options, with a text, a number or true."""
+    """Returns what is wrong with `[lab.slurm]`: long names of sbatch options, each with a text, a number or true."""
     if not isinstance(table, dict):
         return "must be a table; write [lab.slurm]"
     for name, value in table.items():
@@ -67,10 +68,10 @@ def sbatch_options_error(table: object) -> str | None:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as "8 GB" or "7.5 GiB"; as drivers and data sheets write them, GB is 10⁹ bytes.
+    """Returns the bytes of a size such as "8 GB" or "7.5 GiB". GB is 10⁹ bytes, as in drivers and data sheets.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a size.
     """
     found = _SIZE.fullmatch(text)
     if not found:
@@ -82,7 +83,7 @@ def parse_size(text: str) -> int:
 
 
 def resolve_resources(*tables: Mapping[str, Any]) -> Resources:
-    """The needs that `tables` state, nearest first; values that are wrong count as unsaid."""
+    """Returns the needs that `tables` state, nearest first; invalid values are ignored."""
     found: dict[str, Any] = {}
     for key in RESOURCE_KEYS:
         stated = (table[key] for table in tables if key in table and resource_error(key, table[key]) is None)

@@ -1,7 +1,7 @@
-"""The settings of the shipped trainer: names, kinds, defaults, limits.
+"""Declares the settings of the shipped trainer: names, types, defaults, limits. A new setting goes into this table.
 
-One table that the notebook checks against, the trainer reads from, the command line lists and the docs print,
-so that a name or a default stands in one place. It imports nothing of the trainer.
+The notebook checks against this table, the trainer reads from it, the command line lists it and docs/settings.md is
+made from it, so that a name or a default is written once. It imports nothing of the trainer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SettingValue = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: what it takes, what it is when unset, and what it does (one line, units included)."""
+    """One setting: its allowed values, its default and what it does (one line, units included)."""
 
     name: str
     default: SettingValue
@@ -29,7 +29,7 @@ class Setting:
         return type(self.default)
 
     def validation_error(self, value: object) -> str | None:
-        """What is wrong with `value` and the mend, as one clause; None where it is right."""
+        """Returns what is wrong with `value` and how to fix it, as one clause; None if it is valid."""
         kind = self.value_type
         if isinstance(value, int) and abs(value) >= 2**63:
             return "this number is too large; take one below 2 to the power of 63"
@@ -58,7 +58,7 @@ class Setting:
         return None
 
     def _suggest_fix(self, value: object) -> str:
-        """What to write in place of a value of another kind."""
+        """Returns what to write in place of a value of another type."""
         if isinstance(value, str) and self.value_type is not str and self._accepts_text(value):
             return "write it without quotes"
         if self.value_type is bool:
@@ -70,14 +70,14 @@ class Setting:
         )
 
     def _accepts_text(self, text: str) -> bool:
-        """Whether `text` would be right as it stands, were it not a text."""
+        """Whether `text` would be valid if it were written without quotes."""
         try:
             return text in ("true", "false") if self.value_type is bool else math.isfinite(self.value_type(text))  # type: ignore[arg-type]
         except ValueError:
             return False
 
     def parse(self, text: str) -> SettingValue:
-        """The value that a command line's `text` stands for.
+        """Returns the value that `text` from a command line stands for.
 
         Raises:
             ValueError: with the clause of `validation_error`.
@@ -90,18 +90,18 @@ class Setting:
                 value = self.value_type(text)
         except (KeyError, ValueError):
             value = text
-        fault = self.validation_error(value)
-        if fault:
-            raise ValueError(fault)
+        error = self.validation_error(value)
+        if error:
+            raise ValueError(error)
         return value
 
 
 def closest_name(name: str, names: Iterable[str]) -> str | None:
-    """The known name that `name` is most likely to mean; None where none is close.
+    """Returns the known name that `name` most likely means; None if none is close.
 
-    `lr` means learning_rate, by its initials; anything else goes by difflib's ratio over lower case.
+    `lr` means learning_rate, by its initials; other names are compared with difflib's ratio, ignoring case.
     """
-    import difflib  # late: only mistakes need it, and every start of the app imports this module
+    import difflib  # late: only errors need it, and every start of the app imports this module
 
     folded = {n.lower(): n for n in names}
     initials = {"".join(part[:1] for part in n.split("_")): n for n in folded if "_" in n}
@@ -177,5 +177,5 @@ SETTINGS: Mapping[str, Setting] = {s.name: s for s in _ALL_SETTINGS}
 
 
 def default_settings() -> dict[str, SettingValue]:
-    """Every setting at its default."""
+    """Returns every setting at its default."""
     return {s.name: s.default for s in _ALL_SETTINGS}
