@@ -1,4 +1,4 @@
-"""Findings as lines: the sentence with the mark of its severity, where it can be seen, and what to do about it."""
+"""Draws findings: the sentence with the mark of its severity, its evidence, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from imgexp_tui.views.wrap import wrap
 _ROLES = {Severity.SERIOUS: "bad", Severity.WARNING: "warn", Severity.INFO: "quiet"}
 _INDENT = 4
 _MAX_TEXT_WIDTH = 110
-"""Cells of text in a line: longer ones are hard to read."""
+"""Most cells of text in a line; longer lines are hard to read."""
 
 
 def layout_findings(findings: Sequence[Finding], room: int) -> ItemLayout:
-    """The findings as lines of `room` cells; the first cell of each is left to the cursor."""
+    """The findings as lines of `room` cells; the first cell of each line is free for the cursor."""
     laid = ItemLayout()
     size = min(_MAX_TEXT_WIDTH, room - _INDENT - 1)
     for one in findings:
@@ -30,20 +30,20 @@ def layout_findings(findings: Sequence[Finding], room: int) -> ItemLayout:
             laid.lines.append(line(mark if i == 0 else " " * _INDENT, (piece, "strong")))
         for i, piece in enumerate(wrap(one.suggestion, size - 2) if one.suggestion else ()):
             laid.lines.append(line(" " * _INDENT, "→ " if i == 0 else "  ", piece))
-        told = " · ".join(part for part in (one.name, format_evidence(one.evidence)) if part)
-        laid.lines.extend(line(" " * _INDENT, (piece, "quiet")) for piece in wrap(told, size))
+        source = " · ".join(part for part in (one.name, format_evidence(one.evidence)) if part)
+        laid.lines.extend(line(" " * _INDENT, (piece, "quiet")) for piece in wrap(source, size))
         laid.item_spans.append((start, start, len(laid.lines)))
     return laid
 
 
 def summary_line(findings: Sequence[Finding] | None) -> Line:
-    """The number of findings and how bad the worst is, with the key that shows them."""
-    told = format_count(findings or ())
-    return line((told[0], _ROLES[told[1]]), (" F", "key")) if told else ()
+    """The number of findings, coloured by the most severe, with the key that shows them; empty without findings."""
+    counted = format_count(findings or ())
+    return line((counted[0], _ROLES[counted[1]]), (" F", "key")) if counted else ()
 
 
 def reason_lines(text: str, room: int) -> list[Line]:
-    """A rule's reasoning, its paragraphs wrapped anew."""
+    """A rule's explanation, its paragraphs wrapped to `room` cells."""
     out: list[Line] = []
     for paragraph in text.split("\n\n"):
         out += [()] if out else []

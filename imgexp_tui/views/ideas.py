@@ -1,7 +1,4 @@
-"""Ideas as lines: which of them are shown, in what order, and where each one's lines stand.
-
-An idea may take several lines, so that beside the lines goes where each begins and ends.
-"""
+"""Draws the list of ideas: filters and groups them by version, and lays each one out as lines with a checkbox."""
 
 from __future__ import annotations
 
@@ -18,12 +15,12 @@ from imgexp_tui.views.wrap import wrap
 
 _INDENT = 2
 _CACHE_SIZE = 8192
-"""Wrapped texts that are kept: a list is laid out again at every letter of a filter."""
+"""Number of cached wrapped texts: the list is laid out again at every letter of a filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdeaGroup:
-    """The ideas of one version under its name and the first line of its summary; without a name, just ideas."""
+    """The ideas of one version, with its name and the first line of its summary; without a name, no heading."""
 
     ideas: tuple[Idea, ...]
     name: str = ""
@@ -37,12 +34,12 @@ def group_ideas(
     always_visible: Collection[tuple[str, str, str]] = (),
     query: str = "",
 ) -> list[IdeaGroup]:
-    """The ideas to show, those of the newest version first.
+    """The ideas to show by version, the newest version first.
 
     Args:
-        include_done: show the done ones too.
-        always_visible: keys of ideas that are shown though they are done.
-        query: every one of them must stand in the idea or in its version's name.
+        include_done: include ideas that are done.
+        always_visible: keys of ideas to include although they are done.
+        query: words that must all occur in the idea, its version's name or the version that tried it, in any case.
     """
     wanted = query.casefold().split()
     found = []
@@ -63,7 +60,7 @@ def _matches(idea: Idea, words: Iterable[str]) -> bool:
 
 
 def layout_groups(groups: Sequence[IdeaGroup], room: int) -> ItemLayout:
-    """The groups as lines of `room` cells; the first cell of each is left to the cursor."""
+    """The groups as lines of `room` cells; the first cell of each line is free for the cursor."""
     laid = ItemLayout()
     for group in groups:
         top = len(laid.lines)
@@ -80,7 +77,7 @@ def layout_groups(groups: Sequence[IdeaGroup], room: int) -> ItemLayout:
 
 
 def layout_choices(ideas: Sequence[Idea], selected: Collection[tuple[str, str, str]], room: int) -> ItemLayout:
-    """Ideas to pick from, each behind the name of its version, as lines of `room` cells."""
+    """Ideas to select from, each after the name of its version, as lines of `room` cells."""
     laid = ItemLayout()
     for idea in ideas:
         start = len(laid.lines)

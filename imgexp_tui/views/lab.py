@@ -1,6 +1,7 @@
-"""What the main screen shows, as immutable plain data: the polling thread makes it, the screen draws it.
+"""Immutable data of the main screen: a snapshot of the lab, with one row per version.
 
-Two equal looks draw the same, so that comparing them tells whether anything is to be sent to the terminal.
+The polling thread builds it and the screen draws it. Equal snapshots draw the same screen, so the app compares them to
+decide whether to redraw. A new value for the table of versions gets its field in `VersionRow`.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A version's runs in one line of the table.
+    """The values of a version's runs in the table of versions.
 
     Attributes:
-        state: of its shown run, the newest that is under way or else waits, or else the newest; "" where it has none.
-        live, queued: how many of its runs are live, and how many of those wait.
-        seed_progress: where the shown run is one of several seeds: how many of those have ended, and how many there
-            are.
+        state: state of the displayed run: the newest that is running, else the newest queued one, else the newest; ""
+            without a run.
+        live, queued: number of its live runs, and how many of those are queued.
+        seed_progress: how many runs of the displayed run's seed group have ended, and how many there are; None without
+            a group.
         seed_stats: mean, sample standard deviation and count of that group's best values; None for fewer than two.
-        metric, best, accuracy: the best of the shown run and the accuracy of that same line; "" and None without.
-        is_from_other_run: the shown run has none yet, so that these are of another run, the best of them.
-        best_metrics: metric → its value on the best line of all the version's runs, the judged metric first.
-        epoch, epochs: where the shown run stands.
-        sparkline: the shown run's valid/loss (train/loss without), thinned.
-        displayed_run: id of the shown run; ids sort by time.
+        metric, best, accuracy: the judged metric of the displayed run, its best value, and the accuracy recorded with
+            it; "" and None without.
+        is_from_other_run: whether these values come from the version's best other run, because the displayed one has
+            none yet.
+        best_metrics: metrics and values recorded with the best value of all the version's runs, the judged metric
+            first.
+        epoch, epochs: current and planned epochs of the displayed run.
+        sparkline: thinned valid/loss of the displayed run; train/loss where it has none.
+        displayed_run: id of the displayed run; ids sort by time.
         notes_changed: when its notes last changed, seconds since the epoch.
     """
 
@@ -60,15 +65,15 @@ class LogLines:
 
 @dataclass(frozen=True, slots=True)
 class LabSnapshot:
-    """One look at the lab.
+    """The state of the lab at one moment.
 
     Attributes:
-        notebook: as it was last read; None where it cannot be read, which `problem` then tells.
-        problem: a sentence; "" where all is well.
-        rows: version → its row; versions that were not looked at yet are missing.
+        notebook: the notebook as last read; None where it cannot be read, and `problem` says why.
+        problem: a sentence about what is wrong; "" if nothing is.
+        rows: version → its row; versions that were not read yet are missing.
         live_versions: the versions with a live run.
         displayed_version: the version that `run` and `log` belong to.
-        run: its newest live run, or else its newest; None without.
+        run: the version's newest live run, else its newest; None without a run.
         drafts: versions with unsaved drafts.
     """
 

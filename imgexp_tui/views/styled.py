@@ -1,7 +1,7 @@
-"""Styled lines of cells as plain data: what every part of the main screen is drawn from.
+"""Defines styled lines, and operations on them: cut, pad, join, justify, compare.
 
-A line is a tuple of spans, a span is a text and a role such as "quiet" or "bad"; colours belong to the widget that
-draws it. Plain tuples compare fast, so that a screen can tell which cells changed and send only those.
+A line is a tuple of spans, and a span is a text with a role such as "quiet" or "bad"; the widget that draws it maps
+roles to colours. Tuples compare fast, so a screen can find the changed cells and send only those.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Line = tuple[Span, ...]
 ROLES = (
     "quiet", "strong", "title", "key", "good", "warn", "bad", "live", "train", "valid", "chance", "rest", "mark",
 )  # fmt: skip
-"""What a span can be; "" is plain text. Each has a colour, and none tells anything by its colour alone."""
+"""The roles of spans; "" is plain text. Each has a colour, and no information is in the colour alone."""
 
 
 def line(*parts: Span | str) -> Line:
@@ -26,12 +26,12 @@ def line(*parts: Span | str) -> Line:
 
 
 def line_width(content: Line) -> int:
-    """The cells that a line takes."""
+    """The width of a line in cells."""
     return sum(cell_width(text) for text, _ in content)
 
 
 def truncate_line(content: Line, room: int) -> Line:
-    """The line, cut to at most `room` cells, with … where something was cut off."""
+    """The line, cut to at most `room` cells; a cut line ends in …."""
     if line_width(content) <= room:
         return content
     out: list[Span] = []
@@ -41,20 +41,20 @@ def truncate_line(content: Line, room: int) -> Line:
             out.append((text, role))
             room -= size
             continue
-        # What follows does not fit either, so that this span carries the … even where it would just fit.
+        # The rest does not fit, so this span ends in … even where it would just fit.
         out.append((truncate(text + "…", room) if size == room else truncate(text, room), role))
         break
     return line(*out)
 
 
 def pad(content: Line, room: int) -> Line:
-    """The line with blanks up to `room` cells; longer ones are cut."""
+    """The line padded with blanks to `room` cells; a longer line is cut."""
     short = truncate_line(content, room)
     return line(*short, " " * (room - line_width(short)))
 
 
 def justify(left: Line, right: Line, room: int) -> Line:
-    """`left` at the left edge and `right` at the right one; where both do not fit, `left` is cut."""
+    """`left` at the left edge and `right` at the right edge of `room` cells; where both do not fit, `left` is cut."""
     right = truncate_line(right, room)
     gap = 2 if right and left else 0
     left = pad(left, max(0, room - line_width(right) - gap))
@@ -62,7 +62,7 @@ def justify(left: Line, right: Line, room: int) -> Line:
 
 
 def join_lines(parts: Iterable[Line], separator: Span) -> Line:
-    """The lines that say something, as one."""
+    """The lines that are not empty, joined into one."""
     out: list[Span] = []
     for part in parts:
         if part:
@@ -71,7 +71,11 @@ def join_lines(parts: Iterable[Line], separator: Span) -> Line:
 
 
 def join_fitting(parts: Iterable[Line], separator: Span, room: int) -> Line:
-    """As many of the lines as fit, in order of importance, as one; what does not fit is left out whole."""
+    """As many of the lines as fit `room` cells, joined into one; a line that does not fit is left out whole.
+
+    Args:
+        parts: the lines, the most important first.
+    """
     out: Line = ()
     for part in parts:
         longer = join_lines((out, part), separator)
@@ -81,7 +85,7 @@ def join_fitting(parts: Iterable[Line], separator: Span, room: int) -> Line:
 
 
 def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
-    """The first cell that differs and the one after the last that does; None where nothing does."""
+    """The first cell that differs and the cell after the last that does; None for equal lines."""
     if old == new:
         return None
     a, b = list(_iterate_cells(old)), list(_iterate_cells(new))
@@ -94,12 +98,12 @@ def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
 
 
 def plain_text(content: Line) -> str:
-    """The text of a line, without trailing blanks."""
+    """The text of a line without trailing blanks."""
     return "".join(text for text, _ in content).rstrip()
 
 
 def _iterate_cells(content: Line) -> Iterator[tuple[str, str]]:
-    """Character and role of every cell; a wide character's second cell is empty."""
+    """Yield character and role of every cell; the second cell of a wide character is empty."""
     for text, role in content:
         if text.isascii():
             yield from ((c, role) for c in text)

@@ -1,4 +1,4 @@
-"""Wraps notes to a width as people indent them: a bullet's later lines stand under its text."""
+"""Wraps notes to a width in cells, with hanging indents: continuation lines of a bullet start under its text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TAB = 4
 
 
 def wrap(text: str, room: int) -> list[str]:
-    """The lines of a note, cleaned, none longer than `room` cells; blank lines at both ends are left out."""
+    """The lines of a note, cleaned and wrapped to `room` cells; blank lines at both ends are removed."""
     lines = [clean_note_line(line) for line in clean(text).split("\n")]
     while lines and not lines[0]:
         del lines[0]
@@ -29,7 +29,7 @@ def _wrap_line(line: str, room: int) -> list[str]:
         return [line]
     found = _BULLET.match(line)
     head = found[0] if found else ""
-    # A bullet that stands far in would leave a narrow strip: its lines then begin further out.
+    # A deeply indented bullet would leave a narrow column, so its indentation is dropped.
     if cell_width(head) > room // 2:
         head = head.lstrip()
     hang = " " * cell_width(head)
@@ -38,7 +38,7 @@ def _wrap_line(line: str, room: int) -> list[str]:
 
 
 def _break_at_blanks(text: str, room: int) -> list[str]:
-    """`text` broken at blanks; a word longer than `room` is broken anywhere."""
+    """`text` broken at blanks; a word wider than `room` cells is broken anywhere."""
     out, line = [], ""
     for word in text.split(" "):
         longer = f"{line} {word}" if line else word

@@ -1,4 +1,4 @@
-"""An axis: where a value stands on it, straight or logarithmic, and the round values that are written beside it."""
+"""Computes a chart's axes: positions of values on a linear or logarithmic scale, round limits, and labelled ticks."""
 
 from __future__ import annotations
 
@@ -33,14 +33,17 @@ _TIME_STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From `low` to `high`; a logarithmic one knows positive values only."""
+    """A linear or logarithmic scale from `low` to `high`; a logarithmic one has positive values only."""
 
     low: float
     high: float
     log: bool = False
 
     def fraction(self, value: float) -> float:
-        """0 at the low end and 1 at the high one, beyond them less and more; nan for what has no place."""
+        """The position of a value: 0 at the low end, 1 at the high end, outside this range beyond them.
+
+        nan for a value that is not positive on a logarithmic scale.
+        """
         if self.log:
             if value <= 0 or self.low <= 0:
                 return math.nan
@@ -50,22 +53,22 @@ class Scale:
         return (value - self.low) / span if span else 0.5
 
     def value_at(self, fraction: float) -> float:
-        """The value at a share of the way."""
+        """The value at a position, the inverse of `fraction`."""
         if self.log and self.low > 0:
             return float(self.low * (self.high / self.low) ** fraction)
         return self.low + (self.high - self.low) * fraction
 
     def ticks(self, max_count: int, *, whole_numbers: bool = False, as_times: bool = False) -> list[float]:
-        """At most so many round values, from low to high.
+        """Round values on the scale, ascending, at most `max_count` where the scale allows it.
 
         Args:
-            whole_numbers: whole numbers only.
-            as_times: seconds, in steps that clocks know.
+            whole_numbers: return whole numbers only.
+            as_times: the values are seconds; use steps of clock times, such as 15 min.
         """
         if self.log and self.low > 0:
-            found = self._log_ticks(max_count)
-            if len(found) > 1:
-                return found
+            ticks = self._log_ticks(max_count)
+            if len(ticks) > 1:
+                return ticks
         span = self.high - self.low
         if span <= 0 or max_count < 1 or not math.isfinite(span):
             return [self.low]
@@ -83,22 +86,22 @@ class Scale:
     def _log_ticks(self, max_count: int) -> list[float]:
         low, high = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
         every = max(1, -(-(high - low + 1) // max(1, max_count)))
-        found = [10.0**i for i in range(low, high + 1, every)]
+        powers = [10.0**i for i in range(low, high + 1, every)]
         finer = [m * 10.0**i for i in range(low - 1, high + 1) for m in (1, 2, 5)]
         finer = [value for value in finer if self.low <= value * (1 + 1e-9) and value <= self.high * (1 + 1e-9)]
-        return finer if len(found) < 3 and 1 < len(finer) <= max_count else found
+        return finer if len(powers) < 3 and 1 < len(finer) <= max_count else powers
 
 
 def _round_step(span: float, max_count: int) -> float:
-    """The least round step that goes at most so many times into a span."""
+    """The smallest round step that fits into a span at most `max_count` times."""
     power = 10.0 ** math.floor(math.log10(span / max_count))
     return next(power * m for m in (1, 2, 5, 10, 20) if span / (power * m) <= max_count)
 
 
 def rounded_scale(low: float, high: float, *, log: bool) -> Scale:
-    """A scale around values whose ends are so round that they seldom move while a run grows."""
+    """A scale from `low` to `high`, widened to round limits that seldom change while a run grows."""
     if log and low > 0:
-        # Tenths of a decade: close enough to the values, and they seldom move.
+        # Tenths of a decade are close to the values and seldom change.
         low, high = (10 ** (how(math.log10(v) * 10) / 10) for how, v in ((math.floor, low), (math.ceil, high)))
         return Scale(low, high if high > low else low * 10, log=True)
     span = high - low
@@ -110,7 +113,7 @@ def rounded_scale(low: float, high: float, *, log: bool) -> Scale:
 
 
 def rounded_end(end: float) -> float:
-    """The end of an axis that a growing run seldom outgrows: at least eight ninths of it are used."""
+    """A round end of an axis from 0 that a growing run seldom exceeds; at least eight ninths of the axis are used."""
     if end <= 0:
         return 1.0
     unit = 2.0 ** (math.ceil(math.log2(end)) - 4)
@@ -118,7 +121,7 @@ def rounded_end(end: float) -> float:
 
 
 def format_tick(value: float, metric: str) -> str:
-    """A tick of a metric."""
+    """Format a tick of the y axis; accuracy in percent."""
     if metric.endswith("accuracy"):
         return f"{value * 100:.4g} %"
     if value and not 1e-4 <= abs(value) < 1e6:
@@ -127,7 +130,7 @@ def format_tick(value: float, metric: str) -> str:
 
 
 def format_x_tick(value: float, axis: str) -> str:
-    """A tick of the x axis."""
+    """Format a tick of the x axis; times as durations."""
     if axis == "time":
         return format_duration(value) if value >= 1 or value == 0 else f"{value:.2g}s"
     if axis == "epoch":

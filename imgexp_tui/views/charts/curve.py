@@ -1,7 +1,7 @@
-"""A metric's curve in a fixed amount of memory, extremes kept, for drawing at any width.
+"""Builds a metric's curve in bounded memory, with its extremes, for drawing at any width.
 
-Steps fall into buckets of 1, 2, 4, 8, … steps, so that an edge never moves while a run grows: a new step changes the
-last bucket only, and a drawn curve changes in its last cells. Each bucket keeps its lowest and highest value.
+A bucket holds 1, 2, 4, 8, … steps, so its edges never move while a run grows: a new step changes the last bucket only,
+and a drawn curve changes in its last cells only. Each bucket keeps its lowest and its highest value.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from imgexp_tui.records.metrics.follower import Series
 
 MAX_BUCKETS = 1024
-"""Most buckets that a curve has; one more doubles their size."""
+"""Most buckets of a curve; where more are needed, the size of the buckets doubles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One metric of one run, so far.
+    """One metric of one run up to the latest step.
 
     Attributes:
         bucket_size: steps in a bucket; the first bucket begins with step 1.
-        lows, highs: per bucket; nan where it has no finite value.
+        lows, highs: lowest and highest value per bucket; nan for a bucket without a finite value.
         non_finite: per bucket, 1 where a value was not finite.
         last_step: the latest step.
-        last_value: the latest value, maybe not finite.
+        last_value: the latest value; may be nan or infinite.
         best: the best finite value and its step; None without one.
         value_range: the lowest and the highest finite value; None without one.
     """
@@ -45,7 +45,7 @@ class Curve:
 
 
 class CurveBuilder:
-    """Follows one series of a growing run."""
+    """Builds the curve of one growing series, from new values only."""
 
     def __init__(self, metric: str) -> None:
         self._metric = metric
@@ -65,13 +65,14 @@ class CurveBuilder:
 
     @property
     def curve(self) -> Curve | None:
-        """As of the last `update`; None without values."""
+        """The curve as of the last `update`; None without values."""
         return self._curve
 
     def update(self, series: Series) -> Curve | None:
-        """The curve with what was added to `series`; the same object where nothing was; None without values.
+        """Add the new values of `series`, and return the curve; None without values.
 
-        A resumed run goes back in steps, which the series has cut; the curve is then made anew.
+        Returns the same object where nothing was added. A resumed run goes back in steps and the series is truncated;
+        then the curve is built again from the start.
         """
         steps, values = series.steps, series.values
         went_back = self._curve and (len(steps) < self._count or steps[self._count - 1] != self._curve.last_step)
@@ -90,7 +91,7 @@ class CurveBuilder:
         return self._curve
 
     def _add_values(self, steps: array[int], values: array[float]) -> None:
-        """Sort what is new into the buckets: first let them reach as far as the last step, which is the highest."""
+        """Add the new values to their buckets, after making buckets up to the last step, which is the highest."""
         while max(0, steps[-1] - 1) // self._bucket_size >= MAX_BUCKETS:
             self._merge_buckets()
         self._add_buckets(max(0, steps[-1] - 1) // self._bucket_size + 1)
@@ -101,7 +102,7 @@ class CurveBuilder:
             if not finite(value):
                 self._non_finite[at] = 1
                 continue
-            if not lows[at] <= value:  # nor is nan, of an empty bucket
+            if not lows[at] <= value:  # true for nan, in an empty bucket, too
                 lows[at] = value
             if not highs[at] >= value:
                 highs[at] = value
@@ -121,7 +122,7 @@ class CurveBuilder:
             self._non_finite.extend(bytes(more))
 
     def _merge_buckets(self) -> None:
-        """Join buckets in pairs."""
+        """Merge neighbouring buckets in pairs."""
         self._bucket_size *= 2
         self._lows = array("d", _merge_pairs(self._lows, min))
         self._highs = array("d", _merge_pairs(self._highs, max))

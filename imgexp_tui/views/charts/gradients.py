@@ -1,7 +1,7 @@
-"""Gradient norms per group of layers: bars over depth at one moment, and beside each its course over time.
+"""Draws the gradient norms of each group of layers: a bar for one step, and a one-row curve over time.
 
-All bars and courses of a picture share one logarithmic scale, so that early layers can be compared with deep ones, and
-one run with another.
+All bars and curves share one logarithmic scale, so early layers can be compared with deep ones, and runs with each
+other.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _NAME_WIDTH, _VALUE_WIDTH, _MIN_WIDTH = 16, 9, 10
 
 @dataclass(frozen=True, slots=True)
 class LayerNorms:
-    """One group of layers of a run.
+    """Gradient norms of one group of layers of a run.
 
     Attributes:
-        norm: its norm at the cursor, or the latest.
-        norm_history: the highest norm of each cell of the time axis; nan where there is none.
+        norm: the norm at the cursor; without a cursor, the latest.
+        norm_history: the highest norm in each cell of the time axis; nan where a cell has none.
         non_finite: whether a cell has a value that is not finite.
     """
 
@@ -39,7 +39,7 @@ class LayerNorms:
 
 @dataclass(frozen=True, slots=True)
 class RunGradients:
-    """The layers of a run, the first ones first, at a step."""
+    """The layer groups of a run at one step, from input to output."""
 
     name: str
     role: str
@@ -48,19 +48,19 @@ class RunGradients:
 
 
 def column_layout(room: int) -> tuple[int, int, int]:
-    """Cells of a bar, the first cell of the time axis, and its cells."""
+    """Width of a bar, first cell of the time axis, and width of the time axis, all in cells."""
     size = max(_MIN_WIDTH, (room - _NAME_WIDTH - _VALUE_WIDTH - 4) // 3)
     first = 1 + _NAME_WIDTH + size + 1 + _VALUE_WIDTH + 1
     return size, first, max(_MIN_WIDTH, room - first - 1)
 
 
 def gradient_lines(runs: Sequence[RunGradients], axis_panel: ChartPanel, room: int, height: int) -> list[Line]:
-    """As many runs as there is room for, one below the other, and the time axis."""
+    """As many runs as fit `height` lines of `room` cells, one below the other, above the time axis."""
     size, first, _ = column_layout(room)
-    found = [v for d in runs for one in d.layers for v in (one.norm, *one.norm_history) if math.isfinite(v) and v > 0]
-    if not found:
+    norms = [v for d in runs for one in d.layers for v in (one.norm, *one.norm_history) if math.isfinite(v) and v > 0]
+    if not norms:
         return [line((" no gradient norm in sight", "quiet"))]
-    scale = axes.rounded_scale(min(found), max(found), log=True)
+    scale = axes.rounded_scale(min(norms), max(norms), log=True)
     head = line((" gradient norms", "strong"), (f"   logarithmic, from {scale.low:.2g} to {scale.high:.2g}", "quiet"))
     lines = [truncate_line(head, room)]
     for depth in runs:

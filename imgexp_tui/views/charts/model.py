@@ -1,4 +1,4 @@
-"""What the charts are asked for and what they then show, as immutable plain data."""
+"""Immutable data of the charts: the request (what to draw) and the picture (what was drawn)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from imgexp_tui.views.styled import Line
 
 AXES = ("step", "epoch", "time", "samples")
 SMOOTHING_STRENGTHS = (0.0, 0.6, 0.9, 0.99, 0.999)
-"""Weights of what came before, in the moving average."""
+"""Weights of the previous average in the exponential moving average; 0 does not smooth."""
 BAND_MODES = ("min–max", "± std", "each")
-"""How runs that differ in their seed only are drawn: as mean with a band, or each by itself."""
+"""How to draw runs that differ only in their seed: as a mean with a band, or each run by itself."""
 GRADIENT_PREFIX = "gradient_norm/"
 CURVE_ROLES = tuple(f"curve{i}" for i in range(len(DARK_CURVES.curves)))
 """Roles of the runs that one chart compares; more runs than these share them, and their letters tell them apart."""
 SAMPLED_PREFIXES = ("tree/", "host/", "gpu")
-"""How the names of what the supervisor samples begin."""
+"""Prefixes of the metrics that the supervisor samples."""
 
 
 def curve_role(metric: str, run: int, run_count: int) -> str:
@@ -31,7 +31,7 @@ def curve_role(metric: str, run: int, run_count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ChartChoice:
-    """A version, or one run of it; "" stands for its newest one that has measured anything."""
+    """One run of a version to chart; "" selects the newest run that has recorded any metric."""
 
     version: str
     run: str = ""
@@ -39,13 +39,14 @@ class ChartChoice:
 
 @dataclass(frozen=True, slots=True)
 class ChartRequest:
-    """What is to be drawn.
+    """What to draw.
 
     Attributes:
-        metric: the name of a panel; "" for the first.
-        span: the part of the x axis in sight; None for all of it.
-        cursor: an x; None without.
-        marked_steps: a stretch of steps that is marked.
+        width, height: size of the picture in cells.
+        metric: name of the selected panel; "" selects the first.
+        span: the visible part of the x axis; None for all of it.
+        cursor: x of the cursor; None without one.
+        marked_steps: first and last step of a marked range.
     """
 
     width: int = 80
@@ -65,7 +66,7 @@ class ChartRequest:
 
 @dataclass(frozen=True, slots=True)
 class BestPoint:
-    """A point that stands out: its place, and what is said of it."""
+    """The best value of a curve, with its position."""
 
     x: float
     value: float
@@ -75,7 +76,7 @@ class BestPoint:
 
 @dataclass(frozen=True, slots=True)
 class CursorReading:
-    """A curve at the cursor, or at its end; `low` and `high` where several values share the cell."""
+    """A curve's value at the cursor, or the latest one; `low` and `high` are the extremes of the cursor's cell."""
 
     step: int
     epoch: float
@@ -88,19 +89,19 @@ class CursorReading:
 
 @dataclass(frozen=True, slots=True)
 class PlottedCurve:
-    """One curve in columns of the plot.
+    """One curve, in columns of the plot.
 
     Attributes:
-        name: of the run or group, and of the metric where a panel has several.
+        name: name of the run or group, with the metric where a panel has several metrics.
         role: which colour it has: `train` or `valid` where one run is charted, else one of `CURVE_ROLES`.
-        low, high: extremes of each column; nan where it has no value.
-        line: the smoothed curve, or the mean of a group; () without.
-        band: the edges of a group's band; () without.
+        low, high: extremes of each column; nan for a column without a value.
+        line: the smoothed curve; () without smoothing.
+        band: lower and upper edge of a group's band; () without one.
         non_finite: whether a column has a value that is not finite.
-        point_before, point_after: x and value of the nearest points beyond the ends.
-        attempt_starts: where resumed attempts begin.
-        run_count: how many runs a group has; 1 for a run.
-        non_finite_count: how many values in sight are not finite.
+        point_before, point_after: x and value of the nearest points outside the visible window.
+        attempt_starts: x at which resumed attempts begin.
+        run_count: number of runs in a group; 1 for a single run.
+        non_finite_count: number of visible values that are not finite.
     """
 
     name: str
@@ -122,13 +123,13 @@ class PlottedCurve:
 
 @dataclass(frozen=True, slots=True)
 class ChartPanel:
-    """One chart: a metric, or the two halves of one, of every run.
+    """One chart: a metric, or its training and validation values, for every charted run.
 
     Attributes:
-        plot_width: cells of the plot.
+        plot_width: width of the plot in cells.
         x_min, x_max: the ends of the x axis.
-        chance: the value that guessing reaches.
-        marked_x: the edges of the stretch that is marked.
+        chance: the expected value of random guessing; None where it is unknown.
+        marked_x: x of the edges of the marked range.
     """
 
     name: str
@@ -148,17 +149,17 @@ class ChartPanel:
 
 @dataclass(frozen=True, slots=True)
 class ChartPicture:
-    """The lines, and what the keys need to go on from there.
+    """The drawn lines, and the data that the keys need for the next request.
 
     Attributes:
-        panels: the names of all of them.
-        metric: the one that is shown, or stands out.
-        window: the ends of the x axis in sight; `full_range` are those of all there is.
-        smallest_positive_x: the least x above 0, where a logarithmic axis begins.
-        plot_span: the first cell and the number of cells of a chart's plot.
-        chart_width: cells that each of many charts takes; 0 for a single one.
+        panels: names of all panels.
+        metric: name of the selected panel.
+        window: ends of the visible part of the x axis; `full_range` has the ends of the whole axis.
+        smallest_positive_x: smallest x above 0, where a logarithmic axis begins.
+        plot_span: first cell and width, in cells, of a chart's plot.
+        chart_width: width in cells of each chart of a grid; 0 for a single chart.
         is_reading: a long record is still being read.
-        problem: why there is nothing to see; "" otherwise.
+        problem: why nothing is drawn; "" otherwise.
     """
 
     lines: tuple[Line, ...] = ()

@@ -1,6 +1,6 @@
-"""Moving about on the x axis of a chart: the cursor, zooming and panning, by keys and by mouse.
+"""Computes where keys and mouse move a chart's cursor and its visible part of the x axis: zoom, pan, drag.
 
-Everything is reckoned in shares of the plot, so that a logarithmic axis moves as evenly as a straight one.
+All distances are fractions of the plot's width, so a logarithmic axis moves as evenly as a linear one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from imgexp_tui.views.charts.model import ChartPicture
 
 XSpan = tuple[float, float]
 _MIN_ZOOM_FRACTION = 1e-9
-"""The least share of the whole axis that can be zoomed to."""
+"""Smallest fraction of the whole axis that can be visible."""
 
 
 def move_cursor(picture: ChartPicture, cursor: float | None, cells: int) -> dict[str, object]:
-    """Where the cursor is after so many cells, and what is in sight then: it takes the plot along at its ends."""
+    """The changes to the request that move the cursor by `cells`; beyond the plot's ends it scrolls the plot."""
     scale, wide = _scale(picture), max(1, picture.plot_span[1])
     if cursor is None:
         last = min(picture.full_range[1], picture.window[1])
@@ -34,14 +34,14 @@ def _cell_center(scale: Scale, cell: int, width: int) -> float:
 
 
 def x_at(picture: ChartPicture, cell: int) -> float | None:
-    """The x of a cell of the screen; None beside the plot."""
+    """The x of a cell of the screen; None outside the plot."""
     first, wide = picture.plot_span
     at = cell % picture.chart_width if picture.chart_width else cell
     return _cell_center(_scale(picture), at - first, wide) if 0 <= at - first < wide else None
 
 
 def zoom(picture: ChartPicture, factor: float, around: float | None) -> XSpan | None:
-    """The part in sight after zooming, with `around`, or else the middle, where it was; None for the whole axis."""
+    """The visible part after zooming, with `around`, or else the middle, in place; None for the whole axis."""
     scale = _scale(picture)
     at = 0.5 if around is None else scale.fraction(around)
     at = at if 0 <= at <= 1 else 0.5
@@ -56,19 +56,19 @@ def zoom(picture: ChartPicture, factor: float, around: float | None) -> XSpan | 
 
 
 def pan(picture: ChartPicture, fraction: float) -> XSpan | None:
-    """The part in sight after panning by a share of it."""
+    """The visible part after panning by a fraction of it; None for the whole axis."""
     return _clamp_span(picture, _scale(picture), fraction, 1 + fraction)
 
 
 def drag(picture: ChartPicture, window: XSpan, cells: int) -> XSpan | None:
-    """The part in sight after dragging what was in `window` by so many cells."""
+    """The visible part after dragging the content of `window` by `cells`; None for the whole axis."""
     scale = Scale(*window, picture.log_x)
     share = -cells / max(1, picture.plot_span[1])
     return _clamp_span(picture, scale, share, 1 + share)
 
 
 def _clamp_span(picture: ChartPicture, scale: Scale, low: float, high: float) -> XSpan | None:
-    """A part given in shares of `scale`, pushed back to where there are values; None for the whole axis."""
+    """A part, given in fractions of `scale`, moved back into the range of values; None for the whole axis."""
     first, last = _full_range_fractions(picture, scale)
     if low < first:
         low, high = first, high + first - low
@@ -80,7 +80,7 @@ def _clamp_span(picture: ChartPicture, scale: Scale, low: float, high: float) ->
 
 
 def _full_range_fractions(picture: ChartPicture, scale: Scale) -> XSpan:
-    """The ends of all there is, in shares of `scale`."""
+    """The ends of the whole axis, in fractions of `scale`."""
     low, high = picture.full_range
     if picture.log_x:
         low = max(low, picture.smallest_positive_x)
@@ -88,7 +88,7 @@ def _full_range_fractions(picture: ChartPicture, scale: Scale) -> XSpan:
 
 
 def _min_span(picture: ChartPicture) -> float:
-    """The least that makes sense on an axis: a few steps or samples, a hundredth of a second."""
+    """The shortest visible part that makes sense on an axis: two steps or samples, 1e-4 epochs or seconds."""
     return 2.0 if picture.axis in ("step", "samples") else 1e-4
 
 

@@ -1,6 +1,7 @@
-"""A chart as lines of cells: the legend, which is the read-out too, the plot, and the axes with their ticks.
+"""Draws a full chart of metrics: title, legend with the values at the cursor, the plot, and axes with ticks.
 
-Colours are not needed to read it: every curve has a letter that stands in the legend and here and there on the curve.
+The curves themselves are plotted on `braille.Canvas`. A chart is readable without colours: the letter of every curve
+stands in the legend and repeatedly on the curve.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _AXIS_NAMES = {"step": "step", "epoch": "epoch", "time": "time", "samples": "sam
 
 
 def large_chart(panel: ChartPanel, room: int, height: int) -> list[Line]:
-    """One chart in `height` lines of `room` cells, with a line of legend for each curve as far as there is room."""
+    """One chart in `height` lines of `room` cells, with a legend line for each curve as far as they fit."""
     shown = max(1, min(len(panel.curves), height // 3))
     legend = [_legend_line(panel, i, curve, room) for i, curve in enumerate(panel.curves[:shown])]
     if shown < len(panel.curves):
@@ -34,7 +35,7 @@ def large_chart(panel: ChartPanel, room: int, height: int) -> list[Line]:
 
 
 def small_chart(panel: ChartPanel, room: int, height: int, *, is_selected: bool) -> list[Line]:
-    """One of many charts: a title with the values in it, and the plot."""
+    """One chart of a grid: a title with the current values, and the plot."""
     sign = ("▸", "key") if is_selected else " "
     values = [
         line(
@@ -49,7 +50,7 @@ def small_chart(panel: ChartPanel, room: int, height: int, *, is_selected: bool)
 
 
 def plot_lines(panel: ChartPanel, height: int, gutter: int) -> list[Line]:
-    """The plot with both axes, in `height` lines."""
+    """The plot with both axes in `height` lines; the y axis takes `gutter` cells."""
     tall = max(2, height - 2)
     y, x = _y_scale(panel), x_scale(panel)
     if y is None:
@@ -76,15 +77,12 @@ def plot_lines(panel: ChartPanel, height: int, gutter: int) -> list[Line]:
     )
 
 
-# The plot
-
-
 def _draw_curve(canvas: Canvas, curve: PlottedCurve, x: Scale, y: Scale) -> RowExtents:
     tall, role = canvas.height, curve.role
     if curve.band:
         canvas.draw_band(_dot_heights(y, curve.band[0], tall), _dot_heights(y, curve.band[1], tall), "quiet")
     low, high = _dot_heights(y, curve.low, tall), _dot_heights(y, curve.high, tall)
-    # Where only the higher of two values has a place on a logarithmic axis, the line reaches to the bottom.
+    # Where only the higher of two values is positive on a logarithmic axis, the line reaches to the bottom.
     low = [0.0 if math.isnan(a) and not math.isnan(b) else a for a, b in zip(low, high, strict=True)]
     ends = [_dot_point(x, y, point, canvas) for point in (curve.point_before, curve.point_after)]
     raw = Trace(low, high, curve.non_finite, *ends)
@@ -100,7 +98,7 @@ def _dot_heights(y: Scale, values: Sequence[float], height: int) -> list[float]:
 
 
 def _dot_height(y: Scale, value: float, height: int) -> float:
-    """The height of a value in dots; what lies far beyond the plot is held near it, for the sake of straight lines."""
+    """The height of a value in dots, limited to 50 plot heights, which keeps lines to far values straight."""
     share = y.fraction(value)
     return min(50.0, max(-50.0, share)) * (4 * height - 1) if not math.isnan(share) else math.nan
 
@@ -142,21 +140,18 @@ def _mark_best(canvas: Canvas, curve: PlottedCurve, x: Scale, y: Scale) -> None:
             canvas.draw_sign(cell, canvas.row_of(height), _BEST_SIGN, curve.role)
 
 
-# The axes
-
-
 def x_scale(panel: ChartPanel) -> Scale:
     """The x axis."""
     return Scale(panel.x_min, panel.x_max, panel.log_x)
 
 
 def _y_scale(panel: ChartPanel) -> Scale | None:
-    """Round limits around all that is in sight, and chance where that does not press the curves flat."""
+    """Round limits around all visible values, and around chance unless that would flatten the curves."""
     rows: list[Sequence[float]] = [values for curve in panel.curves for values in (curve.low, curve.high, *curve.band)]
-    found = [v for values in rows for v in values if math.isfinite(v) and (v > 0 or not panel.log_y)]
-    if not found:
+    values = [v for row in rows for v in row if math.isfinite(v) and (v > 0 or not panel.log_y)]
+    if not values:
         return None
-    low, high = min(found), max(found)
+    low, high = min(values), max(values)
     if panel.chance is not None and (panel.chance > 0 or not panel.log_y):
         room = 1.5 * (high - low) or abs(panel.chance) * 0.2
         if low - room <= panel.chance <= high + room:
@@ -179,7 +174,7 @@ def _y_axis_lines(panel: ChartPanel, y: Scale, height: int, gutter: int) -> list
 
 
 def x_axis_lines(panel: ChartPanel, x: Scale, gutter: int) -> list[Line]:
-    """The axis with its ticks and the marks of what is not finite, and the ticks' names."""
+    """The x axis in two lines: the axis with ticks and marks of values that are not finite, and the tick labels."""
     signs: dict[int, tuple[str, str]] = {}
     names: list[tuple[int, str]] = []
     ticks = x.ticks(
@@ -223,7 +218,7 @@ def _merge_spans(signs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _place_labels(names: Sequence[tuple[int, str]], width: int) -> str:
-    """The names below their ticks, those left out that would stand on another."""
+    """The labels below their ticks; a label that would overlap another is left out."""
     row = ""
     for cell, name in names:
         at = max(0, min(cell - len(name) // 2, width - len(name)))
@@ -232,27 +227,24 @@ def _place_labels(names: Sequence[tuple[int, str]], width: int) -> str:
     return row[:width]
 
 
-# What is said
-
-
 def _title(panel: ChartPanel) -> str:
     return clean_line(panel.name.replace("/", " ").replace("_", " "))
 
 
 def _display_options(panel: ChartPanel) -> Iterator[tuple[str, str]]:
-    """How it is drawn, where that is not the usual way."""
-    told = ["log y"] if panel.log_y else []
-    told += ["log x"] if panel.log_x else []
-    told += [f"smoothed {panel.smoothing:g}"] if panel.smoothing else []
-    told += [panel.band_mode] if any(curve.run_count > 1 for curve in panel.curves) else []
+    """The display options that differ from the defaults."""
+    options = ["log y"] if panel.log_y else []
+    options += ["log x"] if panel.log_x else []
+    options += [f"smoothed {panel.smoothing:g}"] if panel.smoothing else []
+    options += [panel.band_mode] if any(curve.run_count > 1 for curve in panel.curves) else []
     if panel.log_y and any(v <= 0 for curve in panel.curves for v in curve.low if math.isfinite(v)):
-        told.append("values ≤ 0 are not shown")
-    if told:
-        yield "   " + " · ".join(told), "quiet"
+        options.append("values ≤ 0 are not shown")
+    if options:
+        yield "   " + " · ".join(options), "quiet"
 
 
 def _legend_line(panel: ChartPanel, i: int, curve: PlottedCurve, room: int) -> Line:
-    """A curve's letter and name, what it reads at the cursor, and its best."""
+    """A curve's letter and name, its value at the cursor, and its best value."""
     letter = _letter(panel, i) or _LETTERS[0]
     start = line(" ", (letter, curve.role), ("━ ", curve.role), (truncate(clean_line(curve.name), 24), ""))
     parts = [start]

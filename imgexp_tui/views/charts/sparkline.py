@@ -1,7 +1,7 @@
-"""Curves as characters: braille lines of any height for a run, a row of blocks for a table.
+"""Draws small curves of a metric: several lines with an axis for a run's panel, one row of blocks for a table.
 
-No extreme is lost: a column of dots spans everything between the lowest and the highest value that fall into it. What
-is not finite leaves a gap with a ×. Colours are not needed to read them.
+Columns of steps are computed here; the dots are plotted on `braille.Canvas`. No extreme is lost: a column spans
+everything between its lowest and its highest value. Values that are not finite leave a gap with a ×.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ ValueRange = tuple[float, float]
 
 
 def block_sparkline(values: Sequence[float], room: int) -> str:
-    """One row of at most `room` cells, from the lowest value (▁) to the highest (█); gaps are ×.
+    """One row of at most `room` cells, from the lowest value (▁) to the highest (█); values that are not finite are ×.
 
-    Where there are more values than cells, a cell shows the highest of its own, so that spikes stay visible.
+    With more values than cells, a cell shows the highest of its values, so spikes stay visible.
     """
     if len(values) > room:
         edges = [i * len(values) // room for i in range(room + 1)]
@@ -48,7 +48,7 @@ def _highest(values: Sequence[float]) -> float:
 
 
 def nice_range(low: float, high: float) -> ValueRange:
-    """Round limits around both, so that they seldom change while a run grows."""
+    """Round limits around both values, which seldom change while a run grows."""
     span = high - low
     if span <= 0:
         span = abs(high) / 5 or 1.0
@@ -58,7 +58,7 @@ def nice_range(low: float, high: float) -> ValueRange:
 
 
 class StepColumns:
-    """Which step, counted from 0, stands in which column: `columns` columns for `steps` steps."""
+    """Maps steps, counted from 0, to columns: `columns` columns for `steps` steps."""
 
     def __init__(self, columns: int, steps: int) -> None:
         self._columns, self._steps = columns, steps
@@ -68,15 +68,15 @@ class StepColumns:
         return step * self._columns // self._steps
 
     def first_step(self, column: int) -> int:
-        """The first step that stands in a column, or after it."""
+        """The first step in a column or in a later one."""
         return -(-column * self._steps // self._columns)
 
 
 def step_columns(steps: int, columns: int, *, live: bool) -> StepColumns:
-    """For a run of `steps` steps so far.
+    """The mapping of steps to columns for a run of `steps` steps so far.
 
-    A live run's columns stand for a round number of steps that changes seldom; at least half of the width is used.
-    A run that has ended fills the width.
+    In a live run a column stands for a round number of steps that seldom changes, and at least half of the width is
+    used. A run that has ended fills the width.
     """
     if not live:
         return StepColumns(columns - 1, max(1, steps - 1))
@@ -87,9 +87,9 @@ def step_columns(steps: int, columns: int, *, live: bool) -> StepColumns:
 
 
 def column_ranges(curve: Curve, count: int, step_columns: StepColumns) -> list[ValueRange | str | None]:
-    """What each of `count` columns shows: lowest and highest value, × for a gap, None for nothing.
+    """The content of each of `count` columns: lowest and highest value, × for a gap, None for nothing.
 
-    Between two values that stand apart, such as one an epoch, the line is drawn straight.
+    Columns between two distant values, such as one per epoch, are interpolated linearly.
     """
     if any(curve.non_finite) or math.isnan(sum(curve.lows)):
         return _column_ranges_with_gaps(curve, count, step_columns)
@@ -109,7 +109,7 @@ def column_ranges(curve: Curve, count: int, step_columns: StepColumns) -> list[V
 
 
 def _column_ranges_with_gaps(curve: Curve, count: int, step_columns: StepColumns) -> list[ValueRange | str | None]:
-    """The same bucket by bucket, for a curve of which some are empty or broken."""
+    """The same bucket by bucket, for a curve with empty buckets or values that are not finite."""
     out: list[ValueRange | str | None] = [None] * count
     before: tuple[int, float] | None = None
     for i, (low, high) in enumerate(zip(curve.lows, curve.highs, strict=True)):
@@ -184,7 +184,7 @@ def _dot_height(value: float, limits: ValueRange, height: int) -> float:
 
 
 def curve_rows(run: RunSummary, curve: Curve, room: int, rows: int) -> list[Line]:
-    """One curve with its axis, in `rows` lines of `room` cells."""
+    """A run's curve with its y axis, in `rows` lines of `room` cells."""
     if curve.value_range is None:
         return [line(("no finite value so far", "bad"))]
     limits = _axis_limits(curve.value_range, chance := run.chance.get(curve.metric))
@@ -197,7 +197,7 @@ def curve_rows(run: RunSummary, curve: Curve, room: int, rows: int) -> list[Line
 
 
 def _axis_limits(value_range: ValueRange, chance: float | None) -> ValueRange:
-    """Round limits that hold the curve, and chance where that does not press the curve flat."""
+    """Round limits around the curve, and around chance unless that would flatten the curve."""
     low, high = value_range
     if chance is not None:
         room = 1.5 * (high - low) or abs(chance) * 0.2
@@ -207,7 +207,7 @@ def _axis_limits(value_range: ValueRange, chance: float | None) -> ValueRange:
 
 
 def _axis_label(row: int, rows: int, limits: ValueRange, chance: float | None, curve: Curve) -> Line:
-    """The limits at the top and bottom row, and where chance lies."""
+    """The axis label of a row: the limits at the top and at the bottom, "chance" at its height."""
     low, high = limits
     text: Span = ("", "quiet")
     if row == 0:
