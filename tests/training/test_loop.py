@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,6 @@ import pytest
 import torch
 
 from imgexp_tui.records import jsonl
-from imgexp_tui.training.config import Config
-from imgexp_tui.training.data.image_store import ImageSet
-from imgexp_tui.training.data.patchwork import PatchworkExamples, TransformProbabilities
-from imgexp_tui.training.metrics import EpochMetrics
-from imgexp_tui.training.model import weights
-from imgexp_tui.training.tasks import PatchworkTask
 from tests.support.training_runs import (
     event,
     finish,
@@ -93,16 +85,6 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step(pictures: Path, tm
         assert all(t.isfinite().all() for t in model.values())
 
 
-@pytest.mark.filterwarnings("error")
-def test_the_mean_loss_weighs_by_image_and_is_nan_where_a_batch_s_is() -> None:
-    metrics = EpochMetrics(PatchworkTask(Config.from_settings({})), torch.device("cpu"))
-    for loss, images in ((1.0, 3), (2.0, 1)):
-        metrics.add(metrics.measure_batch(torch.tensor(loss), torch.full((images, 1), 0.9), torch.ones(images, 1)))
-    assert metrics.compute() == {"loss": 1.25, "accuracy": 1.0}
-    metrics.add(metrics.measure_batch(torch.tensor(math.nan), torch.full((2, 1), 0.9), torch.ones(2, 1)))
-    assert math.isnan(metrics.compute()["loss"])
-
-
 def test_a_last_batch_of_one_image_does_not_break_batch_normalisation(pictures: Path, tmp_path: Path) -> None:
     run, *_ = train(tmp_path, data=str(pictures), train_samples=17, batch_size=8, epochs=1)
     assert metrics(run)[-1]["step"] == 3
@@ -155,102 +137,3 @@ def test_what_cannot_be_is_one_sentence(config: dict[str, Any], told: str, pictu
     run, _, error = train(tmp_path, 1, **{"data": str(pictures)} | config)
     assert told in error
     assert not jsonl.read_records(run.metrics), "nothing was trained from random weights"
-
-
-def test_the_stand_in_is_loud_and_carries_the_package_s_weights(pictures: Path, tmp_path: Path) -> None:
-    run, out, _ = train(
-        tmp_path, data=str(pictures), encoder="mobilenetv2_100", pretrained=True, head="linear", epochs=1,
-        encoder_without_hub="tf_efficientnet_lite0", learning_rate=1e-12, train_samples=8, valid_samples=8,
-    )  # fmt: skip
-    assert event(run, "plan")["encoder"] == "tf_efficientnet_lite0"
-    assert "stands in for the encoder mobilenetv2_100" in event(run, "warning")["message"]
-    assert "stands in" in out
-    trained = torch.load(run.checkpoints / "last", weights_only=True)["model"]
-    package = weights.from_package("tf_efficientnet_lite0").module.state_dict()
-    learned = [name for name in package if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
-    assert len(learned) == 147
-    for name in learned:
-        torch.testing.assert_close(trained[f"encoder.{name}"], package[name], rtol=0, atol=1e-6)
-
-
-def test_the_package_s_tensors_must_fit_one_by_one() -> None:
-    tensors = dict(weights.from_package("tf_efficientnet_lite0").module.state_dict())
-    with pytest.raises(Exception, match="do not fit"):
-        weights.match_by_position("tf_efficientnet_lite0", tensors)
-
-
-class Colours:
-    """Images of one colour each, so that a patch tells where it comes from."""
-
-    side = 16
-
-    def __len__(self) -> int:
-        return 40
-
-    def pixels(self, indices: list[int]) -> tuple[torch.Tensor, list[str]]:
-        plain = torch.tensor(indices, dtype=torch.uint8).view(-1, 1, 1, 1) * 6
-        return plain.expand(-1, 3, self.side, self.side).clone(), []
-
-
-def examples(training: bool, chances: TransformProbabilities | None = None, seed: int = 0) -> PatchworkExamples:
-    chances = chances or TransformProbabilities()
-    colours: ImageSet = Colours()  # type: ignore[assignment]
-    return PatchworkExamples(colours, 0.5, chances, seed, training)
-
-
-def test_a_patch_is_of_the_same_image_for_half_of_them_and_the_label_says_so() -> None:
-    batch = examples(training=True).batch(list(range(40)), 0)
-    same = torch.tensor([len(image.unique()) == 1 for image in batch.inputs])
-    assert same.sum() == 20
-    assert torch.equal(batch.targets.flatten().bool(), same)
-    for image in batch.inputs[~same]:
-        colours, counts = image[0].unique(return_counts=True)
-        assert sorted(counts.tolist()) == [64, 192], "an 8 × 8 patch in a 16 × 16 image"
-        assert len(colours) == 2
-
-
-def test_patches_are_fresh_at_every_visit_in_training_and_fixed_in_validation() -> None:
-    training, validation = examples(training=True), examples(training=False)
-    everything = list(range(40))
-    assert not torch.equal(training.batch(everything, 0).inputs, training.batch(everything, 1).inputs)
-    assert torch.equal(validation.batch(everything, 0).inputs, validation.batch(everything, 1).inputs)
-    again = examples(training=False).batch(everything, 5)
-    assert torch.equal(validation.batch(everything, 0).inputs, again.inputs)
-
-
-def test_transforms_touch_the_patch_in_training_only() -> None:
-    noisy = TransformProbabilities(noise=1.0, noise_std=0.2)
-    plain, changed = (examples(True, c).batch(list(range(40)), 0).inputs for c in (TransformProbabilities(), noisy))
-    moved = (plain != changed).any(1)
-    assert moved.flatten(1).any(1).float().mean() > 0.9
-    assert moved.flatten(1).sum(1).max() <= 64, "outside of the patch nothing changes"
-    assert torch.equal(
-        *(examples(False, c).batch(list(range(40)), 0).inputs for c in (TransformProbabilities(), noisy))
-    )
-
-
-@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError("no more")])
-def test_a_worker_whose_end_was_collected_already_is_named_all_the_same(error: Exception) -> None:
-    imported = "from imgexp_tui.training.__main__ import _describe_killed_worker"
-    code = f"{imported}; print(_describe_killed_worker({error!r}))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said == f"DataLoader worker is gone ({error})\n"
-
-
-def test_a_worker_says_nothing_of_a_trainer_that_hung_up_while_it_was_handed_a_tensor() -> None:
-    code = """
-import socket, sys
-from multiprocessing import resource_sharer
-from imgexp_tui.training.data import loader
-loader.signal_on_parent_exit = lambda _: None  # the test is no trainer
-loader._init_worker(0)
-for words in (b"", b"no handshake"):
-    address, _ = resource_sharer.DupFd(sys.stdout.fileno())._id
-    with socket.socket(socket.AF_UNIX) as trainer:
-        trainer.connect(address)
-        trainer.send(words)
-    resource_sharer.stop(30)
-sys.excepthook(ValueError, ValueError("other faults are said"), None)
-"""
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
-    assert said == "ValueError: other faults are said\n"
