@@ -1,1 +1,1 @@
-"""The notebook on its way out: markdown, JSON and CSV."""
+"""Exports the notebook: pages with plots (markdown, HTML), tables (JSON, CSV), comparisons of versions."""

@@ -1,4 +1,4 @@
-"""What differs between the code of two runs: the copies that ran, or else the commits that they were started from."""
+"""Compares the code of two runs: the sources that were copied for them, or else their commits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.text import clean
 
 _MAX_BYTES = 1 << 20
-"""Bytes of a file, and of what git says, beyond which no difference is made."""
+"""Larger files are not compared, and git's output is cut here. In bytes."""
 _GIT_TIMEOUT = 20.0
+"""Seconds."""
 
 
 def code_diff(a: RunFollower, b: RunFollower) -> list[str]:
-    """A unified diff in lines, cleaned, with a first line that says of what; a sentence where there is none."""
+    """Returns a unified diff as cleaned lines: a title line first, then the diff, or one sentence where there is none."""
     lines = [_title_line(a, b), *_diff_sources(a, b)]
     if len(lines) == 1:
         lines += _diff_commits(a, b)
@@ -37,7 +38,7 @@ def _describe_commit(follower: RunFollower) -> str:
 
 
 def _diff_sources(a: RunFollower, b: RunFollower) -> Iterator[str]:
-    """The difference of the source that was copied into the runs when they were asked for."""
+    """Yields the diff of the sources that were copied into the runs at submission; nothing where either has none."""
     before, after = _source_files(a), _source_files(b)
     if before is None or after is None:
         return
@@ -47,7 +48,7 @@ def _diff_sources(a: RunFollower, b: RunFollower) -> Iterator[str]:
 
 
 def _source_files(follower: RunFollower) -> dict[str, Path] | None:
-    """The copied files of a run by their names; None where it has none. What is linked is data."""
+    """Returns relative path → copied file of a run; None without copies. Symbolic links are data and are left out."""
     name = follower.request.source if follower.request else ""
     folder = follower.run_dir.path / name
     if not name or not folder.is_dir():
@@ -71,7 +72,7 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def _diff_commits(a: RunFollower, b: RunFollower) -> Iterator[str]:
-    """The difference of the commits, and of what was not committed."""
+    """Yields the diff of the two commits, then the diff of the changes that were not committed."""
     gits = [view.request.git if view.request else {} for view in (a, b)]
     before, after = (str(git.get("sha", "")) for git in gits)
     if before and after and before != after and a.request:

@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page: drawings and style inside, nothing loaded, nothing that runs."""
+"""Writes a page of blocks as one HTML file that contains its plots and style, loads nothing and runs no script."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _PAGE_HEAD = """\
 
 
 def render_html(blocks: Iterable[PageBlock]) -> str:
-    """The page."""
+    """Returns the page."""
     blocks = list(blocks)
     title = next((block.text for block in blocks if isinstance(block, Heading)), "")
     body = "\n".join(_render_block(block) for block in blocks)
@@ -128,7 +128,7 @@ def _render_table(table: Table) -> str:
 
 
 def _render_note(lines: Iterable[NoteLine]) -> Iterator[str]:
-    """Lists and paragraphs; a line that goes on with the one above stands below it."""
+    """Yields a note as lists and paragraphs; a continuation line follows the line above after a line break."""
     depth, inside, gap = 0, False, False
     for line in lines:
         if line.is_blank:
@@ -155,7 +155,7 @@ def _render_note(lines: Iterable[NoteLine]) -> Iterator[str]:
 
 
 def _render_figure(figure: Figure) -> str:
-    """The SVG as a part of the page: its text in the page's colour, its names its own."""
+    """Returns the SVG for use inside the page: text in the page's colour, ids unique within the page."""
     from imgexp_tui.reports.plot_render import draw
 
     svg = draw(figure).svg.decode()

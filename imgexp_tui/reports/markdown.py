@@ -1,4 +1,4 @@
-"""A report as one markdown page, which reads well where it is rendered and in an editor."""
+"""Writes a page of blocks as markdown that is readable both rendered and in an editor."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from imgexp_tui.reports.markdown_escape import escape_block as note
 from imgexp_tui.reports.markdown_escape import escape_inline
 
 EXPORT_MARK = "<!-- made by imgexp-tui export -->"
-"""The first line of an exported page, by which an export knows that it may replace a file."""
+"""The first line of an exported page; it marks a file that a later export may replace."""
 
 
 def render_markdown(blocks: Iterable[PageBlock], *, plots_folder: str | None = None) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
-        plots_folder: the folder of its pictures, beside it; without one there are none.
+        plots_folder: the name of the folder next to the page that holds its plots; None leaves the plots out.
     """
     parts = [EXPORT_MARK, *(_render_block(block, plots_folder) for block in blocks)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -57,7 +57,7 @@ def _render_block(block: PageBlock, plots_folder: str | None) -> str:
 
 
 def _render_words(words: InlineText) -> str:
-    """Words as they stand; what blank they begin or end with is kept."""
+    """Returns the words as inline markdown; a blank at the start or end of a plain text is kept."""
     out = []
     for word in words:
         match word:
@@ -79,6 +79,6 @@ def _render_table(table: Table) -> str:
 
 
 def _render_plot(plot: Plot, folder: str) -> str:
-    """The PNG, which every viewer shows; it leads to the SVG, which is sharp at any size."""
+    """Returns the PNG, which every viewer shows, as a link to the SVG, which is sharp at any size."""
     png, svg = (quote(f"{folder}/{plot.figure.name}.{kind}", errors="surrogateescape") for kind in ("png", "svg"))
     return f"[![{escape_inline(plot.figure.alt_text)}]({png})]({svg})"

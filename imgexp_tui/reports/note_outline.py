@@ -1,4 +1,4 @@
-"""The shape of a note as its writer meant it: bullets with their nesting, in whatever manner they are written."""
+"""Parses a note into lines with their nesting of bullets, in any of the styles that people write."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class NoteLine:
     """One line of a note.
 
     Attributes:
-        depth: 1 for an outermost bullet and the lines that belong to it, 0 outside of all bullets.
-        is_bullet: whether it begins one.
-        text: without indent and bullet, cleaned; "" for an empty line.
+        depth: 0 outside of bullets, 1 for an outermost bullet and its continuation lines, and so on.
+        is_bullet: whether the line begins a bullet.
+        text: cleaned, without indent and bullet; "" for an empty line.
     """
 
     depth: int
@@ -32,13 +32,13 @@ class NoteLine:
 
     @property
     def checkbox(self) -> tuple[bool, str] | None:
-        """Whether it is ticked, and the text beside it; None for a line without one."""
+        """Whether the bullet's check box is ticked, and the text after it; None for a line without check box."""
         found = _CHECKBOX.fullmatch(self.text) if self.is_bullet else None
         return (found[1] != " ", found[2]) if found else None
 
 
 def parse_note_lines(note: str) -> Iterator[NoteLine]:
-    """The lines of a note."""
+    """Yields the lines of a note."""
     indents: list[int] = []
     blank = False
     for line in clean(note).expandtabs(4).strip("\n").split("\n"):

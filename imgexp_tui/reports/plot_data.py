@@ -1,6 +1,6 @@
-"""What the plots of a report show, as plain data: lines thinned to what can be seen, marks, and words.
+"""Computes what the plots of an exported page show, as plain data: thinned lines, marks and texts.
 
-Drawing is another module's, so that a page can be written, and tested, without a plotting library.
+`plot_render.py` draws it. A page can therefore be built, and tested, without a plotting library.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from imgexp_tui.records.metrics.follower import Best, RunFollower, Series, best_
 from imgexp_tui.text import format_number
 
 MAX_COLUMNS = 600
-"""Columns of pixels that a panel has at most; a line keeps the lowest and the highest value of each."""
+"""The most columns of pixels of a panel; a line keeps the lowest and the highest value of each."""
 MAX_VERSIONS = 8
 """Most versions that one figure compares; more cannot be told apart by colour."""
 _MAX_DOTS = 60
-"""Up to so many points each gets a dot."""
+"""Lines with up to this many points get a dot for each."""
 _LOG_SCALE_RATIO = 100.0
-"""From this ratio of its highest to its lowest value on, loss is drawn on a log scale."""
+"""Loss is drawn on a log scale from this ratio of its highest to its lowest value on."""
 _METRICS = ("loss", "accuracy")
 PlotPoints = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PlotLine:
-    """One line.
+    """One line of a panel.
 
     Attributes:
         role: `steps` (every training step, pale), `train`, `valid`, or the number of a version in a comparison.
-        points: x and y, x rising; y is nan where the line has a gap.
+        points: x and y, sorted by x; y is nan where the line has a gap.
     """
 
     label: str
@@ -41,7 +41,7 @@ class PlotLine:
 
     @property
     def has_dots(self) -> bool:
-        """Whether each point gets a dot."""
+        """Whether each point is drawn with a dot."""
         return len(self.points) <= _MAX_DOTS
 
 
@@ -50,9 +50,9 @@ class PlotPanel:
     """One pair of axes.
 
     Attributes:
-        chance: what guessing reaches; None where nobody said.
-        best_point: where the best epoch lies; None without one.
-        best_text: about the best, in words.
+        chance: the value that guessing reaches; None where it is not known.
+        best_point: x and y of the best epoch; None without one.
+        best_text: value and place of the best epoch, in words.
         is_log_scale: whether the values are drawn on a log scale.
     """
 
@@ -69,10 +69,10 @@ class Figure:
     """One picture.
 
     Attributes:
-        name: of its files, without a suffix.
-        alt_text: what it shows, in words.
-        axis: what x counts: `epoch` or `step`.
-        attempt_starts: where each attempt after the first begins.
+        name: the name of its files, without a suffix.
+        alt_text: what the figure shows, in words.
+        axis: the unit of x: `epoch` or `step`.
+        attempt_starts: the x at which each attempt after the first begins.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Figure:
 
 
 def run_figure(name: str, follower: RunFollower) -> Figure | None:
-    """Loss and accuracy of a run, in training and validation; None where it has no value of either."""
+    """Returns loss and accuracy of a run, in training and validation; None where the run has neither."""
     axis, per_unit = _x_axis([follower])
     best = follower.best()
     panels = tuple(p for metric in _METRICS if (p := _run_panel(follower, metric, per_unit, best)))
@@ -96,11 +96,11 @@ def run_figure(name: str, follower: RunFollower) -> Figure | None:
 
 
 def comparison_figure(name: str, followers_by_version: Mapping[str, RunFollower]) -> Figure | None:
-    """The validation curves of several versions on the same axes; None where fewer than two have one.
+    """Returns the validation curves of several versions on the same axes; None where fewer than two have one.
 
     Args:
-        followers_by_version: version → the run that is shown of it, in the notebook's order. Of many, the best are
-            shown.
+        followers_by_version: version → its reported run, in the notebook's order. Of more than `MAX_VERSIONS` the best
+            are shown.
     """
     found = [(version, view) for version, view in followers_by_version.items() if _finite_values(view, "valid/loss")]
     if len(found) < 2:
@@ -132,9 +132,9 @@ def comparison_figure(name: str, followers_by_version: Mapping[str, RunFollower]
 
 
 def thinned(steps: Sequence[int], values: Sequence[float], columns: int = MAX_COLUMNS) -> list[tuple[int, float]]:
-    """At most three points for each column of pixels: its lowest and highest value, and a gap where there is one.
+    """Returns at most three points for each column of pixels: its lowest value, its highest, and a gap if it has one.
 
-    What is not finite becomes a gap. A line that has no more points than can be seen keeps them all.
+    Values that are not finite become gaps (nan). A line that has no more points than can be seen keeps them all.
     """
     if len(steps) <= 2 * columns:
         kept: Iterable[int] = range(len(steps))
@@ -146,11 +146,11 @@ def thinned(steps: Sequence[int], values: Sequence[float], columns: int = MAX_CO
 
 
 def _extreme_indices(values: Sequence[float], start: int, end: int) -> list[int]:
-    """Where the lowest, the highest and the first value that is not finite lie, in order."""
+    """Returns the indices of the lowest, the highest and the first non-finite value of a part, sorted."""
     part = values[start:end]
     if len(part) < 2:
         return list(range(start, end))
-    if math.isfinite(sum(part)):  # quick, as most are; a sum that overflows only takes the longer way
+    if math.isfinite(sum(part)):  # the fast path; a sum that overflows only takes the slow one
         return sorted({start + part.index(min(part)), start + part.index(max(part))})
     finite = [i for i in range(start, end) if math.isfinite(values[i])]
     broken = [i for i in range(start, end) if not math.isfinite(values[i])][:1]
@@ -202,7 +202,7 @@ def _chance_value(follower: RunFollower, metric: str) -> float | None:
 
 
 def _x_axis(followers: Sequence[RunFollower]) -> tuple[str, float]:
-    """What x counts, and steps in one of it (of the first run): epochs where every trainer said how long they are."""
+    """Returns the unit of x and its length in steps (of the first run): epochs where every run states their length."""
     return (
         ("epoch", _steps_per_epoch(followers[0]))
         if all(_steps_per_epoch(view) > 0 for view in followers)
@@ -211,7 +211,7 @@ def _x_axis(followers: Sequence[RunFollower]) -> tuple[str, float]:
 
 
 def _steps_per_epoch(follower: RunFollower) -> float:
-    """Steps in an epoch; 0 where nobody said."""
+    """Returns the steps of an epoch; 0 where the run does not state them."""
     found = follower.plan.get("steps_per_epoch")
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         return 0.0
@@ -224,6 +224,6 @@ def _needs_log_scale(metric: str, lines: Sequence[PlotLine]) -> bool:
 
 
 def reported_run(followers: Sequence[RunFollower]) -> RunFollower | None:
-    """The run that a report speaks of: the best, else the first of `followers`, the newest."""
+    """Returns the run that a page describes: the best, else the first of `followers`, which is the newest."""
     found = best_run(followers)
     return found[0] if found else followers[0] if followers else None

@@ -1,7 +1,7 @@
-"""The folder of pictures beside an exported page: what an export may replace there, and what it takes away again.
+"""Writes the folder of plots next to an exported page, and replaces or removes only files that exports made.
 
-A list in the folder, which `sha256sum -c` reads as well, names the files that exports made and what they held. Only a
-file that is as its export left it is replaced or removed; anything else in the folder is somebody else's, and stays.
+A list in the folder, in the format of `sha256sum -c`, names the files that exports made and their hashes. Only a file
+that still has its hash is replaced or removed; all other files belong to the user and stay.
 """
 
 from __future__ import annotations
@@ -20,30 +20,32 @@ _LIST_ENTRY = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._-]*\.(?:png|
 
 
 class ExportError(Exception):
-    """One sentence: why nothing was exported, and the mend."""
+    """One sentence for the user: why nothing was exported, and what to do."""
 
 
 def plots_folder_of(page: Path) -> Path:
-    """The folder of a page's pictures: `notebook_files` beside `notebook.md`."""
+    """Returns the folder of a page's plots: `notebook_files` next to `notebook.md`."""
     return page.with_name(f"{page.stem}_files")
 
 
 def write_export(folder: Path, files: Mapping[str, bytes], write_page: Callable[[], None]) -> None:
-    """Put the pictures into the folder, write the page, and take away what earlier exports left there.
+    """Writes the plots, then the page, then removes the plots of earlier exports that are no longer used.
 
-    In that order, so that no page ever names a picture that is not there. Without pictures the folder goes too, if
-    nothing else is in it.
+    In this order no page ever names a missing plot. Without plots the folder is removed too, if it is then empty.
+
+    Args:
+        files: file name → content.
 
     Raises:
-        ExportError: something else stands where a picture belongs; nothing was changed.
-        OSError: the disk refused.
+        ExportError: a file that no export made has the name of a plot; nothing was changed.
+        OSError: a file could not be written.
     """
     ours = _read_list(folder)
     _check_conflicts(folder, files, ours)
     if files:
         folder.mkdir(exist_ok=True)
         hashes = {name: _hash(data) for name, data in files.items()}
-        # Before the first picture the list knows old and new ones, so that a broken-off export leaves no stranger.
+        # The list names old and new files before the first is written, so that an interrupted export can be repeated.
         _write_list(folder, {*ours, *((name, found) for name, found in hashes.items())})
         for name, data in files.items():
             if _hash_of_file(folder / name) != hashes[name]:
@@ -78,7 +80,7 @@ def _remove_stale(folder: Path, files: Mapping[str, bytes], exported: set[tuple[
 
 
 def _read_list(folder: Path) -> set[tuple[str, str]]:
-    """Name and hash of the files that exports made here."""
+    """Returns name and hash of the files that exports made in the folder."""
     try:
         text = (folder / LIST_NAME).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -98,7 +100,7 @@ def _hash(data: bytes) -> str:
 
 
 def _hash_of_file(path: Path) -> str | None:
-    """The hash of a plain file; None for anything else."""
+    """Returns the hash of a plain file; None for anything else."""
     try:
         return None if path.is_symlink() or not path.is_file() else _hash(path.read_bytes())
     except OSError:

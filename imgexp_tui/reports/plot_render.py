@@ -1,7 +1,7 @@
-"""Draws figures as PNG and SVG: transparent, in middle tones that can be read on light and on dark pages.
+"""Draws figures as PNG and SVG with matplotlib: transparent, in colours for light and dark pages (`palette.py`).
 
-The same figure gives the same bytes: no dates or versions go in, and neither the user's matplotlibrc nor the
-machine's fonts have a say. matplotlib takes a second to import, so it is imported when the first figure is drawn.
+The same figure gives the same bytes: the files contain no dates or versions, and neither the user's matplotlibrc nor
+the machine's fonts have an influence. matplotlib takes a second to import, so it is imported with the first figure.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 _FIGURE_INCHES = (10.0, 3.5)
 _PIXELS_PER_INCH = 160
 _MAX_VALUE = 1e150
+"""Larger values are drawn as this; beyond it matplotlib's arithmetic overflows."""
 _LEGEND_ROW_CHARACTERS = 120
-"""Characters of a row of the legend."""
+"""The most characters in a row of the legend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class RenderedFigure:
 
 
 def draw(figure: Figure) -> RenderedFigure:
-    """Draw a figure."""
-    # What matplotlib has to say of fonts, folders and overflows is nothing that the user of an export could mend.
+    """Draws a figure."""
+    # matplotlib's warnings about fonts, folders and overflows are nothing that the user of an export could fix.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    os.environ["MPLBACKEND"] = "agg"  # one that it does not know, left behind in the environment, keeps it from loading
+    os.environ["MPLBACKEND"] = "agg"  # an unknown backend in the environment would keep matplotlib from loading
     import matplotlib
 
     with warnings.catch_warnings(), matplotlib.rc_context():
@@ -79,7 +80,7 @@ def _save_canvas(canvas: Canvas, **options: Any) -> bytes:
 
 
 def _reduce_colours(png: bytes) -> bytes:
-    """The picture with 256 colours, which nobody can tell from all of them here, at a third of the size."""
+    """Returns the picture with 256 colours, at a third of the size and with no visible difference here."""
     from PIL import Image
 
     out = io.BytesIO()
@@ -89,26 +90,26 @@ def _reduce_colours(png: bytes) -> bytes:
 
 
 def _round_coordinates(svg: bytes) -> bytes:
-    """Coordinates to a hundredth of a point, so that the last bits of a machine's arithmetic do not show.
+    """Returns the SVG with coordinates in hundredths of a point, so that machines' rounding makes no difference.
 
-    Numbers below 1 scale what is drawn, and stay.
+    Numbers below 1 are scale factors and stay as they are.
     """
     return re.sub(rb"\b[1-9]\d*\.\d{3,}\b", lambda m: b"%.2f" % float(m[0]), svg)
 
 
 def _build_canvas(figure: Figure) -> Canvas:
-    from matplotlib.figure import Figure as Canvas  # not pyplot, which keeps figures and picks a screen
+    from matplotlib.figure import Figure as Canvas  # not pyplot, which keeps figures and picks a display
 
     canvas = Canvas(figsize=_FIGURE_INCHES)
     canvas.subplots_adjust(left=0.06, right=0.925, top=0.89, bottom=0.24, wspace=0.36)
-    places = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
-    for axes, panel in zip(places, figure.panels, strict=True):
+    subplots = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
+    for axes, panel in zip(subplots, figure.panels, strict=True):
         _draw_panel(axes, figure, panel)
     entries: dict[str, Any] = {}
-    for axes in places:
+    for axes in subplots:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    # Of a long name both ends are shown: the end is where names that are alike differ.
+    # Both ends of a long name are shown: similar names differ at the end.
     labels = [label if len(label) <= 24 else f"{label[:11]}…{label[-12:]}" for label in entries]
     one_row = sum(map(len, labels)) + 5 * len(labels) < _LEGEND_ROW_CHARACTERS
     canvas.legend(
@@ -167,12 +168,12 @@ def _draw_panel(axes: Axes, figure: Figure, panel: PlotPanel) -> None:
 
 
 def _clamped(value: float) -> float:
-    """The value, as far as matplotlib's arithmetic reaches; nan stays."""
+    """Returns the value within ±`_MAX_VALUE`; nan stays nan."""
     return max(min(value, _MAX_VALUE), -_MAX_VALUE)
 
 
 def _line_style(role: str, *, has_dots: bool) -> dict[str, Any]:
-    """How a line of that role looks."""
+    """Returns matplotlib's options for a line of that role."""
     if role == "steps":
         return {"color": PLOT_CURVES.train, "alpha": 0.5, "linewidth": 0.9}
     marks = {"marker": "o", "markersize": 3.5} if has_dots else {}

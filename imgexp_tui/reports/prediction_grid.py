@@ -1,4 +1,4 @@
-"""The images that a model gets most wrong as one PNG, with what they are and what they were taken for."""
+"""Draws the images that a model gets most wrong as one PNG, with their true and predicted classes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from imgexp_tui.records.predictions import Predictions
 from imgexp_tui.text import clean_line
 
 _COLUMNS, _SCALE, _CAPTION, _GAP = 8, 2, 26, 8
+"""Images in a row, pixels for each pixel of an image, and the height of a caption and a gap in pixels."""
 
 
 def save_png(predictions: Predictions, path: Path) -> None:
-    """Write the pictures, most wrong first, in rows of 8. What stood at `path` is replaced.
+    """Writes the images to `path`, most wrong first, in rows of 8; an existing file is replaced.
 
     Raises:
-        OSError: it could not be written.
+        OSError: the file could not be written.
     """
     # Pillow comes with torchvision; nothing else of the app needs it.
     from PIL import Image, ImageDraw

@@ -1,4 +1,4 @@
-"""The data of versions and runs as JSON and CSV. The JSON is a contract, written down in docs/formats.md."""
+"""Writes versions and runs as JSON and CSV. docs/formats.md specifies the JSON, which must stay compatible."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from imgexp_tui.records.system.stats import measured_stats
 
 Row = dict[str, Any]
 _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
-"""What a spreadsheet takes for the start of a formula, or skips before one; some take wide signs for narrow ones."""
+"""Characters at which a spreadsheet starts a formula, or that it skips before one; wide forms count in some."""
 
 
 def version_row(version: Version, followers: Iterable[RunFollower]) -> Row:
-    """A version with the state of its latest run and the best of all its runs, as `list --json` prints it."""
+    """Returns a version with the state of its latest run and the best of all its runs, as `list --json` prints it."""
     runs = newest_first(followers)
     best = best_run(runs)
     return {
@@ -40,7 +40,7 @@ def version_row(version: Version, followers: Iterable[RunFollower]) -> Row:
 
 
 def run_row(follower: RunFollower) -> Row:
-    """A run with its last metrics and its best line, as `runs --json` prints it."""
+    """Returns a run with its last metrics and its best epoch, as `runs --json` prints it."""
     exit_, best = follower.status.exit, follower.best()
     return {
         "run": follower.run_id,
@@ -63,7 +63,7 @@ def run_row(follower: RunFollower) -> Row:
 
 
 def json_text(notebook: Notebook, followers_by_version: Mapping[str, Sequence[RunFollower]]) -> str:
-    """An array of the versions, each as `show V --json` prints it."""
+    """Returns a JSON array of the versions, each as `show V --json` prints it."""
     rows = []
     for version in notebook.versions.values():
         runs = newest_first(followers_by_version.get(version.name, ()))
@@ -72,9 +72,9 @@ def json_text(notebook: Notebook, followers_by_version: Mapping[str, Sequence[Ru
 
 
 def csv_text(notebook: Notebook, followers_by_version: Mapping[str, Sequence[RunFollower]]) -> str:
-    """A line for each run, and one for each version without runs; the columns name what they hold.
+    """Returns CSV with a line for each run, and one for each version without runs, after a line of column names.
 
-    A text that a spreadsheet would take for a formula has an apostrophe before it.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     rows = [
         row
@@ -92,7 +92,7 @@ def csv_text(notebook: Notebook, followers_by_version: Mapping[str, Sequence[Run
 
 
 def newest_first(followers: Iterable[RunFollower]) -> list[RunFollower]:
-    """Runs in the order of the reports: run ids sort by time."""
+    """Returns runs, newest first; run ids sort by time."""
     return sorted(followers, key=lambda view: view.run_id, reverse=True)
 
 
@@ -156,7 +156,7 @@ def _best_row(follower: RunFollower, best: Best) -> Row:
 
 
 def _json_number(value: float | None) -> float | int | None:
-    """A number as JSON has it: whole ones as such, None for what is not finite."""
+    """Returns a number for JSON: an int where it is whole, None where it is not finite."""
     if value is None or not math.isfinite(value):
         return None
     return int(value) if value == int(value) and abs(value) < 2**53 else value
