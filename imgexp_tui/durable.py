@@ -1,7 +1,7 @@
-"""Files that are whole after a crash.
+"""Writes files that are complete or absent after a crash, and folders and lines that survive a power cut.
 
-A write is either absent or complete: temporary file in the same folder, fsync, rename, fsync of the folder
-(see `man 2 rename` and `man 2 fsync`; the folder's own sync is what makes the new name survive a power cut).
+A file is written as a temporary file in the same folder, fsync, rename, fsync of the folder (see `man 2 rename` and
+`man 2 fsync`; only the sync of the folder makes the new name survive a power cut).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 DATA_LOSS_ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
-"""With these a file system says that what was written may be lost; with others, that it cannot sync a folder."""
+"""Errors of fsync that mean that written data may be lost; others mean that the file system cannot sync a folder."""
 _TEMPORARY_NAME = re.compile(r"\.(?P<name>.+)\.\w{8}\.tmp")
-"""As `tempfile` names the files that are made here."""
+"""The names of this module's temporary files."""
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable. File systems that refuse to sync a folder are left alone.
+    """Makes the names in `folder` durable. File systems that cannot sync a folder are ignored.
 
     Raises:
         OSError: the disk is full or failing, or the folder is gone.
@@ -38,7 +38,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _synced_temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
-    """A synced temporary file with `data` beside `path`, to be renamed or linked. An error names `path`."""
+    """Yields a synced temporary file with `data` next to `path`, to be renamed or linked. Errors name `path`."""
     temporary = None
     try:
         fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -59,10 +59,10 @@ def _synced_temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
 
 
 def replace(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Put `data` at `path`, durably, in place of whatever stands there.
+    """Writes `data` to `path`, durably, and replaces an existing file.
 
     Raises:
-        OSError: what stood there is untouched or, where only the folder could not be synced, replaced whole; no
+        OSError: the existing file is unchanged or, where only the folder could not be synced, completely replaced; no
             temporary file is left.
     """
     with _synced_temporary(path, data, mode) as temporary:
@@ -70,22 +70,22 @@ def replace(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 
 def create(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Put `data` at `path`, durably, where nothing stands yet.
+    """Writes `data` to `path`, durably, if nothing exists there.
 
     Raises:
-        FileExistsError: something stands there; it is untouched.
-        OSError: nothing was put there or, where only the folder could not be synced, the whole.
+        FileExistsError: `path` exists; it is unchanged.
+        OSError: no file was created or, where only the folder could not be synced, the complete one.
     """
     with _synced_temporary(path, data, mode) as temporary:
-        # A link, unlike a rename, refuses to take the place of a file.
+        # Unlike a rename, a link fails where a file exists.
         os.link(temporary, path)
         _remove(temporary)
 
 
 def remove_temporary_files(folder: Path, names: Collection[str] = ()) -> None:
-    """Remove the temporary files that writers which were killed left for the files `names`; for any, without.
+    """Removes the temporary files that killed writers left for the files `names`; without names, for all files.
 
-    Only for whoever knows that nobody else is writing those just now.
+    The caller must know that no other process is writing these files.
     """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
@@ -95,18 +95,18 @@ def remove_temporary_files(folder: Path, names: Collection[str] = ()) -> None:
 
 
 def _remove(temporary: Path) -> None:
-    """Where even that fails, it lies there until `remove_temporary_files`: the write itself is not undone by it."""
+    """Removes a file if possible; otherwise it stays until `remove_temporary_files`, and the write still counts."""
     with contextlib.suppress(OSError):
         temporary.unlink(missing_ok=True)
 
 
 def append(path: Path, lines: bytes, *, mode: int = 0o600) -> None:
-    """Add whole lines, durably, in one `write`, so that those of several writers never mix.
+    """Appends complete lines, durably, in one `write`, so that lines of several writers never mix.
 
-    A torn line that a crash left at the end is closed first, so that what follows stays readable.
+    An incomplete line that a crash left at the end is ended first, so that the new lines stay readable.
 
     Raises:
-        OSError: not all of it is there for certain.
+        OSError: the lines may be missing or incomplete.
     """
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
@@ -123,10 +123,10 @@ def append(path: Path, lines: bytes, *, mode: int = 0o600) -> None:
 
 
 def make_folder(folder: Path, *, mode: int = 0o700) -> None:
-    """Make a folder, durably, and those above it that are missing.
+    """Creates a folder and its missing parents, durably.
 
     Raises:
-        OSError: it could not be made.
+        OSError: it could not be created.
     """
     missing = []
     while not folder.is_dir():

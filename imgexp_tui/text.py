@@ -1,7 +1,7 @@
-"""Text as a terminal may show it.
+"""Formats text for a terminal: cleans untrusted text, measures and cuts it, formats numbers, durations and sizes.
 
-Logs, notes, metric names and git output come from outside. Neither Textual nor Rich strips escape sequences, so
-everything that is read is passed through `clean` before it is shown or printed; what is stored stays as it was.
+Logs, notes, metric names and git output come from outside. Neither Textual nor Rich strips escape sequences, so every
+text from outside passes through `clean` before it is displayed or printed; stored text stays as it was.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ESCAPE_SEQUENCE = re.compile(
     r"|\x1b[ -/]*[0-~]"  # two-character escapes
     r"|\x9b[0-?]*[ -/]*[@-~]"  # 8-bit CSI
 )
-# Marks that change the order of what is read (the "Trojan source" characters) are shown, never obeyed.
+# Marks that change the reading order (the "Trojan source" characters) become visible signs.
 _BIDI_MARKS = dict.fromkeys((1564, 8206, 8207, *range(8234, 8239), *range(8294, 8298)), 65533)
 _CONTROL_SIGNS: dict[int, int | None] = {
     **{c: 0x2400 + c for c in range(0x20) if c not in (0x09, 0x0A)},
@@ -27,9 +27,9 @@ _CONTROL_SIGNS: dict[int, int | None] = {
 
 
 def clean(text: str) -> str:
-    """Text without anything that a terminal would obey; newlines and tabs stay.
+    """Returns text without control sequences for the terminal; newlines and tabs stay.
 
-    Escape sequences are dropped whole, other control characters become visible signs (␀, ␛), and
+    Escape sequences are removed, other control characters become visible signs (␀, ␛), and
     bidirectional overrides and lone surrogates become �. `\\r\\n` becomes a newline.
     """
     if text.isascii() and text.isprintable():
@@ -38,25 +38,25 @@ def clean(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """One line for a table cell or a label: cleaned, with every run of white space as one blank."""
+    """Returns text as one cleaned line for a table cell or a label, with every run of white space as one blank."""
     return " ".join(clean(text).split())
 
 
 def clean_log(line: str) -> str:
-    """A line of a log as a terminal would leave it: after the last carriage return, cleaned, tabs as blanks."""
+    """Returns a line of a log as a terminal would show it: after the last carriage return, cleaned, tabs as blanks."""
     body = line.rstrip("\r\n").rsplit("\r", 1)[-1]
     return clean(body).expandtabs(4)
 
 
 def cell_width(text: str) -> int:
-    """Cells that `text` takes in a terminal (wide East Asian characters take two, combining marks none)."""
+    """Returns the cells of `text` in a terminal (wide East Asian characters take two, combining marks none)."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def truncate(text: str, cells: int) -> str:
-    """`text` cut to at most `cells` cells, with … where something was cut off."""
+    """Returns `text` cut to at most `cells` cells, ending in … where it was cut."""
     if cell_width(text) <= cells:
         return text
     if cells < 1:
@@ -72,12 +72,12 @@ def truncate(text: str, cells: int) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line that says something, cleaned; "" where there is none."""
+    """Returns the first line that is not blank, cleaned; "" where there is none."""
     return next((clean_line(line) for line in text.splitlines() if line.strip()), "")
 
 
 def format_duration(seconds: float) -> str:
-    """A length of time in two units at most: `7s`, `1m 05s`, `2h 13m`, `3d 4h`."""
+    """Returns a duration in seconds as text, in at most two units: `7s`, `1m 05s`, `2h 13m`, `3d 4h`."""
     s = max(0, round(seconds))
     if s < 60:
         return f"{s}s"
@@ -89,7 +89,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_age(seconds: float) -> str:
-    """How long ago, in one unit: `now`, `5m`, `3h`, `2d`, `6w`, `3y`."""
+    """Returns an age in seconds as text, in one unit: `now`, `5m`, `3h`, `2d`, `6w`, `3y`."""
     for limit, size, unit in (
         (60, 0, "now"),
         (3600, 60, "m"),
@@ -103,7 +103,7 @@ def format_age(seconds: float) -> str:
 
 
 def format_number(value: float) -> str:
-    """A metric's value in at most seven characters or so: `0.1905`, `12.3`, `1.2e-05`, `nan`."""
+    """Returns a metric's value in about seven characters: `0.1905`, `12.3`, `1.2e-05`, `nan`."""
     if value != value or value in (float("inf"), float("-inf")):
         return str(value)
     size = abs(value)
@@ -115,11 +115,11 @@ def format_number(value: float) -> str:
 
 
 def format_memory(used: float, total: float | None = None) -> str:
-    """Bytes as the notes write them: `1,985/8,126 MB`, or `1,985 MB` without a total."""
+    """Returns bytes as text, as the notes write them: `1,985/8,126 MB`, or `1,985 MB` without a total."""
     mega = 1024 * 1024
     return f"{used / mega:,.0f}/{total / mega:,.0f} MB" if total else f"{used / mega:,.0f} MB"
 
 
 def join_names(names: list[str], last: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Returns `a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}" if names else ""

@@ -1,4 +1,9 @@
-"""The `imgexp-tui` command. A command imports its rooms when it runs: `list` loads no torch, no Textual."""
+"""The `imgexp-tui` command line: dispatches to one function for each command.
+
+A command is imported when it runs, and imports what it needs only then: `list` loads neither torch nor Textual. To add
+a command, write its function in a module of this package, name it in `COMMANDS` and describe its options in
+`build_parser`, both in `parser.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code. 0 done, 1 not done or not well, 2 misused, 130 interrupted."""
+    """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(words)
@@ -27,15 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader, such as `head`, has all it wants; keep Python from complaining when it flushes at exit.
+        # The reader, such as `head`, has closed the pipe; without this Python reports an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def _dispatch(words: list[str]) -> int:
     if not words or (len(words) == 1 and (words[0] == "." or words[0].startswith("/"))):
-        # The most common call goes without the grammar, which would delay the app's first frame. No command looks
-        # like a path; a folder such as `runs` could have a command's name.
+        # The most common call skips the parser, which would delay the app's first frame. Only `.` and absolute paths
+        # are taken here, because a folder such as `runs` can have a command's name.
         from imgexp_tui.cli.open import open_lab
 
         return open_lab(Path(*words))
@@ -50,7 +55,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _with_command(words: list[str], commands: Container[str]) -> list[str]:
-    """The words with `open` put in where no command is named: `imgexp-tui [-C DIR] [DIR]` opens the app."""
+    """Returns the words with `open` inserted if they name no command: `imgexp-tui [-C DIR] [DIR]` opens the app."""
     at = 0
     while at < len(words) and words[at].startswith("-"):
         if words[at] in ("-h", "--help", "--version"):

@@ -1,4 +1,4 @@
-"""`commit`: the notebook into git, and nothing else."""
+"""Command `commit`: commits the notebook with git, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgexp_tui.notebook.history.git import GitError
 
 
 def commit(arguments: Namespace) -> int:
-    """Commit the notebook, with the message that is given or one that says what changed."""
+    """Commits the notebook with the given message, or with one that lists the changes."""
     try:
         print(git_commit.commit(lab_from(arguments), arguments.message))
     except GitError as error:

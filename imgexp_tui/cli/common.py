@@ -1,4 +1,4 @@
-"""What several commands need: the lab that is meant, its notebook, its runs, and plain tables."""
+"""Helpers that several commands share: find the lab, load its notebook and runs, format a table."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ if TYPE_CHECKING:
 
 
 def lab_from(arguments: Namespace) -> Path:
-    """The lab that the command line names."""
+    """Returns the folder of the lab that the command line names.
+
+    Raises:
+        CommandError: see `require_lab`.
+    """
     return require_lab(arguments.lab)
 
 
 def require_lab(folder: Path) -> Path:
-    """The lab's folder: `folder` or the nearest one above it.
+    """Returns the lab's folder: `folder` or the nearest one above it with a notebook.
 
     Raises:
-        CommandError: there is no such folder, or no `experiments.toml` in or above it.
+        CommandError: the folder does not exist, or neither it nor one above it has an `experiments.toml`.
     """
     given = folder.expanduser()
     if not given.is_dir():
@@ -46,7 +50,11 @@ def require_lab(folder: Path) -> Path:
 
 
 def notebook_from_arguments(arguments: Namespace) -> Notebook:
-    """The lab's notebook, broken versions included."""
+    """Returns the lab's notebook, broken versions included.
+
+    Raises:
+        CommandError: there is no lab, or its notebook cannot be read.
+    """
     try:
         return load_checked(lab_from(arguments))
     except NotebookError as error:
@@ -54,7 +62,11 @@ def notebook_from_arguments(arguments: Namespace) -> Notebook:
 
 
 def find_version(notebook: Notebook, name: str) -> Version:
-    """The version called `name`."""
+    """Returns the version called `name`.
+
+    Raises:
+        CommandError: there is none; the message suggests the nearest name.
+    """
     if name in notebook.versions:
         return notebook.versions[name]
     near = closest_name(name, notebook.versions)
@@ -63,7 +75,7 @@ def find_version(notebook: Notebook, name: str) -> Version:
 
 
 def read_runs(lab: Path, version: str | None = None) -> list[RunFollower]:
-    """The runs of a lab or of one version, read to their present end, newest first."""
+    """Returns the runs of a lab or of one version, newest first, with all records up to now."""
     from imgexp_tui.records.metrics.follower import RunFollower
     from imgexp_tui.records.rundir import find_runs
     from imgexp_tui.runner.launchers.slurm.poll import ANSWER_TIMEOUT, SlurmPoller
@@ -77,7 +89,7 @@ def read_runs(lab: Path, version: str | None = None) -> list[RunFollower]:
 
 
 def read_runs_by_version(notebook: Notebook) -> dict[str, list[RunFollower]]:
-    """Each version's runs, newest first; of what the notebook does not name, nothing."""
+    """Returns version → its runs, newest first, for the versions of the notebook."""
     found: dict[str, list[RunFollower]] = {name: [] for name in notebook.versions}
     for view in read_runs(notebook.lab):
         if view.version in found:
@@ -86,7 +98,7 @@ def read_runs_by_version(notebook: Notebook) -> dict[str, list[RunFollower]]:
 
 
 def format_table(rows: list[list[str]], *, last_width: int = 60) -> str:
-    """Rows as columns of equal width, each cell cleaned; the last column is cut at `last_width` cells."""
+    """Returns rows as lines with aligned columns and cleaned cells; the last column is cut at `last_width` cells."""
     cells = [[clean_line(c) for c in row] for row in rows]
     for row in cells:
         row[-1] = truncate(row[-1], last_width)

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has, and what would get in the way."""
+"""Command `doctor`: checks what this machine has and what would prevent the app or the trainer from working."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TORCH_SCRIPT = "import torch; print(torch.__version__, torch.cuda.device_count(
 
 
 def doctor(arguments: Namespace) -> int:
-    """Print one line a finding; exit 1 where something keeps the app or the trainer from working."""
+    """Prints one line for each check; returns 1 where the app or the trainer cannot work, else 0."""
     bad = False
     for grade, subject, finding in _run_checks(arguments.lab.expanduser()):
         bad = bad or grade == _BAD
@@ -145,7 +145,7 @@ def _check_logout() -> tuple[str, str, str]:
 
 
 def _check_notifications(start: Path) -> Iterator[tuple[str, str, str]]:
-    """Whether what `[lab]` asks for can be done; nothing where it asks for nothing."""
+    """Yields whether the notifications that `[lab]` sets can work; nothing where it sets none."""
     from imgexp_tui.notebook.load import load_notebook
     from imgexp_tui.notebook.model import NotebookError
     from imgexp_tui.runner.supervisor.trainer_process import search_path
@@ -156,7 +156,7 @@ def _check_notifications(start: Path) -> Iterator[tuple[str, str, str]]:
     except NotebookError:
         return
     if words := asked.get("on_event"):
-        # A name with a slash is a file, and relative to the lab, where the command starts.
+        # A name with a slash is a file, relative to the lab, in which the command starts.
         found = shutil.which(lab / words[0] if "/" in words[0] else words[0], path=search_path(os.environ))
         yield (_OK, "on_event", found) if found else (_NOTE, "on_event", f"{words[0]} is not there or may not be run")
     if "notify" in asked and os.environ.get("TMUX") and not _tmux_allows_passthrough():
@@ -165,7 +165,7 @@ def _check_notifications(start: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _tmux_allows_passthrough() -> bool:
-    """Whether this tmux passes on escape sequences that it does not know; those before 3.3 always do."""
+    """Whether this tmux passes unknown escape sequences through; versions before 3.3 always do."""
     words = ["tmux", "show-options", "-gqv", "allow-passthrough"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=3, check=False)

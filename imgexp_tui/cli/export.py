@@ -1,4 +1,7 @@
-"""`export`: the notebook and its runs as a page, as plain notes, or as data."""
+"""Command `export`: writes the notebook and its runs as a page, as plain notes, or as data.
+
+The parts of a page are listed in `imgexp_tui/reports/parts.py`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ _PAGE_FORMATS = ("markdown", "html")
 
 
 def export(arguments: Namespace) -> int:
-    """Write the notebook out in one of five formats."""
+    """Writes the notebook in one of five formats."""
     notebook = notebook_from_arguments(arguments)
     names = _selected_versions(
         notebook, [*arguments.names, *(n for text in arguments.versions for n in text.split(","))]
@@ -68,13 +71,12 @@ def _write_page(
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"cannot write {error.filename or target}: {error.strerror or error}") from None
-    told = f"{target} and {folder} written" if drawn else f"{target} written"
-    print(told, file=sys.stderr)
+    print(f"{target} and {folder} written" if drawn else f"{target} written", file=sys.stderr)
     return 0
 
 
 def _render_plots(figures: Sequence[Figure]) -> dict[str, bytes]:
-    """File name → bytes. The plotting library is not imported where there is nothing to draw."""
+    """Returns file name → content of the figures. matplotlib is imported only if there are any."""
     files: dict[str, bytes] = {}
     if figures:
         from imgexp_tui.reports.plot_render import draw
@@ -97,12 +99,13 @@ def _format_data(notebook: Notebook, format_: str) -> str:
 
 
 def _selected_versions(notebook: Notebook, wanted: Sequence[str]) -> list[str]:
-    """The versions that are meant, in the notebook's order; all where none is named."""
+    """Returns the names of the wanted versions in the notebook's order; of all versions where none is named."""
     named = {find_version(notebook, name.strip()).name for name in wanted if name.strip()}
     return [name for name in notebook.versions if not named or name in named]
 
 
 def _selected_parts(text: str | None, format_: str) -> Sequence[str]:
+    """Returns the parts that `--parts` names; all where it is not given."""
     if text is None:
         return tuple(PARTS)
     if format_ not in _PAGE_FORMATS:
@@ -119,7 +122,7 @@ def _selected_parts(text: str | None, format_: str) -> Sequence[str]:
 
 
 def _output_file(output: Path | None) -> Path | None:
-    """The file to write; None for standard output. A symbolic link leads to its file, which is what is replaced."""
+    """Returns the file to write, None for standard output; for a symbolic link its target."""
     if output is None or str(output) == "-":
         return None
     path = output.expanduser()
@@ -129,7 +132,7 @@ def _output_file(output: Path | None) -> Path | None:
 def _write_output(text: str, target: Path | None) -> int:
     if target is None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode())  # as a file would hold it, whatever the terminal's encoding
+        sys.stdout.buffer.write(text.encode())  # UTF-8 as in a file, in any locale
         sys.stdout.buffer.flush()
         return 0
     try:
@@ -141,7 +144,7 @@ def _write_output(text: str, target: Path | None) -> int:
 
 
 def _write_file(text: str, target: Path) -> None:
-    """A file is replaced whole; what is no file, such as a pipe or /dev/null, is written to."""
+    """Replaces a file atomically; writes into anything else, such as a pipe or /dev/null."""
     if target.exists() and not target.is_file():
         target.write_bytes(text.encode())
     else:

@@ -1,4 +1,4 @@
-"""`findings`: what the numbers of versions' runs say."""
+"""Command `findings`: prints what the numbers of runs say."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FollowersByVersion = dict[str, list["RunFollower"]]
 
 
 def findings(arguments: Namespace) -> int:
-    """Print the findings of the versions or runs that are named; of every version that has run without."""
+    """Prints the findings of the named versions or runs; without names those of every version that has run."""
     notebook = notebook_from_arguments(arguments)
-    views, looked_at = _select_runs(notebook, arguments.what)
-    found = [(view, findings_of(view, views, notebook)) for view in looked_at]
+    views, selected = _select_runs(notebook, arguments.what)
+    found = [(view, findings_of(view, views, notebook)) for view in selected]
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
 
@@ -41,7 +41,7 @@ def findings(arguments: Namespace) -> int:
 
 
 def _select_runs(notebook: Notebook, names: Sequence[str]) -> tuple[FollowersByVersion, list[RunFollower]]:
-    """The runs to compare with, by version, and those to look at: of a version its newest."""
+    """Returns version → the runs for comparison, and the selected runs: of a version its newest."""
     if not names:
         views = read_runs_by_version(notebook)
         return views, [runs[0] for runs in views.values() if runs]
@@ -74,7 +74,7 @@ def _find_run(notebook: Notebook, followers: FollowersByVersion, name: str) -> R
         found = find_run(notebook.lab, name)
     except ControlError as error:
         if not name[:8].isdigit():
-            find_version(notebook, name)  # says which name is near
+            find_version(notebook, name)  # its error suggests the nearest name
         raise CommandError(str(error)) from None
     runs = _load_runs(notebook, followers, found.version)
     return next(view for view in runs if view.run_id == found.run_id)
@@ -84,8 +84,8 @@ def _print_finding(finding: Finding) -> None:
     print(f"{SEVERITY_MARKS[finding.severity]:>2} {finding.sentence}")
     if finding.suggestion:
         print(f"   -> {finding.suggestion}")
-    told = format_evidence(finding.evidence)
-    print(f"   ({finding.name}{': ' + told if told else ''})")
+    evidence = format_evidence(finding.evidence)
+    print(f"   ({finding.name}{': ' + evidence if evidence else ''})")
 
 
 def _json_row(follower: RunFollower, found: Sequence[Finding]) -> dict[str, Any]:

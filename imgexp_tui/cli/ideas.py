@@ -1,4 +1,4 @@
-"""`ideas`: the open ideas of all versions as one list."""
+"""Command `ideas`: lists the open ideas of all versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgexp_tui.text import cell_width, clean_line
 
 
 def ideas(arguments: Namespace) -> int:
-    """Print the open ideas, or all, in the notebook's order, a line each."""
+    """Prints the open ideas, or all, one a line in the notebook's order."""
     notebook = notebook_from_arguments(arguments)
     found = [idea for idea in all_ideas(notebook) if arguments.all or not idea.done]
     if arguments.json:

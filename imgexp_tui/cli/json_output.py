@@ -1,4 +1,4 @@
-"""JSON on standard output."""
+"""Prints JSON for the `--json` option of the commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 
 def print_json(data: Any) -> int:
-    """Print `data` as indented JSON with a newline; 0."""
+    """Prints `data` as indented JSON with a final newline; returns the exit code 0."""
     sys.stdout.flush()
     sys.stdout.buffer.write(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()

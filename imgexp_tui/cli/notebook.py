@@ -1,4 +1,4 @@
-"""`init`, `check`, `list`, `note`, `import`: the notebook from the command line."""
+"""Commands `init`, `check`, `list`, `note` and `import`: create, read and edit the notebook."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imgexp_tui.text import clean, first_line, format_age, format_number
 
 
 def init(arguments: Namespace) -> int:
-    """Start a lab in a folder: a commented notebook and `runs/`. What is there already stays."""
+    """Starts a lab in a folder: a commented notebook and `runs/`. Existing files stay."""
     lab: Path = (arguments.dir or arguments.lab).expanduser()
     try:
         lab.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def init(arguments: Namespace) -> int:
 
 
 def check(arguments: Namespace) -> int:
-    """Print every problem of the notebook."""
+    """Prints every problem of the notebook; returns 1 where there is one."""
     notebook = notebook_from_arguments(arguments)
     for problem in notebook.problems:
         print(clean(str(problem)))
@@ -48,9 +48,9 @@ def check(arguments: Namespace) -> int:
 
 
 def list_versions(arguments: Namespace) -> int:
-    """The versions in the notebook's order, with the state and the best metric of their runs.
+    """Prints the versions in the notebook's order, with the state and the best metric of their runs.
 
-    Those that are archived are left out of the table, and stand in the JSON.
+    The table leaves archived versions out unless `--all` is given; the JSON always has them.
     """
     notebook = notebook_from_arguments(arguments)
     views = read_runs_by_version(notebook)
@@ -98,7 +98,11 @@ def list_versions(arguments: Namespace) -> int:
 def _filter_versions(
     notebook: Notebook, followers: Mapping[str, Sequence[RunFollower]], filter_text: str
 ) -> list[Version]:
-    """The versions for which a filter holds."""
+    """Returns the versions that match a filter.
+
+    Raises:
+        CommandError: the filter cannot be parsed.
+    """
     from imgexp_tui.records.version_filter import FilterError, VersionFacts, parse_filter
 
     facts = []
@@ -114,7 +118,7 @@ def _filter_versions(
 
 
 def note(arguments: Namespace) -> int:
-    """Add a takeaway to a version, or replace its summary."""
+    """Adds a takeaway to a version, or replaces its summary."""
     from imgexp_tui.notebook.ideas.bullets import append_bullet
     from imgexp_tui.notebook.saving.save import save_note
 
@@ -136,7 +140,7 @@ def note(arguments: Namespace) -> int:
 
 
 def import_file(arguments: Namespace) -> int:
-    """Take a plain notes file into the notebook, which is made where it is missing."""
+    """Imports a plain notes file into the notebook, which is created if it is missing."""
     from imgexp_tui.notebook.plain.importer import import_notes
 
     source = str(arguments.file)

@@ -1,4 +1,4 @@
-"""`imgexp-tui [DIR]`: the app."""
+"""Command `open`, and `imgexp-tui [DIR]`: opens the app."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 
 
 def open_app(arguments: Namespace) -> int:
-    """Open the app on the lab that the command line names."""
+    """Opens the app on the lab that the command line names."""
     return open_lab(arguments.dir or arguments.lab, ascii_only=arguments.ascii)
 
 
 def open_lab(folder: Path, *, ascii_only: bool = False) -> int:
-    """Open the app on the lab in or above `folder`; it needs a terminal."""
+    """Opens the app on the lab in or above `folder`; returns the exit code.
+
+    Raises:
+        CommandError: there is no lab, or no terminal.
+    """
     lab = require_lab(folder)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("the app needs a terminal; in a script use the commands, such as: imgexp-tui list", 2)
-    # Nothing that is loaded for the first frame is garbage; the app collects again when that stands.
+    # Nothing that is loaded for the first frame is garbage; the app enables collection again after that frame.
     gc.disable()
-    # A key is on the screen within 4 ms of being handled, not 16; what has not changed is not drawn at any rate.
+    # The effect of a key is drawn within 4 ms, not 16; unchanged parts are not drawn at any rate.
     os.environ.setdefault("TEXTUAL_FPS", "240")
     from imgexp_tui.tui.app import run
 

@@ -1,4 +1,4 @@
-"""The command line's grammar: commands, options, help with examples."""
+"""Defines the commands of the command line, their options, and the help with its examples."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ COMMANDS = {
     "export": "export:export",
     "doctor": "doctor:doctor",
 }
-"""Command → the module of this room and the function that does it."""
+"""Command → module of this package and function that runs it."""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of every command; the result's `command` names the one that was given."""
+    """Returns the parser of every command; the parsed `command` is the name of the given one."""
     top = argparse.ArgumentParser(
         prog="imgexp-tui",
         description="A terminal lab notebook for image-model experiments. Without a command it opens the app.",
@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     top.add_argument("-C", dest="lab", type=Path, metavar="DIR", default=Path(), help="the lab's folder")
     top.add_argument("--ascii", action="store_true", help="the app draws with ASCII only; for terminals that lack more")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    # The default is suppressed so that a `-C` before the command is not undone by the command's own.
+    # The default is suppressed so that the command's own `-C` does not reset one before the command.
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("-C", dest="lab", type=Path, metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
@@ -77,12 +77,17 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    _add_notebook_commands(command)
-    _add_run_commands(command)
+    _add_lab_commands(command)
+    _add_note_commands(command)
+    _add_version_commands(command)
+    _add_exchange_commands(command)
+    _add_start_commands(command)
+    _add_control_commands(command)
     return top
 
 
-def _add_notebook_commands(add_command: Any) -> None:
+def _add_lab_commands(add_command: Any) -> None:
+    """Adds the commands that open, check and search a lab."""
     one = add_command("open", "open the app on a lab", "imgexp-tui open ~/labs/patchwork\n")
     one.add_argument("dir", nargs="?", type=Path, metavar="DIR", help="the lab's folder")
     one.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="draw with ASCII only")
@@ -108,6 +113,10 @@ def _add_notebook_commands(add_command: Any) -> None:
     )
     one.add_argument("what", nargs="*", metavar="V|RUN", help="versions (their newest runs) or runs; all without it")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+
+
+def _add_note_commands(add_command: Any) -> None:
+    """Adds the commands that show a version and write notes."""
     one = add_command("show", "show all there is about a version or a run", "imgexp-tui show v1\n")
     one.add_argument("what", metavar="V|RUN", help="a version, a run id or the start of one")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
@@ -133,6 +142,10 @@ def _add_notebook_commands(add_command: Any) -> None:
     )
     one.add_argument("--all", action="store_true", help="the done ones too, with where they were tried")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+
+
+def _add_version_commands(add_command: Any) -> None:
+    """Adds the commands that change versions."""
     one = add_command(
         "rename",
         "give a version another name: in the notebook, as others' base, and its runs",
@@ -145,6 +158,10 @@ def _add_notebook_commands(add_command: Any) -> None:
     )
     one.add_argument("names", nargs="+", metavar="V", help="the versions")
     one.add_argument("--back", action="store_true", help="bring them back")
+
+
+def _add_exchange_commands(add_command: Any) -> None:
+    """Adds the commands that import and export, and the doctor."""
     one = add_command(
         "import",
         "take versions and notes from a plain text file; no note is overwritten",
@@ -169,7 +186,8 @@ def _add_notebook_commands(add_command: Any) -> None:
     add_command("doctor", "say what this machine has, and what would get in the way", "imgexp-tui doctor\n")
 
 
-def _add_run_commands(add_command: Any) -> None:
+def _add_start_commands(add_command: Any) -> None:
+    """Adds the commands that start and list runs."""
     one = add_command(
         "run",
         "start training, or put it into the queue; it goes on when you log out",
@@ -197,6 +215,10 @@ def _add_run_commands(add_command: Any) -> None:
     for word, places in (("first", -(10**6)), ("up", -1), ("down", 1), ("last", 10**6)):
         where.add_argument(f"--{word}", dest="places", action="store_const", const=places, help=f"move it {word}")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
+
+
+def _add_control_commands(add_command: Any) -> None:
+    """Adds the commands that stop, resume and follow a run."""
     one = add_command("stop", "stop a run: checkpoint, then end", "imgexp-tui stop v0\n")
     one.add_argument("run", metavar="RUN", help=_RUN_HELP)
     one = add_command(

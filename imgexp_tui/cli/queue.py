@@ -1,4 +1,4 @@
-"""`queue`: what runs and what waits on this machine, in every lab of this user, and who comes next."""
+"""Command `queue`: lists what runs and what waits on this machine, in every lab of this user, or moves a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imgexp_tui.services.queue import QueuedRun, queued_runs
 
 
 def queue(arguments: Namespace) -> int:
-    """List the queue, or move one run in it."""
+    """Lists the queue, or moves one run in it."""
     if arguments.run is None and arguments.places is not None:
         raise CommandError("which run is to be moved? Such as: imgexp-tui queue v3 --first", 2)
     try:

@@ -1,4 +1,4 @@
-"""`run`, `runs`, `stop`, `resume`, `logs`."""
+"""Commands `run`, `runs`, `stop`, `resume` and `logs`: start, list, stop, resume and follow runs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from imgexp_tui.records.status import State, Status, status
 from imgexp_tui.text import clean_line, clean_log, format_duration, format_number
 
 _POLL_INTERVAL = 0.25
-"""Seconds between two looks at a log that is followed."""
+"""Seconds between two reads of a log that is followed."""
 
 
 def run(arguments: Namespace) -> int:
-    """Launch versions; what finds its place taken waits in the queue. With `--wait` until all have ended."""
+    """Starts versions, or queues them where the resources are taken; with `--wait` waits until all have ended."""
     notebook = notebook_from_arguments(arguments)
     versions = [find_version(notebook, name) for name in arguments.versions]
     if arguments.seeds is not None and arguments.seeds < 1:
@@ -47,11 +47,15 @@ def run(arguments: Namespace) -> int:
 def _start_runs(
     arguments: Namespace, notebook: Notebook, version: Version, overrides: dict[str, SettingValue]
 ) -> Iterator[RunDir]:
-    """Start one run of a version, or one a seed."""
+    """Yields the runs of a version as they start: one, or one for each seed.
+
+    Raises:
+        CommandError: a run could not be started.
+    """
     from imgexp_tui.runner.launch import LaunchError, launch, launch_seeds
 
-    needs = {key: value for key in RESOURCE_KEYS if (value := getattr(arguments, key)) is not None}
-    more: dict[str, Any] = {"overrides": overrides, "seed": arguments.seed, "resources": needs}
+    resources = {key: value for key in RESOURCE_KEYS if (value := getattr(arguments, key)) is not None}
+    more: dict[str, Any] = {"overrides": overrides, "seed": arguments.seed, "resources": resources}
     try:
         if arguments.seeds is None:
             yield launch(notebook, version.name, **more)
@@ -62,7 +66,7 @@ def _start_runs(
 
 
 def list_runs(arguments: Namespace) -> int:
-    """The runs of the lab or of one version, newest first."""
+    """Prints the runs of the lab or of one version, newest first."""
     lab = lab_from(arguments)
     if arguments.version is not None:
         find_version(notebook_from_arguments(arguments), arguments.version)
@@ -80,7 +84,7 @@ def list_runs(arguments: Namespace) -> int:
 
 
 def stop(arguments: Namespace) -> int:
-    """Ask a run to stop, and wait until it has."""
+    """Asks a run to stop, and waits until it has."""
     from imgexp_tui.runner import control
 
     target = _find_run(arguments)
@@ -95,7 +99,7 @@ def stop(arguments: Namespace) -> int:
 
 
 def resume(arguments: Namespace) -> int:
-    """Go on from a run's last checkpoint."""
+    """Resumes a run from its last checkpoint."""
     from imgexp_tui.runner import control
 
     target = _find_run(arguments, live_first=False)
@@ -110,7 +114,7 @@ def resume(arguments: Namespace) -> int:
 
 
 def logs(arguments: Namespace) -> int:
-    """Print a run's log, cleaned; with `-f` until the run has ended."""
+    """Prints a run's log, cleaned; with `-f` until the run has ended."""
     target = _find_run(arguments)
     view = RunFollower(target)
     try:
@@ -126,7 +130,7 @@ def logs(arguments: Namespace) -> int:
         while True:
             view.poll()
             live = view.status.state.live
-            # The state is read before the log: what a run that has ended printed last is then not missed.
+            # The state is read before the log, so that the last lines of a run that has ended are not missed.
             *whole, rest = (rest + file.read()).split(b"\n")
             for line in whole:
                 print(clean_log(line.decode("utf-8", "replace")))
@@ -140,7 +144,11 @@ def logs(arguments: Namespace) -> int:
 
 
 def _parse_overrides(version: Version, pairs: list[str]) -> dict[str, SettingValue]:
-    """What `--set KEY=VALUE` asks for, checked against the settings that `version` takes."""
+    """Returns the settings of `--set KEY=VALUE`, checked against the settings that `version` takes.
+
+    Raises:
+        CommandError: a setting is unknown or has a wrong value.
+    """
     found: dict[str, SettingValue] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -156,13 +164,17 @@ def _parse_overrides(version: Version, pairs: list[str]) -> dict[str, SettingVal
         except ValueError as error:
             raise CommandError(f"--set {key}: {error}", 2) from None
     if isinstance(data := found.get("data"), str) and Path(data).expanduser().exists():
-        # A path on the command line is meant from here, one in the notebook from the lab.
+        # A path on the command line is relative to this folder, one in the notebook to the lab.
         found["data"] = str(Path(data).expanduser().absolute())
     return found
 
 
 def _parse_like(text: str, example: SettingValue) -> SettingValue:
-    """`text` as the kind that the notebook's value has, for the free settings of a `command` version."""
+    """Returns `text` as the type of the notebook's value, for the free settings of a `command` version.
+
+    Raises:
+        ValueError: it is no value of that type.
+    """
     if isinstance(example, bool):
         if text.lower() not in ("true", "false"):
             raise ValueError(f"{text!r} is not true or false")
@@ -181,14 +193,14 @@ def _find_run(arguments: Namespace, *, live_first: bool = True) -> RunDir:
 
 
 def _report_start(run_dir: RunDir, word: str) -> None:
-    """Say that a run is under way, or why it has to wait, and what it was warned of."""
-    told: list[str] = []
+    """Prints that a run has started, or why it waits, after the warnings of this attempt."""
+    warnings: list[str] = []
     for event in jsonl.read_records(run_dir.events):
         if event.get("kind") == "warning":
-            told.append(clean_line(str(event.get("message", ""))))
+            warnings.append(clean_line(str(event.get("message", ""))))
         elif event.get("kind") in ("queued", "started", "resumed"):
-            told.clear()  # of an earlier attempt
-    for sentence in told:
+            warnings.clear()  # of an earlier attempt
+    for sentence in warnings:
         print(f"{_run_name(run_dir)}: {sentence}", file=sys.stderr)
     found = status(run_dir)
     waits = found.state is State.QUEUED
@@ -197,17 +209,17 @@ def _report_start(run_dir: RunDir, word: str) -> None:
 
 @contextmanager
 def _report_on_interrupt(live_runs: list[RunDir]) -> Iterator[None]:
-    """Say of each run that it goes on, where the user interrupts what is done in between."""
+    """Prints for each run that it goes on, where the user interrupts the body with Ctrl+C."""
     try:
         yield
     except KeyboardInterrupt:
-        told = [f"{_run_name(target)} goes on; stop it with: imgexp-tui stop {target.run_id}" for target in live_runs]
-        print("", *told, sep="\n", file=sys.stderr)
+        lines = [f"{_run_name(target)} goes on; stop it with: imgexp-tui stop {target.run_id}" for target in live_runs]
+        print("", *lines, sep="\n", file=sys.stderr)
         raise
 
 
 def _wait_for_all(live_runs: list[RunDir]) -> bool:
-    """Wait for the end of each, and take it out of the list; whether all finished."""
+    """Waits for each run to end and removes it from the list; returns whether all finished."""
     well = True
     while live_runs:
         well = _wait_and_report(live_runs[0]) and well
@@ -216,7 +228,7 @@ def _wait_for_all(live_runs: list[RunDir]) -> bool:
 
 
 def _wait_and_report(run_dir: RunDir) -> bool:
-    """Wait for a run's end and say how it ended; whether it finished."""
+    """Waits for a run to end and prints how it ended; returns whether it finished."""
     from imgexp_tui.runner.control import wait_for_end
 
     how = wait_for_end(run_dir)
@@ -249,7 +261,7 @@ def _run_name(run_dir: RunDir) -> str:
 
 
 def _format_status(run_status: Status) -> str:
-    """State and evidence, without saying the same word twice."""
+    """Returns state and evidence, without the same word twice."""
     evidence = clean_line(run_status.evidence)
     return (
         evidence

@@ -1,4 +1,4 @@
-"""`find`: search the notes and configurations."""
+"""Command `find`: searches the notes and configurations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgexp_tui.text import clean_line
 
 
 def find(arguments: Namespace) -> int:
-    """Print every line that holds all of the words; 1 where none does, as grep."""
+    """Prints every line that contains all of the words; returns 1 where none does, as grep."""
     notebook = notebook_from_arguments(arguments)
     query = " ".join(arguments.words)
     hits = SearchIndex(notebook).find(query)

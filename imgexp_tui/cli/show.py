@@ -1,4 +1,4 @@
-"""`show`: all there is about a version or a run."""
+"""Command `show`: prints everything about a version or a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgexp_tui.text import clean, clean_line, format_duration, format_number
 
 
 def show(arguments: Namespace) -> int:
-    """Print a version with its latest run, or one run."""
+    """Prints a version with its latest run, or one run."""
     notebook = notebook_from_arguments(arguments)
     if arguments.what in notebook.versions:
         return _print_version(notebook, notebook.versions[arguments.what], as_json=arguments.json)

@@ -1,4 +1,4 @@
-"""`rename`, `archive`: versions as things."""
+"""Commands `rename` and `archive`: change a version's name, or hide it from the table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgexp_tui.notebook.model import NotebookError
 
 
 def rename(arguments: Namespace) -> int:
-    """Give a version another name; its runs follow."""
+    """Renames a version, with its runs."""
     from imgexp_tui.runner import version_folders
 
     try:
@@ -22,7 +22,7 @@ def rename(arguments: Namespace) -> int:
 
 
 def archive(arguments: Namespace) -> int:
-    """Put versions out of the way, or bring them back."""
+    """Archives versions, or brings them back."""
     from imgexp_tui.runner import version_folders
 
     notebook = notebook_from_arguments(arguments)

@@ -18,7 +18,7 @@ _GIT_TIMEOUT = 20.0
 
 
 def code_diff(a: RunFollower, b: RunFollower) -> list[str]:
-    """Returns a unified diff as cleaned lines: a title line first, then the diff, or one sentence where there is none."""
+    """Returns a unified diff as cleaned lines: a title, then the diff, or one sentence where there is none."""
     lines = [_title_line(a, b), *_diff_sources(a, b)]
     if len(lines) == 1:
         lines += _diff_commits(a, b)
