@@ -16,6 +16,7 @@ from imgexp_tui.notebook.model import Notebook, NotebookError, Version
 from imgexp_tui.notebook.saving.outcome import SaveOutcome
 from imgexp_tui.paths import NOTEBOOK, RUNS
 from imgexp_tui.records.metrics.follower import RunFollower, best_run
+from imgexp_tui.records.metrics.metric import version_judges
 from imgexp_tui.text import clean, first_line, format_age, format_number
 
 
@@ -61,7 +62,7 @@ def list_versions(arguments: Namespace) -> int:
         from imgexp_tui.cli.json_output import print_json
         from imgexp_tui.reports.tabular import version_row
 
-        return print_json([version_row(v, views[v.name]) for v in found])
+        return print_json([version_row(v, views[v.name], version_judges(notebook, v.name)) for v in found])
     if not notebook.versions:
         print(f"{notebook.path} has no versions yet")
         return 0
@@ -74,7 +75,7 @@ def list_versions(arguments: Namespace) -> int:
         if version.archived and not arguments.all:
             continue
         runs = views[version.name]
-        best = best_run(runs)
+        best = best_run(runs, version_judges(notebook, version.name))
         rows.append(
             [
                 version.name,
@@ -107,7 +108,8 @@ def _filter_versions(
 
     facts = []
     for version in notebook.versions.values():
-        runs, best = followers[version.name], best_run(followers[version.name])
+        runs = followers[version.name]
+        best = best_run(runs, version_judges(notebook, version.name))
         states = {view.status.state.value for i, view in enumerate(runs) if i == 0 or view.status.state.live}
         facts.append(VersionFacts(version, states, best[1].metric_values if best else {}))
     try:

@@ -27,10 +27,11 @@ def _print_version(notebook: Notebook, version: Version, *, as_json: bool) -> in
     views = read_runs(notebook.lab, version.name)
     if as_json:
         from imgexp_tui.cli.json_output import print_json
+        from imgexp_tui.records.metrics.metric import version_judges
         from imgexp_tui.reports.tabular import run_row, version_row
 
         details = {"config": version.config, "run_details": [run_row(v) for v in views]}
-        return print_json(version_row(version, views) | details)
+        return print_json(version_row(version, views, version_judges(notebook, version.name)) | details)
     print(version.name + (f" (base {version.base})" if version.base else ""))
     for problem in version.problems:
         print(f"problem: {clean(str(problem))}")

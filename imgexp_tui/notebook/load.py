@@ -16,6 +16,14 @@ from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, Notebook, Noteb
 from imgexp_tui.notebook.schema import alerts
 from imgexp_tui.notebook.schema import command as commands
 from imgexp_tui.notebook.schema.alerts import ALERT_KEYS
+from imgexp_tui.notebook.schema.metrics import (
+    JUDGE_KEYS,
+    MetricOverrides,
+    clean_overrides,
+    judge_error,
+    override_problems,
+    right_judge,
+)
 from imgexp_tui.notebook.schema.resources import (
     RESOURCE_KEYS,
     count_error,
@@ -30,8 +38,8 @@ from imgexp_tui.paths import NOTEBOOK
 
 _T = TypeVar("_T")
 _TOP_KEYS = ("lab", "defaults", "versions")
-_LAB_KEYS = ("title", "heartbeat", "grace", "slots", *ALERT_KEYS, *RESOURCE_KEYS, "slurm", "findings_off")
-_VERSION_KEYS = ("base", *NOTE_FIELDS, "command", "group", "tags", "archived", *RESOURCE_KEYS, "train")
+_LAB_KEYS = ("title", "heartbeat", "grace", "slots", *ALERT_KEYS, *RESOURCE_KEYS, "slurm", "findings_off", *JUDGE_KEYS)
+_VERSION_KEYS = ("base", *NOTE_FIELDS, "command", "group", "tags", "archived", *RESOURCE_KEYS, "judge", "train")
 _MAX_SLOTS = 1024
 _TEXT_KEYS = (*NOTE_FIELDS, "group")
 _NON_BLOCKING_KEYS = (*_TEXT_KEYS, "tags", "archived")
@@ -86,6 +94,7 @@ class _NotebookParser:
     def parse(self) -> Notebook:
         self._report_unknown_keys(self._data, (), _TOP_KEYS, "table")
         lab = self._lab_table()
+        self._overrides: MetricOverrides = lab.get("metrics", {})
         defaults = self._get_table(self._data, ("defaults",))
         tables = {name: self._version_table(name) for name in self._get_table(self._data, ("versions",))}
         inheritance = _Inheritance(tables)
@@ -97,6 +106,8 @@ class _NotebookParser:
         )
         own = {name: self._own_settings(name, table, any_key=bool(argv[name])) for name, table in tables.items()}
         train = inheritance.fold(common, lambda settings, name: {**settings, **own[name]})
+        own_judges = {name: right_judge(table, self._overrides) for name, table in tables.items()}
+        judges = inheritance.fold(str(lab.get("judge", "")), lambda inherited, name: own_judges[name] or inherited)
         for name, settings in train.items():
             self._check_placeholders(name, argv[name], settings)
         return Notebook(
@@ -106,7 +117,8 @@ class _NotebookParser:
             lab_settings=lab,
             defaults=common,
             versions={
-                name: self._build_version(name, inheritance, own[name], train[name], argv[name], lab) for name in tables
+                name: self._build_version(name, inheritance, own[name], train[name], argv[name], judges[name], lab)
+                for name in tables
             },
             problems=tuple(sorted((p for _, p in self._problems), key=lambda p: p.line)),
         )
@@ -171,13 +183,28 @@ class _NotebookParser:
                 self._add_problem(("lab", key), "must be a text in quotes")
             elif key in ("heartbeat", "grace") and not (_is_number(value) and value >= 0):
                 self._add_problem(("lab", key), "must be a number of seconds, such as 60")
+            elif key == "metrics":
+                lab[key] = self._metric_overrides(table)
             elif key in ("slots", "slurm", "findings_off", *ALERT_KEYS, *RESOURCE_KEYS) and (
                 wrong := _lab_setting_error(key, value, self._finding_names)
             ):
                 self._add_problem(("lab", key), wrong)
-            elif key in _LAB_KEYS:
+            elif key in _LAB_KEYS and key != "judge":  # that one is checked once the goals in `metrics` are known
                 lab[key] = value
+        if "judge" in table:
+            if wrong := judge_error(table["judge"], lab.get("metrics", {})):
+                self._add_problem(("lab", "judge"), wrong)
+            else:
+                lab["judge"] = table["judge"]
         return lab
+
+    def _metric_overrides(self, lab: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+        """`[lab.metrics]` without what is wrong in it."""
+        path = ("lab", "metrics")
+        tables = self._get_table(lab, path)
+        for within, wrong in override_problems(tables):
+            self._add_problem((*path, *within), wrong)
+        return clean_overrides(tables)
 
     def _version_table(self, name: str) -> dict[str, Any]:
         path = ("versions", name)
@@ -193,6 +220,8 @@ class _NotebookParser:
             self._add_problem((*path, "tags"), wrong)
         if not isinstance(table.get("archived", False), bool):
             self._add_problem((*path, "archived"), "must be true or false")
+        if "judge" in table and (wrong := judge_error(table["judge"], self._overrides)):
+            self._add_problem((*path, "judge"), wrong)
         for key in RESOURCE_KEYS:
             if key in table and (wrong := resource_error(key, table[key])):
                 self._add_problem((*path, key), wrong)
@@ -263,6 +292,7 @@ class _NotebookParser:
         own_train: dict[str, SettingValue],
         train: dict[str, SettingValue],
         argv: tuple[str, ...] | None,
+        judge: str,
         lab: Mapping[str, Any],
     ) -> Version:
         table = inheritance.tables[name]
@@ -280,6 +310,7 @@ class _NotebookParser:
             runnable=runnable,
             tags=() if tags_error(tags) else tuple(dict.fromkeys(tags)),
             archived=table.get("archived") is True,
+            judge=judge,
             **texts,
         )
 

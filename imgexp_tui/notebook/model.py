@@ -54,6 +54,7 @@ class Version:
         group: the banner under which it was imported; "" without.
         tags: its own tags; they are not inherited.
         archived: whether the table hides it.
+        judge: the metric that judges its runs, its own or inherited; "" for the default (valid/loss, else train/loss).
         line: of its header, 1-based.
         problems: its own, and the inherited ones of `[defaults]` and of its bases.
         runnable: whether no problem affects what would be run.
@@ -71,6 +72,7 @@ class Version:
     group: str = ""
     tags: tuple[str, ...] = ()
     archived: bool = False
+    judge: str = ""
     line: int = 1
     problems: tuple[Problem, ...] = ()
     runnable: bool = True

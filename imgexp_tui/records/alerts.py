@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Judge
+from imgexp_tui.records.metrics.source import NON_METRIC_KEYS
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State, Status
 from imgexp_tui.text import clean_line, format_number
 
-_JUDGED_METRIC = "valid/loss"
-_NON_METRIC_KEYS = ("step", "epoch", "time", "attempt")
 _FAILURE_WORDS = {State.FAILED: "failed", State.KILLED: "was killed", State.LOST: "is lost"}
 
 
@@ -45,11 +45,18 @@ class Alert:
 
 
 class AlertDetector:
-    """The events of one run since `take_new` was last called."""
+    """The events of one run since `take_new` was last called.
+
+    Attributes:
+        judges: the metrics that judge the run, in order of preference. A new best is told of the first one that the
+            run has recorded; a training metric is told only where the notebook names it as the judge.
+    """
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
         self._pending: dict[str, Alert] = {}
+        self.judges: Sequence[Judge] = DEFAULT_METRICS.judges()
+        self._judge: Judge | None = None
         self._bests: list[dict[str, Any]] = []
         self._nan_reported = self._has_been_taken = False
         self._last_state: tuple[State, int] | None = None
@@ -59,7 +66,7 @@ class AlertDetector:
         self._note_best(record)
         if not self._nan_reported:
             for name, value in record.items():
-                if name not in _NON_METRIC_KEYS and isinstance(value, float) and _is_broken_value(name, value):
+                if name not in NON_METRIC_KEYS and isinstance(value, float) and _is_broken_value(name, value):
                     self._nan_reported = True
                     where = _format_position(record)
                     self._add_alert(
@@ -69,7 +76,7 @@ class AlertDetector:
 
     def reset_metrics(self) -> None:
         """The file of metrics was replaced: what it told before is void."""
-        self._bests, self._nan_reported = [], False
+        self._judge, self._bests, self._nan_reported = None, [], False
         self._pending.pop("best", None)
         self._pending.pop("nan", None)
 
@@ -79,9 +86,12 @@ class AlertDetector:
         Args:
             series: metric → steps and values, every extreme among them.
         """
-        for step, value in zip(*series.get(_JUDGED_METRIC, ((), ())), strict=True):
-            if math.isfinite(value) and (not self._bests or value < self._bests[-1][_JUDGED_METRIC]):
-                self._bests.append(dict.fromkeys(_NON_METRIC_KEYS) | {"step": int(step), _JUDGED_METRIC: float(value)})
+        judged = (j for j in self._alert_judges() if any(map(math.isfinite, series.get(j.metric, ((), ()))[1])))
+        self._judge = next(judged, None)
+        if judge := self._judge:
+            for step, value in zip(*series[judge.metric], strict=True):
+                if math.isfinite(value) and self._is_new_best(judge, value):
+                    self._bests.append(dict.fromkeys(NON_METRIC_KEYS) | {"step": int(step), judge.metric: float(value)})
         self._nan_reported = any(
             _is_broken_value(name, float(v)) for name, (_, values) in series.items() for v in values
         )
@@ -101,8 +111,9 @@ class AlertDetector:
             self._add_alert("stalled", f" has stalled: {silent}", {"time": began}, state=status.state)
         elif status.state is State.FINISHED:
             best = self._bests[-1] if self._bests else {}
-            how = f" finished; best {_format_best(best)}" if best else " finished"
-            self._add_alert("finished", how, {**best, "time": ended}, _JUDGED_METRIC if best else "", status.state)
+            metric = self._judge.metric if self._judge and best else ""
+            how = f" finished; best {_format_best(best, metric)}" if best else " finished"
+            self._add_alert("finished", how, {**best, "time": ended}, metric, status.state)
         elif status.state is State.LOST and not self._run.path.exists():
             return  # somebody moved or deleted it: its version has another name now
         elif status.state in _FAILURE_WORDS:
@@ -122,14 +133,30 @@ class AlertDetector:
 
     def _note_best(self, record: dict[str, Any]) -> None:
         """Note a new best. A resumed run goes back in steps: what it had found from there on is void."""
-        step, value = record.get("step"), record.get(_JUDGED_METRIC)
+        step = record.get("step")
         while self._bests and isinstance(step, int) and self._bests[-1]["step"] >= step:
             self._bests.pop()
-        if not (isinstance(step, int) and isinstance(value, int | float) and math.isfinite(value)):
+        if not isinstance(step, int):
             return
-        if not self._bests or value < self._bests[-1][_JUDGED_METRIC]:
-            self._bests.append({key: record.get(key) for key in (*_NON_METRIC_KEYS, _JUDGED_METRIC)})
-            self._add_alert("best", f" has a new best: {_format_best(record)}", record, _JUDGED_METRIC)
+        for judge in self._alert_judges():
+            value = record.get(judge.metric)
+            if isinstance(value, int | float) and math.isfinite(value):
+                if judge != self._judge:  # one that comes before the one so far: their values are never compared
+                    self._judge, self._bests = judge, []
+                if self._is_new_best(judge, value):
+                    metric = judge.metric
+                    self._bests.append({key: record.get(key) for key in (*NON_METRIC_KEYS, metric)})
+                    self._add_alert("best", f" has a new best: {_format_best(record, metric)}", record, metric)
+                return
+            if judge == self._judge:
+                return
+
+    def _alert_judges(self) -> Sequence[Judge]:
+        """The metrics whose best is told: those that judge, but for a training metric that nobody named."""
+        return [one for one in self.judges if one is self.judges[0] or not one.metric.startswith("train/")]
+
+    def _is_new_best(self, judge: Judge, value: float) -> bool:
+        return not self._bests or judge.goal.is_better(value, self._bests[-1][judge.metric])
 
     def _add_alert(self, kind: str, text: str, record: dict[str, Any], metric: str = "", state: str = "") -> None:
         moment, value = record.get("time"), record.get(metric)
@@ -150,12 +177,12 @@ class AlertDetector:
 
 def _is_broken_value(name: str, value: float) -> bool:
     """Infinity may be a value of a metric of one's own, of a loss never."""
-    return math.isnan(value) or (math.isinf(value) and "loss" in name)
+    return math.isnan(value) or (math.isinf(value) and DEFAULT_METRICS[name].is_loss)
 
 
-def _format_best(record: dict[str, Any]) -> str:
+def _format_best(record: dict[str, Any], metric: str) -> str:
     where = _format_position(record)
-    return f"{_JUDGED_METRIC} {format_number(record[_JUDGED_METRIC])}{f' in {where}' if where else ''}"
+    return f"{clean_line(metric)} {format_number(record[metric])}{f' in {where}' if where else ''}"
 
 
 def _format_position(record: dict[str, Any]) -> str:

@@ -41,6 +41,8 @@ class Request:
         source: name of the folder with the lab's own source as it was then; "" where none of it is run.
         slurm: sbatch's long options.
         on_event: the command that is run for each event; [] without.
+        judge: the metric that decides which epoch is the best; "" (and not in the file) where the notebook names none.
+        judge_goal: "higher" or "lower", which of its values are better; "" without a judge.
     """
 
     uuid: str
@@ -68,9 +70,14 @@ class Request:
     source: str = ""
     slurm: dict[str, Any] = field(default_factory=dict)
     on_event: list[str] = field(default_factory=list)
+    judge: str = ""
+    judge_goal: str = ""
 
     def write(self, run: RunDir) -> None:
-        durable.create(run.request, _dump(asdict(self)))
+        data = asdict(self)
+        if not self.judge:
+            del data["judge"], data["judge_goal"]
+        durable.create(run.request, _dump(data))
 
     @classmethod
     def read(cls, run: RunDir) -> Self | None:

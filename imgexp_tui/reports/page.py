@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.metric import version_judges
 from imgexp_tui.reports.blocks import Heading, Link, PageBlock, Paragraph, Separator, Strong
 from imgexp_tui.reports.parts import PARTS
 from imgexp_tui.reports.plot_data import reported_run
@@ -45,7 +46,11 @@ class Page:
         self.versions = [version for name, version in notebook.versions.items() if name in wanted]
         self.parts = frozenset(parts)
         self.followers = {v.name: newest_first(followers_by_version.get(v.name, ())) for v in self.versions}
-        self.reported_runs = {name: run for name, runs in self.followers.items() if (run := reported_run(runs))}
+        self.judges = {v.name: version_judges(notebook, v.name) for v in self.versions}
+        """Version → the metrics that judge its runs, in order of preference."""
+        self.reported_runs = {
+            name: run for name, runs in self.followers.items() if (run := reported_run(runs, self.judges[name]))
+        }
         self.title = clean_line(notebook.title) or "Lab notebook"
         self.anchors = _anchors(self.title, self.followers)
         """Version → the anchor of its heading."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from imgexp_tui.records.metrics.follower import Best, RunFollower, Series, best_run
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, PLOTTED_MEASURES, Judge
 from imgexp_tui.text import format_number
 
 MAX_COLUMNS = 600
@@ -22,7 +23,6 @@ _MAX_DOTS = 60
 """Lines with up to this many points get a dot for each."""
 _LOG_SCALE_RATIO = 100.0
 """Loss is drawn on a log scale from this ratio of its highest to its lowest value on."""
-_METRICS = ("loss", "accuracy")
 PlotPoints = tuple[tuple[float, float], ...]
 
 
@@ -83,10 +83,11 @@ class Figure:
 
 
 def run_figure(name: str, follower: RunFollower) -> Figure | None:
-    """Returns loss and accuracy of a run, in training and validation; None where the run has neither."""
+    """Returns loss, accuracy and judged metric of a run, in training and validation; None where it has none."""
     axis, per_unit = _x_axis([follower])
     best = follower.best()
-    panels = tuple(p for metric in _METRICS if (p := _run_panel(follower, metric, per_unit, best)))
+    measures = _plotted_measures(follower.judges)
+    panels = tuple(p for measure in measures if (p := _run_panel(follower, measure, per_unit, best)))
     if not panels:
         return None
     attempts = tuple(step / per_unit for _, step in sorted(follower.attempt_starts.items()))
@@ -95,21 +96,32 @@ def run_figure(name: str, follower: RunFollower) -> Figure | None:
     return Figure(name, f"{what.capitalize()} of {name}, run {follower.run_id}{said}", axis, panels, attempts)
 
 
-def comparison_figure(name: str, followers_by_version: Mapping[str, RunFollower]) -> Figure | None:
+def _plotted_measures(judges: Sequence[Judge]) -> list[str]:
+    """Returns the metrics, without their halves, that are drawn: those of every report, and the one that judges."""
+    measure = DEFAULT_METRICS[judges[0].metric].measure
+    return list(dict.fromkeys([*PLOTTED_MEASURES, *([measure] if measure else [])]))
+
+
+def comparison_figure(
+    name: str, followers_by_version: Mapping[str, RunFollower], judges: Sequence[Judge] = DEFAULT_METRICS.judges()
+) -> Figure | None:
     """Returns the validation curves of several versions on the same axes; None where fewer than two have one.
 
     Args:
         followers_by_version: version → its reported run, in the notebook's order. Of more than `MAX_VERSIONS` the best
             are shown.
+        judges: the metrics that judge all of these versions, in order of preference.
     """
-    found = [(version, view) for version, view in followers_by_version.items() if _finite_values(view, "valid/loss")]
+    judge = _comparison_judge(followers_by_version.values(), judges)
+    found = [(version, view) for version, view in followers_by_version.items() if _finite_values(view, judge.metric)]
     if len(found) < 2:
         return None
-    first = sorted(found, key=lambda f: min(_finite_values(f[1], "valid/loss")))[:MAX_VERSIONS]
+    ranked = sorted(found, key=lambda f: min(map(judge.goal.sort_key, _finite_values(f[1], judge.metric))))
+    first = ranked[:MAX_VERSIONS]
     shown = [f for f in found if f in first]
     axis, _ = _x_axis([view for _, view in shown])
     panels = []
-    for metric in _METRICS:
+    for metric in _plotted_measures(judges):
         lines = tuple(
             PlotLine(
                 version,
@@ -129,6 +141,14 @@ def comparison_figure(name: str, followers_by_version: Mapping[str, RunFollower]
         else ", ".join(version for version, _ in shown)
     )
     return Figure(name, f"Validation curves of {of}", axis, tuple(panels))
+
+
+def _comparison_judge(followers: Iterable[RunFollower], judges: Sequence[Judge]) -> Judge:
+    """The metric by which versions are compared: the first that two runs have; valid/loss where none is."""
+    followers = list(followers)
+    valid = [judge for judge in judges if judge is judges[0] or not judge.metric.startswith("train/")]
+    enough = (j for j in valid if sum(bool(_finite_values(follower, j.metric)) for follower in followers) > 1)
+    return next(enough, valid[-1])
 
 
 def thinned(steps: Sequence[int], values: Sequence[float], columns: int = MAX_COLUMNS) -> list[tuple[int, float]]:
@@ -223,7 +243,11 @@ def _needs_log_scale(metric: str, lines: Sequence[PlotLine]) -> bool:
     return metric == "loss" and min(values) > 0 and max(values) / min(values) > _LOG_SCALE_RATIO
 
 
-def reported_run(followers: Sequence[RunFollower]) -> RunFollower | None:
-    """Returns the run that a page describes: the best, else the first of `followers`, which is the newest."""
-    found = best_run(followers)
+def reported_run(followers: Sequence[RunFollower], judges: Sequence[Judge] | None = None) -> RunFollower | None:
+    """Returns the run that a page describes: the best, else the first of `followers`, which is the newest.
+
+    Args:
+        judges: the metrics that decide, in order of preference; those of the first run's record without.
+    """
+    found = best_run(followers, judges)
     return found[0] if found else followers[0] if followers else None

@@ -7,6 +7,7 @@ none where there is nothing to show.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
@@ -16,7 +17,8 @@ from imgexp_tui.findings.format import SEVERITY_MARKS
 from imgexp_tui.notebook.diff import SettingChange, format_value, setting_changes
 from imgexp_tui.notebook.ideas.model import ideas_of
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.records.metrics.follower import JUDGED_METRICS, RunFollower, best_run
+from imgexp_tui.records.metrics.follower import Best, RunFollower, best_run
+from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, DEFAULT_METRICS, Judge
 from imgexp_tui.records.observed_stats import find_discrepancies
 from imgexp_tui.records.system.stats import measured_stats
 from imgexp_tui.reports.blocks import (
@@ -32,7 +34,7 @@ from imgexp_tui.reports.blocks import (
     TodoList,
 )
 from imgexp_tui.reports.page import Page
-from imgexp_tui.reports.plot_data import comparison_figure, run_figure
+from imgexp_tui.reports.plot_data import Figure, comparison_figure, run_figure
 from imgexp_tui.reports.tabular import newest_first
 from imgexp_tui.text import first_line, format_number, truncate
 
@@ -57,18 +59,24 @@ class SeedStatistics:
     count: int
 
 
-def seed_statistics(followers: Iterable[RunFollower]) -> SeedStatistics | None:
-    """Returns the statistics of the newest group of seeds in which at least two runs have a best value, else None."""
+def seed_statistics(
+    followers: Iterable[RunFollower], judges: Sequence[Judge] = DEFAULT_METRICS.judges()
+) -> SeedStatistics | None:
+    """Returns the statistics of the newest group of seeds in which at least two runs have a best value, else None.
+
+    Args:
+        judges: the metrics that decide, in order of preference.
+    """
     groups: dict[str, list[RunFollower]] = {}
     for view in newest_first(followers):
         if view.request and view.request.group:
             groups.setdefault(view.request.group, []).append(view)
     for group in groups.values():
-        found = [best for view in group if (best := view.best())]
-        for metric in JUDGED_METRICS:
-            values = [best.value for best in found if best.metric == metric]
+        found = [best for view in group if (best := view.best(judges))]
+        for judge in judges:
+            values = [best.value for best in found if best.metric == judge.metric]
             if len(values) > 1:
-                return SeedStatistics(metric, mean(values), stdev(values), len(values))
+                return SeedStatistics(judge.metric, mean(values), stdev(values), len(values))
     return None
 
 
@@ -76,30 +84,41 @@ def comparison(page: Page) -> Iterator[PageBlock]:
     """Returns the table of the versions and, where the page has plots, their validation curves on the same axes."""
     if not page.versions:
         return
-    seeds = {name: found for name, runs in page.followers.items() if (found := seed_statistics(runs))}
+    judges = page.judges
+    seeds = {name: found for name, runs in page.followers.items() if (found := seed_statistics(runs, judges[name]))}
     yield _comparison_table(page, seeds)
     if seeds:
-        yield Paragraph(["Over seeds: mean of each run's best loss ± sample standard deviation (number of runs)."])
+        what = f"best {_column_name(_common_metric(judges.values()))}"
+        yield Paragraph([f"Over seeds: mean of each run's {what} ± sample standard deviation (number of runs)."])
     name = "comparison"
     while name in map(str.lower, page.notebook.versions):  # its files are in one folder with those of the versions
         name += "_"
-    if "plots" in page.parts and (figure := comparison_figure(name, page.reported_runs)):
+    if "plots" in page.parts and (figure := _comparison_figure(page, name)):
         yield Plot(figure)
 
 
+def _comparison_figure(page: Page, name: str) -> Figure | None:
+    """Returns the picture of the versions that are judged as most of them are: others cannot be compared with them."""
+    counts = Counter(page.judges.values())
+    judges = max(counts, key=lambda one: counts[one])
+    runs = {version: run for version, run in page.reported_runs.items() if page.judges[version] == judges}
+    return comparison_figure(name, runs, judges)
+
+
 def _comparison_table(page: Page, seeds: dict[str, SeedStatistics]) -> Table:
-    best = {name: one for name, runs in page.followers.items() if (one := best_run(runs))}
-    # The best value of all is in bold, where there are several to compare.
-    top = (
-        min(best, key=lambda n: (JUDGED_METRICS.index(best[n][1].metric), best[n][1].value)) if len(best) > 1 else None
-    )
-    head = ["", "state", "best loss", "epoch", "accuracy there", *(["over seeds"] if seeds else [])]
+    judges = page.judges
+    best = {name: one[1] for name, runs in page.followers.items() if (one := best_run(runs, judges[name]))}
+    # The best value of all is in bold, where there are several and the same metrics judge them all.
+    comparable = len(best) > 1 and len({judges[name] for name in best}) == 1
+    top = min(best, key=lambda n: best[n].rank) if comparable else None
+    metric = _common_metric(judges.values())
+    head = ["", "state", f"best {_column_name(metric)}", "epoch", "accuracy there", *(["over seeds"] if seeds else [])]
     rows: list[Sequence[InlineText]] = []
     for version in page.versions:
         runs, name = page.followers[version.name], version.name
         state = runs[0].status.state.value if runs else "not run"
-        value, *rest = _best_cells(best[name][0] if name in best else None)
-        over = [_seeds_cell(seeds.get(name))] if seeds else []
+        value, *rest = _best_cells(best.get(name), metric)
+        over = [_seeds_cell(seeds.get(name), metric)] if seeds else []
         rows.append(
             [
                 [Link(name, page.anchors[name])],
@@ -223,15 +242,27 @@ def _change_cells(change: SettingChange) -> Sequence[InlineText]:
     return [[change.name], *([format_value(change.name, value)] for value in (change.before, change.after))]
 
 
-def _seeds_cell(seeds: SeedStatistics | None) -> str:
+def _common_metric(judges: Iterable[Sequence[Judge]]) -> str:
+    """Returns the metric that judges all; the default one where they differ, so that cells name each other one."""
+    names = {one[0].metric for one in judges}
+    return names.pop() if len(names) == 1 else DEFAULT_JUDGES[0]
+
+
+def _column_name(metric: str) -> str:
+    """Returns a metric as the head of a column names it: without its half where that is validation."""
+    return metric.removeprefix("valid/")
+
+
+def _seeds_cell(seeds: SeedStatistics | None, usual_metric: str) -> str:
     if seeds is None:
         return ""
-    kind = "" if seeds.metric == "valid/loss" else f" {seeds.metric}"
+    kind = "" if seeds.metric == usual_metric else f" {seeds.metric}"
     return f"{format_number(seeds.mean)} ± {format_number(seeds.std)} ({seeds.count}){kind}"
 
 
 def _runs_table(followers: Sequence[RunFollower]) -> Table:
     rows: list[Sequence[InlineText]] = []
+    metric = _common_metric(view.judges for view in followers)
     for view in followers:
         request = view.request
         of = f" of {view.planned_epochs}" if view.planned_epochs else ""
@@ -242,10 +273,10 @@ def _runs_table(followers: Sequence[RunFollower]) -> Table:
             str(request.seed) if request and request.seed is not None else "",
             ", ".join(f"{name} = {value}" for name, value in overrides.items() if name != "seed"),
             f"{view.epoch:g}{of}" if view.epoch is not None else "",
-            *_best_cells(view),
+            *_best_cells(view.best(), metric),
         ]
         rows.append([[cell] for cell in cells])
-    head = ["run", "state", "seed", "set for it", "epochs", "best loss", "epoch", "accuracy there"]
+    head = ["run", "state", "seed", "set for it", "epochs", f"best {_column_name(metric)}", "epoch", "accuracy there"]
     return Table(head, rows, numeric_columns=range(4, 8))
 
 
@@ -263,11 +294,11 @@ def _metric_blocks(follower: RunFollower) -> Iterator[PageBlock]:
         yield Table(["metric", "at its best", "last", "chance"], rows, numeric_columns=range(1, 4))
 
 
-def _best_cells(follower: RunFollower | None) -> list[str]:
-    best = follower.best() if follower else None
+def _best_cells(best: Best | None, usual_metric: str) -> list[str]:
+    """Returns value, epoch and accuracy of a best; the value names its metric where that is not the usual one."""
     if best is None:
         return ["", "", ""]
-    accuracy = best.other_metrics.get(best.metric.replace("loss", "accuracy"))
+    accuracy = best.metric_values.get(f"{best.metric.partition('/')[0]}/accuracy")
     epoch = f"{best.epoch:g}" if best.epoch is not None else ""
-    kind = "" if best.metric == "valid/loss" else f" ({best.metric})"
+    kind = "" if best.metric == usual_metric else f" ({best.metric})"
     return [format_number(best.value) + kind, epoch, format_number(accuracy) if accuracy is not None else ""]

@@ -16,20 +16,21 @@ from statistics import fmean, stdev
 
 from imgexp_tui.notebook.diff import format_value
 from imgexp_tui.notebook.model import Version
+from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.notebook.schema.settings import SETTINGS
 from imgexp_tui.records.metrics.follower import RunFollower, Series
+from imgexp_tui.records.metrics.metric import (
+    DEFAULT_METRICS,
+    Judge,
+    MetricTable,
+    in_list_order,
+    is_listed,
+)
 from imgexp_tui.records.system.stats import measured_stats
 from imgexp_tui.text import format_duration, format_number
 
-_LEADING_METRICS = (
-    "valid/loss",
-    "valid/accuracy",
-    "train/epoch_loss",
-    "train/epoch_accuracy",
-    "train/loss",
-    "train/accuracy",
-)
-"""Metrics that come first; other validation metrics follow."""
+_UNKNOWN_GOAL = Goal.HIGHER
+"""Of a metric whose goal nobody knows: most of what a validation measures, but for losses and errors, rises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,19 @@ class ComparisonSection:
     rows: tuple[ComparisonRow, ...]
 
 
-def compare_versions(compared: Sequence[ComparedVersion]) -> list[ComparisonSection]:
-    """The comparison of `compared`, part by part; parts that hold nothing are left out."""
+def compare_versions(
+    compared: Sequence[ComparedVersion], metrics: MetricTable = DEFAULT_METRICS
+) -> list[ComparisonSection]:
+    """The comparison of `compared`, part by part; parts that hold nothing are left out.
+
+    Args:
+        metrics: the lab's, which say what is better.
+    """
     parts = [
         ComparisonSection("settings", tuple(_settings_rows(compared))),
         ComparisonSection("runs", tuple(_run_rows(compared))),
     ]
-    parts += _metric_sections(compared)
+    parts += _metric_sections(compared, metrics)
     parts += [
         ComparisonSection("measured", tuple(_measured_rows(compared))),
         ComparisonSection("notes", tuple(_note_rows(compared))),
@@ -161,30 +168,31 @@ def _format_commit(follower: RunFollower) -> str:
     return f"{sha} + changes" if sha and git.get("dirty") else sha
 
 
-def _metric_sections(compared: Sequence[ComparedVersion]) -> Iterator[ComparisonSection]:
+def _metric_sections(compared: Sequence[ComparedVersion], metrics: MetricTable) -> Iterator[ComparisonSection]:
+    """The metrics that the table lists and all others of validation, those that judge a version first."""
     names = {name for side in compared for view in side.runs for name in view.series}
-    listed = [n for n in _LEADING_METRICS if n in names] + sorted(
-        n for n in names if n.startswith("valid/") and n not in _LEADING_METRICS
-    )
+    judges = {side.version.judge: None for side in compared if side.version.judge in names}
+    listed = [*judges, *(n for n in in_list_order(names) if is_listed(n) or n.startswith("valid/"))]
     step, seconds = _common_step(compared), _common_time(compared)
-    for name in listed:
+    for name in dict.fromkeys(listed):
+        judge = Judge(name, metrics[name].goal or _UNKNOWN_GOAL)
         rows = [
             _metric_row(
-                name, "best", compared, partial(_best_value, metric=name), describe_position=_best_describer(name)
+                judge, "best", compared, partial(_best_value, judge=judge), describe_position=_best_describer(judge)
             ),
-            _metric_row(name, "last", compared, partial(_last_value, metric=name)),
+            _metric_row(judge, "last", compared, partial(_last_value, metric=name)),
         ]
         if step is not None:
             label = f"at step {step:,}"
-            rows.append(_metric_row(name, label, compared, partial(value_at_step, metric=name, step=step)))
+            rows.append(_metric_row(judge, label, compared, partial(value_at_step, metric=name, step=step)))
         if seconds is not None:
             label = f"after {format_duration(seconds)}"
-            rows.append(_metric_row(name, label, compared, partial(_value_after, metric=name, seconds=seconds)))
+            rows.append(_metric_row(judge, label, compared, partial(_value_after, metric=name, seconds=seconds)))
         yield ComparisonSection(name, tuple(row for row in rows if any(row.cells)))
 
 
 def _metric_row(
-    metric: str,
+    judge: Judge,
     label: str,
     compared: Sequence[ComparedVersion],
     value: Callable[[RunFollower], float | None],
@@ -203,34 +211,26 @@ def _metric_row(
     known = [(one[0], i) for i, one in enumerate(found) if one]
     if len(known) < 2 or len({mean for mean, _ in known}) == 1:
         return ComparisonRow(label, tuple(cells))
-    ahead = min(known) if lower_is_better(metric) else max(known)
+    ahead = min(known) if judge.goal is Goal.LOWER else max(known)
     return ComparisonRow(label, tuple(cells), ahead[1])
 
 
-def lower_is_better(metric: str) -> bool:
-    """Losses and errors fall, everything else that a validation measures rises."""
-    return any(word in metric for word in ("loss", "error", "perplexity", "mae", "mse"))
+def _best_position(follower: RunFollower, judge: Judge) -> int | None:
+    series = follower.series.get(judge.metric)
+    return judge.best_index(series.values) if series else None
 
 
-def _best_position(follower: RunFollower, metric: str) -> int | None:
-    series = follower.series.get(metric)
-    finite = [i for i, v in enumerate(series.values) if math.isfinite(v)] if series else []
-    if not series or not finite:
-        return None
-    return (min if lower_is_better(metric) else max)(finite, key=series.values.__getitem__)
+def _best_value(follower: RunFollower, judge: Judge) -> float | None:
+    at = _best_position(follower, judge)
+    return None if at is None else follower.series[judge.metric].values[at]
 
 
-def _best_value(follower: RunFollower, metric: str) -> float | None:
-    at = _best_position(follower, metric)
-    return None if at is None else follower.series[metric].values[at]
-
-
-def _best_describer(metric: str) -> Callable[[RunFollower], str]:
+def _best_describer(judge: Judge) -> Callable[[RunFollower], str]:
     def place(view: RunFollower) -> str:
-        at = _best_position(view, metric)
+        at = _best_position(view, judge)
         if at is None:
             return ""
-        step = view.series[metric].steps[at]
+        step = view.series[judge.metric].steps[at]
         per_epoch = view.plan.get("steps_per_epoch")
         if isinstance(per_epoch, int) and per_epoch > 0:
             return f" (epoch {math.ceil(step / per_epoch)})"

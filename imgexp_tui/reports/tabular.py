@@ -13,6 +13,7 @@ import orjson
 
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.metrics.follower import Best, RunFollower, best_run
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Judge, version_judges
 from imgexp_tui.records.system.stats import measured_stats
 
 Row = dict[str, Any]
@@ -20,10 +21,16 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "
 """Characters at which a spreadsheet starts a formula, or that it skips before one; wide forms count in some."""
 
 
-def version_row(version: Version, followers: Iterable[RunFollower]) -> Row:
-    """Returns a version with the state of its latest run and the best of all its runs, as `list --json` prints it."""
+def version_row(
+    version: Version, followers: Iterable[RunFollower], judges: Sequence[Judge] = DEFAULT_METRICS.judges()
+) -> Row:
+    """Returns a version with the state of its latest run and the best of all its runs, as `list --json` prints it.
+
+    Args:
+        judges: the metrics that judge the version's runs, in order of preference.
+    """
     runs = newest_first(followers)
-    best = best_run(runs)
+    best = best_run(runs, judges)
     return {
         "name": version.name,
         "base": version.base,
@@ -67,7 +74,8 @@ def json_text(notebook: Notebook, followers_by_version: Mapping[str, Sequence[Ru
     rows = []
     for version in notebook.versions.values():
         runs = newest_first(followers_by_version.get(version.name, ()))
-        rows.append(version_row(version, runs) | {"config": version.config, "run_details": [run_row(v) for v in runs]})
+        row = version_row(version, runs, version_judges(notebook, version.name))
+        rows.append(row | {"config": version.config, "run_details": [run_row(v) for v in runs]})
     return orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 

@@ -21,6 +21,7 @@ from imgexp_tui.notebook.schema.command import RUN_DIR_PLACEHOLDER, fill_placeho
 from imgexp_tui.notebook.schema.resources import Resources, resolve_resources, resource_error
 from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_name
 from imgexp_tui.records.documents import DEFAULT_GRACE, DEFAULT_HEARTBEAT, Request
+from imgexp_tui.records.metrics.metric import lab_metrics
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import provenance, source_copy
 from imgexp_tui.runner.extras import missing_trainer_error
@@ -207,6 +208,8 @@ def _build_request(
         on_event=list(notebook.lab_settings.get("on_event", ())),
         grace=_lab_seconds(notebook, "grace", DEFAULT_GRACE),
         heartbeat=_lab_seconds(notebook, "heartbeat", DEFAULT_HEARTBEAT),
+        judge=version.judge,
+        judge_goal=lab_metrics(notebook)[version.judge].goal_or_lower.value if version.judge else "",
     )
 
 

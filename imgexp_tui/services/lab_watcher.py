@@ -211,6 +211,7 @@ class LabWatcher:
     def _poll(self, runs: RunIndex) -> tuple[LabSnapshot, bool]:
         notebook, problem = self._current_notebook()
         names = list(notebook.versions) if notebook else []
+        runs.set_notebook(notebook)
         version = self._displayed_version
         settled = self._poll_runs(runs, names, version)
         if (alerts := runs.take_alerts()) and self._on_alerts:

@@ -20,7 +20,7 @@ import orjson
 from imgexp_tui.paths import RUNS, lab_cache
 from imgexp_tui.views.lab import VersionRow
 
-_FORMAT = 1
+_FORMAT = 2
 _FILE_NAME = "rows.json"
 _MAX_RUNS = 8
 """The most runs of a version whose row is cached; checking more would cost as much as reading them."""

@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, PANEL_METRICS, MetricTable
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.services import run_followers
 from imgexp_tui.views.charts.curve import CurveBuilder
 from imgexp_tui.views.notes.quotable_figures import Figure, quotable_figures
-from imgexp_tui.views.runs.builder import DRAWN_METRICS, summarize_run
+from imgexp_tui.views.runs.builder import summarize_run
 from imgexp_tui.views.runs.model import RunSummary
 
 
 class VersionRunFollower:
     """Follows one run of a version: `run` while it is live, the newest otherwise. Blocks on files; safe for threads."""
 
-    def __init__(self, lab: Path, version: str, run: str = "") -> None:
+    def __init__(self, lab: Path, version: str, run: str = "", metrics: MetricTable = DEFAULT_METRICS) -> None:
         self._lab = lab
+        self._metrics = metrics
         self._version = version
         self._preferred_run = run
         self._newest: RunFollower | None = None
@@ -35,7 +37,7 @@ class VersionRunFollower:
             if view is None:
                 return None
             if self._curves_source is not view:
-                self._curves_source, self._curves = view, {name: CurveBuilder(name) for name in DRAWN_METRICS}
+                self._curves_source, self._curves = view, {n: CurveBuilder(n, self._metrics) for n in PANEL_METRICS}
             series = ((builder, view.series.get(name)) for name, builder in self._curves.items())
             curves = tuple(curve for builder, found in series if found and (curve := builder.update(found)))
             return summarize_run(view, curves)
@@ -43,7 +45,7 @@ class VersionRunFollower:
     def quotable_figures(self, base: str = "", changes: Sequence[str] = ()) -> list[Figure]:
         """The figures of the run as of now that a note can quote."""
         with self._lock:
-            return quotable_figures(self._current_follower(), base, changes)
+            return quotable_figures(self._current_follower(), base, changes, self._metrics)
 
     def _current_follower(self) -> RunFollower | None:
         found = find_runs(self._lab, self._version)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.alerts import Alert
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, PANEL_METRICS, MetricTable, lab_metrics, version_judges
 from imgexp_tui.records.metrics.source_registry import metric_files
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.services import run_followers
@@ -23,7 +24,7 @@ from imgexp_tui.services.row_cache import RowCache
 from imgexp_tui.services.version_rows import VersionRuns, build_row, group_members, modified_ns, retire_ended
 from imgexp_tui.views.charts.curve import CurveBuilder
 from imgexp_tui.views.lab import LogLines, VersionRow
-from imgexp_tui.views.runs.builder import DRAWN_METRICS, summarize_run
+from imgexp_tui.views.runs.builder import summarize_run
 from imgexp_tui.views.runs.model import RunSummary
 
 if TYPE_CHECKING:
@@ -66,6 +67,23 @@ class RunIndex:
         self._slurm: SlurmPoller | None = None
         self._opened_at = time.time()
         self._alerts: list[Alert] = []
+        self._notebook: Notebook | None = None
+        self._metrics: MetricTable = DEFAULT_METRICS
+
+    def set_notebook(self, notebook: Notebook | None) -> None:
+        """Judge and format as this notebook says; where that has changed, rows are built again."""
+        if notebook is None or notebook is self._notebook:
+            return
+        self._notebook = notebook
+        metrics_changed = lab_metrics(notebook) != self._metrics
+        self._metrics = lab_metrics(notebook)
+        for name, runs in self._versions.items():
+            judges = version_judges(notebook, name)
+            if judges != runs.judges or metrics_changed:
+                runs.judges, runs.is_polled, runs.curves, runs.cached_summary = judges, False, {}, None
+                runs.unread += [run for run in runs.run_dirs if run.run_id in runs.ended]
+                runs.alerts_taken |= runs.ended.keys()
+                runs.ended = {}
 
     def poll(
         self,
@@ -182,11 +200,11 @@ class RunIndex:
         view = runs.displayed
         if runs.cached_summary and not view.status.state.live:
             return runs.cached_summary
-        for metric in DRAWN_METRICS:
+        for metric in PANEL_METRICS:
             series = view.series.get(metric)
             if series and series.values:
-                runs.curves.setdefault(metric, CurveBuilder(metric)).update(series)
-        curves = [b.curve for metric in DRAWN_METRICS if (b := runs.curves.get(metric)) and b.curve]
+                runs.curves.setdefault(metric, CurveBuilder(metric, self._metrics)).update(series)
+        curves = [b.curve for metric in PANEL_METRICS if (b := runs.curves.get(metric)) and b.curve]
         runs.cached_summary = summarize_run(view, tuple(curves), group_members(runs, view))
         return runs.cached_summary
 
@@ -242,11 +260,12 @@ class RunIndex:
     def _update_version(self, name: str, deadline: float) -> bool:
         """Poll one version; False where the time is up and some of its runs were not read yet."""
         runs = self._versions.get(name)
-        if runs is None and name not in self._held_versions and (row := self._row_cache.get(name)):
+        cached = self._row_cache.get(name) if runs is None and name not in self._held_versions else None
+        if (row := cached) and self._is_current(name, row):
             if self.rows.get(name) != row:
                 self.rows[name] = row
             return True
-        runs = self._versions.setdefault(name, VersionRuns())
+        runs = self._versions.setdefault(name, VersionRuns(judges=version_judges(self._notebook, name)))
         if time.monotonic() > deadline and not self._is_live(name):
             return runs.is_polled
         self._list_runs(name, runs)
@@ -254,10 +273,16 @@ class RunIndex:
         changed = self._poll_followers(runs) or changed
         if changed or not runs.is_polled:
             runs.cached_summary = None
-            self.rows[name] = build_row(runs)
+            self.rows[name] = build_row(runs, self._metrics)
             self._cache_row(name, runs)
         runs.is_polled = True
         return not runs.unread
+
+    def _is_current(self, name: str, row: VersionRow) -> bool:
+        """Whether a cached row was judged and formatted as the notebook says now."""
+        judge = version_judges(self._notebook, name)[0]
+        unit = self._metrics[row.metric].unit if row.metric else ""
+        return not row.runs or (row.judge, row.goal, row.unit) == (judge.metric, judge.goal, unit)
 
     def _cache_row(self, name: str, runs: VersionRuns) -> None:
         """Cache the row of a version whose runs have all ended, and drop its runs where it is not displayed."""
@@ -295,7 +320,9 @@ class RunIndex:
             run = runs.unread.pop(0)
             view = runs.followers[run.run_id] = run_followers.acquire(run)
             view.poll()
-            self._alerts += view.take_alerts(self._opened_at)
+            found = view.take_alerts(self._opened_at)
+            self._alerts += [] if run.run_id in runs.alerts_taken else found
+            runs.alerts_taken.discard(run.run_id)
             retire_ended(runs, view)
         return some
 

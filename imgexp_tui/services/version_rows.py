@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 
-from imgexp_tui.records.metrics.follower import JUDGED_METRICS, Best, RunFollower
+from imgexp_tui.records.metrics.follower import Best, RunFollower
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Judge, MetricTable
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State
 from imgexp_tui.services.log_tail import LogTail
@@ -42,6 +43,8 @@ class VersionRuns:
         displayed: the newest run that trains, or else the newest that waits, or else the newest.
         log: the end of the displayed run's log.
         cached_summary: of the displayed run, where it is not live and nothing has changed since.
+        judges: the metrics that judge its runs, in order of preference.
+        alerts_taken: ids of ended runs that are read again, but whose alerts were told.
         resume_check_index: the older run that was checked last for being resumed.
     """
 
@@ -56,6 +59,8 @@ class VersionRuns:
     cached_summary: RunSummary | None = None
     resume_check_index: int = 0
     is_polled: bool = False
+    judges: tuple[Judge, ...] = DEFAULT_METRICS.judges()
+    alerts_taken: set[str] = field(default_factory=set)
 
 
 def retire_ended(runs: VersionRuns, follower: RunFollower) -> None:
@@ -63,7 +68,7 @@ def retire_ended(runs: VersionRuns, follower: RunFollower) -> None:
     if follower.run_id != runs.run_dirs[0].run_id and not follower.status.state.live and not follower.is_partial:
         group = follower.request.group if follower.request else ""
         runs.ended[follower.run_id] = EndedRun(
-            modified_ns(follower.run_dir.process), follower.best(), group, _group_member(follower)
+            modified_ns(follower.run_dir.process), follower.best(runs.judges), group, _group_member(runs, follower)
         )
         del runs.followers[follower.run_id]
 
@@ -74,24 +79,29 @@ def group_members(runs: VersionRuns, follower: RunFollower) -> tuple[GroupMember
     if not group:
         return ()
     ended = (one.member for one in runs.ended.values() if one.group == group)
-    live = (_group_member(one) for one in runs.followers.values() if one.request and one.request.group == group)
+    live = (_group_member(runs, one) for one in runs.followers.values() if one.request and one.request.group == group)
     return tuple(sorted((*ended, *live), key=lambda one: (one.seed, one.run)))
 
 
-def _group_member(follower: RunFollower) -> GroupMember:
-    best = follower.best()
+def _group_member(runs: VersionRuns, follower: RunFollower) -> GroupMember:
+    best = follower.best(runs.judges)
     seed = follower.request.seed if follower.request else 0
     return GroupMember(follower.run_id, seed, follower.status.state.value, best.value if best else None)
 
 
-def build_row(runs: VersionRuns) -> VersionRow:
+def build_row(runs: VersionRuns, metrics: MetricTable = DEFAULT_METRICS) -> VersionRow:
+    """The row of the displayed run; an empty one without.
+
+    Args:
+        metrics: the lab's table, which says how values are written.
+    """
     view = runs.displayed
     if view is None:
         return VersionRow()
-    own = view.best()
-    others = _lowest_best([b for b in _other_bests(runs, view) if b])
+    own = view.best(runs.judges)
+    others = _best_of([b for b in _other_bests(runs, view) if b])
     best = own or others
-    of_all = _lowest_best([b for b in (own, others) if b])
+    of_all = _best_of([b for b in (own, others) if b])
     states = [followed.status.state for followed in runs.followers.values()]
     members = group_members(runs, view)
     return VersionRow(
@@ -102,12 +112,15 @@ def build_row(runs: VersionRuns) -> VersionRow:
         seed_stats=_seed_statistics(members),
         metric=best.metric if best else "",
         best=best.value if best else None,
-        accuracy=_accuracy_at(best),
+        judge=runs.judges[0].metric,
+        goal=runs.judges[0].goal.value,
+        unit=metrics[best.metric].unit.value if best else "",
+        accuracy=best.accuracy if best else None,
         is_from_other_run=own is None and best is not None,
         best_metrics=tuple(of_all.metric_values.items()) if of_all else (),
         epoch=None if view.epoch is None or not math.isfinite(view.epoch) else int(view.epoch),
         epochs=view.planned_epochs,
-        sparkline=_thin_curve(view),
+        sparkline=_thin_curve(view, runs.judges),
         runs=len(runs.run_dirs),
         displayed_run=view.run_id,
     )
@@ -121,23 +134,17 @@ def _seed_statistics(members: tuple[GroupMember, ...]) -> tuple[float, float, in
 def _other_bests(runs: VersionRuns, follower: RunFollower) -> Iterator[Best | None]:
     """The best of each run but the displayed one."""
     yield from (one.best for one in runs.ended.values())
-    yield from (followed.best() for followed in runs.followers.values() if followed is not follower)
+    yield from (followed.best(runs.judges) for followed in runs.followers.values() if followed is not follower)
 
 
-def _lowest_best(bests: list[Best]) -> Best | None:
-    return min(bests, key=lambda best: (JUDGED_METRICS.index(best.metric), best.value), default=None)
+def _best_of(bests: list[Best]) -> Best | None:
+    return min(bests, key=lambda best: best.rank, default=None)
 
 
-def _accuracy_at(best: Best | None) -> float | None:
-    if best is None:
-        return None
-    beside = best.other_metrics.get(best.metric.replace("loss", "accuracy"))
-    return beside if beside is not None and math.isfinite(beside) else None
-
-
-def _thin_curve(follower: RunFollower) -> tuple[float, ...]:
-    """The curve of the first judged metric in few values, each the highest of its stretch."""
-    series = next((s for metric in JUDGED_METRICS if (s := follower.series.get(metric)) and len(s.values) > 1), None)
+def _thin_curve(follower: RunFollower, judges: Sequence[Judge]) -> tuple[float, ...]:
+    """The curve of the first judging metric in few values, each the highest of its stretch."""
+    found = (follower.series.get(judge.metric) for judge in judges)
+    series = next((one for one in found if one and len(one.values) > 1), None)
     if series is None:
         return ()
     values, count = series.values, len(series.values)

@@ -28,12 +28,15 @@ class VersionRow:
         seed_stats: mean, sample standard deviation and count of that group's best values; None for fewer than two.
         metric, best, accuracy: the judged metric of the displayed run, its best value, and the accuracy recorded with
             it; "" and None without.
+        judge, goal: the metric that judges the version's runs, and which of its values are better; `metric` is another
+            one where a run has not recorded it.
+        unit: how values of `metric` are written.
         is_from_other_run: whether these values come from the version's best other run, because the displayed one has
             none yet.
         best_metrics: metrics and values recorded with the best value of all the version's runs, the judged metric
             first.
         epoch, epochs: current and planned epochs of the displayed run.
-        sparkline: thinned valid/loss of the displayed run; train/loss where it has none.
+        sparkline: thinned judged metric of the displayed run.
         displayed_run: id of the displayed run; ids sort by time.
         notes_changed: when its notes last changed, seconds since the epoch.
     """
@@ -53,6 +56,9 @@ class VersionRow:
     sparkline: tuple[float, ...] = ()
     runs: int = 0
     displayed_run: str = ""
+    judge: str = ""
+    goal: str = ""
+    unit: str = ""
     notes_changed: float | None = None
 
 

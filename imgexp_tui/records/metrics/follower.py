@@ -12,7 +12,6 @@ from imgexp_tui.records.alerts import Alert, AlertDetector
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.jsonl import LineTail
 from imgexp_tui.records.metrics.pace import Pace, TrainingClock
-from imgexp_tui.records.metrics.run_state import JUDGED_METRICS as JUDGED_METRICS
 from imgexp_tui.records.metrics.run_state import Best as Best
 from imgexp_tui.records.metrics.run_state import Progress, RunState, is_number
 from imgexp_tui.records.metrics.run_state import Series as Series
@@ -61,6 +60,7 @@ class RunFollower(RunState):
             return False
         if self.request is None:
             self.request = Request.read(self.run_dir)
+            self._alert_detector.judges = self.judges
         before = self.status
         self.status = states.status(self.run_dir, self.request)
         self._note_attempt_start()

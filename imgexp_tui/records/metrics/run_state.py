@@ -6,30 +6,48 @@ import copy
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
 
+from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.records.documents import Request
+from imgexp_tui.records.metrics.metric import Judge, request_judges
 from imgexp_tui.records.metrics.pace import Pace
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State, Status
 from imgexp_tui.records.system.trend import Trend
 from imgexp_tui.records.system.utilization import UtilizationHistogram
 
-JUDGED_METRICS = ("valid/loss", "train/loss")
-"""Metrics by which a run is judged, in order of preference; the lowest value is the best."""
-
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best value of the metric by which a run is judged, and the other metrics of the same step."""
+    """The best value of the metric that judges a run, and the other metrics of the same step.
+
+    Attributes:
+        goal: which values of the metric are better.
+        preference: the place of the metric among those that judge the run; 0 for the first. Values of different
+            metrics are never compared: the smaller place wins.
+    """
 
     metric: str
     value: float
     epoch: float | None
     step: int
     other_metrics: dict[str, float] = field(default_factory=dict)
+    goal: Goal = Goal.LOWER
+    preference: int = 0
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Sorts the best of several runs: the smallest is the best of all."""
+        return self.preference, self.goal.sort_key(self.value)
+
+    @property
+    def accuracy(self) -> float | None:
+        """The finite accuracy of the same half at that step; None without."""
+        found = self.metric_values.get(f"{self.metric.partition('/')[0]}/accuracy")
+        return found if found is not None and math.isfinite(found) else None
 
     @property
     def metric_values(self) -> dict[str, float]:
@@ -196,15 +214,23 @@ class RunState:
         """The last value of every metric."""
         return {name: s.values[-1] for name, s in self.series.items() if s.values}
 
-    def best(self) -> Best | None:
-        """The best step by the first of `JUDGED_METRICS` that has a finite value; None without."""
-        for metric in JUDGED_METRICS:
-            series = self.series.get(metric)
-            finite = [i for i, v in enumerate(series.values) if math.isfinite(v)] if series else []
-            if series and finite:
-                i = min(finite, key=series.values.__getitem__)
-                step = series.steps[i]
-                return Best(metric, series.values[i], self.epoch_at(step), step, self._other_metrics_at(step, metric))
+    @property
+    def judges(self) -> tuple[Judge, ...]:
+        """The metrics that judge this run, in order of preference, as its own record says."""
+        return request_judges(self.request)
+
+    def best(self, judges: Sequence[Judge] | None = None) -> Best | None:
+        """The best step by the first judging metric that has a finite value; None without.
+
+        Args:
+            judges: the metrics that decide, in order of preference; those of the run's own record without.
+        """
+        for place, judge in enumerate(self.judges if judges is None else judges):
+            series = self.series.get(judge.metric)
+            i = judge.best_index(series.values) if series else None
+            if series is not None and i is not None:
+                step, others = series.steps[i], self._other_metrics_at(series.steps[i], judge.metric)
+                return Best(judge.metric, series.values[i], self.epoch_at(step), step, others, judge.goal, place)
         return None
 
     def eta(self) -> float | None:
@@ -248,10 +274,17 @@ class RunState:
 AnyRun = TypeVar("AnyRun", bound=RunState)
 
 
-def best_run(runs: Iterable[AnyRun]) -> tuple[AnyRun, Best] | None:
-    """The best of several runs and its best step; None without. The first of `JUDGED_METRICS` that any has decides."""
-    found = [(run, best) for run in runs if (best := run.best())]
-    return min(found, key=lambda f: (JUDGED_METRICS.index(f[1].metric), f[1].value), default=None)
+def best_run(runs: Iterable[AnyRun], judges: Sequence[Judge] | None = None) -> tuple[AnyRun, Best] | None:
+    """The best of several runs and its best step; None without. The first judging metric that any has decides.
+
+    Args:
+        judges: the metrics that decide, in order of preference; those of the first run's record without.
+    """
+    runs = list(runs)
+    if judges is None:
+        judges = runs[0].judges if runs else ()
+    found = [(run, best) for run in runs if (best := run.best(judges))]
+    return min(found, key=lambda pair: pair[1].rank, default=None)
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imgexp_tui.notebook.schema.metrics import Goal
+from imgexp_tui.records.documents import Request
 from imgexp_tui.records.jsonl import read_records
 from imgexp_tui.records.metrics import snapshot
 from imgexp_tui.records.metrics.columns import (
@@ -29,8 +31,8 @@ from imgexp_tui.records.metrics.columns import (
     resumptions,
     training_seconds,
 )
-from imgexp_tui.records.metrics.follower import JUDGED_METRICS
 from imgexp_tui.records.metrics.jsonl_columns import MetricRows, concatenate_rows, rows_of_source
+from imgexp_tui.records.metrics.metric import Judge, request_judges
 from imgexp_tui.records.metrics.minmax import Floats, Ints, build_levels
 from imgexp_tui.records.metrics.snapshot_job import anonymous_file
 from imgexp_tui.records.metrics.source import BulkMetricSource, MetricSource
@@ -78,9 +80,9 @@ def snapshot_contents(run: RunDir) -> tuple[snapshot.RecordPrefix, dict[str, Any
     rows, offset = _read_new_rows(source, offset)
     columns = append_rows(before, rows)
     del rows  # a long record must not be in memory twice
-    return snapshot.prefix_of(source, offset), *_meta_and_blocks(
-        columns, attempt_first_steps(resumptions(read_records(run.events)), columns.steps, columns.times)
-    )
+    attempts = attempt_first_steps(resumptions(read_records(run.events)), columns.steps, columns.times)
+    best_steps = _best_steps(columns, request_judges(Request.read(run)))
+    return snapshot.prefix_of(source, offset), *_meta_and_blocks(columns, attempts, best_steps)
 
 
 def _read_new_rows(source: MetricSource, start: int) -> tuple[MetricRows, int]:
@@ -131,7 +133,7 @@ def _iterate_parts(parsed: list[MetricRows], files: list[int]) -> Iterator[Metri
 
 
 def _meta_and_blocks(
-    columns: MetricColumns, attempts: dict[int, int]
+    columns: MetricColumns, attempts: dict[int, int], best_steps: list[int]
 ) -> tuple[dict[str, Any], dict[str, snapshot.SnapshotBlock]]:
     steps, epochs, times = columns.steps, columns.epochs, columns.times
     blocks: dict[str, snapshot.SnapshotBlock] = {
@@ -139,7 +141,7 @@ def _meta_and_blocks(
         "epochs": _byte_view(epochs),
         "times": _byte_view(times),
     }
-    overview = _overview_points(columns)
+    overview = _overview_points(columns, best_steps)
     metrics = {}
     for i, (name, (at, values)) in enumerate(columns.series.items()):
         same = at is steps or (len(at) == len(steps) and bool((at == steps).all()))
@@ -151,7 +153,7 @@ def _meta_and_blocks(
             blocks[f"{i}/{k}"] = b"".join(a.tobytes() for a in (level.low, level.high, level.total, level.not_finite))
         metrics[name] = {"same": same, "levels": [len(level.low) for level in levels]}
         blocks[f"overview/{i}"] = _pack_pair(*overview[name])
-    blocks["overview/epochs"] = _pack_pair(*_epoch_points(columns, _best_steps(columns)))
+    blocks["overview/epochs"] = _pack_pair(*_epoch_points(columns, best_steps))
     known = np.isfinite(times)
     seconds = training_seconds(steps[known], times[known], attempts)
     blocks["overview/trained"] = _pack_pair(*_training_time_points(columns, steps[known], seconds))
@@ -170,19 +172,18 @@ def _meta_and_blocks(
     return meta, {n: blocks[n] for n in sorted(blocks, key=lambda n: not n.startswith("overview"))}
 
 
-def _overview_points(columns: MetricColumns) -> dict[str, tuple[Ints, Floats]]:
+def _overview_points(columns: MetricColumns, best_steps: list[int]) -> dict[str, tuple[Ints, Floats]]:
     """The points of each metric: the extremes and a broken value of every stretch, the last value, and best steps."""
     last = int(columns.steps[-1]) if len(columns.steps) else 0
     size = 1
     while max(0, last - 1) // size >= MAX_BUCKETS:
         size *= 2
-    best = _best_steps(columns)
     found = {}
     for name, (steps, values) in columns.series.items():
         stretch = np.maximum(steps - 1, 0) // size
         firsts = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]])) if len(steps) else steps[:0]
         chosen = _chosen_points(values, firsts)
-        chosen[np.isin(steps, best)] = True
+        chosen[np.isin(steps, best_steps)] = True
         found[name] = (steps[chosen], values[chosen])
     return found
 
@@ -209,13 +210,14 @@ def _first_hit_per_bucket(hits: npt.NDArray[np.intp], bucket_starts: Ints) -> np
     return hits[np.concatenate([[True], stretch[1:] != stretch[:-1]])] if len(hits) else hits
 
 
-def _best_steps(columns: MetricColumns) -> list[int]:
-    """Where the metrics have their best by which a run is judged."""
+def _best_steps(columns: MetricColumns, judges: Sequence[Judge]) -> list[int]:
+    """The steps at which the metrics that judge the run have their best values."""
     found = []
-    for name in JUDGED_METRICS:
-        steps, values = columns.series.get(name, (None, None))
+    for judge in judges:
+        steps, values = columns.series.get(judge.metric, (None, None))
         if steps is not None and values is not None and np.isfinite(values).any():
-            found.append(int(steps[int(np.nanargmin(np.where(np.isfinite(values), values, np.nan)))]))
+            fine = np.where(np.isfinite(values), values, np.nan)
+            found.append(int(steps[int((np.nanargmax if judge.goal is Goal.HIGHER else np.nanargmin)(fine))]))
     return found
 
 

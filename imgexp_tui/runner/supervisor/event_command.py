@@ -24,6 +24,7 @@ from imgexp_tui.notebook.schema.command import fill_placeholders
 from imgexp_tui.records import status
 from imgexp_tui.records.alerts import Alert, AlertDetector
 from imgexp_tui.records.documents import Request
+from imgexp_tui.records.metrics.metric import request_judges
 from imgexp_tui.records.metrics.source_registry import open_source
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State
@@ -121,6 +122,7 @@ class _RunEventWatcher:
         self._supervisor_socket = supervisor_socket
         self._since = start_time if attempt > 1 else 0.0
         self._detector = AlertDetector(run)
+        self._detector.judges = request_judges(request)
         self._source = open_source(run)
         self._best: Alert | None = None
         self._best_due = 0.0

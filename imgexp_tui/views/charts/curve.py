@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgexp_tui.notebook.schema.metrics import Goal
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Metric, MetricTable
+
 if TYPE_CHECKING:
     from imgexp_tui.records.metrics.follower import Series
 
@@ -24,6 +27,7 @@ class Curve:
     """One metric of one run up to the latest step.
 
     Attributes:
+        entry: what the table of metrics says of it.
         bucket_size: steps in a bucket; the first bucket begins with step 1.
         lows, highs: lowest and highest value per bucket; nan for a bucket without a finite value.
         non_finite: per bucket, 1 where a value was not finite.
@@ -33,7 +37,7 @@ class Curve:
         value_range: the lowest and the highest finite value; None without one.
     """
 
-    metric: str
+    entry: Metric
     bucket_size: int
     lows: array[float]
     highs: array[float]
@@ -43,13 +47,23 @@ class Curve:
     best: tuple[float, int] | None
     value_range: tuple[float, float] | None
 
+    @property
+    def metric(self) -> str:
+        """The metric's name."""
+        return self.entry.name
+
 
 class CurveBuilder:
-    """Builds the curve of one growing series, from new values only."""
+    """Builds the curve of one growing series, from new values only.
 
-    def __init__(self, metric: str) -> None:
-        self._metric = metric
-        self._higher_is_better = metric.endswith("accuracy")
+    Args:
+        metric: the series' name.
+        metrics: the lab's table, which says what its best is.
+    """
+
+    def __init__(self, metric: str, metrics: MetricTable = DEFAULT_METRICS) -> None:
+        self._metric = metrics[metric]
+        self._higher_is_better = self._metric.goal_or_lower is Goal.HIGHER
         self._series: Series | None = None
         self._reset()
 

@@ -220,6 +220,4 @@ def _axis_label(row: int, rows: int, limits: ValueRange, chance: float | None, c
 
 
 def _format_tick(value: float, curve: Curve) -> str:
-    if curve.metric.endswith("accuracy"):
-        return f"{value * 100:.0f} %"
-    return f"{value:.3g}"
+    return curve.entry.format_share(value, ".0f") or f"{value:.3g}"

@@ -10,48 +10,32 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from imgexp_tui.notebook.schema.metrics import Unit
 from imgexp_tui.records.metrics.follower import RunFollower, Series
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Metric, MetricTable, best_index, in_list_order
 from imgexp_tui.records.system.stats import measured_stats
-from imgexp_tui.text import clean_line, format_duration, format_number, join_names
+from imgexp_tui.text import clean_line, format_duration, join_names
 
 Figure = tuple[str, str]
 
-_HIGHER_IS_BETTER = {
-    "accuracy",
-    "acc",
-    "auc",
-    "auroc",
-    "f1",
-    "precision",
-    "recall",
-    "iou",
-    "dice",
-    "map",
-    "r2",
-    "score",
-    "kappa",
-}
-_LOWER_IS_BETTER = {"loss", "error", "mae", "mse", "rmse", "nll", "perplexity"}
 _LEARNING_RATE = "learning_rate"
-_METRIC_ORDER = (
-    "valid/loss",
-    "valid/accuracy",
-    "train/epoch_loss",
-    "train/epoch_accuracy",
-    "train/loss",
-    "train/accuracy",
-)
 _EXCLUDED_METRICS = re.compile(rf"(?:time|{_LEARNING_RATE})/|images_per_second$")
 
 
-def quotable_figures(follower: RunFollower | None, base: str = "", changes: Sequence[str] = ()) -> list[Figure]:
+def quotable_figures(
+    follower: RunFollower | None,
+    base: str = "",
+    changes: Sequence[str] = (),
+    metrics: MetricTable = DEFAULT_METRICS,
+) -> list[Figure]:
     """Everything that can be said of a run as it stands, what is noted most often first.
 
     Args:
         follower: None for a version without runs.
         base, changes: what the version changes against its base, such as "batch_size 64 → 512".
+        metrics: the lab's table, which says what is better and how values are written.
     """
-    found = [*(_metric_figures(follower) if follower else ()), *_change_figures(base, changes)]
+    found = [*(_metric_figures(follower, metrics) if follower else ()), *_change_figures(base, changes)]
     return list(dict.fromkeys((kind, clean_line(text)) for kind, text in found))
 
 
@@ -61,47 +45,37 @@ def filter_figures(figures: Iterable[Figure], query: str) -> list[Figure]:
     return [one for one in figures if all(word in f"{one[0]} {one[1]}".lower() for word in words)]
 
 
-def _metric_figures(follower: RunFollower) -> Iterator[Figure]:
-    names = [
-        *(n for n in _METRIC_ORDER if n in follower.series),
-        *sorted(n for n in follower.series if n not in _METRIC_ORDER),
-    ]
-    names = [n for n in names if follower.series[n].values and not _EXCLUDED_METRICS.match(n)]
-    yield from (("best", text) for name in names if (text := _best_figure(follower, name)))
-    yield from _accuracies_at_best(follower)
+def _metric_figures(follower: RunFollower, metrics: MetricTable) -> Iterator[Figure]:
+    names = [n for n in in_list_order(follower.series) if follower.series[n].values and not _EXCLUDED_METRICS.match(n)]
+    yield from (("best", text) for name in names if (text := _best_figure(follower, metrics[name])))
+    yield from _accuracies_at_best(follower, metrics)
     yield from (("measured", f"{label}: {text}") for label, text in measured_stats(follower))
-    yield from (("now" if follower.status.state.live else "last", _last_figure(follower, name)) for name in names)
+    yield from (
+        ("now" if follower.status.state.live else "last", _last_figure(follower, metrics[name])) for name in names
+    )
     yield from _run_figures(follower)
 
 
-def _best_figure(follower: RunFollower, name: str) -> str:
+def _best_figure(follower: RunFollower, metric: Metric) -> str:
     """The best value of a metric and where it was; "" where nobody knows which way is better."""
-    words = set(re.split(r"[/_.\s]", name.lower()))
-    choose = max if words & _HIGHER_IS_BETTER else min if words & _LOWER_IS_BETTER else None
-    series = follower.series[name]
-    finite = [i for i, v in enumerate(series.values) if math.isfinite(v)]
-    if choose is None or not finite:
+    series = follower.series[metric.name]
+    at = best_index(series.values, metric.goal) if metric.goal else None
+    if at is None:
         return ""
-    at = choose(finite, key=series.values.__getitem__)
-    return f"best {_format_metric(name, series.values[at])}{_format_position(follower, name, series, at)}"
+    return f"best {_format_metric(metric, series.values[at])}{_format_position(follower, metric.name, series, at)}"
 
 
-def _last_figure(follower: RunFollower, name: str) -> str:
-    series = follower.series[name]
-    return f"{_format_metric(name, series.values[-1])}{_format_position(follower, name, series, len(series.steps) - 1)}"
+def _last_figure(follower: RunFollower, metric: Metric) -> str:
+    series = follower.series[metric.name]
+    where = _format_position(follower, metric.name, series, len(series.steps) - 1)
+    return f"{_format_metric(metric, series.values[-1])}{where}"
 
 
-def _format_metric(name: str, value: float) -> str:
+def _format_metric(metric: Metric, value: float) -> str:
+    name = metric.name
     words = re.sub(r"[/_]", " ", name.replace("/epoch_", "/"))
     mean = " over the epoch" if "/epoch_" in name else ""
-    return f"{words}{mean} {format_metric_value(name, value)}"
-
-
-def format_metric_value(name: str, value: float) -> str:
-    """A metric's value as people write it: accuracy in percent."""
-    if name.endswith("accuracy") and math.isfinite(value):
-        return f"{value * 100:.1f} %"
-    return format_number(value)
+    return f"{words}{mean} {metric.format_value(value)}"
 
 
 def _format_position(follower: RunFollower, name: str, series: Series, at: int) -> str:
@@ -113,15 +87,15 @@ def _format_position(follower: RunFollower, name: str, series: Series, at: int) 
     return f" (epoch {epoch:g})" if ends and epoch is not None else f" (step {step:,})"
 
 
-def _accuracies_at_best(follower: RunFollower) -> Iterator[Figure]:
-    """The accuracies of the line that is the run's best."""
+def _accuracies_at_best(follower: RunFollower, metrics: MetricTable) -> Iterator[Figure]:
+    """The accuracies of the line that is the run's best, and other values told in percent."""
     if best := follower.best():
         at = f"epoch {best.epoch:g}" if best.epoch is not None else f"step {best.step:,}"
         for name, value in best.other_metrics.items():
             told_better = name.replace("/", "/epoch_") in best.other_metrics
-            if name.endswith("accuracy") and math.isfinite(value) and not told_better:
-                metric = best.metric.replace("/", " ")
-                yield "best", f"{_format_metric(name, value)} at the best {metric} ({at})"
+            if metrics[name].unit is Unit.PERCENT and math.isfinite(value) and not told_better:
+                judged = best.metric.replace("/", " ")
+                yield "best", f"{_format_metric(metrics[name], value)} at the best {judged} ({at})"
 
 
 def _run_figures(follower: RunFollower) -> Iterator[Figure]:

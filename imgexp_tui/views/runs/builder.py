@@ -14,8 +14,6 @@ from imgexp_tui.text import clean_line
 from imgexp_tui.views.charts.curve import Curve
 from imgexp_tui.views.runs.model import GroupMember, ProgressItem, ResourceUsage, RunSummary
 
-DRAWN_METRICS = ("train/loss", "valid/loss", "train/accuracy", "valid/accuracy")
-"""What is drawn, in this order."""
 _REMARK_KINDS = ("warning",)
 _READING_REMARK = "its record is long and being read; until then the curves are drawn from samples of it"
 

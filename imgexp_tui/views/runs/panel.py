@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from imgexp_tui.text import cell_width, clean_line, format_duration, format_number, truncate
@@ -23,8 +22,8 @@ def run_lines(run: RunSummary, room: int, height: int) -> list[Line]:
     top = [*_state_line(run, room), *_group_line(run, room), *_bar_lines(run.progress_items, room)]
     if run.latest_warning:
         top.append(truncate_line(line(("! ", "warn"), run.latest_warning), room))
-    curves = [c for c in run.curves if c.metric.endswith("loss")]
-    others = [c for c in run.curves if not c.metric.endswith("loss")]
+    curves = [c for c in run.curves if c.entry.is_loss]
+    others = [c for c in run.curves if not c.entry.is_loss]
     # Accuracy is drawn where each curve still gets three lines, and told in the loss's own line otherwise.
     if others and height - len(top) >= 4 * (len(curves) + len(others)) + 1:
         curves, others = [*curves, *others], []
@@ -133,7 +132,7 @@ def _curve_header(run: RunSummary, curve: Curve, others: list[Curve], room: int)
         )
     for other in others:
         if other.metric.startswith(half + "/"):
-            parts.append(line(("accuracy ", "quiet"), _format_value(other, other.last_value)))
+            parts.append(line((f"{other.entry.measure} ", "quiet"), _format_value(other, other.last_value)))
     chance = run.chance.get(curve.metric)
     if chance is not None:
         parts.append(line(("⠂⠂ ", "chance"), (f"chance {_format_value(curve, chance)}", "quiet")))
@@ -145,9 +144,7 @@ def _curve_title(curve: Curve) -> str:
 
 
 def _format_value(curve: Curve, value: float) -> str:
-    if curve.metric.endswith("accuracy") and math.isfinite(value):
-        return f"{value * 100:.1f} %"
-    return format_number(value)
+    return curve.entry.format_value(value)
 
 
 def _format_step(run: RunSummary, step: int) -> str:

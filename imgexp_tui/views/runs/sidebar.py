@@ -7,7 +7,6 @@ import math
 from imgexp_tui.text import clean_line, format_duration
 from imgexp_tui.views.charts.curve import Curve
 from imgexp_tui.views.charts.sparkline import block_sparkline, curve_rows
-from imgexp_tui.views.notes.quotable_figures import format_metric_value
 from imgexp_tui.views.runs.model import RunSummary
 from imgexp_tui.views.runs.version_table import state_span
 from imgexp_tui.views.styled import Line, join_fitting, line, line_width, truncate_line
@@ -33,7 +32,7 @@ def sidebar_lines(version: str, run: RunSummary | None, room: int, height: int) 
     if run.latest_warning:
         top.append(truncate_line(line(("! ", "warn"), run.latest_warning), room))
     figures = [line(text) for label, said in run.measured for text in wrap(f"{label}: {said}", room)]
-    losses = [curve for curve in run.curves if curve.metric.endswith("loss")]
+    losses = [curve for curve in run.curves if curve.entry.is_loss]
     others = [curve for curve in run.curves if curve not in losses]
     free = height - len(top) - len(figures) - (1 if figures else 0)
     # Accuracy is drawn where every curve still gets three lines, and told in a line of its own otherwise.
@@ -67,10 +66,10 @@ def two_line_summary(run: RunSummary | None, room: int) -> list[Line]:
 def _loss_line(run: RunSummary, room: int) -> Line:
     """Name, a row of blocks and the values of each loss; what is validated stands first."""
     told = []
-    for curve in reversed([curve for curve in run.curves if curve.metric.endswith("loss")]):
+    for curve in reversed([curve for curve in run.curves if curve.entry.is_loss]):
         role = curve.metric.partition("/")[0]
         best = [(" best ", "quiet"), (_format_best(run, curve), "")] if role == "valid" or len(run.curves) == 1 else []
-        value = line(" ", (format_metric_value(curve.metric, curve.last_value), "strong"), *best)
+        value = line(" ", (curve.entry.format_value(curve.last_value), "strong"), *best)
         told.append((line((f"{_curve_name(curve)} ", role)), curve, value, role))
     taken = sum(line_width(name) + line_width(value) for name, _, value, _ in told) + 3 * (len(told) - 1)
     each = max(4, (room - taken) // max(1, len(told)))
@@ -83,14 +82,14 @@ def _loss_line(run: RunSummary, room: int) -> Line:
 def _curve_header(run: RunSummary, curve: Curve, room: int) -> Line:
     """Name, current and best value, and what guessing reaches."""
     role = curve.metric.partition("/")[0]
-    parts = [line((_curve_name(curve), role), "  ", (format_metric_value(curve.metric, curve.last_value), "strong"))]
+    parts = [line((_curve_name(curve), role), "  ", (curve.entry.format_value(curve.last_value), "strong"))]
     if curve.best:
-        whole, short = _format_best(run, curve), format_metric_value(curve.metric, curve.best[0])
+        whole, short = _format_best(run, curve), curve.entry.format_value(curve.best[0])
         fits = line_width(parts[0]) + len("  best ") + len(whole) <= room
         parts.append(line(("best ", "quiet"), whole if fits else short))
     chance = run.chance.get(curve.metric)
     if chance is not None:
-        parts.append(line((f"chance {format_metric_value(curve.metric, chance)}", "chance")))
+        parts.append(line((f"chance {curve.entry.format_value(chance)}", "chance")))
     return join_fitting(parts, ("  ", ""), room)
 
 
@@ -105,7 +104,7 @@ def _format_best(run: RunSummary, curve: Curve) -> str:
     value, step = curve.best
     epoch = run.steps_per_epoch and step % run.steps_per_epoch == 0
     at = f"epoch {step // run.steps_per_epoch}" if run.steps_per_epoch and epoch else f"step {step:,}"
-    return f"{format_metric_value(curve.metric, value)} ({at})"
+    return f"{curve.entry.format_value(value)} ({at})"
 
 
 def _bucket_highs(curve: Curve) -> list[float]:
