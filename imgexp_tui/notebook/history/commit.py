@@ -1,6 +1,6 @@
-"""Commits the notebook, and nothing else of what one has at hand in the repository.
+"""Commits the notebook with git, and nothing else that is staged or changed in the repository.
 
-`git commit --only` takes the file as it lies there and leaves everything that is staged besides for a later commit.
+`git commit --only` commits the file as it is on disk and leaves everything else that is staged for a later commit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imgexp_tui.paths import NOTEBOOK
 from imgexp_tui.text import clean_line, join_names
 
 _MAX_MESSAGE_LENGTH = 72
-"""Characters of a message that is made up; git's own tools cut longer ones."""
+"""Characters of a generated message; git's own tools cut longer ones."""
 _HOOK_TIMEOUT = 300.0
 """Seconds that the user's own hooks may take."""
 _OPERATIONS_IN_PROGRESS = {
@@ -34,8 +34,8 @@ class CommitPlan:
     """What a commit would be.
 
     Attributes:
-        message: made up of what changed.
-        branch: that it goes to; "" where HEAD is on none.
+        message: generated from what changed.
+        branch: the branch that it goes to; "" if HEAD is on none.
         is_untracked: whether git does not know the file yet.
     """
 
@@ -45,40 +45,40 @@ class CommitPlan:
 
 
 def plan_commit(lab: Path) -> CommitPlan:
-    """What committing the notebook would do now.
+    """Returns what committing the notebook would do now.
 
     Raises:
-        GitError: why it would not.
+        GitError: why it cannot be committed.
     """
     return _plan_commit(find_repository(lab))
 
 
 def commit(lab: Path, message: str = "") -> str:
-    """Commit the notebook; without a message one is made up. Returns a sentence.
+    """Commits the notebook, with a generated message if none is given. Returns a sentence for the user.
 
     Raises:
         GitError: nothing was committed, and why.
     """
-    where = find_repository(lab)
-    found = _plan_commit(where)
-    subject = clean_line(message) or found.message
-    if found.is_untracked:
-        # A file that git does not know is no path to commit. The intent alone leaves the rest of the index as it is.
-        where.check_output("add", "--intent-to-add", "--", where.file_name)
+    repo = find_repository(lab)
+    plan = _plan_commit(repo)
+    subject = clean_line(message) or plan.message
+    if plan.is_untracked:
+        # git commits no untracked path. `--intent-to-add` leaves the rest of the index as it is.
+        repo.check_output("add", "--intent-to-add", "--", repo.file_name)
     try:
-        done = where.run(
-            "commit", "--quiet", "--only", "--cleanup=whitespace", f"--message={subject}", "--", where.file_name,
+        result = repo.run(
+            "commit", "--quiet", "--only", "--cleanup=whitespace", f"--message={subject}", "--", repo.file_name,
             timeout=_HOOK_TIMEOUT,
         )  # fmt: skip
-        if done.exit_code:
-            raise GitError(_format_refusal(where, done))
+        if result.exit_code:
+            raise GitError(_format_refusal(repo, result))
     except GitError:
-        if found.is_untracked:
-            where.run("rm", "--cached", "--quiet", "--force", "--", where.file_name)
+        if plan.is_untracked:
+            repo.run("rm", "--cached", "--quiet", "--force", "--", repo.file_name)
         raise
-    sha = where.check_output("rev-parse", "--short", "HEAD").decode().strip()
-    place = "" if found.branch else "; HEAD is on no branch: name one, or the commit is lost when you leave it"
-    return f"Committed {sha}: {subject}{place}"
+    sha = repo.check_output("rev-parse", "--short", "HEAD").decode().strip()
+    warning = "" if plan.branch else "; HEAD is on no branch: name one, or the commit is lost when you leave it"
+    return f"Committed {sha}: {subject}{warning}"
 
 
 def _plan_commit(repo: GitRepository) -> CommitPlan:
@@ -100,7 +100,7 @@ def _plan_commit(repo: GitRepository) -> CommitPlan:
 
 
 def _format_refusal(repo: GitRepository, result: GitResult) -> str:
-    """What kept git from committing; a hook speaks for itself, git with a word in front."""
+    """Formats why git did not commit; a hook's own words, or git's."""
     hooks = [h for h in ("pre-commit", "prepare-commit-msg", "commit-msg") if os.access(_hook_path(repo, h), os.X_OK)]
     if hooks and not result.message.lstrip().startswith(("fatal: ", "error: ")):
         return f"not committed; the hook {join_names(hooks, 'or')} refused it: {format_git_message(result.message)}"
@@ -126,7 +126,7 @@ def _message_for_working_copy(repo: GitRepository) -> str:
 
 
 def commit_message(old: str, new: str) -> str:
-    """What changed in the notebook, in one line: `v3: takeaways; new v6`."""
+    """Returns one line about what changed in the notebook: `v3: takeaways; new v6`."""
     from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 
     parts = list(_describe_changes(parse_tolerant(old)[0], parse_tolerant(new)[0])) or ["layout and comments"]
@@ -151,7 +151,7 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
 
 
 def _changed_keys(old: object, new: object) -> Iterator[str]:
-    """What changed of one version: its notes by name, everything else as settings."""
+    """Yields what changed in one version: notes by name, everything else as "settings"."""
     a, b = (table if isinstance(table, dict) else {} for table in (old, new))
     yield from (name for name in ("takeaways", "summary", "observed") if a.get(name, "") != b.get(name, ""))
     rest = [{key: value for key, value in table.items() if key not in NOTE_FIELDS} for table in (a, b)]

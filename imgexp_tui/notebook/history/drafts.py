@@ -1,6 +1,6 @@
-"""Drafts: what is being typed into a note, kept on disk until it is saved.
+"""Draft files: unsaved text of notes, kept on disk until it is saved.
 
-They lie in the user's state folder, outside the lab, so that a full or lost lab disk does not take them along.
+They are in the user's state folder, outside the lab, so that a full or lost lab disk does not lose them too.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from imgexp_tui import durable, paths
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A note while it is typed.
+    """An unsaved note.
 
     Attributes:
-        field: which note, such as "takeaways".
-        text: what was typed so far.
+        field: the note, such as "takeaways".
+        text: what has been typed so far.
         seen: the file's text that the edit started from.
         time: of the last keystroke, seconds since the epoch.
     """
@@ -32,19 +32,19 @@ class Draft:
 
 
 def write_draft(lab: Path, draft: Draft) -> None:
-    """Keep `draft` in place of an older one of the same note.
+    """Writes `draft` in place of an older one of the same note.
 
     Raises:
         OSError: it could not be written; the older one is untouched.
     """
     path = _draft_path(lab, draft.version, draft.field)
     durable.make_folder(path.parent)
-    # The standard library's encoder, because it alone keeps lone surrogates, which a paste can bring.
+    # orjson rejects lone surrogates, which pasted text can have; the standard library's encoder keeps them.
     durable.replace(path, json.dumps(asdict(draft)).encode())
 
 
 def delete_draft(lab: Path, version: str, field: str) -> None:
-    """Forget the draft of a note, if there is one."""
+    """Deletes the draft of a note, if there is one."""
     path = _draft_path(lab, version, field)
     path.unlink(missing_ok=True)
     if path.parent.is_dir():
@@ -52,7 +52,7 @@ def delete_draft(lab: Path, version: str, field: str) -> None:
 
 
 def read_drafts(lab: Path) -> list[Draft]:
-    """Every draft of a lab, oldest first; a file that is no draft is passed over."""
+    """Returns every draft of a lab, oldest first; invalid files are skipped."""
     found = []
     for path in _drafts_folder(lab).glob("*.json"):
         try:

@@ -1,6 +1,6 @@
-"""git, run for the notebook: without a prompt, without a terminal that a helper of it could ask on, never for long.
+"""Runs git for the notebook: without prompts, without a terminal and with a time limit.
 
-Whatever it prints comes back as text to be cleaned, and every way in which it can fail as one sentence.
+Output is returned as text that callers must clean, and every failure as one sentence.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from imgexp_tui.text import clean_line, first_line
 
 _TIMEOUT = 20.0
 _TERMINATE_TIMEOUT = 3.0
-"""Seconds to end in by itself, so that it takes its lock files away."""
+"""Seconds for git to end by itself, so that it removes its lock files."""
 _KEPT_VARIABLES = (
     "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES",
     "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH",
 )  # fmt: skip
-"""Who one is, and where git looks. Everything else (GIT_DIR, GIT_INDEX_FILE, …) is of whoever started the app, such as
-a hook, and would lead to another repository."""
+"""The user's identity, and where git looks for its configuration. All other variables (GIT_DIR, GIT_INDEX_FILE, …) were
+set for whatever started the app, such as a hook, and would lead to another repository."""
 
 
 class GitError(NotebookError):
-    """One sentence: what git did not do, and why."""
+    """What git did not do and why, as one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class GitResult:
     """A git command that ended.
 
     Attributes:
-        stdout: what it printed, as bytes.
-        message: what it said on standard error, or else on standard output, as text that is not cleaned.
+        stdout: raw bytes.
+        message: its standard error, or its standard output if that is empty; text that is not cleaned.
     """
 
     exit_code: int
@@ -51,9 +51,9 @@ class GitRepository:
     """The repository that the notebook is in.
 
     Attributes:
-        folder: where the notebook really lies (it may be a symlink); commands run there.
-        file_name: of the notebook's file in it.
-        prefix: of `folder` in the repository, "" or with a slash at its end.
+        folder: the notebook's real folder (the notebook may be a symlink); commands run there.
+        file_name: of the notebook's file in `folder`.
+        prefix: path of `folder` in the repository, "" or with a slash at its end.
         git_dir: git's own folder.
     """
 
@@ -63,15 +63,15 @@ class GitRepository:
     git_dir: Path
 
     def run(self, *arguments: str, timeout: float = _TIMEOUT, stdin: bytes = b"") -> GitResult:
-        """Run a git command in the notebook's folder.
+        """Runs a git command in the notebook's folder.
 
         Raises:
-            GitError: it cannot be run, or does not end.
+            GitError: it cannot be run, or does not end in time.
         """
         return _run_git(self.folder, *arguments, timeout=timeout, stdin=stdin)
 
     def check_output(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """What a git command prints.
+        """Returns what a git command prints.
 
         Raises:
             GitError: it failed.
@@ -83,7 +83,7 @@ class GitRepository:
 
 
 def find_repository(lab: Path) -> GitRepository:
-    """The repository of a lab's notebook.
+    """Returns the repository of a lab's notebook.
 
     Raises:
         GitError: there is none, or no git.
@@ -103,7 +103,7 @@ def find_repository(lab: Path) -> GitRepository:
 
 
 def format_git_message(message: str) -> str:
-    """The first line of what git or a hook said, for a terminal."""
+    """Returns the first line of a message of git or a hook, cleaned."""
     line = first_line(message)
     for word in ("fatal: ", "error: "):
         line = line.removeprefix(word)
@@ -113,7 +113,7 @@ def format_git_message(message: str) -> str:
 def _run_git(folder: Path, *arguments: str, timeout: float = _TIMEOUT, stdin: bytes = b"") -> GitResult:
     argv = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "color.ui=false", *arguments]
     try:
-        # A session of its own has no terminal: neither git nor a hook nor gpg can ask on ours and wait for ever.
+        # A new session has no terminal, so neither git nor a hook nor gpg can wait for an answer on ours.
         process = subprocess.Popen(
             argv,
             cwd=folder,
@@ -140,7 +140,7 @@ def _run_git(folder: Path, *arguments: str, timeout: float = _TIMEOUT, stdin: by
 
 
 def _terminate(process: subprocess.Popen[bytes]) -> None:
-    """End git with whatever it started."""
+    """Ends git and the processes that it started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(OSError):
             os.killpg(process.pid, number)
@@ -152,5 +152,5 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
 def _environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k in _KEPT_VARIABLES or not k.startswith("GIT_")}
     kept.pop("GPG_TTY", None)
-    # The editor fails rather than edits: no command here wants one.
+    # No command here needs an editor; "false" makes one fail instead of waiting.
     return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "false", "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat"}

@@ -1,7 +1,7 @@
-"""Every saved state of every note: `.imgexp/notes.jsonl` in the lab, appended to, never rewritten.
+"""The history of notes, `.imgexp/notes.jsonl`: every saved state of every note. It is appended to, never rewritten.
 
-It tells how old a note is, and keeps what a note once said, whether or not the lab is in git. A save appends what it is
-about to replace before it does so, durably; so what another program overwrites can be brought back too.
+It has the age of each note and its older texts, whether or not the lab is in git. Before a save replaces a text, it
+appends that text durably, so that text which another program overwrites can be restored too.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ NoteText = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class NoteState:
-    """What a note said.
+    """A saved state of a note.
 
     Attributes:
-        time: when that was saved, seconds since the epoch.
+        time: when it was saved, seconds since the epoch.
         text: "" where the note was emptied.
     """
 
@@ -39,7 +39,7 @@ class NoteState:
 
 
 def note_states(lab: Path, version: str, field: str) -> list[NoteState]:
-    """Every state of a note that the history has, newest first. `save.bring_back` makes one the note again."""
+    """Returns every state of a note, newest first. `saving.save.restore_state` makes one of them the current note."""
     found: list[NoteState] = []
     for state in parse_states(_read_whole_lines(history_path(lab), 0)):
         if (state.version, state.field) == (version, field) and not (found and found[-1].text == state.text):
@@ -48,7 +48,7 @@ def note_states(lab: Path, version: str, field: str) -> list[NoteState]:
 
 
 def record_missing(lab: Path, notes: Iterable[NoteText], timestamp: float) -> None:
-    """Add the notes whose latest state the history does not have, dated `timestamp`; of an emptied note, that it is.
+    """Appends the notes whose text is not their latest state in the history, dated `timestamp`; emptied notes too.
 
     Raises:
         OSError: the lab cannot be read or written to.
@@ -61,7 +61,7 @@ def record_missing(lab: Path, notes: Iterable[NoteText], timestamp: float) -> No
 
 
 def copy_history(lab: Path, old: str, new: str) -> None:
-    """Give a version that gets a new name the history that it had under the old one.
+    """Copies a version's history to its new name.
 
     Raises:
         OSError: the lab cannot be read or written to.
@@ -74,9 +74,9 @@ def copy_history(lab: Path, old: str, new: str) -> None:
 
 
 def last_changed_times(lab: Path, notebook: Notebook) -> dict[str, float]:
-    """Version → when one of its notes last changed, seconds since the epoch; versions without notes are left out.
+    """Maps each version that has notes to when one of them last changed, seconds since the epoch.
 
-    A note that was changed by hand, unknown to the history, counts as changed with the file.
+    A note that was edited by hand, which the history does not have, counts as changed with the file.
     """
     try:
         changed = notebook.path.stat().st_mtime
@@ -94,7 +94,7 @@ def last_changed_times(lab: Path, notebook: Notebook) -> dict[str, float]:
 
 
 def notes_in(data: Mapping[str, Any]) -> Iterator[NoteText]:
-    """The notes in the tables of a notebook; a note that is missing or no text is empty."""
+    """Yields the notes in the tables of a notebook; a note that is missing or not a text is ""."""
     versions = data.get("versions")
     for name, table in versions.items() if isinstance(versions, dict) else ():
         for key in NOTE_FIELDS if isinstance(table, dict) else ():
@@ -103,7 +103,7 @@ def notes_in(data: Mapping[str, Any]) -> Iterator[NoteText]:
 
 @dataclass(slots=True)
 class _HistoryCache:
-    """What was read of a history so far: of which file, up to where, and the latest state of each note."""
+    """What has been read of a history: which file, up to which offset, and the latest state of each note."""
 
     inode: int = -1
     read_up_to: int = 0
@@ -115,7 +115,7 @@ _cache_lock = threading.Lock()
 
 
 def _latest_states(lab: Path) -> dict[tuple[str, str], NoteState]:
-    """Note → its latest state. Only what was added since the last call is read."""
+    """Maps each note to its latest state. Reads only what was appended since the last call."""
     path = history_path(lab).absolute()
     with _cache_lock:
         known = _caches.setdefault(path, _HistoryCache())
@@ -133,7 +133,7 @@ def _latest_states(lab: Path) -> dict[tuple[str, str], NoteState]:
 
 
 def _read_whole_lines(path: Path, start: int) -> bytes:
-    """The whole lines of a file from an offset on."""
+    """Returns the whole lines of a file from an offset on."""
     try:
         with path.open("rb") as file:
             file.seek(start)
@@ -144,7 +144,7 @@ def _read_whole_lines(path: Path, start: int) -> bytes:
 
 
 def parse_states(lines: bytes) -> Iterator[NoteState]:
-    """The states in lines of a history, in their order. A line that was torn by a crash is passed over."""
+    """Yields the states in lines of a history, in order. A line torn by a crash is skipped."""
     for line in lines.splitlines():
         try:
             entry = orjson.loads(line)
@@ -154,12 +154,12 @@ def parse_states(lines: bytes) -> Iterator[NoteState]:
 
 
 def metadata_folder(lab: Path) -> Path:
-    """Where this program keeps its own files of a lab."""
+    """Returns the folder for this program's own files in a lab."""
     return lab / ".imgexp"
 
 
 def make_metadata_folder(lab: Path) -> None:
-    """Make that folder where it is missing, out of git's sight.
+    """Makes that folder if it is missing, ignored by git.
 
     Raises:
         OSError: the lab cannot be written to.
@@ -171,7 +171,7 @@ def make_metadata_folder(lab: Path) -> None:
 
 
 def history_path(lab: Path) -> Path:
-    """Where the states are: a JSON object a line, oldest first."""
+    """Returns the path of the history: a JSON object per line, oldest first."""
     return metadata_folder(lab) / "notes.jsonl"
 
 

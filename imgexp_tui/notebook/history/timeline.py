@@ -1,7 +1,6 @@
-"""The states of a version's notes with what each changed, newest first, page by page.
+"""Pages through the changes of a version's notes, newest first, from the app's history or from git commits.
 
-They come from the app's own history, and from the commits of the repository that the notebook is in. Either may be
-long, so that no more is read than is asked for: the history from its end backwards, the commits some at a time.
+Either may be long, so that no more is read than is needed: the history backwards from its end, the commits in batches.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from imgexp_tui.notebook.model import NOTE_FIELDS
 
 _BLOCK_SIZE = 1 << 20
 _COMMITS_PER_READ = 20
-"""Commits that are read at once: each is a whole notebook to parse."""
+"""Commits that are read at once; a whole notebook is parsed for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,9 @@ class NoteChange:
     """A state of a note, and the one before it.
 
     Attributes:
-        before: what the note said before; "" for the first state that is known.
-        added, removed: lines.
-        commit_sha: the commit that it is from, abbreviated; "" for a save.
+        before: the text before; "" for the first known state.
+        added, removed: numbers of lines.
+        commit_sha: abbreviated, of the commit that made the change; "" for a save.
         subject: of that commit.
     """
 
@@ -45,21 +44,21 @@ class NoteChange:
 
 
 class Timeline(Protocol):
-    """A source of changes."""
+    """A source of changes, newest first."""
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether all have been given."""
+        """Whether all changes have been returned."""
 
     def next_page(self, count: int) -> list[NoteChange]:
-        """The next changes; fewer than `count` only at the end."""
+        """Returns the next changes; fewer than `count` only at the end."""
 
 
 class HistoryTimeline:
-    """The states in the app's own history.
+    """The changes in the app's own history.
 
     Args:
-        fields: the notes that are asked for.
+        fields: the notes to include.
     """
 
     def __init__(self, lab: Path, version: str, fields: Sequence[str] = NOTE_FIELDS) -> None:
@@ -87,7 +86,7 @@ class HistoryTimeline:
         return [measure_change(self._states[at], self._text_before.pop(at, "")) for at in range(start, self._returned)]
 
     def _read_next(self) -> None:
-        """Read one state, which is also what the state after it replaced."""
+        """Reads one state, which is also the text before the next newer one."""
         try:
             line = next(self._lines)
         except (StopIteration, OSError):
@@ -108,7 +107,7 @@ class HistoryTimeline:
 
 
 class CommitTimeline:
-    """The states in the commits that touched the notebook, of the branch that one is on."""
+    """The changes in the commits to the notebook, on the current branch."""
 
     def __init__(self, repo: GitRepository, version: str, fields: Sequence[str] = NOTE_FIELDS) -> None:
         self._repo = repo
@@ -124,10 +123,10 @@ class CommitTimeline:
         return self._all_read and not self._pending
 
     def next_page(self, count: int) -> list[NoteChange]:
-        """The next changes.
+        """Returns the next changes.
 
         Raises:
-            GitError: git does not answer.
+            GitError: git failed.
         """
         while not self._all_read and len(self._pending) < count:
             self._read_next()
@@ -135,7 +134,7 @@ class CommitTimeline:
         return page
 
     def _read_next(self) -> None:
-        """Read some commits. What one changed is known when the one before it is."""
+        """Reads some commits. The changes of one are known when the commit before it has been read."""
         commits = self._read_log()
         self._skip += len(commits)
         self._all_read = len(commits) < _COMMITS_PER_READ
@@ -164,7 +163,7 @@ class CommitTimeline:
         return [_Commit(sha, float(moment), subject, {}) for sha, moment, subject in found]
 
     def _read_notes(self, shas: list[str]) -> Iterator[dict[str, str]]:
-        """The notes of the version in each commit; {} where it, or the file, is not there."""
+        """Yields the version's notes in each commit; {} where it, or the file, does not exist."""
         path = f"{self._repo.prefix}{self._repo.file_name}"
         names = os.fsencode("".join(f"{sha}:{path}\n" for sha in shas))
         blobs = BytesIO(self._repo.check_output("cat-file", "--batch", stdin=names) if shas else b"")
@@ -201,7 +200,7 @@ class _Commit:
 
 
 def measure_change(state: NoteState, before: str) -> NoteChange:
-    """A change with its size in lines."""
+    """Returns the change from `before` to `state`, with its size in lines."""
     old, new = before.splitlines(), state.text.splitlines()
     head = 0
     while head < min(len(old), len(new)) and old[head] == new[head]:
@@ -214,7 +213,7 @@ def measure_change(state: NoteState, before: str) -> NoteChange:
 
 
 def _lines_backwards(path: Path, needle: bytes) -> Iterator[bytes]:
-    """The lines of a file that hold `needle`, from the last to the first; a torn last line is no line."""
+    """Yields the lines of a file that hold `needle`, from the last to the first; a torn last line is left out."""
     try:
         file = path.open("rb")
     except OSError:

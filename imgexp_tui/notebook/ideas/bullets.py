@@ -1,4 +1,4 @@
-"""Bullets of a note, in whatever manner its author writes them: `- text`, `-text`, `* text`."""
+"""Appends bullets to a note, in the style of its author: `- text`, `-text`, `* text`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _BULLET = re.compile(r"([-*+])([ \t]*)(.*)")
 
 
 def append_bullet(note: str, text: str) -> str:
-    """`note` with one more top-level bullet that says `text`, in the manner of the last one.
+    """Returns `note` with one more top-level bullet, in the style of the last one.
 
-    An empty bullet at the end, which stands for "nothing yet", is filled. Everything else stays as it is.
+    An empty bullet at the end, which stands for "nothing yet", is filled. Everything else is kept.
     """
     body = note.rstrip()
     ending = note[len(body) :] or ("\n" if not body else "")

@@ -1,7 +1,7 @@
-"""Ticks ideas in `experiments.toml`, and makes versions that try them.
+"""Ticks and unticks ideas in `experiments.toml`, and adds versions that try them.
 
-A tick is an edit of a note like any other (`save.rewrite`), but it is found anew in whatever text stands there at the
-moment of writing. So nothing is merged, and no edit of somebody else stands against it.
+A tick edits a note through `saving.save.rewrite_notebook`, but the idea is searched for in the text that is there at
+the moment of writing. So nothing needs to be merged, and it cannot conflict with others' edits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from imgexp_tui.notebook.toml import edit
 
 
 def tick_idea(lab: Path, idea: Idea, tried_in: str = "") -> None:
-    """Tick an open idea, with the version in which it was tried, or "" where that is not to be said.
+    """Ticks an open idea, with the version in which it was tried; "" leaves that out.
 
     Raises:
         NotebookError: nothing was written, and why.
@@ -38,7 +38,7 @@ def tick_idea(lab: Path, idea: Idea, tried_in: str = "") -> None:
 
 
 def untick_idea(lab: Path, idea: Idea) -> None:
-    """Make an idea open again; where it was tried is taken away.
+    """Opens an idea again and removes where it was tried.
 
     Raises:
         NotebookError: nothing was written, and why.
@@ -64,10 +64,10 @@ def add_version_trying(
     takeaways: str = "",
     train: Mapping[str, SettingValue] | None = None,
 ) -> list[Idea]:
-    """Add a version that tries ideas of others, which are ticked in the same write.
+    """Adds a version that tries ideas of others, and ticks these in the same write.
 
     Returns:
-        Those that were not ticked: they are not there any more, or somebody ticked them meanwhile.
+        The ideas that were not ticked: they do not exist any more, or were ticked meanwhile.
 
     Raises:
         NotebookError: nothing was written, and why.

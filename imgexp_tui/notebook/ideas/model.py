@@ -1,8 +1,8 @@
-"""Open ideas: the check boxes in the notes, `- [ ] try num_workers > 0`, and where the ticked ones were tried.
+"""Finds ideas in notes: check boxes such as `- [ ] try num_workers > 0`, and where ticked ones were tried.
 
 The note is the record, so that any editor can write, tick and read an idea: a ticked one says `- [x] … (tried in v2)`,
-and taking the tick away gives back the line as it was. An idea may go on in the lines below its bullet that are
-indented further; what is ticked says where it was tried behind the last of them.
+and unticking it restores the line. The text of an idea may go on in the lines below its bullet that are indented
+further; where it was tried is written after the last of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BULLET = re.compile(r"([ \t]*)(?:-(?!-)|[*+](?=[ \t])|\d{1,9}[.)](?=[ \t]))")
 _CHECK_BOX = re.compile(rf"{_BULLET.pattern}[ \t]*\[([ xX])\](?:[ \t]+(.*))?")
 _TRIED_IN = re.compile(r"[ \t]?\(tried in ([^()\n]{1,80})\)$")
 _TRAILING_SPACE = " \t\r"
-"""What may stand behind the words of a line; it stays where it is."""
+"""White space after the words of a line; it is kept in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Idea:
     """One check box of a note.
 
     Attributes:
-        field: the note, one of `FIELDS`.
+        field: the note, one of `NOTE_FIELDS`.
         line: of the note, 1-based.
         text: its words as one line, without the box and without where it was tried.
         done: whether it is ticked.
-        tried_in: the version in which it was tried, as the note names it; "" where that is not said.
+        tried_in: the version in which it was tried, as the note has it; "" if it does not say.
     """
 
     version: str
@@ -41,12 +41,12 @@ class Idea:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What stays the same when lines move and the box is ticked."""
+        """What identifies the idea when lines move and the box is ticked."""
         return self.version, self.field, self.text
 
 
 def ideas_of(version: Version) -> list[Idea]:
-    """The ideas in the notes of a version, open and done."""
+    """Returns the ideas in the notes of a version, open and done."""
     return [
         Idea(version.name, name, item.first_line + 1, item.text, item.done, item.tried_in)
         for name in NOTE_FIELDS
@@ -55,12 +55,12 @@ def ideas_of(version: Version) -> list[Idea]:
 
 
 def all_ideas(notebook: Notebook) -> list[Idea]:
-    """The ideas of every version, in the notebook's order, open and done."""
+    """Returns the ideas of every version, in the notebook's order, open and done."""
     return [idea for version in notebook.versions.values() for idea in ideas_of(version)]
 
 
 def open_ideas_with_bases(notebook: Notebook, version: str) -> list[Idea]:
-    """The open ideas of a version and of its bases, the nearest first: what a version built on it could try."""
+    """Returns the open ideas of a version and of its bases, the nearest first: candidates for a version built on it."""
     found: list[Idea] = []
     walked: set[str] = set()
     at = notebook.versions.get(version)
@@ -72,12 +72,12 @@ def open_ideas_with_bases(notebook: Notebook, version: str) -> list[Idea]:
 
 
 def suggest_tried_in(notebook: Notebook, idea: Idea) -> str:
-    """In which version an idea was most likely tried: the newest after its own, or else its own."""
+    """Returns the version in which an idea was most likely tried: the newest."""
     return next(reversed(notebook.versions), idea.version)
 
 
 def find_in_note(note: str, idea: Idea) -> Idea | None:
-    """The same idea in a note that may have changed since, ticked or not: the nearest line with its words."""
+    """Returns the same idea in a note that may have changed, ticked or not: the nearest line with its words."""
     same = [item for item in _check_boxes(note) if item.text == idea.text]
     if not same:
         return None
@@ -86,7 +86,7 @@ def find_in_note(note: str, idea: Idea) -> Idea | None:
 
 
 def tick_in_note(note: str, ideas: Iterable[Idea], tried_in: str = "") -> str:
-    """`note` with its `ideas` ticked; `tried_in` is left out where it is empty."""
+    """Returns `note` with its `ideas` ticked; an empty `tried_in` is left out."""
     items = {item.first_line + 1: item for item in _check_boxes(note)}
     lines = note.split("\n")
     for item in (items[idea.line] for idea in ideas):
@@ -98,7 +98,7 @@ def tick_in_note(note: str, ideas: Iterable[Idea], tried_in: str = "") -> str:
 
 
 def untick_in_note(note: str, idea: Idea) -> str:
-    """`note` with an idea of it open again, and without where it was tried."""
+    """Returns `note` with one of its ideas open again, without where it was tried."""
     item = next(item for item in _check_boxes(note) if item.first_line + 1 == idea.line)
     lines = note.split("\n")
     if item.done:
@@ -109,14 +109,14 @@ def untick_in_note(note: str, idea: Idea) -> str:
 
 
 def remove_ideas(note: str) -> str:
-    """`note` without the lines of its ideas."""
+    """Returns `note` without the lines of its ideas."""
     taken = {row for item in _check_boxes(note) for row in range(item.first_line, item.last_line + 1)}
     return "\n".join(line for row, line in enumerate(note.split("\n")) if row not in taken)
 
 
 @dataclass(frozen=True, slots=True)
 class _CheckBox:
-    """A check box in the lines of a note, both ends 0-based."""
+    """A check box in the lines of a note; its lines are 0-based, both included."""
 
     first_line: int
     last_line: int
@@ -126,7 +126,7 @@ class _CheckBox:
 
 
 def _check_boxes(note: str) -> Iterator[_CheckBox]:
-    """The check boxes that say something."""
+    """Yields the check boxes that have a text."""
     if "[" not in note:
         return
     lines = note.split("\n")
@@ -146,7 +146,7 @@ def _check_boxes(note: str) -> Iterator[_CheckBox]:
 
 
 def _is_continuation(line: str, indent: int) -> bool:
-    """Whether a line belongs to the words of a bullet that stands at `indent`."""
+    """Whether a line belongs to the text of a bullet that is indented by `indent`."""
     return bool(line.strip()) and not _BULLET.match(line) and _indent(line) > indent
 
 

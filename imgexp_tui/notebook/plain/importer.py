@@ -1,4 +1,4 @@
-"""Takes plain notes into the notebook. No note that says something is ever overwritten."""
+"""Imports plain notes into the notebook. A note that has text is never overwritten."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from imgexp_tui.paths import NOTEBOOK
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of the versions of a file, by name.
+    """What happened to the versions of a file, by name.
 
     Attributes:
-        added: new ones, and ones that got notes where they had none.
-        unchanged: the notebook says the same already.
-        conflicts: the notebook says something else, and keeps it.
-        remarks: what was read differently than it stands, or not understood, with its line in the file.
+        added: new versions, and versions that got notes which they did not have.
+        unchanged: the notebook has the same text already.
+        conflicts: the notebook has another text, and keeps it.
+        remarks: what was interpreted or not understood, with its line in the file.
     """
 
     added: tuple[str, ...]
@@ -33,7 +33,7 @@ class ImportReport:
 
 
 def import_notes(lab: Path, text: str, source: str) -> ImportReport:
-    """Take the plain notes `text` into the lab's notebook, which is made where it is missing.
+    """Imports the plain notes `text` into the lab's notebook, which is made if it is missing.
 
     Args:
         source: the file's name, for the remarks.
@@ -61,7 +61,7 @@ def import_notes(lab: Path, text: str, source: str) -> ImportReport:
 
 
 def _merge_notes(notebook_text: str, notes: PlainNotes, lab: Path, outcomes: dict[str, str]) -> str:
-    """The notebook's text with what is new in `notes`; what became of each version is put into `outcomes`."""
+    """Returns the notebook's text with what is new in `notes`; records what happened to each version in `outcomes`."""
     versions = parse_notebook(notebook_text, lab).versions
     new = []
     for plain in notes.versions:
@@ -87,7 +87,7 @@ def _new_version(plain: PlainVersion) -> edit.NewVersion:
 
 
 def _missing_notes(plain: PlainVersion, existing: Version) -> Mapping[str, str] | None:
-    """The notes that the file has and the notebook has not; None where both say something, and not the same."""
+    """Returns the notes that the file has and the notebook lacks; None if both have one and they differ."""
     missing = {}
     for field in NOTE_FIELDS:
         text, standing = getattr(plain, field), getattr(existing, field)
@@ -99,7 +99,7 @@ def _missing_notes(plain: PlainVersion, existing: Version) -> Mapping[str, str] 
 
 
 def _create_notebook(lab: Path) -> None:
-    """An empty notebook."""
+    """Creates an empty notebook."""
     title = edit.format_toml_string(lab.absolute().name, quotes='"')
     try:
         durable.create(lab / NOTEBOOK, f"[lab]\ntitle = {title}\n".encode(), mode=0o644)

@@ -1,6 +1,6 @@
-"""What marks the parts of a plain notes file: headers, rules, banners, bullets. Shared by its reader and its writer.
+"""Patterns that mark the parts of plain notes: headers, rules, banners, bullets. Shared by `reader` and `writer`.
 
-The writer puts a backslash before a line of a note that the reader would take for a mark; the reader takes it away.
+The writer puts a backslash before a line of a note that the reader would take for a mark; the reader removes it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def ends_with_newline(name: str, lines: Sequence[str]) -> bool:
 
 
 def could_be_mark(line: str) -> bool:
-    """Whether a line could, in some place, be taken for something else than a line of a note."""
+    """Whether a line could, in some position, be taken for something else than a line of a note."""
     return not line.strip(WHITESPACE) or any(
         m.fullmatch(line) for m in (SECTION_HEADER, UNDERLINE, RULE, DECORATED_LINE)
     )

@@ -1,6 +1,6 @@
-"""Reads plain notes, however messy: nothing of them is lost; what is not understood is kept as text, with a remark.
+"""Parses plain-text notes, however messy. Nothing is lost: what is not understood is kept as text, with a remark.
 
-The shape that is read is told in `notebook.plain`.
+The format is described in `notebook.plain.writer`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_BANNER_LINES = 6
 
 @dataclass(frozen=True, slots=True)
 class ImportRemark:
-    """What was read differently than it stands, or not understood: the 1-based line, the version, and what was done."""
+    """What was interpreted or not understood: the 1-based line, the version, and what was done."""
 
     line: int
     version: str
@@ -47,7 +47,7 @@ class PlainVersion:
         name: unique in the file.
         line: of its header.
         group: text of the banner above; "" without.
-        unassigned_text: text above the header that belongs to nothing; "" mostly.
+        unassigned_text: text above the header that belongs to no version; mostly "".
     """
 
     name: str
@@ -61,20 +61,20 @@ class PlainVersion:
 
 @dataclass(frozen=True, slots=True)
 class PlainNotes:
-    """What a plain notes file says."""
+    """The contents of a plain notes file."""
 
     versions: tuple[PlainVersion, ...]
     remarks: tuple[ImportRemark, ...]
 
 
 def parse_plain(text: str) -> PlainNotes:
-    """Read plain notes; nothing in them makes it raise."""
+    """Parses plain notes. Never raises because of their contents."""
     return _PlainNotesParser(text).parse()
 
 
 @dataclass(slots=True)
 class _Header:
-    """A version's header: its name as written, where it begins, where its body begins, what follows the name."""
+    """A version's header: the name as written, its first line, the first line of its body, what follows the name."""
 
     name: str
     start: int
@@ -84,7 +84,7 @@ class _Header:
 
 @dataclass(slots=True)
 class _Section:
-    """A section while it is read."""
+    """A section while it is parsed."""
 
     lines: list[str] = field(default_factory=list)
     started: bool = False
@@ -127,7 +127,7 @@ class _PlainNotesParser:
         self._remarks.append(ImportRemark(index + 1, version, message))
 
     def _unique_names(self, names: list[str]) -> list[str]:
-        """The names, with a number added where one comes again."""
+        """Returns the names, with a number added to repeated ones."""
         taken, unique = set(names), []
         for name in names:
             new, number = name, 2
@@ -142,7 +142,7 @@ class _PlainNotesParser:
         return index < 0 or index >= len(self._lines) or not self._lines[index].strip(WHITESPACE)
 
     def _find_headers(self) -> Iterator[_Header]:
-        """The version headers; a name with a rule under it but nothing of a version's is left to the banners."""
+        """Yields the version headers; a name with a rule under it but no body is left to the banners."""
         headers = [h for i in range(len(self._lines)) if (h := self._header_at(i))]
         for header, following in zip_longest(headers, headers[1:]):
             end = following.start if following else len(self._lines)
@@ -151,7 +151,7 @@ class _PlainNotesParser:
                 yield header
 
     def _header_at(self, index: int) -> _Header | None:
-        """The version header whose name stands on this line, if one does."""
+        """Returns the version header whose name is on this line, if there is one."""
         line = self._lines[index].strip(WHITESPACE)
         below = self._lines[index + 1] if index + 1 < len(self._lines) else ""
         if not line or not (self._is_blank(index - 1) or (V_NUMBER_NAME.fullmatch(line) and below.startswith("-"))):
@@ -169,10 +169,10 @@ class _PlainNotesParser:
         return None
 
     def _split_off_banner(self, start: int, end: int, *, numbering_restarts: bool) -> tuple[int, str | None]:
-        """What stands between `start` and the header at `end` without its banner, and the banner's text.
+        """Returns the end of the text between `start` and the header at `end`, banner excluded, and the banner's text.
 
-        The text is None where there is no banner, and "" for a bare rule of =, which ends a group. Without any
-        decoration a last paragraph is a banner only where the numbering starts again below it.
+        The text is None without a banner, and "" for a bare rule of =, which ends a group. Without any decoration the
+        last paragraph is a banner only if the numbering starts again below it.
         """
         paragraphs = self._paragraphs(start, end)
         if not paragraphs:
@@ -205,7 +205,7 @@ class _PlainNotesParser:
         return text or None
 
     def _paragraphs(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Runs of lines that are not blank: first line and the line after the last."""
+        """Returns blocks of lines that are not blank: first line and the line after the last."""
         found: list[tuple[int, int]] = []
         for i in range(start, end):
             if self._is_blank(i):
@@ -225,7 +225,7 @@ class _PlainNotesParser:
     # Sections
 
     def _section_header_at(self, index: int) -> re.Match[str] | None:
-        """The section header on a line. With a text after its colon it is one only at the start of a paragraph."""
+        """Returns the section header on a line. With text after its colon it must be at the start of a paragraph."""
         found = SECTION_HEADER.fullmatch(self._lines[index]) if index < len(self._lines) else None
         if found and ((found["rest"] or "").strip(WHITESPACE) or found["free"] or ":" not in found[0]):
             above = self._lines[index - 1] if index else ""
@@ -233,7 +233,7 @@ class _PlainNotesParser:
         return found
 
     def _read_sections(self, version: PlainVersion, header: _Header, end: int) -> PlainVersion:
-        """`version` with the notes between its header and `end`."""
+        """Returns `version` with the notes between its header and `end`."""
         name = version.name
         if name != header.name:
             self._add_remark(header.start, name, f"there is a {header.name} above; this one is called {name}")
@@ -259,7 +259,7 @@ class _PlainNotesParser:
     def _begin_section(
         self, sections: dict[str, _Section], header: re.Match[str], current: str, index: int, name: str
     ) -> tuple[str, int]:
-        """Begin the section of a header; its kind and the line after. A second one of a kind goes on with the first."""
+        """Begins a section. Returns its kind and the next line. A second one of a kind continues the first."""
         kind = next(kind for kind in SECTION_TITLES if header[kind])
         note = sections[kind]
         if note.started:
@@ -285,7 +285,7 @@ class _PlainNotesParser:
         return kind, index + (2 if underlined else 1)
 
     def _remark_on_unknown(self, index: int, name: str, current: str, section: _Section) -> None:
-        """Remark on a line that stands in no section, or looks like the header of one that is not known."""
+        """Adds a remark on a line that is in no section, or looks like an unknown section header."""
         if not current:
             if not self._is_blank(index) and not any(line.strip(WHITESPACE) for line in section.lines):
                 self._add_remark(index, name, "text without a section; kept in the summary")
@@ -296,7 +296,7 @@ class _PlainNotesParser:
 
 
 def _section_text(name: str, section: _Section) -> str:
-    """The note that the lines of a section stand for."""
+    """Returns the note that a section's lines stand for."""
     lines = [unescape(line) for line in _strip_blank_lines(section.lines)]
     if not lines:
         return ""
@@ -304,7 +304,7 @@ def _section_text(name: str, section: _Section) -> str:
 
 
 def _strip_blank_lines(lines: list[str]) -> list[str]:
-    """The lines without blank ones at either end."""
+    """Returns the lines without blank ones at either end."""
     said = [i for i, line in enumerate(lines) if line.strip(WHITESPACE)]
     return lines[said[0] : said[-1] + 1] if said else []
 

@@ -1,4 +1,4 @@
-"""Notes as a plain text file, in the shape that the project grew from:
+"""Writes notes as plain text, in the format of a researcher's own text file:
 
     v0
     --
@@ -18,12 +18,12 @@
     v0
     --
 
-A banner above a version is the group of the versions that follow; a bare rule of = ends a group. What a writer adds
-to a section's header, as in `Takeaways (after 10 epochs):`, becomes the first line of the note, `(after 10 epochs):`.
+A banner above a version names the group of the versions that follow; a bare rule of = ends a group. An addition to a
+section's header, as in `Takeaways (after 10 epochs):`, becomes the first line of the note, `(after 10 epochs):`.
 
-No character of a note changes on the way in, or on the way out and in again. For that, a line of a note that would be
-taken for one of the marks above is written with a backslash before it, and a blank after a header's colon says that
-the note's last line ends differently than usual (a newline ends takeaways and all notes of several lines).
+Notes are imported, and exported and imported again, without a changed character. For that, a line of a note that looks
+like one of the marks above is written with a backslash before it, and a blank after a header's colon means that the
+note's last line ends differently than usual (takeaways and all notes of several lines end with a newline).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = ["ImportRemark", "PlainNotes", "PlainVersion", "format_plain", "parse_
 
 
 def format_plain(notebook: Notebook) -> str:
-    """The notes of a notebook as plain text; configurations have no place in it."""
+    """Formats the notes of a notebook as plain text, without settings."""
     out: list[str] = []
     group = ""
     for version in notebook.versions.values():
@@ -64,7 +64,7 @@ def format_plain(notebook: Notebook) -> str:
 
 
 def _format_banner(group: str) -> str:
-    """A group's text between two rules; a bare rule where there is none."""
+    """Formats a group's text between two rules; a bare rule without one."""
     lines = [line.strip(WHITESPACE) for line in group.split("\n") if line.strip(WHITESPACE)]
     lines = ["\\" + line if line[0] == "\\" or could_be_mark(line) or BULLET.match(line) else line for line in lines]
     rule = "=" * max([3, *map(len, lines)])
@@ -72,7 +72,7 @@ def _format_banner(group: str) -> str:
 
 
 def _format_section(name: str, note: str) -> str:
-    """A note under its header, such that reading it gives exactly the note."""
+    """Formats a note under its header, such that parsing it returns exactly the note."""
     if not note:
         return f"{SECTION_TITLES[name]}:"
     lines = note.split("\n")
@@ -87,7 +87,7 @@ def _format_section(name: str, note: str) -> str:
 
 
 def _escape_lines(name: str, lines: Sequence[str]) -> list[str]:
-    """The lines of a note, with a backslash before each that would be taken for something else."""
+    """Returns the lines of a note, with a backslash before each that would be taken for a mark."""
     said = [i for i, line in enumerate(lines) if line.strip(WHITESPACE)] or [len(lines)]
     raw = ["\\" + line if not said[0] <= i <= said[-1] else line for i, line in enumerate(lines)]
     # A banner can take up three paragraphs, of which a rule that ends a group may be one.

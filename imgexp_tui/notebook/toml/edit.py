@@ -1,7 +1,7 @@
-"""One key of `experiments.toml` changed as a text, so that every other byte stays as it was.
+"""Changes one key of a version in the text of `experiments.toml`, or appends versions; every other byte is kept.
 
-The scanner says where the value stands, and only that span is replaced; a key that is missing gets a line of its own
-beside its kin. tomlkit, which rewrites whole documents and can move keys while it does, only spells values here. The
+The scanner (`spans`) finds the value, and only its span is replaced; a missing key gets a line of its own next to
+related keys. tomlkit, which rewrites whole documents and can move keys while it does, only formats values here. The
 result is parsed again and refused unless exactly the edited key changed.
 """
 
@@ -28,14 +28,14 @@ _PRECEDING_KEYS = {
     "tags": ("group", "base"),
     "archived": ("tags", "group", "base"),
 }
-"""Where a key that is missing goes: after the first of these that is there."""
+"""Where a missing key goes: after the first of these keys that the version has."""
 _LITERAL_QUOTES, _INLINE_TABLE = "'''", '"inline'
 _ValueFormatter = Callable[[str, str], str]
-"""A value as TOML, given how lines end there and which quotes to take if they can hold it, or `_INLINE`."""
+"""Formats a value as TOML, given the line ending there and the quotes to use if possible, or `_INLINE_TABLE`."""
 
 
 def read_note(source: str, version: str, field: str) -> str:
-    """What a note says in the text of a notebook; "" where there is none, or no text."""
+    """Returns a note from the text of a notebook; "" if it is missing or not a text."""
     table = parse_tolerant(source)[0].get("versions")
     found = table.get(version) if isinstance(table, dict) else None
     text = found.get(field) if isinstance(found, dict) else None
@@ -43,7 +43,7 @@ def read_note(source: str, version: str, field: str) -> str:
 
 
 def set_note(source: str, version: str, field: str, text: str) -> str:
-    """`source` with one note of a version set to `text`.
+    """Returns `source` with one note of a version set to `text`.
 
     Raises:
         NotebookError: there is no such version, or the text cannot be written.
@@ -58,7 +58,7 @@ def set_note(source: str, version: str, field: str, text: str) -> str:
 
 
 def set_tags(source: str, version: str, tags: Sequence[str]) -> str:
-    """`source` with the tags of a version set to `tags`; without any, its key goes.
+    """Returns `source` with the tags of a version set to `tags`; without tags the key is removed.
 
     Raises:
         NotebookError: there is no such version, or they cannot be written.
@@ -70,7 +70,7 @@ def set_tags(source: str, version: str, tags: Sequence[str]) -> str:
 
 
 def set_archived(source: str, version: str, *, archived: bool) -> str:
-    """`source` with a version archived, or not any more.
+    """Returns `source` with a version archived, or no longer archived.
 
     Raises:
         NotebookError: there is no such version, or it cannot be written.
@@ -83,7 +83,7 @@ def set_archived(source: str, version: str, *, archived: bool) -> str:
 def _set_key(
     source: str, version: str, key: str, value: object, format_value: _ValueFormatter, value_type: type
 ) -> str:
-    """`source` with one key of a version set to `value`, which `format_value` spells."""
+    """Returns `source` with one key of a version set to `value`, written by `format_value`."""
     path = ("versions", version, key)
     data, faults, scan = parse_tolerant(source)
     table = _version_table(data, version)
@@ -97,7 +97,7 @@ def _set_key(
 
 
 def _remove_key(source: str, version: str, key: str, empty_value: object) -> str:
-    """`source` without a key of a version; where its line holds more than that, the key is set to `empty_value`."""
+    """Returns `source` without a key of a version; if its line holds more, the key is set to `empty_value` instead."""
     path = ("versions", version, key)
     data, faults, scan = parse_tolerant(source)
     table = _version_table(data, version)
@@ -146,10 +146,10 @@ class NewVersion:
 
 
 def append_versions(source: str, versions: Sequence[NewVersion]) -> str:
-    """`source` with new versions at its end.
+    """Returns `source` with new versions at its end.
 
     Raises:
-        NotebookError: one is there already, or cannot be written.
+        NotebookError: a version exists already, or cannot be written.
     """
     if not versions:
         return source
@@ -189,10 +189,10 @@ def _format_version(version: NewVersion, keys: Mapping[str, str], newline: str) 
 
 
 def format_toml_string(text: str, newline: str = "\n", quotes: str = "'''") -> str:
-    """`text` as a TOML string, in the quotes of `quotes` where these can hold it, as literally as it can be read.
+    """Returns `text` as a TOML string, in `quotes` if they can hold it, with as few escapes as possible.
 
     Raises:
-        NotebookError: no UTF-8 file can hold the text.
+        NotebookError: the text has a lone surrogate, which no UTF-8 file can hold.
     """
     _reject_lone_surrogates(text)
     lines = "\n" in text
@@ -235,7 +235,7 @@ def _replace_value(scan: TomlScan, entry: TomlEntry, format_value: _ValueFormatt
 
 
 def _insert_key(scan: TomlScan, version: str, field: str, format_value: _ValueFormatter) -> str:
-    """A line for a key that is not there yet: in the version's table, however that is written."""
+    """Returns the text with a line for a missing key, in the version's table, in whichever way that is written."""
     table: KeyPath = ("versions", version)
     header = next((e for e in scan.entries if e.path == table and not e.value_span), None)
     if header:
@@ -266,13 +266,13 @@ def _insert_key(scan: TomlScan, version: str, field: str, format_value: _ValueFo
 
 
 def _insertion_anchor(scan: TomlScan, table: KeyPath, field: str) -> TomlEntry | None:
-    """The key after which a missing note goes."""
+    """Returns the key after which a missing one goes."""
     written = {e.path[2]: e for e in scan.entries if e.path[:-1] == table and e.value_span and not e.is_inline}
     return next((written[key] for key in _PRECEDING_KEYS[field] if key in written), None)
 
 
 def _header_of(scan: TomlScan, entry: TomlEntry) -> KeyPath:
-    """The table under which a key is written."""
+    """Returns the path of the table header above a key."""
     above = [e.path for e in scan.entries if not e.value_span and e.start < entry.start]
     return above[-1] if above else ()
 
@@ -284,7 +284,7 @@ def _relative_key(scan: TomlScan, entry: TomlEntry, path: KeyPath) -> str:
 
 
 def _insert_line_after(scan: TomlScan, entry: TomlEntry, key: str, format_value: _ValueFormatter) -> str:
-    """A line of its own after the one on which `entry` ends."""
+    """Returns the text with a line inserted after the one on which `entry` ends."""
     newline = _line_ending_at(scan, entry.start)
     end = scan.text.find("\n", entry.end)
     line = f"{key} = {format_value(newline, _LITERAL_QUOTES)}"
@@ -294,7 +294,7 @@ def _insert_line_after(scan: TomlScan, entry: TomlEntry, key: str, format_value:
 
 
 def _line_ending_at(scan: TomlScan, offset: int) -> str:
-    """How lines end at a place of the file."""
+    """Returns the line ending used at an offset."""
     end = scan.text.find("\n", offset)
     if end < 0:
         end = scan.text.rfind("\n", 0, offset)
@@ -302,7 +302,7 @@ def _line_ending_at(scan: TomlScan, offset: int) -> str:
 
 
 def verify_edit(new: str, expected: dict[str, Any], old_problems: Sequence[SyntaxProblem], path: KeyPath) -> None:
-    """Refuse a text that does not say exactly what is wanted, or has other faults than before."""
+    """Raises a NotebookError if `new` is not parsed as exactly `expected`, or has other syntax problems than before."""
     if not old_problems and toml_equal(parse_strict(new), expected):
         return
     said, remaining, _ = parse_tolerant(new)
@@ -316,7 +316,7 @@ def verify_edit(new: str, expected: dict[str, Any], old_problems: Sequence[Synta
 
 
 def toml_equal(a: object, b: object) -> bool:
-    """Equality that tells 1 from 1.0 and from true, and takes nan for equal to itself."""
+    """Compares TOML values: 1, 1.0 and true differ, and nan equals itself."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(toml_equal(value, b[key]) for key, value in a.items())
     if isinstance(a, list) and isinstance(b, list):

@@ -1,8 +1,8 @@
-"""Where things stand in a TOML text: for each key its line and the span of its value.
+"""Scans a TOML text for positions: the line of each key and the span of its value.
 
-TOML parsers give values without places (tomli) or rewrite what they read (tomlkit). This scanner does neither: it
-finds statements and their spans, so that a problem can be told with its line and a note be replaced in place. What
-it finds is checked by its callers with tomli; it never raises, and steps over what it does not understand.
+TOML parsers return values without positions (tomli) or rewrite what they read (tomlkit). This scanner does neither: it
+finds statements and their spans, so that a problem can be reported with its line and a value be replaced in place. Its
+callers check the result with tomli; it never raises, and skips what it does not understand.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class TomlEntry:
     """A table header or a key with its value.
 
     Attributes:
-        path: the full key, the header's included.
-        start, end: span of the statement, comment and line end left out.
+        path: the full key, with the header's.
+        start, end: span of the statement, without comment and line end.
         value_span: span of the value; None for a header.
-        is_inline: whether it stands within an inline table.
+        is_inline: whether it is in an inline table.
     """
 
     path: KeyPath
@@ -54,7 +54,7 @@ class TomlEntry:
 
 
 class TomlScan:
-    """The entries of a text, in its order, and the spans that are no statement (`broken_spans`)."""
+    """The entries of a text, in order, and the spans that are not statements (`broken_spans`)."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -76,18 +76,18 @@ class TomlScan:
         self._first_offset = within | self._first_offset
 
     def line_at(self, offset: int) -> int:
-        """The 1-based line of an offset."""
+        """Returns the 1-based line of an offset."""
         return bisect_right(self._newlines, offset - 1) + 1
 
     def line_of(self, path: KeyPath) -> int:
-        """The line of a key; of the nearest key above it where it is not written; 1 where none is."""
+        """Returns the line of a key, or of the nearest key above it in the path that is written; 1 if none is."""
         for length in range(len(path), 0, -1):
             if (start := self._first_offset.get(path[:length])) is not None:
                 return self.line_at(start)
         return 1
 
     def key_part_span(self, entry: TomlEntry, index: int) -> tuple[int, int] | None:
-        """Where a part of an entry's path is written in its statement; None where a table around it gives that part."""
+        """Returns the span of one part of an entry's path in its statement; None if the table around has it."""
         header = _HEADER_START.match(self.text, entry.start) if entry.value_span is None else None
         key = _KEY.match(self.text, header.start(2) if header else entry.start)
         if key is None:
@@ -97,7 +97,7 @@ class TomlScan:
         return spans[at] if 0 <= at < len(spans) else None
 
     def _scan_statement(self, start: int) -> int:
-        """Take in the statement at `start`; where it ends."""
+        """Records the statement at `start` and returns its end."""
         text = self.text
         if header := _HEADER_START.match(text, start):
             # What follows a broken header still belongs to the table that it names.
@@ -117,7 +117,7 @@ class TomlScan:
         return self._skip_broken(start, to_next_header=False)
 
     def _skip_broken(self, start: int, *, to_next_header: bool) -> int:
-        """Step over what is no statement: its line, or, where a value is left open, all up to the next header."""
+        """Skips what is not a statement: its line or, where a value is left open, everything up to the next header."""
         text = self.text
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
@@ -128,7 +128,7 @@ class TomlScan:
         return end
 
     def _scan_pair(self, path: KeyPath, start: int, position: int, *, inline: bool) -> int | None:
-        """Take in `= value` of a key that ends at `position`; where the value ends, None where it does not."""
+        """Records `= value` of a key that ends at `position`. Returns the value's end; None if it has none."""
         if not (equals := _EQUALS.match(self.text, position)):
             return None
         index = len(self.entries)
@@ -138,7 +138,7 @@ class TomlScan:
         return end
 
     def _scan_value(self, path: KeyPath, start: int, depth: int = 0) -> int | None:
-        """Where the value that begins at `start` ends; None where it is not complete."""
+        """Returns the end of the value that begins at `start`; None if it is incomplete."""
         text = self.text
         for quote, string in _STRINGS:
             if text.startswith(quote, start):
@@ -151,7 +151,7 @@ class TomlScan:
         return start + len(plain[0].rstrip()) if plain and plain[0].strip() else None
 
     def _scan_items(self, path: KeyPath, position: int, close: str, depth: int) -> int | None:
-        """Where the array or inline table ends whose first item begins at `position`."""
+        """Returns the end of the array or inline table whose first item begins at `position`."""
         text = self.text
         while True:
             position = _skip(_BLANK, text, position)
@@ -171,12 +171,12 @@ class TomlScan:
 
 
 def split_key(key: str) -> KeyPath:
-    """The parts of a dotted key, unquoted."""
+    """Splits a dotted key into its parts, unquoted."""
     return tuple(_unquote(part) for part in _PARTS.findall(key))
 
 
 def join_key(path: KeyPath) -> str:
-    """A dotted key as TOML writes it, for people: quoted where it must be."""
+    """Formats a dotted key for people: parts are quoted where TOML needs it."""
     return ".".join(p if re.fullmatch(_BARE, p) else f'"{p}"' for p in path)
 
 

@@ -1,7 +1,7 @@
-"""What can be read of a TOML text that has syntax errors.
+"""Parses TOML text that may have syntax errors, and reports each error with its line.
 
-A TOML parser stops at the first error. Here every statement is parsed by itself, so that one broken version never
-hides the others and all errors are told at once.
+A TOML parser stops at the first error. Here each statement is parsed by itself, so that one broken version never
+hides the others and all errors are reported at once.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import tomli
 from imgexp_tui.notebook.toml.spans import KeyPath, TomlEntry, TomlScan, join_key
 
 _LARGE_TEXT = 1 << 18
-"""Characters from which on reading takes tens of milliseconds."""
+"""Characters from which parsing takes tens of milliseconds."""
 _CACHE_SIZE = 2
-"""Texts whose parsing is kept: a save reads the same text several times, and the one that it writes."""
+"""Texts whose result is cached: a save parses the same text several times, and the text that it writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyntaxProblem:
-    """A place that cannot be read: its 1-based line, the key or table it belongs to, what is wrong and the mend."""
+    """A place that cannot be parsed: its 1-based line, its key or table, what is wrong and how to fix it."""
 
     line: int
     path: KeyPath
@@ -33,7 +33,10 @@ class SyntaxProblem:
 
 @functools.lru_cache(maxsize=_CACHE_SIZE)
 def parse_tolerant(text: str) -> tuple[dict[str, Any], list[SyntaxProblem], TomlScan]:
-    """The tables of `text` as far as they can be read, and every fault. Shared between callers: not to be changed."""
+    """Parses `text` as far as possible. Returns its tables, every problem and the scan.
+
+    Callers share the result and must not change it.
+    """
     scan = TomlScan(text)
     if (data := parse_strict(text)) is not None:
         return data, [], scan
@@ -43,29 +46,29 @@ def parse_tolerant(text: str) -> tuple[dict[str, Any], list[SyntaxProblem], Toml
 
 @functools.lru_cache(maxsize=_CACHE_SIZE)
 def parse_strict(text: str) -> dict[str, Any] | None:
-    """The tables of `text`; None where it has faults. Shared between callers: not to be changed."""
+    """Parses `text` into its tables; None if it has errors. The result is shared, so do not change it."""
     text = text.removeprefix("\ufeff")
-    aside = threading.current_thread() is not threading.main_thread()
+    in_worker = threading.current_thread() is not threading.main_thread()
     try:
-        return _parse_yielding(text) if aside and len(text) > _LARGE_TEXT else tomli.loads(text)
+        return _parse_yielding(text) if in_worker and len(text) > _LARGE_TEXT else tomli.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
 def _parse_yielding(text: str) -> dict[str, Any]:
-    """As tomli does, for a thread beside the screen's.
+    """Parses as tomli does, but lets other threads run.
 
-    The compiled tomli lets no other thread run before it is done, which for a large notebook is long enough to be felt
-    in every key. The standard library's parser is the same one in Python, takes twice as long and gives way.
+    The compiled tomli holds the interpreter until it is done, which for a large notebook delays every key press. The
+    standard library's parser is the same one in Python; it takes twice as long and lets other threads run.
     """
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError):
-        return tomli.loads(text)  # a newer one may read what the library's does not
+        return tomli.loads(text)  # a newer tomli may accept what the standard library does not
 
 
 def _parse_statements(scan: TomlScan) -> tuple[dict[str, Any], list[SyntaxProblem]]:
-    """The statements that can be read one by one."""
+    """Parses the statements one by one."""
     data: dict[str, Any] = {}
     faults = [_broken_statement_problem(scan, *piece) for piece in scan.broken_spans]
     headers: dict[KeyPath, int] = {}
@@ -86,7 +89,7 @@ def _parse_statements(scan: TomlScan) -> tuple[dict[str, Any], list[SyntaxProble
 
 
 def _set_value(data: dict[str, Any], scan: TomlScan, entry: TomlEntry, line: int) -> SyntaxProblem | None:
-    """Put one key's value into `data`; what is wrong with it."""
+    """Puts one key's value into `data`; returns what is wrong with it."""
     assert entry.value_span is not None
     start, end = entry.value_span
     try:
@@ -102,7 +105,7 @@ def _set_value(data: dict[str, Any], scan: TomlScan, entry: TomlEntry, line: int
 
 
 def _ensure_table(data: dict[str, Any], path: KeyPath) -> dict[str, Any] | None:
-    """The table at `path`, made where it is missing; None where a value is in its way."""
+    """Returns the table at `path`, made if it is missing; None if a value is in its way."""
     for part in path:
         below = data.setdefault(part, {})
         if not isinstance(below, dict):
@@ -131,7 +134,7 @@ def _broken_statement_problem(scan: TomlScan, table: KeyPath, start: int, end: i
 
 
 def _whole_text_problem(text: str) -> SyntaxProblem:
-    """The fault of a text each of whose statements can be read by itself."""
+    """Returns the problem of a text whose statements can all be parsed by themselves."""
     try:
         tomli.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:

@@ -1,7 +1,7 @@
-"""Versions as things, in the text of `experiments.toml`: renamed, moved, removed; every other byte stays as it was.
+"""Renames, moves and removes whole versions in the text of `experiments.toml`; every other byte is kept.
 
-As in `edit`, the scanner says where things stand, and the result is parsed again and refused unless exactly what was
-meant has changed, the order of the versions included.
+As in `edit`, the scanner finds the positions, and the result is parsed again and refused unless exactly the intended
+change was made, including the order of the versions.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _VersionTables = Mapping[str, Any]
 
 
 def rename(source: str, old: str, new: str) -> str:
-    """`source` with a version called `new`: where it is written, and where others name it as their base.
+    """Returns `source` with a version renamed, in its own tables and where others name it as their base.
 
-    What notes and comments say of it stays as it was written.
+    Notes and comments that mention it are left as they are.
 
     Raises:
-        NotebookError: there is no such version, the name is taken or no name, or it cannot be written.
+        NotebookError: there is no such version, the name is taken or invalid, or it cannot be written.
     """
     data, faults, scan = parse_tolerant(source)
     versions = _version_tables(data, old)
@@ -57,7 +57,7 @@ def rename(source: str, old: str, new: str) -> str:
 
 
 def version_name_error(name: str, others: Iterable[str]) -> str:
-    """Why a version cannot be called `name` beside `others`; "" where it can."""
+    """Returns why a version cannot be called `name` while there are `others`; "" if it can."""
     if not VERSION_NAME.fullmatch(name):
         takes = "takes letters, digits, '.', '_' and '-', starts with a letter or digit and is at most 64 long"
         return f"{clean_line(name) or 'nothing'} is no name for a version, which {takes}"
@@ -66,12 +66,12 @@ def version_name_error(name: str, others: Iterable[str]) -> str:
 
 
 def move(source: str, name: str, target: str) -> str:
-    """`source` with a version in the place of another one; those between the two move by one.
+    """Returns `source` with a version moved to the position of another; those in between move by one.
 
-    A version takes its tables and the comment right above them along. What else stands between versions stays there.
+    A version is moved with its tables and the comment right above it. Other text between versions stays in place.
 
     Raises:
-        NotebookError: one of them is not there, or is written in several places.
+        NotebookError: one of them does not exist, or is written in several places.
     """
     data, faults, scan = parse_tolerant(source)
     versions = _version_tables(data, name, target)
@@ -93,10 +93,10 @@ def move(source: str, name: str, target: str) -> str:
 
 
 def remove(source: str, name: str) -> str:
-    """`source` without a version, the comment right above it, and the blank lines that follow.
+    """Returns `source` without a version, the comment right above it, and the blank lines after it.
 
     Raises:
-        NotebookError: there is no such version, others build on it, or it is written in several places.
+        NotebookError: there is no such version, it is the base of others, or it is written in several places.
     """
     data, faults, scan = parse_tolerant(source)
     versions = _version_tables(data, name)
@@ -115,7 +115,7 @@ def remove(source: str, name: str) -> str:
 
 
 def removed_text(source: str, name: str) -> str:
-    """What `remove` would take out.
+    """Returns the text that `remove` would take out.
 
     Raises:
         NotebookError: as `remove`.
@@ -143,10 +143,10 @@ def _with_renamed_base(table: Any, old: str, new: str) -> Any:
 
 
 def _version_span(scan: TomlScan, name: str) -> _Span:
-    """From the comment right above a version to the end of its last line, line end left out.
+    """Returns the span from the comment right above a version to the end of its last line, without the line end.
 
     Raises:
-        NotebookError: something else stands in between, or it has no lines of its own.
+        NotebookError: something else is in between, or it has no lines of its own.
     """
     statements = [entry for entry in scan.entries if not entry.is_inline]
     own = [i for i, entry in enumerate(statements) if entry.path[:2] == ("versions", name)]
@@ -164,7 +164,7 @@ def _version_span(scan: TomlScan, name: str) -> _Span:
 
 
 def _comment_start(text: str, start: int, limit: int) -> int:
-    """Where the comment lines begin that end right above the line at `start`; none of them begins before `limit`."""
+    """Returns the start of the comment lines right above the line at `start`; at least `limit`."""
     while start > limit:
         before = text.rfind("\n", 0, start - 1) + 1 or int(text.startswith("\ufeff"))
         if before < limit or not text[before:start].lstrip().startswith("#"):
@@ -174,7 +174,7 @@ def _comment_start(text: str, start: int, limit: int) -> int:
 
 
 def _comment_end(text: str, end: int) -> int:
-    """Where the comment lines end that follow right below, if a blank line or the text's end follows them."""
+    """Returns the end of the comment lines right below, if a blank line or the end of the text follows them."""
     at = end
     while line := _COMMENT_LINE.match(text, at):
         at = line.end() - (line[0].endswith("\r"))
@@ -188,7 +188,7 @@ def _format_scattered(name: str) -> str:
 def _verify_edit(
     text: str, data: Mapping[str, Any], expected: _VersionTables, old_problems: Sequence[SyntaxProblem], name: str
 ) -> None:
-    """Refuse a text that does not say what is wanted, or not in this order."""
+    """Raises a NotebookError if the text does not have the expected content in the expected order."""
     rest = {key: value for key, value in data.items() if key != "versions"}
     found = parse_tolerant(text)[0].get("versions", {})
     there = {"versions": dict(expected)} if expected or (found == {} and "versions" in parse_tolerant(text)[0]) else {}
