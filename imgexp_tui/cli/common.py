@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from imgexp_tui.records.metrics.follower import RunFollower
+    from imgexp_tui.records.rundir import RunDir
 
 
 def lab_from(arguments: Namespace) -> Path:
@@ -86,6 +87,24 @@ def read_runs(lab: Path, version: str | None = None) -> list[RunFollower]:
     for view in views:
         view.poll()
     return views
+
+
+def find_run_dir(lab: Path, name: str, *, live_first: bool = True) -> RunDir:
+    """Returns the run that `name` means: a run id, the start of one, or a version.
+
+    Args:
+        live_first: of a version, prefers the run in progress to the newest one.
+
+    Raises:
+        CommandError: no run, or more than one, is meant.
+    """
+    from imgexp_tui.runner.control import ControlError
+    from imgexp_tui.runner.find_run import find_run
+
+    try:
+        return find_run(lab, name, live_first=live_first)
+    except ControlError as error:
+        raise CommandError(str(error)) from None
 
 
 def read_runs_by_version(notebook: Notebook) -> dict[str, list[RunFollower]]:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from imgexp_tui.cli.common import find_version, notebook_from_arguments, read_runs, read_runs_by_version
+from imgexp_tui.cli.common import find_run_dir, find_version, notebook_from_arguments, read_runs, read_runs_by_version
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.findings.evaluate import findings_of
 from imgexp_tui.findings.format import SEVERITY_MARKS, finding_row, format_evidence
@@ -67,15 +67,12 @@ def _load_runs(notebook: Notebook, followers: FollowersByVersion, version: str) 
 
 
 def _find_run(notebook: Notebook, followers: FollowersByVersion, name: str) -> RunFollower:
-    from imgexp_tui.runner.control import ControlError
-    from imgexp_tui.runner.find_run import find_run
-
     try:
-        found = find_run(notebook.lab, name)
-    except ControlError as error:
+        found = find_run_dir(notebook.lab, name)
+    except CommandError:
         if not name[:8].isdigit():
             find_version(notebook, name)  # its error suggests the nearest name
-        raise CommandError(str(error)) from None
+        raise
     runs = _load_runs(notebook, followers, found.version)
     return next(view for view in runs if view.run_id == found.run_id)
 

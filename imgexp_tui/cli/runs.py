@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from imgexp_tui.cli.common import find_version, format_table, lab_from, notebook_from_arguments, read_runs
+from imgexp_tui.cli.common import find_run_dir, find_version, format_table, lab_from, notebook_from_arguments, read_runs
 from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.notebook.schema.resources import RESOURCE_KEYS
@@ -87,7 +87,7 @@ def stop(arguments: Namespace) -> int:
     """Asks a run to stop, and waits until it has."""
     from imgexp_tui.runner import control
 
-    target = _find_run(arguments)
+    target = find_run_dir(lab_from(arguments), arguments.run)
     try:
         control.stop(target)
         print(f"{_run_name(target)}: asked to save a checkpoint and stop", flush=True)
@@ -102,7 +102,7 @@ def resume(arguments: Namespace) -> int:
     """Resumes a run from its last checkpoint."""
     from imgexp_tui.runner import control
 
-    target = _find_run(arguments, live_first=False)
+    target = find_run_dir(lab_from(arguments), arguments.run, live_first=False)
     try:
         control.resume(target)
     except control.ControlError as error:
@@ -115,7 +115,7 @@ def resume(arguments: Namespace) -> int:
 
 def logs(arguments: Namespace) -> int:
     """Prints a run's log, cleaned; with `-f` until the run has ended."""
-    target = _find_run(arguments)
+    target = find_run_dir(lab_from(arguments), arguments.run)
     view = RunFollower(target)
     try:
         file = target.log.open("rb")
@@ -180,16 +180,6 @@ def _parse_like(text: str, example: SettingValue) -> SettingValue:
             raise ValueError(f"{text!r} is not true or false")
         return text.lower() == "true"
     return type(example)(text)
-
-
-def _find_run(arguments: Namespace, *, live_first: bool = True) -> RunDir:
-    from imgexp_tui.runner.control import ControlError
-    from imgexp_tui.runner.find_run import find_run
-
-    try:
-        return find_run(lab_from(arguments), arguments.run, live_first=live_first)
-    except ControlError as error:
-        raise CommandError(str(error)) from None
 
 
 def _report_start(run_dir: RunDir, word: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from imgexp_tui.cli.common import format_table, notebook_from_arguments, read_runs
-from imgexp_tui.cli.errors import CommandError
+from imgexp_tui.cli.common import find_run_dir, format_table, notebook_from_arguments, read_runs
 from imgexp_tui.notebook.diff import setting_changes
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.records.metrics.follower import RunFollower
@@ -55,13 +54,7 @@ def _print_version(notebook: Notebook, version: Version, *, as_json: bool) -> in
 
 
 def _print_run(notebook: Notebook, what: str, *, as_json: bool) -> int:
-    from imgexp_tui.runner.control import ControlError
-    from imgexp_tui.runner.find_run import find_run
-
-    try:
-        view = RunFollower(find_run(notebook.lab, what))
-    except ControlError as error:
-        raise CommandError(str(error)) from None
+    view = RunFollower(find_run_dir(notebook.lab, what))
     view.poll()
     if as_json:
         from imgexp_tui.cli.json_output import print_json

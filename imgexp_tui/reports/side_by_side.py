@@ -1,8 +1,8 @@
-"""Several versions side by side: what differs in their settings, what they reached, what they cost.
+"""Compares versions side by side: their settings, the metrics that they reached, the time and memory that they took.
 
-The last values of two runs say little where one trained longer. So each metric also stands at the same step and at the
-same time of training: those at which the shorter run ended, or is now. The notes that this grew from had two versions
-of which one was behind by epoch and ahead by step.
+The last values of two runs say little if one trained longer. Each metric is therefore also compared at the same step
+and after the same training time: those of the shorter run's last validation. Of two versions, one can be behind at the
+same epoch and ahead at the same step.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ComparedVersion:
     """One version.
 
     Attributes:
-        runs: of the same settings: one, or the seeds that were started together; () where it never ran.
+        runs: runs with the same settings: one, or the seeds that were started together; () where it never ran.
     """
 
     version: Version
@@ -50,8 +50,8 @@ class ComparisonRow:
     """One line of the comparison.
 
     Attributes:
-        cells: a text for each side; "" where it has none.
-        best_index: the side that is ahead; None where nobody is, or it says nothing.
+        cells: a text for each version; "" where it has none.
+        best_index: the version with the best value; None where none is best, or the row has no order.
         differs: whether the cells are not all the same.
     """
 
@@ -93,7 +93,7 @@ def compare_versions(
 
 
 def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None, int] | None:
-    """Mean, sample standard deviation (None for one value) and count of what is finite; None without any."""
+    """Returns mean, sample standard deviation (None for one value) and count of the finite values; None without any."""
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
         return None
@@ -101,13 +101,13 @@ def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None, in
 
 
 def value_at_step(follower: RunFollower, metric: str, step: int) -> float | None:
-    """The last value of a metric up to a step, that step included; None before there is one."""
+    """Returns the last value of a metric up to and including a step; None where there is none yet."""
     series = follower.series.get(metric)
     return _value_until(series, step) if series else None
 
 
 def step_after_seconds(follower: RunFollower, seconds: float) -> int | None:
-    """The last validation that was over after so many seconds of training; None before the first."""
+    """Returns the step of the last validation that ended within so many seconds of training; None before the first."""
     i = bisect_right(follower.training_seconds.values, seconds)
     return follower.training_seconds.steps[i - 1] if i else None
 
@@ -250,7 +250,7 @@ def _value_after(follower: RunFollower, metric: str, seconds: float) -> float | 
 
 
 def _common_step(compared: Sequence[ComparedVersion]) -> int | None:
-    """The last validation that every run reached; None where they all stand at the same, or one has none."""
+    """Returns the step of the last validation that all runs reached; None where all ended there, or one has none."""
     ends = [
         view.training_seconds.steps[-1] if view.training_seconds.steps else None
         for side in compared
