@@ -1,4 +1,4 @@
-"""Which runs a run is compared with: its base's best, and those that differ in the seed alone."""
+"""Chooses the runs that a run is compared with: its base's best, and those that differ in the seed alone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from imgexp_tui.records.metrics.follower import RunFollower, best_run
 def comparison_runs_of(
     follower: RunFollower, runs_of_version: Callable[[str], Sequence[RunFollower]]
 ) -> ComparisonRuns:
-    """The relatives of a run.
+    """Returns the runs to compare a run with.
 
     Args:
-        runs_of_version: gives the runs of a version, polled.
+        runs_of_version: returns the runs of a version, polled.
     """
     request = follower.request
     if request is None:
@@ -29,11 +29,11 @@ def comparison_runs_of(
 
 
 def runs_lookup(followers_by_version: Mapping[str, Sequence[RunFollower]]) -> Callable[[str], Sequence[RunFollower]]:
-    """The runs of a version among those that are known."""
+    """Returns a function that looks up the runs of a version; () for an unknown one."""
     return lambda version: followers_by_version.get(version, ())
 
 
 def _seed_group(follower: RunFollower, runs: Sequence[RunFollower]) -> Sequence[RunFollower]:
-    """The runs that were started together with this one for their seeds; () for one by itself."""
+    """Returns the runs that were started together with this one for their seeds, with itself; () without a group."""
     name = follower.request.group if follower.request else ""
     return [one for one in runs if one.request and one.request.group == name] if name else ()

@@ -1,7 +1,8 @@
-"""Applies every rule to a run as its record grows. Blocks on files: for a thread, never for the app's loop.
+"""Applies every rule to a run while its record grows. Reads files: use it in a thread, not in the app's event loop.
 
-A look at a run that has not changed costs a few comparisons. While it grows, a look that took t seconds is not done
-again before `COST_FACTOR` times t have gone by, so that a long record cannot take a core."""
+An evaluation of a run that has not changed costs a few comparisons. While the run grows, an evaluation that took t
+seconds is not repeated within `COST_FACTOR` times t, so that a long record cannot occupy a core.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +22,18 @@ from imgexp_tui.text import clean_line
 RULES: tuple[ModuleType, ...] = tuple(
     sorted((import_module(f"{rules.__name__}.{name}") for name in rules.names()), key=lambda rule: rule.ORDER)
 )
-"""The modules of `findings.rules`, in the order that they state."""
+"""The modules in `findings.rules`, sorted by their `ORDER`."""
 _MIN_INTERVAL, COST_FACTOR = 2.0, 50.0
-"""Seconds between two looks at a run that grows, at least, and times the last look's duration."""
+"""Minimum seconds between two evaluations of a run that grows, and the factor of the last one's duration."""
 
 
 class Engine:
-    """The findings of one run.
+    """Evaluates the findings of one run.
 
     Args:
-        follower: the run; whoever made it polls it before `evaluate`.
+        follower: the run; the caller polls it before `evaluate`.
         disabled_rules: names of rules that are not applied.
-        load_comparison_runs: gives the runs to compare with; asked at a look that applies the rules, where a rule
-            wants them.
+        load_comparison_runs: returns the runs to compare with; called during an evaluation if a rule needs them.
     """
 
     def __init__(
@@ -50,20 +50,20 @@ class Engine:
 
     @property
     def run_data(self) -> RunData:
-        """What the findings were made of."""
+        """The data that the findings are made from."""
         return self._run_data
 
     def evaluate(self, *, force: bool = False) -> tuple[Finding, ...]:
-        """What is found, the most severe first. `force` looks whether or not it is time again."""
+        """Returns the findings, the most severe first. `force` evaluates whether or not it is due."""
         start = time.monotonic()
         ended = self._run_data.has_ended
         if not force and start < self._next_evaluation and not ended:
             return self._findings
         grown = self._run_data.poll()
-        seen = _change_key(self._run_data.follower)
-        if seen == self._last_change_key and not grown:
+        change_key = _change_key(self._run_data.follower)
+        if change_key == self._last_change_key and not grown:
             return self._findings
-        self._last_change_key = seen
+        self._last_change_key = change_key
         self._run_data.clear_derived()
         found = [one for rule in self._rules if (one := _apply_rule(rule, self._run_data))]
         self._findings = tuple(sorted(found, key=lambda one: -one.severity.rank))
@@ -72,7 +72,7 @@ class Engine:
 
 
 def _change_key(follower: RunFollower) -> object:
-    """Differs where anything was added to a run."""
+    """Returns a value that differs whenever something was added to the run."""
     return (
         follower.step,
         follower.time,
@@ -86,7 +86,7 @@ def _change_key(follower: RunFollower) -> object:
 def _apply_rule(rule: ModuleType, run_data: RunData) -> Finding | None:
     try:
         found: Finding | None = rule.find(run_data)
-        # Names in a record may hold anything.
+        # Names in a record may hold control characters.
         if found:
             found = replace(found, sentence=clean_line(found.sentence), suggestion=clean_line(found.suggestion))
     except Exception as error:  # noqa: BLE001 - a record may hold anything; the other rules must still be applied

@@ -1,4 +1,4 @@
-"""The findings of one run among those of its lab, at once: for commands and reports. Blocks on files."""
+"""Evaluates one run's findings once, for commands and reports. Reads files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imgexp_tui.records.metrics.follower import RunFollower
 
 
 def disabled_rules_of(notebook: Notebook | None) -> tuple[str, ...]:
-    """The names of the rules that a lab has switched off."""
+    """Returns the names of the rules that a lab has switched off."""
     found = notebook.lab_settings.get("findings_off") if notebook else None
     return tuple(found) if isinstance(found, list) else ()
 
@@ -20,10 +20,10 @@ def disabled_rules_of(notebook: Notebook | None) -> tuple[str, ...]:
 def findings_of(
     follower: RunFollower, followers_by_version: Mapping[str, Sequence[RunFollower]], notebook: Notebook | None = None
 ) -> tuple[Finding, ...]:
-    """What is found in a run, the most severe first.
+    """Returns the findings of a run, the most severe first.
 
     Args:
-        followers_by_version: version → its runs, polled; those of its own version and of its base are looked at.
+        followers_by_version: version → its runs, polled; those of the run's version and of its base are used.
     """
     return Engine(
         follower, disabled_rules_of(notebook), lambda: comparison_runs_of(follower, runs_lookup(followers_by_version))

@@ -1,4 +1,4 @@
-"""Findings in words and as rows of data: for the command line, reports and the app alike."""
+"""Formats findings as text and as rows of data, for the command line, reports and the app."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.text import clean_line, format_duration
 
 SEVERITY_MARKS = {Severity.SERIOUS: "!!", Severity.WARNING: "!", Severity.INFO: "i"}
-"""Tell the severities apart without colours."""
+"""Marks that tell the severities apart without colours."""
 _MAX_SERIES = 4
-"""Series that are named; of more the number is told."""
+"""Series that are named; beyond that their number is given."""
 _SYSTEM_PREFIXES = ("host/", "tree/", "gpu")
 
 
 def format_evidence(evidence: Evidence) -> str:
-    """The series and the steps, such as "valid/loss, steps 120 to 480"; "" for none."""
+    """Formats the series and the steps, such as "valid/loss, steps 120 to 480"; "" for none."""
     names = [clean_line(name) for name in evidence.series]
     if len(names) > _MAX_SERIES:
         names = [*names[: _MAX_SERIES - 1], f"{len(names) - _MAX_SERIES + 1} more"]
@@ -35,7 +35,7 @@ def _format_range(evidence: Evidence) -> str:
 
 
 def format_count(findings: Sequence[Finding]) -> tuple[str, Severity] | None:
-    """The number of findings with the mark of the worst, and how severe that is; None without any."""
+    """Returns the number of findings with the mark of the most severe, and that severity; None without findings."""
     if not findings:
         return None
     worst = max((one.severity for one in findings), key=lambda severity: severity.rank)
@@ -43,7 +43,7 @@ def format_count(findings: Sequence[Finding]) -> tuple[str, Severity] | None:
 
 
 def finding_row(finding: Finding) -> dict[str, Any]:
-    """One finding as JSON has it; the format is told in docs/formats.md."""
+    """Returns one finding as a JSON object; docs/formats.md describes it."""
     where = finding.evidence
     return {
         "name": finding.name,
@@ -58,7 +58,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
 
 
 def rule_reasoning(rule_name: str) -> str:
-    """Why the rule of that name finds what it finds, as its file says it; "" where nobody does."""
+    """Returns the docstring of a rule, which explains what it finds and why; "" for an unknown name."""
     from imgexp_tui.findings.engine import RULES  # late: a count of findings needs no rule
 
     return next((rule.__doc__ or "" for rule in RULES if rule_name == rule.NAME), "").strip()

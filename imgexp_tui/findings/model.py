@@ -1,4 +1,4 @@
-"""What a finding is. Plain data."""
+"""What a finding is: `Finding`, `Severity`, `Evidence`. Plain data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgexp_tui.notebook.schema.settings import SettingValue
 
 
 class Severity(StrEnum):
-    """How much a finding matters: nothing to do, better looked at, the run is worth little as it is."""
+    """How much a finding matters: information, worth a look, or the run is worth little as it is."""
 
     INFO = "info"
     WARNING = "warning"
@@ -18,17 +18,17 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The most severe has the highest."""
+        """A number; the most severe has the highest."""
         return list(Severity).index(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where it can be seen.
+    """Where the finding can be seen in the record.
 
     Attributes:
-        series: names of the series, those of `metrics.jsonl` or those of `system.jsonl`.
-        first, last: the steps in question, or of the system's series seconds since its first sample; None for all.
+        series: names of series in `metrics.jsonl` or `system.jsonl`.
+        first, last: steps, or for series of `system.jsonl` seconds since the first sample; None for all.
     """
 
     series: tuple[str, ...] = ()
@@ -38,13 +38,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a run's numbers say.
+    """Something that a run's numbers say.
 
     Attributes:
         name: the name of its rule, a module of `findings.rules`.
-        sentence: in plain words, with its numbers; as it may stand in the takeaways.
+        sentence: plain words with numbers; it can be copied into the takeaways.
         suggestion: what to do about it; "" for nothing.
-        change: settings for a new version that does it; None where none would.
+        change: settings for a new version that follows the suggestion; None without.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""A run's record as the rules want it: epochs, steps, the machine's samples, and its relatives. Read as it grows.
+"""A run's record as the rules read it: epochs, steps, the machine's samples, and the runs to compare with.
 
-`RunView` follows the run; what it does not keep (the machine's samples, the trainer's events of long ago) is kept here.
+`RunFollower` follows the run; this also keeps what that does not (the machine's samples, older events of the trainer).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from imgexp_tui.records.metrics.follower import RunFollower, Series
 _RULE_EVENT_KINDS = ("worker", "settings", "error", "warning", "stopped_early")
 _MAX_EVENTS = 1000
 _MAX_SAMPLES, _MAX_TEXTS = 20_000, 100
-"""Samples of a gauge: more than two days at the recorder's pace; every second one is dropped beyond. And different
-texts of a series of texts."""
+"""Samples of a gauge, more than two days at the recorder's interval; beyond that every second one is dropped. And
+different texts of a series of texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochValue:
-    """A value of an epoch's end."""
+    """A metric's value at the end of an epoch."""
 
     epoch: int
     step: int
@@ -37,7 +37,7 @@ class EpochValue:
 
 @dataclass(slots=True)
 class Samples:
-    """One of the machine's series: seconds since the record began, and values."""
+    """A series of the machine's samples: seconds since the first sample of the record, and values."""
 
     times: array[float] = field(default_factory=lambda: array("d"))
     values: array[float] = field(default_factory=lambda: array("d"))
@@ -50,7 +50,7 @@ class Samples:
         self.values.append(value)
 
     def since(self, time: float) -> tuple[Sequence[float], Sequence[float]]:
-        """Times and values from `time` on."""
+        """Returns times and values from `time` on."""
         first = next((i for i, t in enumerate(self.times) if t >= time), len(self.times))
         return self.times[first:], self.values[first:]
 
@@ -60,9 +60,9 @@ class ComparisonRuns:
     """Runs to compare with, all polled.
 
     Attributes:
-        base_runs: the runs of the version that this one builds on, the one to compare with first.
-        seed_group: runs that differ from this one in their seed alone, this one among them.
-        base_seed_group: the same of the first of `base_runs`.
+        base_runs: the runs of the base version, the one to compare with first.
+        seed_group: runs that differ from this one in their seed alone, itself included.
+        base_seed_group: the same for the first of `base_runs`.
     """
 
     base_runs: Sequence[RunFollower] = ()
@@ -71,17 +71,17 @@ class ComparisonRuns:
 
 
 class RunData:
-    """One run.
+    """The data of one run.
 
     Attributes:
-        follower: the run; whoever made it polls it.
+        follower: the run; the caller polls it.
         system_samples: name → samples of `system.jsonl`.
-        text_counts: name → how often each text was sampled, of the series of `system.jsonl` that are texts.
+        text_counts: name → number of samples by text, for the series of `system.jsonl` that are texts.
         events: the trainer's events of the kinds that rules read, oldest first.
-        first_sample_time: when the first of the samples was taken, seconds since the epoch.
-        training_start_time, first_epoch_end_time: when the latest attempt's training began, and when its first epoch
-            was done.
-        comparison_runs: asked for by the rules that compare.
+        first_sample_time: time of the first sample, seconds since the epoch.
+        training_start_time, first_epoch_end_time: when the training of the latest attempt began, and when its first
+            epoch was done.
+        comparison_runs: loaded when a rule first reads it.
     """
 
     def __init__(
@@ -116,12 +116,12 @@ class RunData:
         return changed
 
     def clear_derived(self) -> None:
-        """Work out anew what follows from the view, which has moved on."""
+        """Clears cached values that depend on the follower, which has new data."""
         for name in ("train_losses", "comparison_runs"):
             self.__dict__.pop(name, None)
 
     def _note_first_epoch(self, event: dict[str, Any]) -> None:
-        """Note when the latest attempt began, and when it had done its first epoch."""
+        """Records when the latest attempt began, and when its first epoch was done."""
         kind, time = event.get("kind"), event.get("time")
         if not isinstance(time, int | float):
             return
@@ -147,11 +147,11 @@ class RunData:
 
     @property
     def uses_shipped_trainer(self) -> bool:
-        """Whether the shipped trainer trains it."""
+        """Whether the shipped trainer trains this run."""
         return self.follower.request is None or self.follower.request.trainer == "shipped"
 
     def setting(self, name: str) -> SettingValue | None:
-        """A setting's value; None where the run has none of that name."""
+        """Returns a setting's value; None if the run has no such setting."""
         config = self.follower.request.config if self.follower.request else {}
         if name in config:
             value: SettingValue = config[name]
@@ -159,13 +159,13 @@ class RunData:
         return SETTINGS[name].default if self.uses_shipped_trainer and name in SETTINGS else None
 
     def numeric_setting(self, name: str) -> float | None:
-        """The same where it is a number."""
+        """Returns a setting's value if it is a number; else None."""
         value = self.setting(name)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     @property
     def valid_samples(self) -> int | None:
-        """How many images validation should see, as the trainer planned it."""
+        """The number of images that the trainer planned to validate on."""
         found = self.follower.plan.get("valid_samples")
         return found if isinstance(found, int) and found > 0 else None
 
@@ -177,7 +177,7 @@ class RunData:
 
     @property
     def completed_share(self) -> float:
-        """Share of the planned epochs that is done, 0 to 1; 1 where it has ended."""
+        """Share of the planned epochs that is done, 0 to 1; 1 if the run has ended."""
         if self.has_ended:
             return 1.0
         total, epochs = (
@@ -189,30 +189,30 @@ class RunData:
     # What was measured
 
     def series(self, name: str) -> Series:
-        """A metric's values; empty where it was never logged."""
+        """Returns a metric's values; empty if it was never logged."""
         return self.follower.series.get(name) or Series()
 
     def latest_values(self, name: str, max_count: int) -> list[float]:
-        """A metric's latest finite values, oldest first."""
+        """Returns a metric's latest finite values, oldest first."""
         values = islice(reversed(self.series(name).values), max_count)
         return [v for v in values if math.isfinite(v)][::-1]
 
     def epoch_values(self, name: str) -> list[EpochValue]:
-        """The values of a metric that is logged at the end of epochs; those that are not finite are left out."""
+        """Returns the values of a metric that is logged at the end of epochs, without those that are not finite."""
         series = self.series(name)
         pairs = enumerate(zip(series.steps, series.values, strict=True), 1)
         return [EpochValue(int(self.follower.epoch_at(s) or i), s, v) for i, (s, v) in pairs if math.isfinite(v)]
 
     @cached_property
     def train_losses(self) -> list[EpochValue]:
-        """The training loss of each epoch: as the trainer tells it, else the mean over the steps of an epoch."""
+        """The training loss of each epoch: as the trainer logged it, or the mean over the steps of the epoch."""
         if found := self.epoch_values("train/epoch_loss"):
             return found
         series, ends = self.series("train/loss"), [p.step for p in self.epoch_values("valid/loss")]
         return [EpochValue(e, last, fmean(values)) for e, last, values in self._values_by_epoch(series, ends)]
 
     def _values_by_epoch(self, series: Series, ends: Sequence[int]) -> Iterable[tuple[int, int, list[float]]]:
-        """Epoch, its last step and its finite values; epochs as the lines count them, else from one end to the next."""
+        """Yields epoch, last step and finite values. The epochs are those of the lines, or lie between the `ends`."""
         found: dict[int, list[float]] = {}
         last: dict[int, int] = {}
         place = 0
@@ -235,10 +235,10 @@ class RunData:
 
 
 def last_mean(points: Sequence[EpochValue], count: int = 3) -> float:
-    """The mean of the last few values; nan without any."""
+    """Returns the mean of the last few values; nan without any."""
     return fmean(p.value for p in points[-count:]) if points else math.nan
 
 
 def best_index(points: Sequence[EpochValue]) -> int:
-    """The place of the lowest value; of equal ones the first."""
+    """Returns the index of the lowest value; of equal ones the first."""
     return min(range(len(points)), key=lambda i: points[i].value)

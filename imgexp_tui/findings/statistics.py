@@ -1,4 +1,4 @@
-"""The few statistics that the rules need: an exact binomial tail, a robust slope, a rank test, Student's t."""
+"""Statistics that the rules use: an exact binomial tail, a robust slope, a rank test, Student's t."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from functools import lru_cache
 from statistics import median
 
 _MAX_POINTS = 60
-"""Points that a slope is taken over: its cost grows with their square, and neighbours in time tell little new."""
+"""Points for a slope: its cost grows with their square, and neighbours in time add little."""
 _Z95 = 1.96
 _T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""Student's t for a two-sided 95 %, 1 to 10 degrees of freedom; any table has it."""
+"""Student's t for a two-sided 95 % interval, 1 to 10 degrees of freedom, as in any table."""
 
 
 @lru_cache(maxsize=4096)
 def binomial_tail(successes: int, trials: int, probability: float) -> float:
-    """How likely at least `successes` of `trials` come out where each has this `probability`: exact, one-sided."""
+    """Returns the probability of at least `successes` in `trials`, each with this `probability`: exact, one-sided."""
     if successes <= 0 or probability >= 1:
         return 1.0
     if successes > trials or probability <= 0:
         return 0.0
-    if successes <= trials * probability:  # the smaller side is the quicker one
+    if successes <= trials * probability:  # the smaller side is faster
         return max(0.0, 1.0 - _sum_probabilities(range(successes - 1, -1, -1), trials, probability))
     return min(1.0, _sum_probabilities(range(successes, trials + 1), trials, probability))
 
 
 def _sum_probabilities(counts: range, trials: int, probability: float) -> float:
-    """The probabilities of `counts`, which lead away from the most likely one, until they add nothing."""
+    """Sums the probabilities of `counts`, which lead away from the most likely one, until they add nothing."""
     total = 0.0
     for k in counts:
         choose = math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
@@ -39,16 +39,16 @@ def _sum_probabilities(counts: range, trials: int, probability: float) -> float:
 
 
 def thinned(x: Sequence[float], y: Sequence[float], max_points: int = _MAX_POINTS) -> tuple[list[float], list[float]]:
-    """At most `max_points` points: the medians of stretches of equal length."""
+    """Returns at most `max_points` points: the medians of stretches of equal length."""
     size = max(1, -(-len(x) // max_points))
     starts = range(0, len(x), size)
     return [median(x[i : i + size]) for i in starts], [median(y[i : i + size]) for i in starts]
 
 
 def slope_with_interval(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
-    """The median of all pairwise slopes, with its 95 % confidence interval (Theil 1950, Sen 1968); at least 3 points.
+    """Returns the median of all pairwise slopes and its 95 % confidence interval (Theil 1950, Sen 1968).
 
-    Up to 29 % of the points may be arbitrary without moving it.
+    It needs at least 3 points. Up to 29 % of the points may be arbitrary without effect on it.
     """
     x, y = thinned(x, y)
     n = len(x)
@@ -62,7 +62,7 @@ def slope_with_interval(x: Sequence[float], y: Sequence[float]) -> tuple[float, 
 
 
 def decrease_p_value(values: Sequence[float]) -> float:
-    """How likely values without a trend would fall as steadily (Mann-Kendall, one-sided, normal approximation)."""
+    """Returns how likely values without a trend fall as steadily (Mann-Kendall, one-sided, normal approximation)."""
     n = len(values)
     if n < 4:
         return 1.0
@@ -72,7 +72,7 @@ def decrease_p_value(values: Sequence[float]) -> float:
 
 
 def student_t(degrees_of_freedom: float) -> float:
-    """Student's t for a two-sided 95 %."""
+    """Returns Student's t for a two-sided 95 % interval."""
     return (
         _T95[max(0, int(degrees_of_freedom) - 1)]
         if degrees_of_freedom < len(_T95) + 1

@@ -13,7 +13,9 @@ from pathlib import Path
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all rules, sorted. Imports none of them, so that the notebook can be checked before the first
-    frame."""
+    """Returns the names of all rules, sorted.
+
+    It imports none of them, so that the notebook can be checked before the first frame.
+    """
     files = (entry for entry in Path(__file__).parent.iterdir() if entry.suffix == ".py")
     return tuple(sorted(file.stem for file in files if file.stem.isidentifier() and not file.stem.startswith("_")))

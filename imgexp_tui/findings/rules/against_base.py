@@ -16,9 +16,9 @@ from imgexp_tui.text import join_names
 NAME = "against_base"
 ORDER = 210
 _MAX_CHANGES = 4
-"""Changes that are named; of more the number is told."""
+"""Changes that are named; beyond that their number is given."""
 _SAME_SHARE = 0.01
-"""Share of the loss below which two values are called the same."""
+"""Share of the loss below which two values count as equal."""
 
 
 def find(run: RunData) -> Finding | None:

@@ -17,13 +17,13 @@ from imgexp_tui.text import format_memory
 NAME = "batch_headroom"
 ORDER = 20
 _MAX_FILLED_SHARE = 0.9
-"""Share of a card that may be filled; the rest is for fragmentation and the driver."""
+"""Share of a GPU's memory that may be filled; the rest is for fragmentation and the driver."""
 _MIN_GROWTH = 2
-"""A batch must have room to grow at least so many times."""
+"""Factor by which the batch must at least be able to grow."""
 _SETTLED_STEPS = 20
 """Steps after which the peak is known."""
 _MIN_STEPS_PER_EPOCH = 8
-"""Steps that an epoch keeps at least."""
+"""Minimum of steps that an epoch keeps."""
 
 
 def find(run: RunData) -> Finding | None:
@@ -52,13 +52,13 @@ def find(run: RunData) -> Finding | None:
 
 
 def _fullest_gpu(run: RunData) -> tuple[str, float, float]:
-    """The card of the run that has the least room: its name, the most that the run held, and its size."""
+    """Returns the run's GPU with the least room: its name, the most memory that the run held, and its size."""
     found = []
     for name, used in run.follower.peaks.items():
         card, _, what = name.partition("/")
         total = run.follower.peaks.get(f"{card}/memory_total")
         if card.startswith("gpu") and what == "tree_memory" and total:
-            # torch's own figure is known where the driver does not tell processes apart.
+            # torch's own figure is known even if the driver does not report memory by process.
             torch = max(run.latest_values("memory/gpu_peak", 100), default=0.0)
             found.append((card, max(used, torch), total))
     return max(found, key=lambda f: f[1] / f[2], default=("gpu0", 0.0, 0.0))

@@ -13,17 +13,17 @@ from imgexp_tui.findings.statistics import binomial_tail
 NAME = "chance"
 ORDER = 40
 _SIGNIFICANCE = 0.01
-"""Probability below which guessing is ruled out: the stricter of the two customary levels, as runs are many."""
+"""Probability below which guessing is ruled out: the stricter of the two usual levels, because there are many runs."""
 _SMALL_GAIN = 0.15
-"""Accuracy above guessing up to which it is "by little": three in ten of what there is to gain with two classes."""
+"""Accuracy above guessing up to which it is "by little": 30 % of the possible gain with two classes."""
 _MIN_COMPLETED_SHARE, _MIN_EPOCHS = 0.5, 2
-"""A run is not judged before this share of its epochs, nor before so many validations."""
+"""A run is not judged before this share of its epochs and this number of validations."""
 
 
 def chance_test(run: RunData) -> tuple[float, int, int, int] | None:
-    """Probability that guessing would reach the best accuracy of so many epochs, right answers, images, and the step.
+    """Returns the probability that guessing reaches the best accuracy, right answers, images, and the step.
 
-    None where it was not validated, or it is not known what guessing reaches.
+    None if the run was not validated, or if it is unknown what guessing reaches.
     """
     found = run.epoch_values("valid/accuracy")
     chance = run.follower.chance.get("valid/accuracy")

@@ -19,7 +19,7 @@ as far (the six versions that the app ships with: 0.03 to 0.09 after their first
 _MIN_LARGEST_SHARE = 0.995
 """Share of the images that get the same answer."""
 _MIN_IMAGES = 20
-"""Images: of fewer, all may well get the same answer."""
+"""Minimum of images: fewer may well all get the same answer."""
 _SETTLED_STEPS = 50
 """Steps: with torch's momentum of 0.1, half a percent of the running statistics is their start then (0.9 ** 50)."""
 

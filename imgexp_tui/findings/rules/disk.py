@@ -17,10 +17,10 @@ ORDER = 190
 _SERIES = "host/disk_free"
 _MIN_SAMPLES = 6
 _FULL_BYTES = 512 << 20
-"""Bytes with which a disk counts as full: the next checkpoint may not fit (ResNeXt-50 with Adam's state takes 300
-MB)."""
+"""Free bytes below which a disk counts as full: the next checkpoint may not fit (ResNeXt-50 with Adam's state takes
+300 MB)."""
 _OWN_SHARE = 0.5
-"""Share of what goes each second from which on the run itself fills the disk."""
+"""Share of the shrinkage from which the run itself is what fills the disk."""
 
 
 def find(run: RunData) -> Finding | None:
@@ -66,7 +66,7 @@ def _describe_writer(run: RunData, pace: float) -> str:
 
 
 def _changed_samples(times: object, values: object) -> tuple[list[float], list[float]]:
-    """The samples at which it was looked at anew: the sampler repeats itself in between."""
+    """Returns the samples at which the value was measured anew: the sampler repeats it in between."""
     pairs = list(zip(times, values, strict=True))  # type: ignore[call-overload]
     kept = [pair for before, pair in zip([None, *pairs], pairs, strict=False) if before is None or before[1] != pair[1]]
     return [t for t, _ in kept], [v for _, v in kept]

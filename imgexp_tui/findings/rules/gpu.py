@@ -17,11 +17,11 @@ from imgexp_tui.text import format_memory
 NAME = "gpu"
 ORDER = 170
 _THROTTLE_REASONS = ("hardware slowdown", "heat", "power brake")
-"""The reasons, in the sampler's words for those of nvml.h, that slow a card down against its owner's wish."""
+"""Reasons that slow a GPU down without its owner's intent, in the sampler's words for those of nvml.h."""
 _MIN_THROTTLED_SHARE = 0.1
 """Share of the samples."""
 _MIN_OTHERS_SHARE = 0.1
-"""Share of the card's memory that others hold, at the median."""
+"""Share of the GPU's memory that others hold, at the median."""
 _MIN_SAMPLES = 10
 
 

@@ -17,14 +17,14 @@ from imgexp_tui.findings.run_data import RunData
 NAME = "gradients"
 ORDER = 90
 _VANISHING_RATIO = 1e-4
-"""The first group's norm as a share of the last one's of the encoder."""
+"""The first group's norm as a share of the norm of the encoder's last group."""
 _ZERO_NORM = 1e-7
-"""A norm below which nothing is learned: single precision has seven digits."""
+"""Norm below which nothing is learned: single precision has seven digits."""
 _EXPLODING_FACTOR = 100.0
-"""Times its median that the norm of all together reaches; Pascanu et al. (2013, "On the difficulty of training
-recurrent neural networks") clip at a few times the mean."""
+"""Factor by which the total norm exceeds its median; Pascanu et al. (2013, "On the difficulty of training recurrent
+neural networks") clip at a few times the mean."""
 _EARLY_FACTOR = 4.0
-"""Times the median of the later groups' norms that the first group's reaches to be called the largest."""
+"""Factor by which the first group's norm exceeds the median of the later groups' to be called the largest."""
 _MIN_STEPS, _RECENT_STEPS = 20, 500
 _NON_ENCODER_GROUPS = ("pool", "head")
 

@@ -21,18 +21,16 @@ from imgexp_tui.notebook.schema.settings import SettingValue
 NAME = "learning_rate"
 ORDER = 70
 _DIVERGENCE_FACTOR = 1.5
-"""Times its lowest that the training loss must have reached, above guessing's too, to have diverged."""
+"""Factor by which the training loss must exceed its lowest value, and guessing's loss, to have diverged."""
 _ABOVE_CHANCE_FACTOR = 1.1
-"""Times guessing's loss that training stays above in its second half; shuffled labels with dropout come to about
-1.03."""
+"""Factor of guessing's loss that training stays above in its second half; with shuffled labels it is about 1.03."""
 _LEAP_FACTOR, _MIN_LEAPS = 2.0, 2
-"""The validation loss goes up by this factor from one epoch to the next and down again, so many times in the second
-half."""
+"""The loss rises by this factor from one validation to the next and falls again, this often in its second half."""
 _MIN_STEPS, _MIN_EPOCHS = 50, 4
 _MAX_DECREASE = 0.15
-"""All that the loss fell by, as a share of guessing's, for a rate that is too low."""
+"""Total decrease of the loss, as a share of guessing's, for a rate that is too low."""
 _MIN_LATE_RATIO = 0.5
-"""The second half falls by so many times the first half's at least."""
+"""Minimum decrease in the second half, as a share of that in the first half."""
 _STEADY_P_VALUE = 0.05
 _RATE_SETTINGS = ("learning_rate", "learning_rate_encoder", "learning_rate_pool", "learning_rate_head")
 
@@ -107,7 +105,7 @@ def _find_too_low(run: RunData, losses: list[EpochValue], chance: float | None) 
         or late < _MIN_LATE_RATIO * early
     ):
         return None
-    # As steady as a line: what it shakes by is small against what it fell by.
+    # As steady as a line: its noise is small against its decrease.
     drop = fell / (len(values) - 1)
     shakes = fmean(abs((a - b) - drop) for a, b in pairwise(values))
     if shakes > drop:
@@ -126,7 +124,7 @@ def _find_too_low(run: RunData, losses: list[EpochValue], chance: float | None) 
 
 
 def _scaled_rates(run: RunData, factor: float) -> dict[str, SettingValue] | None:
-    """The rates that are set, times `factor`."""
+    """Returns the rates that are set, times `factor`."""
     if not run.uses_shipped_trainer:
         return None
     found = {name: rate for name in _RATE_SETTINGS if (rate := run.numeric_setting(name))}

@@ -18,12 +18,11 @@ NAME = "memory"
 ORDER = 100
 _SERIES = "tree/memory"
 _MIN_SAMPLES = 8
-"""In each half; with fewer the interval of a slope says nothing."""
+"""Minimum of samples in each half; with fewer the interval of a slope means nothing."""
 _MIN_GROWTH_SHARE, _MIN_GROWTH_BYTES = 0.02, 32 << 20
-"""What it grew by in the second half, as a share of what it has and in bytes, at least: a page cache or a log buffer
-does not come to that."""
+"""Minimum growth in the second half, as a share of the memory and in bytes: more than a page cache or a log buffer."""
 _SLOWDOWN_RATIO = 0.5
-"""A second half that grows by less than this share of the first half's pace is a warm-up that ends."""
+"""A second half that grows by less than this share of the first half's rate is the end of a warm-up."""
 
 
 def find(run: RunData) -> Finding | None:
@@ -51,7 +50,7 @@ def find(run: RunData) -> Finding | None:
 
 
 def _warm_up_end(run: RunData) -> float | None:
-    """Seconds after the first sample; without epochs, the first fifth of the time is taken for the warm-up."""
+    """Returns seconds after the first sample; without epochs, the first fifth of the time counts as the warm-up."""
     samples = run.system_samples.get(_SERIES)
     if run.first_sample_time is None or samples is None:
         return None
@@ -81,7 +80,7 @@ def _growth_finding(run: RunData, late: tuple[float, float, float], now: float, 
 
 
 def _find_warm_up(run: RunData, first: float, late: list[float], start: float) -> Finding | None:
-    """A word where it looked like a leak at first."""
+    """Returns information that there is no leak, if it looked like one at first."""
     level = sorted(late)[len(late) // 2]
     samples = run.system_samples[_SERIES]
     before = [v for t, v in zip(samples.times, samples.values, strict=True) if t <= start]

@@ -24,7 +24,7 @@ _SPEED_SETTINGS = frozenset(
     ("num_workers", "cache_images", "threads", "device", "log_every", "epochs", "patience", "compile", "channels_last")
 )
 _MIN_STEPS = 10
-"""Steps whose losses must agree; two runs that differ in anything random differ in the first."""
+"""Steps whose losses must be equal; two runs that differ in anything random differ in the first."""
 _MAX_COMPARED_STEPS = 200
 
 
@@ -44,7 +44,7 @@ def find(run: RunData) -> Finding | None:
 
 
 def _changed_settings(request: Request, base: RunFollower | None) -> dict[str, tuple[object, object]]:
-    """Setting → before and now: against the base's run, else what was given for this run against the defaults."""
+    """Maps each changed setting to its values before and now: against the base's run, or against the defaults."""
     if base and base.request:
         before = base.request.config
         names = {*before, *request.config}

@@ -14,9 +14,9 @@ from imgexp_tui.findings.run_data import RunData
 NAME = "not_finite"
 ORDER = 80
 _STEPS_BEFORE = 10
-"""Steps before, for what had grown."""
+"""Steps before it in which norms are compared."""
 _GROWTH_FACTOR = 10.0
-"""Times its median that a norm must have reached to be named."""
+"""Factor of its median that a norm must have reached to be named."""
 
 
 def find(run: RunData) -> Finding | None:
@@ -52,7 +52,7 @@ def find(run: RunData) -> Finding | None:
 
 
 def _most_grown_group(run: RunData, step: int) -> tuple[str, float] | None:
-    """The layer group whose norm had grown most in the steps before, and how large it was."""
+    """Returns the layer group whose norm had grown most in the steps before, and how large it was."""
     found = []
     for name, series in run.follower.series.items():
         if not name.startswith("gradient_norm/"):

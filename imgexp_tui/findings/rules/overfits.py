@@ -18,15 +18,15 @@ ORDER = 60
 _MIN_RISE = 0.05
 """Prechelt's GL 5."""
 _NOISE_FACTOR = 2.0
-"""The rise must be so many times the median change from one epoch to the next since the best."""
+"""The rise must be this many times the median change from one epoch to the next since the best."""
 _MIN_TRAIN_DECREASE = 0.02
-"""Share of the training loss that it must have fallen by since."""
+"""Share of the training loss by which it must have fallen since."""
 _MIN_EPOCHS_AFTER_BEST, _MIN_EPOCHS = 3, 5
-"""Epochs since the best, and in all, before it is said."""
+"""Minimum of epochs since the best, and in all."""
 _MIN_GAP = 0.25
-"""Validation loss above the training loss, as a share of guessing's, that is worth a word without a rise."""
+"""Validation loss above the training loss, as a share of guessing's, that is reported without a rise."""
 _MIN_FIT = 0.2
-"""Share of guessing's loss that training must have taken away for that, as for `underfits`."""
+"""Share of guessing's loss that training must have removed for that, as in `underfits`."""
 
 
 def find(run: RunData) -> Finding | None:
@@ -60,7 +60,7 @@ def find(run: RunData) -> Finding | None:
 
 def _curve_noise(points: list[EpochValue]) -> float:
     steps = [abs(b.value - a.value) for a, b in pairwise(points)]
-    # Half of what the curve moves by is the shaking of each of two ends; a mean of three shakes less.
+    # Each of the two ends contributes half of the noise; a mean of three is less noisy.
     return median(steps) / 2 if steps else 0.0
 
 

@@ -16,10 +16,10 @@ from imgexp_tui.records.metrics.follower import RunFollower
 NAME = "pace"
 ORDER = 130
 _MIN_DIFFERENCE = 0.02
-"""Difference as a share of the loss, at least."""
+"""Minimum difference as a share of the loss."""
 _MIN_EPOCHS = 3
 _MIN_STEPS_RATIO = 1.2
-"""Steps in an epoch must differ by this factor; else epochs and steps are one and the same."""
+"""Factor by which the steps of an epoch must differ; else epochs and steps are the same measure."""
 
 
 def find(run: RunData) -> Finding | None:
@@ -56,13 +56,13 @@ def _valid_losses(follower: RunFollower) -> list[EpochValue]:
 
 
 def _curve_noise(points: list[EpochValue]) -> float:
-    """By how much a value lies beside the line between its neighbours: a steady way down is no noise."""
+    """Returns how far values are from the line between their neighbours: a steady decrease is not noise."""
     last = [p.value for p in points[-7:]]
     return median(abs(b - (a + c) / 2) for a, b, c in zip(last, last[1:], last[2:], strict=False))
 
 
 def _interpolate(points: list[EpochValue], position: int, by: str) -> float | None:
-    """The value there, between the two points around it; None before the first."""
+    """Returns the value at a position, between the two points around it; None before the first."""
     before = [p for p in points if getattr(p, by) <= position]
     after = [p for p in points if getattr(p, by) >= position]
     if not before or not after:

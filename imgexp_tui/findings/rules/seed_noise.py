@@ -18,7 +18,7 @@ from imgexp_tui.records.metrics.follower import RunFollower
 NAME = "seed_noise"
 ORDER = 140
 _SMALL_DIFFERENCE = 0.1
-"""Difference, as a share of the loss, up to which seeds are asked for: as far apart as seeds often are."""
+"""Difference, as a share of the loss, up to which seeds are recommended: seeds often differ as much."""
 
 
 def find(run: RunData) -> Finding | None:

@@ -16,7 +16,7 @@ from imgexp_tui.text import clean_line, format_duration
 NAME = "stalled"
 ORDER = 180
 _PAUSE_FACTOR, _MIN_PAUSE = 30.0, 60.0
-"""A pause is so many times the median time between lines, and so many seconds."""
+"""A pause is at least this many times the median time between lines, and this many seconds."""
 _MIN_LINES = 20
 _STEP_TIME_METRICS = ("time/data", "time/compute")
 
@@ -34,7 +34,7 @@ def find(run: RunData) -> Finding | None:
 
 
 def _find_pause(run: RunData) -> Finding | None:
-    """By the seconds that the steps themselves tell, which a clock that is set and a resumption do not touch."""
+    """Finds a pause by the seconds in the steps themselves, which clock changes and resumptions do not affect."""
     worst: tuple[float, int, str] | None = None
     middles = 0.0
     for name in _STEP_TIME_METRICS:

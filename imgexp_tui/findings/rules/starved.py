@@ -14,12 +14,12 @@ from imgexp_tui.records.system.stats import format_utilization
 NAME = "starved"
 ORDER = 10
 _HIGH_SHARE, _MODERATE_SHARE = 0.20, 0.05
-"""Shares of the time from which a run is highly, or moderately, bound by its input: those of the TensorFlow profiler
+"""Shares of the time from which a run is highly, or moderately, bound by its input, from the TensorFlow profiler
 (kHighlyInfeedBoundThresholdInPercent and kModeratelyInfeedBoundThresholdInPercent)."""
 _WARM_UP_STEPS, _MIN_STEPS, _RECENT_STEPS = 5, 20, 2000
-"""Steps that are left out at the start, that are needed, and that are looked at."""
+"""Steps that are skipped at the start, that are needed, and that are evaluated."""
 _MIN_SECONDS_LOST = 1.0
-"""Seconds that must have been lost before it is worth a warning."""
+"""Seconds that must have been lost for a warning."""
 _IDLE_PERCENT, _BUSY_PERCENT, _MIN_SAMPLED_SECONDS = 50, 80, 30.0
 """Percent of utilization at the median and at the 95th percentile, and seconds of samples, for a GPU in bursts."""
 

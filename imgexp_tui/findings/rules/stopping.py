@@ -16,7 +16,7 @@ NAME = "stopping"
 ORDER = 110
 _MIN_EPOCHS = 4
 _MIN_GAIN = 0.02
-"""What the last quarter of the epochs gained, as a share of the loss; less is no reason to go on."""
+"""Gain of the last quarter of the epochs, as a share of the loss; less is no reason to go on."""
 _WASTED_SHARE, _MIN_WASTED_EPOCHS = 0.4, 4
 """Share of the epochs, and number of them, after the best: Prechelt's (1998) patience rules stop within a few
 epochs."""
@@ -58,6 +58,6 @@ def find(run: RunData) -> Finding | None:
 
 
 def _seconds_after(run: RunData, epoch: int) -> float:
-    """What the epochs after this one took."""
+    """Returns the seconds that the epochs after this one took."""
     series = ("time/epoch_train", "time/epoch_valid")
     return sum(p.value for name in series for p in run.epoch_values(name) if p.epoch > epoch)

@@ -16,7 +16,7 @@ from imgexp_tui.notebook.schema.settings import SettingValue
 NAME = "underfits"
 ORDER = 50
 _POOR_FIT, _FAIR_FIT = 0.2, 0.4
-"""Shares of guessing's loss that training took away: below the first a warning, below the second worth a word."""
+"""Shares of guessing's loss that training removed: below the first a warning, below the second information."""
 _MAX_GAP = 0.1
 """Validation loss above the training loss, as a share of guessing's, up to which it is "about as good"."""
 _MIN_COMPLETED_SHARE, _MIN_EPOCHS = 0.75, 4
