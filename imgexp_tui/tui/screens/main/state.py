@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from imgexp_tui.services.lab_watcher import LabWatcher
 
 
-@dataclass
 class MainState:
     """The state of one main screen.
 
@@ -25,8 +23,9 @@ class MainState:
         were_live: versions with a run that was live at some time since the app was opened.
     """
 
-    lab: Path
-    snapshot: LabSnapshot
-    version_filter: VersionFilter = field(default_factory=VersionFilter)
-    watcher: LabWatcher | None = None
-    were_live: set[str] = field(default_factory=set)
+    def __init__(self, lab: Path, snapshot: LabSnapshot) -> None:
+        self.lab = lab
+        self.snapshot = snapshot
+        self.version_filter = VersionFilter()
+        self.watcher: LabWatcher | None = None
+        self.were_live: set[str] = set()
