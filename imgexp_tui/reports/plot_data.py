@@ -91,9 +91,9 @@ def run_figure(name: str, follower: RunFollower) -> Figure | None:
     if not panels:
         return None
     attempts = tuple(step / per_unit for _, step in sorted(follower.attempt_starts.items()))
-    said = f": {panels[0].best_text}" if panels[0].best_text else ""
+    best_text = f": {panels[0].best_text}" if panels[0].best_text else ""
     what = " and ".join(panel.metric for panel in panels)
-    return Figure(name, f"{what.capitalize()} of {name}, run {follower.run_id}{said}", axis, panels, attempts)
+    return Figure(name, f"{what.capitalize()} of {name}, run {follower.run_id}{best_text}", axis, panels, attempts)
 
 
 def _plotted_measures(judges: Sequence[Judge]) -> list[str]:
@@ -182,7 +182,7 @@ def _run_panel(follower: RunFollower, metric: str, steps_per_unit: float, best: 
     lines = tuple(_run_lines(follower, metric, steps_per_unit))
     if not lines:
         return None
-    mark, said = None, ""
+    mark, best_text = None, ""
     if best:
         judged = best.metric.partition("/")[2]
         name = f"{best.metric.partition('/')[0]}/{metric}"
@@ -190,10 +190,10 @@ def _run_panel(follower: RunFollower, metric: str, steps_per_unit: float, best: 
         if value is not None and math.isfinite(value):
             mark = (best.step / steps_per_unit, value)
             at = f"epoch {best.epoch:g}" if best.epoch is not None else f"step {best.step:,}"
-            said = (
+            best_text = (
                 f"best {format_number(value)} at {at}" if judged == metric else f"{format_number(value)} at that epoch"
             )
-    return PlotPanel(metric, lines, _chance_value(follower, metric), mark, said, _needs_log_scale(metric, lines))
+    return PlotPanel(metric, lines, _chance_value(follower, metric), mark, best_text, _needs_log_scale(metric, lines))
 
 
 def _run_lines(follower: RunFollower, metric: str, steps_per_unit: float) -> Iterator[PlotLine]:
