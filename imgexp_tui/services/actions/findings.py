@@ -1,4 +1,4 @@
-"""What the keys of the findings do to the notes. Plain functions that block; the screen calls them in threads."""
+"""Performs the actions of the findings screen on notes. The functions block: call them in threads."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FIELD = "takeaways"
 
 
 def add_to_takeaways(lab: Path, version: str, text: str) -> tuple[bool, str]:
-    """Add a bullet to a version's takeaways, as the editor saves them: merged with what others write meanwhile.
+    """Add a bullet to a version's takeaways, merged with concurrent changes of others, as in the editor.
 
     Returns:
-        Whether it stands there, and a sentence for the user.
+        Whether the takeaways have the text now, and a sentence for the user.
     """
     opened = files.open_notes(lab, version)
     if opened.problem or _FIELD not in opened.texts:
@@ -26,7 +26,7 @@ def add_to_takeaways(lab: Path, version: str, text: str) -> tuple[bool, str]:
         return True, f"It stands in the takeaways of {clean_line(version)} already."
     saved = files.save(lab, version, _FIELD, append_bullet(note, text), seen=note)
     if saved.outcome is SaveOutcome.FAILED:
-        # What would be kept as a draft in the editor is still on this screen.
+        # The editor would keep a draft; here the text is still on the screen.
         return False, saved.sentence.removesuffix(" Your text is kept as a draft.")
     draft = " Its unsaved draft is merged with it when it is opened." if _FIELD in opened.drafts else ""
     return True, saved.sentence or f"Written to the takeaways of {clean_line(version)}.{draft}"

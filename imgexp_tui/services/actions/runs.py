@@ -1,6 +1,6 @@
-"""What the main screen's keys do to runs and files. Plain functions that block; the screen calls them in threads.
+"""Performs the actions on runs and files: start, stop, resume, queue order, export, commit.
 
-Each returns a sentence for the user, or raises `ActionError` with one.
+The functions block: call them in threads. Each returns a sentence for the user, or raises `ActionError` with one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 EXPORT_NAME = "notebook.md"
 _EXPORT_TIMEOUT = 600.0
-"""Seconds for an export: thousands of runs on a slow network file system."""
+"""Seconds for an export: enough for thousands of runs on a slow network file system."""
 
 
 class ActionError(Exception):
-    """One sentence: what was not done, and why."""
+    """An action failed; the message is a sentence that says what was not done, and why."""
 
 
 def start(notebook: Notebook, version: str) -> str:
@@ -39,19 +39,19 @@ def start(notebook: Notebook, version: str) -> str:
 
 
 def stop(lab: Path, version: str, run: str) -> str:
-    """Ask a run to stop, or take it out of the queue."""
+    """Ask a run to stop, or remove it from the queue."""
     return _stop(_run_dir(lab, version, run))
 
 
 def stop_at(path: str) -> str:
-    """The same for the run whose folder is `path`, maybe of another lab."""
+    """Stop the run in the folder `path`, which may be in another lab."""
     from imgexp_tui.records.rundir import RunDir
 
     return _stop(RunDir(Path(path)))
 
 
 def move_in_queue(uuid: str, offset: int) -> str:
-    """Let a run that waits start earlier (less than 0) or later. Nothing is said: it shows."""
+    """Move a waiting run in the queue by `offset` places, earlier if negative. Returns "": the screen shows it."""
     from imgexp_tui.runner.queue.queue import Queue, QueueError
 
     try:
@@ -62,7 +62,7 @@ def move_in_queue(uuid: str, offset: int) -> str:
 
 
 def resume(lab: Path, version: str, run: str) -> str:
-    """Start a run that has ended once more."""
+    """Resume a run that has ended, from its last checkpoint."""
     from imgexp_tui.runner import control
 
     found = _run_dir(lab, version, run)
@@ -74,7 +74,7 @@ def resume(lab: Path, version: str, run: str) -> str:
 
 
 def would_overwrite(lab: Path, name: str = EXPORT_NAME) -> bool:
-    """Whether an export would take the place of a file that no export made."""
+    """Whether an export would overwrite a file that was not made by an export."""
     from imgexp_tui.reports.markdown import EXPORT_MARK
 
     try:
@@ -85,9 +85,12 @@ def would_overwrite(lab: Path, name: str = EXPORT_NAME) -> bool:
 
 
 def export(notebook: Notebook, name: str = EXPORT_NAME, versions: Sequence[str] = ()) -> str:
-    """Write the notebook, or some of its versions, as markdown beside it, with plots.
+    """Export the notebook, or some of its versions, as markdown with plots into the lab's folder.
 
-    By the command, in a process of its own: the plotting library is large, and the app never loads it.
+    Runs the export command in another process, because the plotting library is large and the app never loads it.
+
+    Args:
+        versions: names of the versions to export; () exports all.
     """
     path = notebook.lab / name
     if name != EXPORT_NAME and would_overwrite(notebook.lab, name):
@@ -103,8 +106,8 @@ def export(notebook: Notebook, name: str = EXPORT_NAME, versions: Sequence[str] 
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ActionError(f"Not exported: {clean_line(str(error))}.") from None
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2].removeprefix("imgexp-tui: ")
-        raise ActionError(f"Not exported: {clean_line(said) or 'the command ended without a word'}.")
+        message = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2].removeprefix("imgexp-tui: ")
+        raise ActionError(f"Not exported: {clean_line(message) or 'the command ended without a word'}.")
     return f"Written: {path}"
 
 
@@ -123,16 +126,16 @@ def _stop(run: RunDir) -> str:
     from imgexp_tui.records.status import State, status
     from imgexp_tui.runner import control
 
-    waited = status(run).state is State.QUEUED
+    was_queued = status(run).state is State.QUEUED
     try:
         control.stop(run)
     except control.ControlError as error:
         raise ActionError(str(error)) from None
-    return f"{run.version} leaves the queue." if waited else f"{run.version} was asked to stop; it saves first."
+    return f"{run.version} leaves the queue." if was_queued else f"{run.version} was asked to stop; it saves first."
 
 
 def _started_sentence(run: RunDir, default: str) -> str:
-    """What a run that was started waits for, if it does."""
+    """The sentence after a start: what the run waits for, or `default` if it does not wait."""
     from imgexp_tui.records.status import State, status
 
     found = status(run)

@@ -1,6 +1,6 @@
-"""What the main screen does to versions as things. Plain functions that block; the screen calls them in threads.
+"""Performs the actions on versions: rename, archive, tag, move, delete.
 
-Each returns a sentence for the user, or raises `DeedError` with one.
+The functions block: call them in threads. Each returns a sentence for the user, or raises `ActionError` with one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from imgexp_tui.text import join_names
 
 
 def rename(lab: Path, old: str, new: str) -> str:
-    """Give a version another name; its runs follow."""
+    """Rename a version, with its runs."""
     from imgexp_tui.runner import version_folders
 
     with _raising_action_errors():
@@ -24,7 +24,7 @@ def rename(lab: Path, old: str, new: str) -> str:
 
 
 def archive(lab: Path, name: str, *, archived: bool) -> str:
-    """Put a version out of the way, or bring it back."""
+    """Archive a version, or restore it from the archive."""
     from imgexp_tui.runner import version_folders
 
     with _raising_action_errors():
@@ -33,7 +33,7 @@ def archive(lab: Path, name: str, *, archived: bool) -> str:
 
 
 def set_tags(lab: Path, version: Version, tags: list[str]) -> str:
-    """Give a version these tags."""
+    """Replace the tags of a version. Returns "": the screen shows the change."""
     from imgexp_tui.runner import version_folders
 
     with _raising_action_errors():
@@ -42,7 +42,7 @@ def set_tags(lab: Path, version: Version, tags: list[str]) -> str:
 
 
 def move(lab: Path, name: str, target_version: str) -> str:
-    """Put a version in the place of another one. Nothing is said: it shows."""
+    """Move a version to the place of another one. Returns "": the screen shows the change."""
     from imgexp_tui.runner import version_folders
 
     with _raising_action_errors():
@@ -51,7 +51,7 @@ def move(lab: Path, name: str, target_version: str) -> str:
 
 
 def deletion_obstacle(lab: Path, version: Version, others: list[Version]) -> str:
-    """Why a version cannot be deleted, as a sentence; "" where it can."""
+    """Why a version cannot be deleted, as a sentence; "" if it can be."""
     from imgexp_tui.runner.version_folders import reason_not_deletable
 
     if ran := reason_not_deletable(lab, version.name):
@@ -64,7 +64,7 @@ def deletion_obstacle(lab: Path, version: Version, others: list[Version]) -> str
 
 
 def describe_deletion(version: Version) -> str:
-    """What would go with a version that is deleted, as a sentence."""
+    """What would be deleted with a version, as a sentence."""
     parts = []
     for name in NOTE_FIELDS:
         if lines := len(getattr(version, name).split("\n")) if getattr(version, name).strip() else 0:
@@ -78,7 +78,7 @@ def describe_deletion(version: Version) -> str:
 
 
 def delete(lab: Path, name: str) -> str:
-    """Take a version that never ran out of the notebook."""
+    """Delete a version that never ran from the notebook."""
     from imgexp_tui.runner import version_folders
 
     with _raising_action_errors():
@@ -87,12 +87,12 @@ def delete(lab: Path, name: str) -> str:
 
 
 def parse_tags(text: str) -> list[str]:
-    """The tags that were typed, apart by blanks or commas."""
+    """Parse typed tags, separated by blanks or commas."""
     return list(dict.fromkeys(text.replace(",", " ").split()))
 
 
 def tags_problem(text: str) -> str:
-    """What is wrong with them, as a sentence; "" where nothing is."""
+    """What is wrong with typed tags, as a sentence; "" if nothing is."""
     fault = tags_error(parse_tags(text))
     return f"{fault}." if fault else ""
 

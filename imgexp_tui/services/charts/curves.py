@@ -1,4 +1,4 @@
-"""Turns the series of runs into curves of so many columns. Needs NumPy; for the thread that reads."""
+"""Computes the curves of a chart from the metric histories of runs, one value per column. Needs NumPy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from imgexp_tui.views.charts.model import BAND_MODES, GRADIENT_PREFIX, BestPoint
 
 @dataclass(frozen=True, slots=True)
 class AxisWindow:
-    """The part of an axis that is in sight: edges of its columns, and where the cursor stands on it."""
+    """The visible part of an axis.
+
+    Attributes:
+        edges: x of the edges of its columns, one more than there are columns.
+        cursor: x of the cursor; None without one.
+    """
 
     axis: Axis
     edges: Floats
@@ -25,7 +30,7 @@ class AxisWindow:
 
 
 class PlottedCurveBuilder:
-    """Makes curves, and keeps what is dear to make anew: the smoothed rows and the extremes of whole runs."""
+    """Builds curves, and caches what is slow to compute: smoothed values and the extremes of whole runs."""
 
     def __init__(self) -> None:
         self._smoothed_cache: dict[tuple[MetricHistory, str, float], tuple[int, Floats]] = {}
@@ -34,7 +39,7 @@ class PlottedCurveBuilder:
     def build(
         self, group: RunGroup, metric: str, role: str, window: AxisWindow, smoothing: float, band_mode: str
     ) -> list[PlottedCurve]:
-        """The curves of one metric: of a run, of a group as one, or of each of its runs in one colour."""
+        """The curves of one metric: one for a run, one for a group with a band, or one for each run of a group."""
         runs = [run for run in group.runs if metric in run.metric_names]
         if not runs:
             return []
@@ -109,7 +114,7 @@ class PlottedCurveBuilder:
         )
 
     def _smoothed(self, run: MetricHistory, metric: str, window: AxisWindow, strength: float) -> Floats:
-        """The moving average over all values, as it stands at the end of each column."""
+        """The moving average over all values, at the end of each column; nan for a column without a value."""
         steps, values = run.values(metric)
         version, found = self._smoothed_cache.get((run, metric, strength), (-1, values))
         if version != run.revision:
@@ -140,7 +145,7 @@ class PlottedCurveBuilder:
     def _cursor_reading(
         self, run: MetricHistory, metric: str, window: AxisWindow, buckets: Buckets
     ) -> CursorReading | None:
-        """What stands at the cursor, with the extremes of its cell; without a cursor, the latest value."""
+        """The value nearest to the cursor, with the extremes of its cell; without a cursor, the latest value."""
         x = window.cursor
         near = run.nearest_point(metric, run.x_of(run.last_step, window.axis) if x is None else x, window.axis)
         if near is None:
@@ -156,7 +161,7 @@ class PlottedCurveBuilder:
 
 
 def run_gradients(name: str, run: MetricHistory, role: str, window: AxisWindow) -> RunGradients:
-    """The gradient norms of a run's layers, the first ones first; `window` has an edge for every cell."""
+    """The gradient norms of a run's layers, from input to output; a column of `window` is one cell wide."""
     metrics = sorted(metric for metric in run.metric_names if metric.startswith(GRADIENT_PREFIX))
     layers, step = [], 0
     for metric in metrics:
@@ -165,7 +170,7 @@ def run_gradients(name: str, run: MetricHistory, role: str, window: AxisWindow) 
         near = run.nearest_point(metric, x, window.axis)
         step = max(step, near.step if near else 0)
         short = metric.removeprefix(GRADIENT_PREFIX)
-        # The number in front is there for the order.
+        # The number in front is for sorting only.
         short = short.partition(".")[2] if short[:2].isdigit() and "." in short else short
         course, broken = tuple(found.high.tolist()), tuple((found.not_finite > 0).tolist())
         layers.append(LayerNorms(short, near.value if near else math.nan, course, broken))
@@ -178,7 +183,7 @@ def _finite_min(values: Floats) -> float:
 
 
 def _interpolated_means(buckets: Buckets) -> Floats:
-    """The means of the columns, with straight lines over those that have none."""
+    """The means of the columns, interpolated linearly over columns without a value."""
     known = np.flatnonzero(np.isfinite(buckets.mean))
     if not len(known):
         return buckets.mean
@@ -192,14 +197,14 @@ def _interpolated_means(buckets: Buckets) -> Floats:
 
 
 def _extremes(buckets: list[Buckets], table: Floats) -> tuple[Floats, Floats]:
-    """The lowest and the highest of all runs in each column, single values among them."""
+    """The lowest and the highest value of all runs in each column, interpolated values included."""
     low = np.fmin.reduce([*(one.low for one in buckets), *table])
     high = np.fmax.reduce([*(one.high for one in buckets), *table])
     return low, high
 
 
 def _combine_readings(readings: list[CursorReading | None]) -> CursorReading | None:
-    """The mean of several runs at the cursor, and between which values it lies."""
+    """The mean of several runs at the cursor, with the lowest and the highest value."""
     there = [one for one in readings if one]
     fine = [one.value for one in there if math.isfinite(one.value)]
     if not there or not fine:

@@ -1,6 +1,6 @@
-"""Follows the runs that are charted: for each choice its newest run, and those that differ from it in the seed only.
+"""Follows the charted runs: for each choice, its run and the runs that differ from it only in the seed.
 
-Blocks on files; for threads.
+Blocks on files: use it in a thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imgexp_tui.views.charts.model import ChartChoice
 
 @dataclass(frozen=True, slots=True)
 class RunGroup:
-    """One run, or several that were started together for their seeds."""
+    """One run, or several that were started together with different seeds; the chosen one is first."""
 
     name: str
     runs: tuple[MetricHistory, ...]
@@ -30,7 +30,7 @@ class ChartRuns:
 
     Args:
         lab: the lab's folder.
-        choices: what is charted, in this order.
+        choices: the versions and runs to chart, in this order.
     """
 
     def __init__(self, lab: Path, choices: Sequence[ChartChoice]) -> None:
@@ -42,7 +42,7 @@ class ChartRuns:
         self._folder_mtimes: dict[str, int] = {}
 
     def poll(self) -> bool:
-        """Read what was added; True where anything changed."""
+        """Read new records; returns whether anything changed."""
         changed = self._refresh_groups()
         for group in self.groups:
             for run in group.runs:
@@ -50,7 +50,7 @@ class ChartRuns:
         return changed
 
     def set_choices(self, choices: Sequence[ChartChoice]) -> None:
-        """Chart others."""
+        """Replace the charted versions and runs."""
         self.choices = tuple(choices)
         self._folder_mtimes.clear()
 
@@ -60,7 +60,7 @@ class ChartRuns:
         return any(run.is_partial for group in self.groups for run in group.runs)
 
     def _refresh_groups(self) -> bool:
-        """List the runs again where a version's folder has changed, or its shown run has measured nothing so far."""
+        """List the runs again if a version's folder changed, or a charted run has no records yet."""
         versions = dict.fromkeys(choice.version for choice in self.choices)
         stamps = {version: _modified_ns(self._lab / RUNS / version) for version in versions}
         empty = any(not run.last_step for group in self.groups for run in group.runs)
@@ -82,7 +82,7 @@ class ChartRuns:
             shown = next((run for run in runs if metrics_size(run)), runs[0] if runs else None)
         if shown is None:
             return None
-        # The runs of one version, of which several are charted, are told apart by the end of their names.
+        # Several charted runs of one version are distinguished by the end of their ids.
         alone = sum(other.version == choice.version for other in self.choices) == 1
         name = choice.version if alone else f"{choice.version} {shown.run_id.rpartition('-')[2]}"
         group = self._group_id(shown) if alone else ""
@@ -99,7 +99,7 @@ class ChartRuns:
 
 
 def choices_for_all_runs(lab: Path, versions: Sequence[str], max_count: int) -> list[ChartChoice]:
-    """Every run of some versions that has measured anything, each by itself, at most so many."""
+    """A choice for every run of some versions that has records, at most `max_count`."""
     found = [
         ChartChoice(version, run.run_id) for version in versions for run in find_runs(lab, version) if metrics_size(run)
     ]

@@ -1,4 +1,7 @@
-"""Reads what the charts show. For threads: it blocks on files, needs NumPy, and keeps what it has read."""
+"""Serves the charts screen: follows the charted runs and renders the requested picture.
+
+Blocks on files and needs NumPy: use it in a thread. It keeps what it has read between requests.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +33,17 @@ from imgexp_tui.views.styled import Line
 
 _METRIC_ORDER = ("valid/loss", "train/loss", "valid/accuracy", "train/accuracy")
 _MIN_CHART_SIZE = (38, 8)
-"""Cells and lines that a chart takes at least."""
+"""Least width in cells and height in lines of a chart."""
 MAX_RUNS = 12
-"""Most runs that are charted together."""
+"""Most runs in one chart."""
 
 
 class ChartSession:
-    """Looks at the runs of some versions.
+    """The charts of some versions or runs; thread-safe.
 
     Args:
         lab: the lab's folder.
-        choices: the versions or runs that are charted.
+        choices: the versions or runs to chart.
     """
 
     def __init__(self, lab: Path, choices: Sequence[ChartChoice]) -> None:
@@ -52,7 +55,7 @@ class ChartSession:
         self._last_request: ChartRequest | None = None
 
     def refresh(self, request: ChartRequest) -> ChartPicture | None:
-        """The picture; None where it is the same as the one before."""
+        """Read new records and render the picture; None if it is the same as before."""
         with self._lock:
             changed = self._runs.poll()
             if not changed and request == self._last_request:
@@ -61,7 +64,7 @@ class ChartSession:
             return self._render(request)
 
     def select_runs(self, *, all_runs: bool) -> None:
-        """Chart every run of the versions by itself, or what was chosen at first."""
+        """Chart every run of the versions by itself, or the initial choices again."""
         with self._lock:
             versions = list(dict.fromkeys(choice.version for choice in self._initial_choices))
             self._runs.set_choices(
@@ -70,7 +73,7 @@ class ChartSession:
             self._last_request = None
 
     def with_axis(self, request: ChartRequest, axis: str) -> ChartRequest:
-        """The same part of the first run, and the same step under the cursor, on another axis."""
+        """The request on another axis, with the same visible part of the first run and the cursor at the same step."""
         with self._lock:
             old, new = Axis(request.axis), Axis(axis)
             run = next((group.runs[0] for group in self._runs.groups), None)
@@ -87,14 +90,17 @@ class ChartSession:
             return replace(request, axis=axis, span=span, cursor=cursor)
 
     def to_steps(self, metric: str, stretch: tuple[int, int]) -> tuple[int, int]:
-        """A stretch as steps of the first run: what a supervisor sampled is told in seconds since its first sample."""
+        """Convert the range of a finding's evidence to steps of the first run.
+
+        Ranges of metrics that the supervisor samples are seconds since its first sample; others are steps already.
+        """
         with self._lock:
             self._runs.poll()
             run = next((group.runs[0] for group in self._runs.groups), None)
             return run.steps_in_seconds(*stretch) if run and metric.startswith(SAMPLED_PREFIXES) else stretch
 
     def span_around(self, steps: tuple[int, int], axis: str) -> tuple[float, float] | None:
-        """Where a stretch of steps of the first run stands, with as much again on either side."""
+        """The part of the axis with a range of steps of the first run, and as much again on either side."""
         with self._lock:
             self._runs.poll()
             run = next((group.runs[0] for group in self._runs.groups), None)
@@ -103,8 +109,6 @@ class ChartSession:
             room = max(10, steps[1] - steps[0])
             low, high = max(0, steps[0] - room), min(run.last_step, steps[1] + room)
             return (run.x_of(low, Axis(axis)), run.x_of(high, Axis(axis))) if low < high else None
-
-    # One picture
 
     def _render(self, request: ChartRequest) -> ChartPicture:
         runs = [run for group in self._runs.groups for run in group.runs]
@@ -163,7 +167,7 @@ class ChartSession:
         request: ChartRequest,
         window: tuple[float, float],
     ) -> ChartPicture:
-        """As many charts as there is room for, the one that stands out among them."""
+        """The page of charts, as many as fit, that has the selected one."""
         across, down = chart_grid(len(panels), request.width, request.height)
         room, tall = request.width // across, request.height // down
         wide = max(8, room - plot.GUTTER - 1)
@@ -189,7 +193,7 @@ class ChartSession:
 
     @staticmethod
     def _ordered_metrics(runs: list[MetricHistory]) -> list[str]:
-        """What is charted, what matters most first."""
+        """The metrics to chart, the most important first."""
         found = dict.fromkeys(name for run in runs for name in run.metric_names if not name.startswith(GRADIENT_PREFIX))
         return [
             *(name for name in _METRIC_ORDER if name in found),
@@ -197,7 +201,7 @@ class ChartSession:
         ]
 
     def _panel_metrics(self, metrics: list[str]) -> dict[str, tuple[str, ...]]:
-        """Name → metrics. Where one run is charted, training and validation stand in one panel."""
+        """Panel name → its metrics. With one charted run, training and validation values share a panel."""
         if len(self._runs.groups) > 1:
             return {name: (name,) for name in metrics}
         panels: dict[str, tuple[str, ...]] = {}
@@ -209,7 +213,7 @@ class ChartSession:
 
     @staticmethod
     def _panel_of(metric: str, panels: dict[str, tuple[str, ...]]) -> str:
-        """The panel that has a metric; the first one where none has."""
+        """The panel with a metric; the first panel if none has it."""
         return next((name for name, metrics in panels.items() if metric in metrics), next(iter(panels), ""))
 
     def _full_range(self, runs: list[MetricHistory], axis: Axis) -> tuple[float, float]:
@@ -219,7 +223,7 @@ class ChartSession:
     def _visible_window(
         self, runs: list[MetricHistory], request: ChartRequest, reach: tuple[float, float], first: float
     ) -> tuple[float, float]:
-        """What is in sight. The end of an axis stays put while runs grow, so that what is drawn does, too."""
+        """The visible part of the x axis. For growing runs its end is rounded, so the drawing seldom moves."""
         low, high = request.span or reach
         if request.span is None:
             high = rounded_end(high) if any(_may_continue(run) for run in runs) else high
@@ -259,7 +263,7 @@ class ChartSession:
 
 
 def chart_grid(count: int, width: int, height: int) -> tuple[int, int]:
-    """How many charts stand across and how many down, each as large as they can be."""
+    """Number of charts across and down, such that each is as large as possible."""
     most_across, most_down = max(1, width // _MIN_CHART_SIZE[0]), max(1, height // _MIN_CHART_SIZE[1])
     fits = [(a, -(-count // a)) for a in range(1, most_across + 1) if -(-count // a) <= most_down]
     if not fits:
@@ -271,17 +275,17 @@ def chart_grid(count: int, width: int, height: int) -> tuple[int, int]:
 def _column_edges(request: ChartRequest, window: tuple[float, float], count: int) -> Floats:
     spaced = np.geomspace if request.log_x and window[0] > 0 else np.linspace
     edges: Floats = spaced(window[0], window[1], count + 1)
-    edges[0], edges[-1] = window  # rounding must not leave out the last step
+    edges[0], edges[-1] = window  # rounding errors must not exclude the last step
     return edges
 
 
 def _may_continue(run: MetricHistory) -> bool:
-    """Whether it may go on: it has not written how it ended."""
+    """Whether a run may continue: it has not recorded its end."""
     return not run.run_dir.exit.exists()
 
 
 def _chance(runs: list[MetricHistory], metric: str) -> float | None:
-    """As a trainer stated it; where it named one half only, training and validation share it."""
+    """The value of random guessing, as a trainer stated it for the metric or for its training or validation twin."""
     half, _, rest = metric.partition("/")
     names = (metric, f"{'train' if half == 'valid' else 'valid'}/{rest}")
     for run in runs:

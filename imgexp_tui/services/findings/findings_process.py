@@ -1,4 +1,4 @@
-"""The findings of a long record, from a process of their own: reading it here would hold up the app for seconds."""
+"""Evaluates the findings of a run with a long record in another process, which keeps the app responsive."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.text import clean_line
 
 COMMAND_ARGUMENTS = ("-P", "-m", "imgexp_tui", "findings", "", "--json")
-"""The empty one stands for the run."""
+"""Arguments of the command; the empty one is replaced by the run's id."""
 _POLL_INTERVAL = 0.1
-"""Seconds between two questions whether it is still wanted."""
+"""Seconds between two checks whether the result is still wanted."""
 
 
 def has_long_record(lab: Path, run: RunDir, max_runs: int) -> bool:
-    """Whether this record, or any that it is compared with, takes long to read.
+    """Whether the record of a run, or of a run to compare with, takes long to read.
 
     Args:
-        max_runs: runs of a version that are compared.
+        max_runs: number of runs per version to compare with.
     """
     request = Request.read(run)
     versions = dict.fromkeys((run.version, *([request.base] if request and request.base else [])))
@@ -39,10 +39,10 @@ def has_long_record(lab: Path, run: RunDir, max_runs: int) -> bool:
 
 
 def evaluate_in_subprocess(lab: Path, run: str, is_wanted: Callable[[], bool]) -> tuple[Finding, ...]:
-    """What `imgexp-tui findings` says of a run; () where it is `is_wanted` no more.
+    """The findings of a run by the command `imgexp-tui findings`; () as soon as `is_wanted` returns False.
 
     Raises:
-        OSError, ValueError: it said nothing that can be read.
+        OSError, ValueError: the command failed, or its output cannot be parsed.
     """
     argv = ["nice", "-n", "10", sys.executable, *(word or run for word in COMMAND_ARGUMENTS)]
     with subprocess.Popen(
@@ -51,15 +51,15 @@ def evaluate_in_subprocess(lab: Path, run: str, is_wanted: Callable[[], bool]) -
     ) as process:  # fmt: skip
         while True:
             try:
-                said, complaint = process.communicate(timeout=_POLL_INTERVAL)
+                output, errors = process.communicate(timeout=_POLL_INTERVAL)
                 break
             except subprocess.TimeoutExpired:
                 if not is_wanted():
                     process.kill()
                     return ()
     if process.returncode:
-        raise ValueError(clean_line(complaint.decode(errors="replace")))
-    return tuple(_parse_finding(row) for one in orjson.loads(said) for row in one["findings"])
+        raise ValueError(clean_line(errors.decode(errors="replace")))
+    return tuple(_parse_finding(row) for one in orjson.loads(output) for row in one["findings"])
 
 
 def _parse_finding(row: dict[str, Any]) -> Finding:

@@ -1,7 +1,7 @@
-"""Looks for findings in the run that is shown, in a thread of its own: a long record must not hold up the live curves.
+"""Evaluates the findings of the displayed run in a thread, which keeps the live curves responsive.
 
-It reads the run for itself, because what follows a run belongs to one thread; a long record is left to another process.
-The cursor may run over many versions; only where it rests is anything read.
+A run with a long record is evaluated in another process. While the cursor moves over many versions nothing is read;
+reading starts where it rests.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from imgexp_tui.services.findings.findings_process import evaluate_in_subprocess
 from imgexp_tui.text import clean_line
 
 _CURSOR_REST_SECONDS = 0.3
-"""Seconds that the cursor rests on a version before its run is read."""
+"""Seconds that the cursor must rest on a version before its run is read."""
 _LIVE_INTERVAL, _IDLE_INTERVAL = 5.0, 10.0
 _JOIN_TIMEOUT = 0.3
 _MAX_COMPARED_RUNS = 32
-"""Runs of a version that a run is compared with, the newest."""
+"""Number of the newest runs per version that a run is compared with."""
 
 FindingTarget = tuple[str, str, tuple[str, ...]]
 
 
 class FindingWorker:
-    """Follows one run at a time.
+    """Evaluates the findings of one run at a time, in a thread.
 
     Args:
-        on_update: called from the thread when `findings_for` has something new.
+        on_update: called from the thread when `findings_for` has a new result.
     """
 
     def __init__(self, lab: Path, on_update: Callable[[], object]) -> None:
@@ -53,7 +53,7 @@ class FindingWorker:
         self._is_stopping = False
 
     def findings_for(self, version: str, run: str, disabled_rules: Sequence[str]) -> tuple[Finding, ...] | None:
-        """What is known of a run, which is followed from now on; None where nothing is yet."""
+        """Start to follow a run, and return its latest findings; None before the first evaluation."""
         wanted = (version, run, tuple(disabled_rules))
         with self._condition:
             if wanted != self._target:
@@ -65,7 +65,7 @@ class FindingWorker:
             return self._latest[1] if self._latest and self._latest[0] == wanted else None
 
     def stop(self) -> None:
-        """End the thread, and with it the process that looks at a long record."""
+        """End the thread, and the process that evaluates a long record."""
         with self._condition:
             self._is_stopping = True
             self._condition.notify()
@@ -85,7 +85,7 @@ class FindingWorker:
                 self._on_update()
 
     def _next_target(self, evaluator: _RunEvaluator | None) -> FindingTarget | None:
-        """What to look at, when it is time; None at the end."""
+        """Wait until an evaluation is due, and return its target; None when stopping."""
         with self._condition:
             if evaluator is not None:
                 before, pace = (
@@ -103,7 +103,7 @@ class FindingWorker:
             return not self._is_stopping and self._target == target
 
     def _target_changes_within(self, seconds: float) -> bool:
-        """Whether another run is wanted before so many seconds are over."""
+        """Whether the target changes within so many seconds."""
         before = self._target
         return (
             self._condition.wait_for(lambda: self._is_stopping or self._target != before, seconds)
@@ -112,10 +112,10 @@ class FindingWorker:
 
 
 class _RunEvaluator:
-    """One run, and those that it is compared with.
+    """One run, with the runs that it is compared with.
 
     Attributes:
-        has_new_steps: it has done a step between the last two looks.
+        has_new_steps: whether it made a step between the last two polls.
     """
 
     def __init__(self, lab: Path, target: FindingTarget, is_wanted: Callable[[], bool]) -> None:
@@ -151,7 +151,7 @@ class _RunEvaluator:
             return (Finding("", Severity.INFO, f"Findings of this run cannot be made ({why})."),)
 
     def _evaluate_in_subprocess(self) -> tuple[Finding, ...]:
-        """As the engine does: at once where the run's state is another, and else the rarer the longer it takes."""
+        """Evaluate like the engine: at once when the run's state changes, else less often the longer it takes."""
         run, start = self._follower.run_dir, time.monotonic()
         state = status(run, Request.read(run)).state
         grown = metrics_size(run)

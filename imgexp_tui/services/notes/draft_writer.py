@@ -1,9 +1,8 @@
-"""Keeps drafts of notes on disk while they are typed, from a thread of its own.
+"""Writes drafts of notes to disk while the user types, from a thread.
 
-The event loop is left out on purpose: a stalled terminal blocks it, and what was typed before must still reach the
-disk. Every edit is written within `WRITE_DELAY` seconds, only the newest of each note; leaving the process in any
-orderly
-way writes what is pending at once.
+It does not use the event loop, because a stalled terminal blocks that, and typed text must still reach the disk. Every
+edit is written within `WRITE_DELAY` seconds, only the newest of each note. Every orderly exit of the process writes
+pending drafts at once.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ _RETRY_DELAY = 5.0
 
 
 class DraftWriter:
-    """The drafts of one lab.
+    """Writes the drafts of one lab.
 
     Args:
         lab: the lab's folder.
-        on_problem: called from the thread with a sentence when drafts cannot be written, and with "" when they can
+        on_problem: called from the thread with a sentence when drafts cannot be written, and with "" when they can be
             again.
     """
 
@@ -38,7 +37,7 @@ class DraftWriter:
         self._lab = lab
         self._on_problem = on_problem
         self._pending: dict[tuple[str, str], Draft | None] = {}
-        # Both locks are reentrant, so that a signal handler may flush while this very thread holds them.
+        # Both locks are reentrant, so a signal handler can flush while the same thread holds them.
         self._condition = threading.Condition(threading.RLock())
         self._write_lock = threading.RLock()
         self._closing = threading.Event()
@@ -47,15 +46,15 @@ class DraftWriter:
         _writers.add(self)
 
     def schedule_write(self, draft: Draft) -> None:
-        """Write `draft` soon, in place of an older one of the same note."""
+        """Schedule `draft` to be written, in place of an older one of the same note."""
         self._schedule((draft.version, draft.field), draft)
 
     def schedule_removal(self, version: str, field: str) -> None:
-        """The note is saved: remove its draft soon."""
+        """Schedule the removal of a draft, after its note was saved."""
         self._schedule((version, field), None)
 
     def flush(self) -> None:
-        """Write what is pending, now, in the calling thread. A failure is told, never raised."""
+        """Write pending drafts now, in the calling thread. Failures are reported to `on_problem`, never raised."""
         with self._write_lock:
             with self._condition:
                 pending, self._pending = self._pending, {}
@@ -106,19 +105,18 @@ _writers: weakref.WeakSet[DraftWriter] = weakref.WeakSet()
 
 @atexit.register
 def flush_all() -> None:
-    """Write what is pending in every keeper of this process; for exits and signals."""
-    for keeper in list(_writers):
-        keeper.flush()
+    """Write the pending drafts of every writer in this process; for exits and signals."""
+    for writer in list(_writers):
+        writer.flush()
 
 
 @contextlib.contextmanager
 def flush_on_signals(on_terminate: Callable[[], object]) -> Iterator[None]:
-    """While inside, SIGHUP and SIGTERM write pending drafts first; then SIGTERM calls `on_terminate`, so that the app
-    can
-    give the terminal back, and SIGHUP, after which there is no terminal, ends the process. A second one always ends it.
+    """A context in which SIGHUP and SIGTERM write pending drafts first.
 
-    Signals that somebody else handles are left to them. These are plain handlers rather than the loop's, because
-    Python runs them even while the loop is blocked by a terminal that does not read.
+    Then SIGTERM calls `on_terminate`, so the app can restore the terminal. SIGHUP ends the process, because the
+    terminal is gone. A second signal always ends it. Signals that already have a handler keep it. These are plain
+    signal handlers and not the event loop's, because Python runs them even while a stalled terminal blocks the loop.
     """
 
     def handle(number: int, frame: Any) -> None:
@@ -128,13 +126,13 @@ def flush_on_signals(on_terminate: Callable[[], object]) -> Iterator[None]:
             os.kill(os.getpid(), number)
         on_terminate()
 
-    mine = [s for s in (signal.SIGHUP, signal.SIGTERM) if _is_unhandled(s)]
-    for number in mine:
+    handled = [s for s in (signal.SIGHUP, signal.SIGTERM) if _is_unhandled(s)]
+    for number in handled:
         signal.signal(number, handle)
     try:
         yield
     finally:
-        for number in mine:
+        for number in handled:
             if signal.getsignal(number) is handle:
                 signal.signal(number, signal.SIG_DFL)
 

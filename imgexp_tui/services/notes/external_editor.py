@@ -1,7 +1,7 @@
-"""Hands a note to the user's own editor and takes it back.
+"""Edits a note in the user's own editor, through a file.
 
-The file lies in the state folder, readable by its owner only, with the suffix that gives editors their markdown mode.
-If the connection drops while the editor is open, what it had saved stays there and is offered as a draft.
+The file is in the state folder, readable by its owner only, with the suffix for an editor's markdown mode. If the
+connection drops while the editor is open, the file stays there and is offered as a draft later.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ _FILE_NAME = re.compile(r"(?P<version>.+)-(?P<field>[a-z]+)-(?P<pid>\d+)\.md")
 
 
 class ExternalEditorError(Exception):
-    """The note could not be edited outside; the message is a sentence for the user."""
+    """The note could not be edited in an external editor; the message is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnclaimedEdit:
-    """A note that an editor saved and nobody took back."""
+    """A note that an editor saved, but no session read back.
+
+    Attributes:
+        time: when it was saved, seconds since the epoch.
+    """
 
     path: Path
     field: str
@@ -38,10 +42,10 @@ class UnclaimedEdit:
 
 
 def editor_command() -> list[str]:
-    """The user's editor: `$VISUAL`, `$EDITOR`, or the first usual one.
+    """The command of the user's editor: `$VISUAL`, `$EDITOR`, or the first common one that is installed.
 
     Raises:
-        OutsideError: there is none.
+        ExternalEditorError: there is no editor.
     """
     for variable in ("VISUAL", "EDITOR"):
         value = os.environ.get(variable, "").strip()
@@ -66,10 +70,10 @@ def _parse_command(variable: str, value: str) -> list[str]:
 
 
 def write_edit_file(lab: Path, version: str, field: str, text: str) -> Path:
-    """A file with `text` for an editor to open.
+    """Write `text` to a file for the editor, and return its path.
 
     Raises:
-        OutsideError: it cannot be written.
+        ExternalEditorError: it cannot be written.
     """
     folder = _edit_folder(lab)
     path = folder / f"{version}-{field}-{os.getpid()}.md"
@@ -82,13 +86,13 @@ def write_edit_file(lab: Path, version: str, field: str, text: str) -> Path:
 
 
 def run_editor(argv: list[str], path: Path) -> None:
-    """Run the editor on `path`, in this terminal, until it ends.
+    """Run the editor on `path` in this terminal, and wait until it ends.
 
     Raises:
-        OutsideError: it could not be started or ended with an error.
+        ExternalEditorError: it could not be started or ended with an error.
     """
-    # Ctrl+c reaches the whole foreground group. A handler that does nothing keeps it from ending this process and,
-    # unlike SIG_IGN, is not inherited by the editor.
+    # Ctrl+c reaches the whole foreground process group. An empty handler prevents that it ends this process and,
+    # unlike SIG_IGN, the editor does not inherit it.
     before = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         code = subprocess.run([*argv, os.fspath(path)], check=False).returncode
@@ -103,10 +107,13 @@ def run_editor(argv: list[str], path: Path) -> None:
 
 
 def read_edit_file(path: Path, text: str) -> str:
-    """What the editor made of `text`. A final newline that many editors add by themselves does not count.
+    """Read the edited text, and remove the file. A final newline that the editor added is dropped.
+
+    Args:
+        text: the text before the edit.
 
     Raises:
-        OutsideError: the file is gone or is no UTF-8.
+        ExternalEditorError: the file is missing or is not UTF-8.
     """
     try:
         new = path.read_bytes().decode()
@@ -121,7 +128,7 @@ def read_edit_file(path: Path, text: str) -> str:
 
 
 def unclaimed_edits(lab: Path, version: str) -> list[UnclaimedEdit]:
-    """What editors of ended sessions left of this version's notes, oldest first."""
+    """The files that editors of ended sessions left for a version's notes, oldest first."""
     found = []
     for path in _edit_folder(lab).glob("*.md"):
         name = _FILE_NAME.fullmatch(path.name)

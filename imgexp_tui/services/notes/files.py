@@ -1,6 +1,7 @@
-"""What the editor reads and writes: the notes of one version, their drafts, and how a save went.
+"""Opens and saves a version's notes for the editor, with their drafts.
 
-Plain functions that block; the editor calls them in threads. Every failure comes back as a sentence.
+The functions block: call them in threads. Every failure is returned as a sentence. How a save merges concurrent changes
+is in `notebook.saving`.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from imgexp_tui.services.notes import external_editor
 
 @dataclass(frozen=True, slots=True)
 class OpenedNotes:
-    """The notes of a version as they stand.
+    """The notes of a version when the editor opens.
 
     Attributes:
-        texts: note → its text in the file.
-        drafts: note → a draft that says something else than the file.
-        base, changes: what the version changes against its base, such as "batch_size 64 → 512".
-        problem: why the notes cannot be edited, as a sentence; "" where they can.
-        notice: what to know before typing, as a sentence; "" where all is as expected.
+        texts: field → text in the file.
+        drafts: field → a draft that differs from the file.
+        base, changes: the version's base, and its changes against it, such as "batch_size 64 → 512".
+        problem: why the notes cannot be edited, as a sentence; "" if they can be.
+        notice: a sentence to read before typing; usually "".
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -39,11 +40,11 @@ class OpenedNotes:
 
 @dataclass(frozen=True, slots=True)
 class NoteSaveResult:
-    """How a save went.
+    """The result of a save.
 
     Attributes:
-        text: what the file holds now; the text that was to be saved where it failed.
-        sentence: what the user should know; "" where all is as expected.
+        text: the text in the file now; after a failure, the text that was not saved.
+        sentence: what the user should know; "" after a normal save.
     """
 
     outcome: SaveOutcome
@@ -52,7 +53,7 @@ class NoteSaveResult:
 
 
 def open_notes(lab: Path, version: str) -> OpenedNotes:
-    """Read the notes of `version` afresh, and the drafts that were left behind."""
+    """Read the notes of `version` from the file, and the drafts that were left behind."""
     from imgexp_tui.notebook.diff import setting_changes
     from imgexp_tui.notebook.history import drafts as draft_files
     from imgexp_tui.notebook.load import load_notebook
@@ -68,19 +69,19 @@ def open_notes(lab: Path, version: str) -> OpenedNotes:
     left = {d.field: d for d in draft_files.read_drafts(lab) if d.version == version and d.field in texts}
     _adopt_unclaimed_edits(lab, version, texts, left)
     drafts = {name: d for name, d in left.items() if d.text != texts[name]}
-    trouble = _version_problem(found) or read_only_reason(notebook.path)
+    problem = _version_problem(found) or read_only_reason(notebook.path)
     changed = tuple(map(str, setting_changes(notebook, version)))
-    return OpenedNotes(texts, drafts, trouble, hard_link_notice(notebook.path), found.base or "", changed)
+    return OpenedNotes(texts, drafts, problem, hard_link_notice(notebook.path), found.base or "", changed)
 
 
 def _version_problem(version: Version) -> str:
-    """What keeps this version's notes from being read whole, and so from being written; "" where nothing does."""
+    """Why this version's notes cannot be read completely, and so must not be written; "" if they can be."""
     paths = {f"versions.{version.name}", *(f"versions.{version.name}.{name}" for name in NOTE_FIELDS)}
     return next((f"{problem}. Mend it there first." for problem in version.problems if problem.path in paths), "")
 
 
 def _adopt_unclaimed_edits(lab: Path, version: str, texts: dict[str, str], drafts: dict[str, Draft]) -> None:
-    """Turn what an outside editor saved before its session broke off into drafts, where it is newer than they are."""
+    """Turn files that an external editor left into drafts, where they are newer than existing drafts."""
     from imgexp_tui.notebook.history import drafts as draft_files
 
     for left in external_editor.unclaimed_edits(lab, version):
@@ -96,7 +97,7 @@ def _adopt_unclaimed_edits(lab: Path, version: str, texts: dict[str, str], draft
 
 
 def read_only_reason(path: Path) -> str:
-    """Why `path` cannot be replaced, as a sentence; "" where it can. The folder counts: a save is a rename in it."""
+    """Why `path` cannot be replaced, as a sentence; "" if it can be. A save renames, so it needs a writable folder."""
     from imgexp_tui.notebook.saving import atomic_swap
 
     real = Path(os.path.realpath(path))
@@ -109,7 +110,7 @@ def read_only_reason(path: Path) -> str:
 
 
 def hard_link_notice(path: Path) -> str:
-    """What a save does to the other names of the file at `path`, as a sentence; "" where it has none."""
+    """What a save does to other hard links of the file at `path`, as a sentence; "" without any."""
     try:
         names = path.stat().st_nlink
     except OSError:
@@ -124,7 +125,11 @@ def hard_link_notice(path: Path) -> str:
 
 
 def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> NoteSaveResult:
-    """Save one note. Never raises for what files can do."""
+    """Save one note. Failures of the file are returned, never raised.
+
+    Args:
+        seen: the text that the edit started from.
+    """
     from imgexp_tui.notebook.saving.save import save_note
 
     try:
@@ -144,7 +149,7 @@ def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> NoteSav
 
 
 def combine_texts(file: str, draft: str) -> str:
-    """One text with every line of both, in order; lines that both have stand once."""
+    """One text with every line of both, in order; common lines occur once."""
     a, b = file.splitlines(keepends=True), draft.splitlines(keepends=True)
     if a and b and not a[-1].endswith("\n"):
         a[-1] += "\n"

@@ -1,4 +1,7 @@
-"""What the history screen reads and does. Plain functions and objects that block; the screen calls them in threads."""
+"""Reads the history of a version's notes, page by page, and restores an older state.
+
+Everything here blocks: call it in threads. The rows of the list are drawn in `views.notes.history_rows`.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ SAVES, COMMITS = "saved", "commits"
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Some more changes.
+    """One page of changes, newest first.
 
     Attributes:
-        current_texts: note → what the file says now; {} where it cannot be read.
-        is_last: whether there are no more.
-        problem: what could not be read, as a sentence.
+        current_texts: field → text in the file now; {} if it cannot be read.
+        is_last: whether there are no more pages.
+        problem: what could not be read, as a sentence; "" otherwise.
     """
 
     changes: list[NoteChange]
@@ -36,7 +39,11 @@ class HistoryPage:
 
 
 class NoteHistory:
-    """One list: the saves, or the commits, of some notes of a version, from the newest on."""
+    """The saves, or the commits, of some notes of a version, newest first.
+
+    Args:
+        source: `SAVES` or `COMMITS`.
+    """
 
     def __init__(self, lab: Path, version: str, source: str, fields: tuple[str, ...] = NOTE_FIELDS) -> None:
         self._lab = lab
@@ -46,8 +53,8 @@ class NoteHistory:
         self._timeline: Timeline | None = None
 
     def next_page(self) -> HistoryPage:
-        """The next page; of the saves it begins with what was written to the file by another program."""
-        now, trouble = read_current_notes(self._lab, self._version)
+        """Read the next page. The first page of saves starts with changes that another program made to the file."""
+        now, problem = read_current_notes(self._lab, self._version)
         first = self._timeline is None
         try:
             if self._timeline is None:
@@ -57,7 +64,7 @@ class NoteHistory:
             return HistoryPage([], now, True, f"{error}.")
         if first and self._source == SAVES:
             changes = self._external_changes(changes, now) + changes
-        return HistoryPage(changes, now, self._timeline.is_exhausted, trouble)
+        return HistoryPage(changes, now, self._timeline.is_exhausted, problem)
 
     def _open_timeline(self) -> Timeline:
         if self._source == COMMITS:
@@ -65,7 +72,7 @@ class NoteHistory:
         return HistoryTimeline(self._lab, self._version, self._fields)
 
     def _external_changes(self, changes: list[NoteChange], current_texts: dict[str, str]) -> list[NoteChange]:
-        """The notes that say something which no save of this app brought there."""
+        """Changes for the notes whose current text was not written by a save of this app."""
         made = []
         for name in self._fields:
             last = next((c.state.text for c in changes if c.state.field == name), None)
@@ -79,7 +86,7 @@ class NoteHistory:
 
 
 def read_current_notes(lab: Path, version: str) -> tuple[dict[str, str], str]:
-    """The notes as the file says them, and why they cannot be read."""
+    """The texts of a version's notes in the file, and why they cannot be read ("" if they can be)."""
     file = NoteFileReader(lab, version)
     file.invalidate()
     found = file.poll()
@@ -87,7 +94,7 @@ def read_current_notes(lab: Path, version: str) -> tuple[dict[str, str], str]:
 
 
 def notebook_repository(lab: Path) -> GitRepository | None:
-    """The repository of the notebook, if it is in one that git can read."""
+    """The git repository of the notebook; None without one that git can read."""
     try:
         return find_repository(lab)
     except GitError:
@@ -95,13 +102,13 @@ def notebook_repository(lab: Path) -> GitRepository | None:
 
 
 def restore_state(lab: Path, change: NoteChange) -> tuple[str, bool]:
-    """Make a state the note again. Returns a sentence, and whether it is done."""
+    """Restore an older state of a note. Returns a sentence for the user, and whether it was restored."""
     from imgexp_tui.notebook.saving.save import restore_state
 
     state = change.state
-    now, trouble = read_current_notes(lab, state.version)
+    now, problem = read_current_notes(lab, state.version)
     if state.field not in now:
-        return trouble or "The notebook is being written by another program; try again.", False
+        return problem or "The notebook is being written by another program; try again.", False
     name = f"the {state.field} of {clean_line(state.version)}"
     if now[state.field] == state.text:
         return f"The note says that already ({name}).", False

@@ -1,8 +1,8 @@
-"""Brings what others write to the notebook into the notes that are open in the editor.
+"""Merges changes that others make to the notebook into the notes that are open in the editor.
 
-A note that was not touched here says at once what the file says. One that was is merged by line; where both changed
-the same lines it is left alone and that is said, for marks in the midst of one's typing would be in the way: saving
-puts them in. In either case the change is one edit, which undo takes back, and nothing that was typed is dropped.
+An unedited note gets the file's text at once. An edited note is merged by lines. Where both changed the same lines, it
+is left as it is and a message says so, because conflict marks would disturb typing; saving inserts them. Each change is
+one edit that undo reverts, and no typed text is dropped.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from imgexp_tui.views.notes.bullets import next_bullet
 from imgexp_tui.views.notes.safe_characters import newline_of
 
 POLL_INTERVAL = 0.5
-"""Seconds between two looks at the file."""
+"""Seconds between two polls of the file."""
 _SETTLE_SECONDS = 0.05
-"""Seconds for which a file must stay as it is before it counts as written."""
+"""Seconds that a file must stay unchanged before it counts as completely written."""
 _MAX_SETTLE_CHECKS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class NotesOnDisk:
-    """The notes of a version as they stand in the file.
+    """The notes of a version in the file.
 
     Attributes:
-        texts: note → text; {} where they cannot be read.
-        problem: why not, as a sentence.
+        texts: field → text; {} if they cannot be read.
+        problem: why they cannot be read, as a sentence; "" otherwise.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class NotesOnDisk:
 
 
 class NoteFileReader:
-    """Reads the notes of one version again whenever the file has changed. It blocks: for a thread."""
+    """Reads the notes of one version whenever the file has changed. Blocks: use it in a thread."""
 
     def __init__(self, lab: Path, version: str) -> None:
         self._lab = lab
@@ -51,11 +51,11 @@ class NoteFileReader:
         self._stamp = notebook_stamp(lab)
 
     def invalidate(self) -> None:
-        """Read the file at the next look, changed or not."""
+        """Make the next poll read the file even if it has not changed."""
         self._stamp = (-1, -1, -1)
 
     def poll(self) -> NotesOnDisk | None:
-        """What stands there; None where nothing has changed since the last look, or it is still being written."""
+        """The notes in the file; None if it has not changed since the last poll or is still being written."""
         stamp = notebook_stamp(self._lab)
         if stamp == self._stamp or not self._is_settled(stamp):
             return None
@@ -73,7 +73,10 @@ class NoteFileReader:
         return _parse_notes(raw, self._version)
 
     def _is_settled(self, stamp: tuple[int, int, int]) -> bool:
-        """Whether the file stays so. Who writes it in place empties it first; who renames takes its name away first."""
+        """Whether the file stays unchanged for a moment.
+
+        A program that writes in place empties the file first; one that renames removes its name first.
+        """
         gone = stamp == (0, 0, 0)
         for _ in range(_MAX_SETTLE_CHECKS if gone else 1):
             time.sleep(_SETTLE_SECONDS)
@@ -92,7 +95,7 @@ def _read_notebook(path: Path) -> tuple[bytes, bool]:
 
 
 def _parse_notes(raw: bytes, version: str) -> NotesOnDisk:
-    """The notes of `version` in a file; of one that is broken elsewhere they can still be read."""
+    """The notes of `version` in the content of a file, even if the file is broken elsewhere."""
     from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 
     try:
@@ -117,7 +120,7 @@ class EditableText(Protocol):
     """The text area of a note.
 
     Attributes:
-        offered_bullet: the bullet at the end that was offered and not filled yet.
+        offered_bullet: the bullet that was offered at the end and is still empty.
     """
 
     offered_bullet: str
@@ -126,11 +129,19 @@ class EditableText(Protocol):
     def text(self) -> str: ...
 
     def replace_text(self, text: str) -> None:
-        """Replace the text in one edit, which undo takes back."""
+        """Replace the text in one edit that undo reverts."""
 
 
 class OpenNote(Protocol):
-    """A note that is open in the editor."""
+    """A note that is open in the editor.
+
+    Attributes:
+        base_text: the file's text that the edit started from.
+        saved_text: the text as last saved, to compare with.
+        offered_text: newline and bullet that were offered at the end; "" if none were.
+        trimmed_ending: the end of the file's text that the offered bullet replaced.
+        dirty: whether the text differs from `saved_text`.
+    """
 
     field: str
     base_text: str
@@ -149,13 +160,13 @@ class OpenNote(Protocol):
 
 
 class NoteSync:
-    """Follows the file for the editor.
+    """Follows the file for the editor; runs in the event loop and reads in threads.
 
     Args:
         notes: field → note.
-        is_saving: whether a save is under way, which brings the file's text along by itself.
-        on_change: called with the field of every note that was changed.
-        show_message: shows a sentence above the notes, in a manner; "" removes it.
+        is_saving: whether a save is in progress; a save merges the file's text itself.
+        on_change: called with the field of each changed note.
+        show_message: shows a sentence with a severity above the notes; "" removes it.
     """
 
     def __init__(
@@ -177,12 +188,12 @@ class NoteSync:
         self._conflicts: dict[str, tuple[str, str]] = {}
 
     async def poll(self) -> None:
-        """Look once; a look that a slow disk holds up is not joined by another."""
+        """Poll the file once; does nothing while an earlier poll waits for a slow disk."""
         if self._is_polling or self._is_saving():
             return
         self._is_polling = True
         if any(not self._notes[name].dirty for name in self._conflicts):
-            self._conflicts.clear()  # what was typed there is undone: nothing stands in the way any more
+            self._conflicts.clear()  # the conflicting edit was undone, so the file's text can be merged
             self._file.invalidate()
         try:
             await self._poll_file()
@@ -198,23 +209,23 @@ class NoteSync:
             self._problem = found.problem
             self._show_message(found.problem, "warning")
             return
-        mended, self._problem = self._problem, ""
-        told: list[str] = []
+        previous_problem, self._problem = self._problem, ""
+        messages: list[str] = []
         for name, note in self._notes.items():
-            # A save that began or ended meanwhile knows more than this look does.
+            # A save that began or ended meanwhile has newer data than this poll.
             if (
                 self._is_saving()
                 or note.base_text != seen[name]
-                or not await self._merge_note(note, found.texts[name], told)
+                or not await self._merge_note(note, found.texts[name], messages)
             ):
                 self._file.invalidate()
-        if told:
-            self._show_message("\n".join(told), "warning")
-        elif mended:
+        if messages:
+            self._show_message("\n".join(messages), "warning")
+        elif previous_problem:
             self._show_message("", "warning")
 
     async def _merge_note(self, note: OpenNote, file_text: str, messages: list[str]) -> bool:
-        """Bring the file's text to a note. Returns False where the user or a save came in between."""
+        """Merge the file's text into a note. Returns False if the user or a save changed the note meanwhile."""
         seen, text = note.base_text, note.text
         if file_text == seen or self._conflicts.get(note.field) == (seen, file_text):
             return True
@@ -246,7 +257,7 @@ class NoteSync:
 
 
 def _replace_text(note: OpenNote, file_text: str) -> None:
-    """Make a note that was not touched say what the file says, with a new bullet at its end if it offered one."""
+    """Replace the text of an unedited note by the file's, with a new empty bullet at its end if it had one."""
     if note.offered_text and note.area.text.endswith(note.offered_text) and (bullet := next_bullet(file_text)):
         body = file_text.rstrip()
         note.offered_text, note.trimmed_ending = newline_of(file_text) + bullet, file_text[len(body) :]
@@ -260,14 +271,14 @@ def _replace_text(note: OpenNote, file_text: str) -> None:
 
 
 def _with_offered_bullet(note: OpenNote, text: str) -> str:
-    """`text` as the area shows it: with the bullet that is offered at its end, if it is still there."""
+    """`text` as the area shows it: with the offered bullet at its end, if that is still there."""
     if note.offered_text and note.area.text.endswith(note.offered_text) and text.endswith(note.trimmed_ending):
         return text[: len(text) - len(note.trimmed_ending)] + note.offered_text
     return text
 
 
 def _first_new_line(old: str, new: str) -> str:
-    """The first line that `new` has and `old` has not, short."""
+    """The first line of `new` that is not in `old`, cut to 60 characters."""
     known = set(old.split("\n"))
     found = next((line for line in new.split("\n") if line.strip() and line not in known), "(lines removed)")
     line = clean_line(found)

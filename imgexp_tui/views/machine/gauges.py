@@ -1,6 +1,6 @@
-"""The machine's gauges as lines: one for a small screen, a panel with bars and their pasts for a large one.
+"""Draws the machine's gauges on the main screen: one line on a small screen, a panel with bars on a large one.
 
-Without a GPU nothing is said of GPUs.
+Without a GPU there is no GPU gauge. The monitor's full screen is drawn in `monitor.py`.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 _GIGA = 1024**3
 _SEPARATOR = ("  ", "")
 _HISTORY_WIDTH, _COLUMNS_PER_CELL = 12, 5
-"""Cells of a gauge's past in the panel, and how many of the finest columns each stands for: two minutes."""
+"""Cells of a gauge's history in the panel, and columns of the history per cell: two minutes in all."""
 
 
 def progress_bar(fraction: float, room: int, role: str) -> Line:
-    """A share of 0 to 1 as a heavy line on a light one, legible without colours."""
+    """A bar of `room` cells for a fraction of 0 to 1: a heavy line, then a light one, readable without colours."""
     done = min(room, max(0, round(fraction * room)))
     return line(("━" * done, role), ("─" * (room - done), "rest"))
 
 
 def format_gigabytes(used: float, total: float | None = None) -> str:
-    """Bytes as `2.4/30.1 GB`, or `2.4 GB`."""
+    """Format bytes as `2.4/30.1 GB`, or `2.4 GB` without a total. 1 GB is 1024³ bytes here."""
     return f"{used / _GIGA:.1f}/{total / _GIGA:.1f} GB" if total else f"{used / _GIGA:.1f} GB"
 
 
 def gauge_line(machine: Machine | None, usage: ResourceUsage | None, room: int) -> Line:
-    """The gauges that fit into one line, the most telling first."""
+    """The gauges that fit into one line of `room` cells, the most important first."""
     if machine is None:
         return ()
     parts = [
         _labelled("CPU", f"{machine.cpu:.0f} %"),
         _labelled("memory", format_gigabytes(machine.memory, machine.memory_total)),
     ]
-    for card in machine.gpus:
-        name = "GPU" if len(machine.gpus) == 1 else f"GPU {card.index}"
-        parts.append(_labelled(name, "lost" if card.is_lost else "  ".join(_gpu_figures(card))))
+    for gpu in machine.gpus:
+        name = "GPU" if len(machine.gpus) == 1 else f"GPU {gpu.index}"
+        parts.append(_labelled(name, "lost" if gpu.is_lost else "  ".join(_gpu_figures(gpu))))
     if machine.problem:
         parts.append(line((machine.problem, "quiet")))
     if usage:
@@ -52,13 +52,18 @@ def gauge_line(machine: Machine | None, usage: ResourceUsage | None, room: int) 
 
 
 def gauge_panel(machine: Machine | None, usage: ResourceUsage | None, room: int) -> list[Line]:
-    """The gauges with bars, a line each, and the run's own share."""
+    """The gauges with bars, one per line, and the run's own usage."""
     if machine is None:
         return []
-    past = machine.histories
+    histories = machine.histories
     rows = [
         _gauge_row(
-            "CPU", machine.cpu, 100, f"{machine.cpu:.0f} % of {_format_cores(machine.cores)}", room, past.get("cpu")
+            "CPU",
+            machine.cpu,
+            100,
+            f"{machine.cpu:.0f} % of {_format_cores(machine.cores)}",
+            room,
+            histories.get("cpu"),
         ),
         _gauge_row(
             "memory",
@@ -66,11 +71,11 @@ def gauge_panel(machine: Machine | None, usage: ResourceUsage | None, room: int)
             machine.memory_total,
             format_gigabytes(machine.memory, machine.memory_total),
             room,
-            past.get("memory"),
+            histories.get("memory"),
         ),
     ]
-    for card in machine.gpus:
-        rows += _gpu_lines(card, "GPU" if len(machine.gpus) == 1 else f"GPU {card.index}", room, past)
+    for gpu in machine.gpus:
+        rows += _gpu_lines(gpu, "GPU" if len(machine.gpus) == 1 else f"GPU {gpu.index}", room, histories)
     if machine.problem:
         rows.append(line((machine.problem, "quiet")))
     if usage:
@@ -93,7 +98,10 @@ def _gpu_lines(gpu: GpuGauges, name: str, room: int, histories: Mapping[str, Gau
 
 
 def _gpu_figures(gpu: GpuGauges) -> list[str]:
-    """Utilisation, memory, temperature and power, in this order; "" for the first two where they are unknown."""
+    """Utilization, memory, temperature and power, in this order.
+
+    The first two are "" where they are unknown; the others are left out.
+    """
     power = None
     if gpu.power is not None:
         power = f"{gpu.power:.0f}/{gpu.power_limit:.0f} W" if gpu.power_limit else f"{gpu.power:.0f} W"
@@ -107,19 +115,19 @@ def _gpu_figures(gpu: GpuGauges) -> list[str]:
 
 
 def _gauge_row(label: str, value: float, maximum: float, text: str, room: int, history: GaugeHistory | None) -> Line:
-    """A bar, its past where there is room for it, and the figures."""
+    """A label, a bar, the gauge's history where there is room for it, and the values."""
     from imgexp_tui.views.machine.history import history_sparkline
 
     share = value / maximum if maximum else 0.0
     role = "warn" if share >= 0.95 else "live"
-    told = line(
+    drawn = line(
         *progress_bar(share, _HISTORY_WIDTH, role),
         " ",
         history_sparkline(history, _HISTORY_WIDTH, maximum, _COLUMNS_PER_CELL),
     )
     if room < 10 + 2 * _HISTORY_WIDTH + 2 + 25:
-        told = progress_bar(share, max(6, min(28, room - 10 - 26)), role)
-    return line((f"{label:<10}", "quiet"), *told, "  ", text)
+        drawn = progress_bar(share, max(6, min(28, room - 10 - 26)), role)
+    return line((f"{label:<10}", "quiet"), *drawn, "  ", text)
 
 
 def _labelled(label: str, text: str) -> Line:

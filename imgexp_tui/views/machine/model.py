@@ -1,4 +1,4 @@
-"""The machine as the screens show it: CPU, memory, disk, network and GPUs, with their recent history."""
+"""Immutable data of the machine's gauges: CPU, memory, disk, network and GPUs, with their recent histories."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgexp_tui.views.machine.history import GaugeHistory
 
 @dataclass(frozen=True, slots=True)
 class MigInstance:
-    """A MIG instance of a card. Bytes."""
+    """A MIG instance of a GPU; memory in bytes, None where it is unknown."""
 
     index: int
     name: str
@@ -20,13 +20,13 @@ class MigInstance:
 
 @dataclass(frozen=True, slots=True)
 class GpuGauges:
-    """One GPU; None where it does not tell. Percent, bytes, °C, W, MHz.
+    """One GPU. Units: percent, bytes, °C, W, MHz; None where the driver reports no value.
 
     Attributes:
-        throttle_reasons: what slows it down; "" where nothing does.
+        throttle_reasons: why its clock is throttled; "" if it is not.
         pcie_link: PCIe generation and width, such as "gen 4 ×16".
-        ecc_errors: errors that could not be corrected.
-        is_lost: it has fallen off the bus.
+        ecc_errors: number of uncorrected ECC errors.
+        is_lost: whether it no longer answers on the bus.
     """
 
     index: int
@@ -48,14 +48,13 @@ class GpuGauges:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Percent of all cores, bytes, bytes a second, GPUs.
+    """The gauges of a machine. Units: percent of all cores, bytes, bytes per second.
 
     Attributes:
-        per_core: percent of each core.
-        problem: a quiet sentence about a driver that answers no more; "" mostly.
-        histories: gauge → its past: "cpu" (%), "memory" (bytes), "disk" and "net" (bytes a second), "gpu0/utilization"
-            (%),
-            "gpu0/memory" (bytes).
+        per_core: utilization of each core in percent.
+        problem: a sentence about a driver that no longer answers; usually "".
+        histories: gauge → its history. Gauges are "cpu", "gpu0/utilization" (percent), "memory", "gpu0/memory" (bytes),
+            "disk" and "net" (bytes per second).
     """
 
     cpu: float

@@ -1,4 +1,4 @@
-"""The machine on a whole screen, as lines: each gauge with its past and its figures. What is not told is "n/a"."""
+"""Draws the gauges of the monitor's screen: each with its history and its values; unknown values are "n/a"."""
 
 from __future__ import annotations
 
@@ -14,35 +14,39 @@ from imgexp_tui.views.styled import Line, join_fitting, justify, line
 GpuTraffic = Mapping[int, tuple[float | None, float | None]]
 _LABEL_WIDTH, _GAP_WIDTH = 10, 2
 _FIGURE_WIDTHS = (36, 64)
-"""Cells of the figures at the right: at least, and where there is room."""
+"""Cells of the values at the right: on a narrow screen, and on a wide one."""
 _MAX_HISTORY_WIDTH = 120
 _MEGA, _GIGA = 1e6, 1e9
 _BUSY_PERCENT = 80.0
-"""Percent from which a core counts as busy."""
+"""A core counts as busy from this many percent on."""
 _SEPARATOR = ("  ", "")
 
 
 def title_line(host: str, machine: Machine | None, room: int) -> Line:
-    """The first line: whose gauges these are, and how far back they go."""
+    """The title line: the name of the host, and the time that the histories cover."""
     seconds = COLUMN_SECONDS * history_width(room)
     ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
     right = line((f"the last {ago} ", "quiet"))
-    trouble = machine.problem if machine else ""
-    return justify(line((" Machine ", "title"), (clean_line(host), "strong"), (f"  {trouble}", "quiet")), right, room)
+    problem = machine.problem if machine else ""
+    return justify(line((" Machine ", "title"), (clean_line(host), "strong"), (f"  {problem}", "quiet")), right, room)
 
 
 def history_width(room: int) -> int:
-    """Cells of each gauge's past."""
+    """Width of each gauge's history in cells."""
     return max(8, min(_MAX_HISTORY_WIDTH, room - _LABEL_WIDTH - _GAP_WIDTH - _figures_width(room)))
 
 
 def gauge_lines(machine: Machine | None, traffic: GpuTraffic, room: int) -> list[Line]:
-    """Every gauge; GPUs only where there are any."""
+    """The lines of all gauges.
+
+    Args:
+        traffic: GPU index → bytes per second to and from it; None where they are unknown.
+    """
     if machine is None:
         return [line(("looking …", "quiet"))]
     rows = [*_host_lines(machine, room)]
-    for card in machine.gpus:
-        rows += _gpu_lines(card, machine, traffic, room, is_only_gpu=len(machine.gpus) == 1)
+    for gpu in machine.gpus:
+        rows += _gpu_lines(gpu, machine, traffic, room, is_only_gpu=len(machine.gpus) == 1)
     return rows
 
 
@@ -67,7 +71,7 @@ def _host_lines(machine: Machine, room: int) -> list[Line]:
     disk = [f"read {_format_rate(machine.disk_read)}", f"write {_format_rate(machine.disk_write)}"]
     if machine.disk_free is not None:
         free = f"{machine.disk_free / _GIGA:.1f} GB free"
-        # What fills a disk is told even where there is no room for what comes and goes.
+        # The free space has priority where there is no room for the rates.
         disk = (
             [*disk, free] if _figures_width(room) > _FIGURE_WIDTHS[0] else [free, f"r/w {_format_disk_rates(machine)}"]
         )
@@ -77,7 +81,7 @@ def _host_lines(machine: Machine, room: int) -> list[Line]:
 
 
 def _core_lines(machine: Machine, room: int) -> list[Line]:
-    """The load of each core as one block, or of neighbours where they are many."""
+    """The load of each core as one block; with more cores than cells, the highest load of neighbouring cores."""
     cores, cells = machine.per_core, history_width(room)
     if len(cores) < 2:
         return []
@@ -85,7 +89,7 @@ def _core_lines(machine: Machine, room: int) -> list[Line]:
     groups = [cores[i : i + each] for i in range(0, len(cores), each)]
     blocks = "".join(block(max(group) / 100) for group in groups)
     busy = sum(core >= _BUSY_PERCENT for core in cores)
-    # At the left: these are cores side by side, and no past.
+    # Aligned left: the blocks are cores, not a history.
     text = f"{busy} of {len(cores)} cores busy"
     return [line(("  cores   ", "quiet"), (f"{blocks:<{cells}}", "live"), " " * _GAP_WIDTH, text)]
 
@@ -116,7 +120,7 @@ def _gpu_lines(gpu: GpuGauges, machine: Machine, traffic: GpuTraffic, room: int,
 
 
 def _detail_line(gpu: GpuGauges, traffic: tuple[float | None, float | None], room: int) -> Line:
-    """What is looked at seldom, the most telling first."""
+    """The rarely needed values of a GPU, the most important first."""
     clock = (
         f"{_format_integer(gpu.clock)}/{_format_integer(gpu.clock_max)} MHz" if gpu.clock is not None else "clock n/a"
     )
@@ -135,15 +139,19 @@ def _detail_line(gpu: GpuGauges, traffic: tuple[float | None, float | None], roo
 
 
 def _gauge_row(label: str, machine: Machine, name: str, maximum: float | None, figures: list[str], room: int) -> Line:
-    """A gauge's label, past and figures, as many of these as fit."""
-    past = machine.histories.get(name)
-    told = join_fitting(
-        [line(text) for text in figures], _SEPARATOR, room - _LABEL_WIDTH - history_width(room) - _GAP_WIDTH
+    """A gauge's label, its history, and as many of its values as fit.
+
+    Args:
+        maximum: the value of the highest block; None scales to the highest value, at least 1 MB/s.
+    """
+    history = machine.histories.get(name)
+    text = join_fitting(
+        [line(figure) for figure in figures], _SEPARATOR, room - _LABEL_WIDTH - history_width(room) - _GAP_WIDTH
     )
     values = history_sparkline(
-        past, history_width(room), maximum or max(_MEGA, past.highest(history_width(room)) if past else 0.0)
+        history, history_width(room), maximum or max(_MEGA, history.highest(history_width(room)) if history else 0.0)
     )
-    return line((f"{label:<{_LABEL_WIDTH}}", "quiet"), (values, "live"), " " * _GAP_WIDTH, *told)
+    return line((f"{label:<{_LABEL_WIDTH}}", "quiet"), (values, "live"), " " * _GAP_WIDTH, *text)
 
 
 def _figures_width(room: int) -> int:
@@ -160,7 +168,7 @@ def _format_integer(value: float | None) -> str:
 
 
 def _format_disk_rates(machine: Machine) -> str:
-    """Read and written, short."""
+    """Format bytes read and written per second, in short."""
     if machine.disk_read is None or machine.disk_write is None:
         return "n/a"
     return f"{machine.disk_read / _MEGA:.0f}/{machine.disk_write / _MEGA:.0f} MB/s"

@@ -20,14 +20,15 @@ _MAX_NAMED_GPUS = 3
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
-    """A process as it is shown.
+    """One process in the table; units: percent of a core, bytes.
 
     Attributes:
-        gpus: cards that work for it; its memory on them is None where the driver does not tell.
-        has_several_gpus: the machine has more cards than one, so that it has to be said which.
-        version, run: what it belongs to; "" where it is none of the user's runs.
-        run_path: that run's folder; only of such a run may anything be asked.
-        is_in_open_lab: it belongs to the lab that is open.
+        gpus: indices of the GPUs that it uses.
+        gpu_memory: its memory on these GPUs; None where the driver reports none.
+        has_several_gpus: whether the machine has several GPUs, so the indices are shown.
+        version, run: the run that it belongs to; "" where it belongs to no run of the user.
+        run_path: folder of that run; actions are available for such a process only.
+        is_in_open_lab: whether the run belongs to the open lab.
     """
 
     pid: int
@@ -47,20 +48,20 @@ class ProcessRow:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSnapshot:
-    """One look: the processes in order, and card → bytes a second to and from it."""
+    """The processes at one moment, sorted, and GPU index → bytes per second to and from it."""
 
     rows: tuple[ProcessRow, ...]
     traffic: dict[int, tuple[float | None, float | None]]
 
 
 def header_row(room: int, order: str) -> Line:
-    """The line above the rows; what they are ordered by stands out."""
+    """The header; the column that sorts the rows is bold."""
     parts = [line((name, "strong" if name == order.partition(" ")[0] else "quiet")) for name, _ in _COLUMNS]
     return _layout_columns([*parts, line(("command", "quiet"))], room)
 
 
 def format_process(process: ProcessRow, room: int) -> Line:
-    """One process's line."""
+    """The line of one process."""
     own = f"{process.version} {process.run}" if room >= _WIDE_FROM else process.version
     parts = [
         line(str(process.pid)),

@@ -16,13 +16,13 @@ _RUN_WIDTH, _WIDE_FROM = 24, 110
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """A run that has a place on this machine, or waits for one.
+    """A run that holds a place on this machine, or waits for one.
 
     Attributes:
-        is_in_open_lab: whether it belongs to the lab that is open.
-        is_waiting: it has no place yet.
-        runs_ahead: how many that wait stand before it.
-        gpus: indices of the GPUs that it has.
+        is_in_open_lab: whether it belongs to the open lab.
+        is_waiting: whether it has no place yet.
+        runs_ahead: number of waiting runs before it.
+        gpus: indices of the GPUs that it holds.
     """
 
     uuid: str
@@ -40,13 +40,13 @@ class QueueEntry:
 
 
 def header_row(room: int) -> Line:
-    """The line above the rows."""
+    """The header of the table."""
     names = ("", "state", "version", "seed", "run", "what it has, or waits for")
     return _layout_columns([line((name, "quiet")) for name in names], room)
 
 
 def format_entry(entry: QueueEntry, room: int) -> Line:
-    """One run's line."""
+    """The line of one run."""
     place = f"{entry.runs_ahead + 1}." if entry.is_waiting else ""
     parts = [
         line((f"{place:>3}", "quiet")),
@@ -60,7 +60,7 @@ def format_entry(entry: QueueEntry, room: int) -> Line:
 
 
 def format_allocation(entry: QueueEntry) -> Line:
-    """Where it runs, or what it waits for; of another lab, which."""
+    """The GPUs that it holds or what it waits for, and the name of its lab if that is not the open one."""
     lab = line() if entry.is_in_open_lab else line((f"lab {entry.lab}", "quiet"))
     if entry.is_waiting:
         return join_fitting([line(entry.evidence), lab], ("  ", ""), 1000)

@@ -1,7 +1,7 @@
-"""What Enter, Tab and the box key do in a list, as plain functions of lines: continued, ended, nested, ticked.
+"""Edits bulleted lists: what Enter, Tab and the checkbox key do to the lines of a note.
 
-Bullets are those that people write: `- text`, `-text`, `* text`, `+ text`, `1. text`, `1) text`, `- [ ] text`. A `*`,
-a `+` or a number needs a blank after it, because `*word*` and `1.5` are no bullets; `--` is a rule, not a bullet.
+Recognised bullets: `- text`, `-text`, `* text`, `+ text`, `1. text`, `1) text`, `- [ ] text`. A `*`, a `+` or a number
+needs a blank after it, because `*word*` and `1.5` are no bullets; `--` is a rule, not a bullet.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _DEFAULT_INDENT = "    "
 
 @dataclass(frozen=True, slots=True)
 class EnterEdit:
-    """What Enter puts in: `text` in place of the line's columns `start` to the cursor."""
+    """The edit for Enter: `text` replaces the line's columns from `start` to the cursor."""
 
     start: int
     text: str
 
 
 def edit_for_enter(line: str, column: int) -> EnterEdit:
-    """What Enter does with the cursor at `column` of `line`: a newline, with the next bullet where one stands.
+    """The edit for Enter with the cursor at `column` of `line`: a newline, and the next bullet after a bullet.
 
-    On a bullet that says nothing it ends the list: the bullet goes, and no new line is begun.
+    On an empty bullet, Enter ends the list: it removes the bullet and starts no new line.
     """
     found = _BULLET.match(line)
     if not found:
@@ -44,7 +44,7 @@ def edit_for_enter(line: str, column: int) -> EnterEdit:
 
 
 def next_bullet(note: str) -> str:
-    """A new bullet for a note that ends in a list, in the manner of its last top-level one; "" where there is none."""
+    """A new bullet in the style of the last top-level one, for a note that ends in a list; "" for other notes."""
     lines = note.rstrip().splitlines()
     if not lines or not (is_bullet(lines[-1]) or lines[-1][:1].isspace()):
         return ""
@@ -64,9 +64,9 @@ def is_bullet(line: str) -> bool:
 
 
 def toggle_boxes(lines: Sequence[str]) -> list[str]:
-    """`lines` with a box each; all ticked where all have one, and unticked where all are ticked.
+    """Toggle the checkboxes of `lines`: add missing ones; if all have one, tick all; if all are ticked, untick all.
 
-    A line that is no bullet becomes one; among several, empty ones stay.
+    A line that is no bullet becomes one, except empty lines among several.
     """
     found = [_BULLET.match(line) for line in lines]
     meant = [bool(line.strip()) or len(lines) == 1 for line in lines]
@@ -85,23 +85,23 @@ def _add_box(line: str) -> str:
         return f"{line[: len(line) - len(text)]}- [ ] {text}"
     if found["box"]:
         return line
-    # Markdown wants a blank there, even from an author who writes "-text".
+    # Markdown needs a blank here, even where the author writes "-text".
     return f"{found['indent']}{found['mark']}{found['blank'] or ' '}[ ] {line[found.end() :]}"
 
 
 def indent_step(lines: Iterable[str]) -> str:
-    """The step by which a note's author nests: the smallest indentation of a bullet; four blanks where none is."""
+    """The indentation step of a note: the smallest indentation of a bullet; four blanks where no bullet is indented."""
     indents = [found["indent"] for line in lines if (found := _BULLET.match(line)) and found["indent"]]
     return min(indents, key=len, default=_DEFAULT_INDENT)
 
 
 def indent_line(line: str, step: str) -> str:
-    """`line` one step further in; an empty line stays."""
+    """`line` indented by one step; an empty line stays as it is."""
     return step + line if line.strip() else line
 
 
 def dedent_line(line: str, step: str) -> str:
-    """`line` one step further out, as far as it goes."""
+    """`line` dedented by one step, or by as much as it is indented."""
     if line.startswith(step):
         return line[len(step) :]
     if line.startswith("\t"):

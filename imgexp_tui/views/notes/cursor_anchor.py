@@ -1,4 +1,4 @@
-"""Where a place in a text went when somebody else changed the text: it stays by its words."""
+"""Moves the cursor along when others change a text: it stays at the same words."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ CursorPosition = tuple[int, int]
 
 
 def moved_position(before: str, after: str, position: CursorPosition) -> CursorPosition:
-    """Where `position` of `before` is in `after`.
+    """The position in `after` that corresponds to `position` in `before`.
 
-    By whole lines, because a line that others put in below the cursor must not draw it away from what one is writing;
-    within a line that was changed, by what stayed of it.
+    Compares whole lines, because a line that others insert below the cursor must not move it; within a changed line,
+    compares the unchanged beginning and end.
     """
     row, column = position
     old, new = before.split("\n"), after.split("\n")
@@ -46,11 +46,11 @@ def _moved_column(old: str, new: str, column: int) -> int:
 
 
 def _common_ends_length(old: str, new: str) -> int:
-    """How many characters at both ends of a line stayed."""
+    """Number of unchanged characters at both ends of a line."""
     head = _common_prefix_length(old, new)
     return head + _common_prefix_length(old[head:][::-1], new[head:][::-1])
 
 
 def _common_prefix_length(a: list[str] | str, b: list[str] | str) -> int:
-    """How many items two sequences begin with in common."""
+    """Length of the common beginning of two sequences."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

@@ -1,4 +1,4 @@
-"""Two texts as the lines that one has and the other has not, marked with + and -, so that they read without colours."""
+"""Draws the difference of two texts: removed lines with -, added lines with +, some context; no colours needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SIGN_ROLES = {" ": "quiet", "-": "bad", "+": "good"}
 
 
 def diff_lines(old: str, new: str, width: int) -> list[Line]:
-    """What makes `old` to `new`, with some lines around, wrapped to `width` cells."""
+    """The changes from `old` to `new` with context lines, wrapped to `width` cells."""
     a, b = old.splitlines(), new.splitlines()
     if a == b:
         return [line(("no difference" if old == new else "only line ends differ", "quiet"))]
@@ -28,7 +28,7 @@ def diff_lines(old: str, new: str, width: int) -> list[Line]:
 
 
 def _context_lines(texts: list[str], width: int, *, is_first: bool, is_last: bool) -> list[Line]:
-    """Lines that both have: those beside a change, and how many there are besides."""
+    """Unchanged lines: those next to a change, and the number of lines left out between."""
     head = 0 if is_first else _CONTEXT_LINES
     tail = 0 if is_last else _CONTEXT_LINES
     left_out = len(texts) - head - tail

@@ -1,6 +1,6 @@
-"""What of a note's line is marked up, found by light rules a line: bullets, boxes, headings, `code`, **bold**, links.
+"""Finds the markup of a note's line for highlighting: bullets, checkboxes, headings, `code`, **bold**, links.
 
-The text itself is never touched, and no line depends on another, so that only the lines in sight cost anything.
+The text is never changed, and no line depends on another, so only visible lines need to be parsed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 MarkupSpan = tuple[int, int, str]
 
 MARKUP_KINDS = ("bullet", "box", "done", "heading", "code", "bold", "update", "link")
-"""What a stretch can be."""
+"""The kinds of spans."""
 
 _HEADING = re.compile(r"#{1,6}[ \t]+\S")
 _BULLET = re.compile(r"[ \t]*([*+](?=[ \t])|-(?!-)|\d{1,9}[.)](?=[ \t]))[ \t]*(\[[ xX]\](?=[ \t]|$))?")
@@ -22,12 +22,12 @@ _INLINE = re.compile(
     r"|(?P<link>\bhttps?://[^\s<>()\[\]`]+)"
 )
 _MAX_INLINE_LENGTH = 4000
-"""Of a longer line only the bullet is looked for: it is no prose, and is drawn anew at every key."""
+"""In a longer line only the bullet is found: it is no prose, and it is drawn again at every key."""
 
 
 @lru_cache(maxsize=1024)
 def markup_spans(line: str) -> tuple[MarkupSpan, ...]:
-    """Start, end and kind of everything that is marked up in `line`; a later one may lie within an earlier one."""
+    """Start, end and kind of every marked-up span of `line`; a later span may lie within an earlier one."""
     if _HEADING.match(line):
         return ((0, len(line), "heading"), *_inline_spans(line, 0))
     found = _BULLET.match(line)

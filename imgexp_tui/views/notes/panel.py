@@ -1,4 +1,4 @@
-"""A version's notes as lines: a label in a narrow column, the text beside it."""
+"""Draws a version's notes and settings for the main screen: labels in a narrow column, texts to their right."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ def note_lines(
     *,
     has_draft: bool = False,
 ) -> list[Line]:
-    """Everything that is noted of a version, in lines of `room` cells; parts that say nothing are left out."""
+    """A version's notes, measured values and settings in lines of `room` cells; empty parts are left out.
+
+    Args:
+        changes: the settings that differ from the base version.
+        measured: label and text of what was measured.
+    """
     blocks = [
         _labelled_lines("problem", (("", [p]) for p in map(str, version.problems)), room, "bad"),
         _labelled_lines(
@@ -45,7 +50,7 @@ def note_lines(
 def _labelled_lines(
     label: str, paragraphs: Iterable[tuple[str, Iterable[str]]], room: int, role: str = ""
 ) -> list[Line]:
-    """Wrapped paragraphs; the label stands beside the first line of the first."""
+    """Wrapped paragraphs, each with a role of its own or `role`; the label stands at the first line."""
     out: list[Line] = []
     for own, texts in paragraphs:
         for text in texts:
@@ -61,7 +66,7 @@ def _note_lines(label: str, text: str, room: int, placeholder: str = "") -> list
 
 
 def _observed_lines(note: str, measured: Sequence[tuple[str, str]], room: int) -> list[Line]:
-    """What a person noted of the stats; below a line that cannot be, or was measured otherwise, what is wrong."""
+    """The noted observations; below a line that is impossible or contradicts a measured value, a remark says why."""
     if not note.strip():
         return []
     from imgexp_tui.records.observed_stats import IMPOSSIBLE, find_discrepancies
@@ -77,13 +82,13 @@ def _observed_lines(note: str, measured: Sequence[tuple[str, str]], room: int) -
 
 
 def _pair_lines(label: str, pairs: Sequence[tuple[str, str]], room: int) -> list[Line]:
-    """As people write them: `GPU Memory Usage: 1,985/8,126 MB`."""
+    """Label and value pairs, one per line: `GPU Memory Usage: 1,985/8,126 MB`."""
     texts = [f"{name}: {value}" for name, value in pairs]
     return _labelled_lines(label, [("", texts)], room)
 
 
 def _flow_lines(label: str, parts: Sequence[str], room: int, role: str = "") -> list[Line]:
-    """Short parts one after the other, broken between them only."""
+    """Short parts in sequence, with line breaks only between parts."""
     rows: list[Line] = []
     for part in parts:
         piece: Span = (part, role)

@@ -1,6 +1,6 @@
-"""What a run measured as sentences that a person would put into a note, to be chosen from while writing.
+"""Builds the list of a run's measured values that the editor can insert into a note, as short texts.
 
-A figure is a pair: its kind, such as "best" or "measured", and the text that is put in.
+A figure is a pair: its kind, such as "best" or "measured", and the text to insert.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ def quotable_figures(
     changes: Sequence[str] = (),
     metrics: MetricTable = DEFAULT_METRICS,
 ) -> list[Figure]:
-    """Everything that can be said of a run as it stands, what is noted most often first.
+    """All figures of a run at this moment, those that are noted most often first.
 
     Args:
         follower: None for a version without runs.
-        base, changes: what the version changes against its base, such as "batch_size 64 → 512".
-        metrics: the lab's table, which says what is better and how values are written.
+        base, changes: the version's base, and its changes against it, such as "batch_size 64 → 512".
+        metrics: the lab's table of metrics, with their goals and formats.
     """
     found = [*(_metric_figures(follower, metrics) if follower else ()), *_change_figures(base, changes)]
     return list(dict.fromkeys((kind, clean_line(text)) for kind, text in found))
 
 
 def filter_figures(figures: Iterable[Figure], query: str) -> list[Figure]:
-    """The figures in which every word of `query` occurs, in either case."""
+    """The figures in which every word of `query` occurs, in any case."""
     words = query.lower().split()
     return [one for one in figures if all(word in f"{one[0]} {one[1]}".lower() for word in words)]
 
@@ -57,7 +57,7 @@ def _metric_figures(follower: RunFollower, metrics: MetricTable) -> Iterator[Fig
 
 
 def _best_figure(follower: RunFollower, metric: Metric) -> str:
-    """The best value of a metric and where it was; "" where nobody knows which way is better."""
+    """The best value of a metric with its position; "" for a metric without a goal."""
     series = follower.series[metric.name]
     at = best_index(series.values, metric.goal) if metric.goal else None
     if at is None:
@@ -79,7 +79,7 @@ def _format_metric(metric: Metric, value: float) -> str:
 
 
 def _format_position(follower: RunFollower, name: str, series: Series, at: int) -> str:
-    """The epoch where the value is of an epoch's end, the step otherwise."""
+    """Format the position of a value: its epoch at the end of an epoch, its step otherwise."""
     step, epoch, steps = series.steps[at], follower.epoch_at(series.steps[at]), follower.plan.get("steps_per_epoch")
     ends = name.startswith("valid/") or "/epoch_" in name
     if isinstance(steps, int) and steps > 0 and not step % steps:
@@ -88,7 +88,7 @@ def _format_position(follower: RunFollower, name: str, series: Series, at: int) 
 
 
 def _accuracies_at_best(follower: RunFollower, metrics: MetricTable) -> Iterator[Figure]:
-    """The accuracies of the line that is the run's best, and other values told in percent."""
+    """The accuracies, and other values in percent, that were recorded with the run's best value."""
     if best := follower.best():
         at = f"epoch {best.epoch:g}" if best.epoch is not None else f"step {best.step:,}"
         for name, value in best.other_metrics.items():
@@ -122,7 +122,7 @@ def _run_figures(follower: RunFollower) -> Iterator[Figure]:
 
 
 def _format_learning_rates(follower: RunFollower) -> str:
-    """The rates of the groups now; those that were asked for where the trainer does not tell them."""
+    """Format the current learning rates of the groups; the requested one where the trainer records none."""
     now = {
         n.partition("/")[2]: s.values[-1]
         for n, s in follower.series.items()
@@ -137,7 +137,7 @@ def _format_learning_rates(follower: RunFollower) -> str:
 
 
 def _format_learning_rate(value: float) -> str:
-    """`0.01`, but `1e-4`, as people write a learning rate."""
+    """Format a learning rate as people write it: `0.01`, but `1e-4`."""
     if abs(value) >= 1e-3 or not value:
         return f"{value:.3g}"
     digits, _, power = f"{value:.2e}".partition("e")
@@ -145,7 +145,7 @@ def _format_learning_rate(value: float) -> str:
 
 
 def _format_duration(follower: RunFollower) -> str | None:
-    """How long the current attempt has taken."""
+    """Format the duration of the current attempt; None where it has not started, or its end is unknown."""
     process, ended = follower.status.process, follower.status.exit
     if process is None or process.waiting:
         return None

@@ -1,7 +1,7 @@
-"""Control characters in an open note: held as private-use characters while shown, given back byte for byte.
+"""Encodes control characters of an open note as private-use characters, and decodes them byte for byte.
 
-A character that a terminal might obey is held as one private-use character. It takes one cell, is drawn as a visible
-sign, and becomes itself again when the note is read, so nothing from the file is shown raw and nothing is changed.
+Every character that a terminal might interpret becomes one private-use character. It takes one cell and is drawn as a
+visible sign. Decoding restores the original, so the terminal never gets it and the file never changes.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ _FROM_PRIVATE = {held: c for c, held in _TO_PRIVATE.items()}
 _TO_VISIBLE = {held: 0x2400 + c if c < 0x20 else 0x2421 if c == 0x7F else 0xFFFD for c, held in _TO_PRIVATE.items()}
 
 
-# A search is quick; putting a character in place of another is not, and hardly ever needed.
+# A search is fast; a translation is slow and rarely needed.
 _ANY_UNSAFE = re.compile(f"[{''.join(map(re.escape, map(chr, _UNSAFE)))}]")
 _ANY_ENCODED = re.compile(f"[{chr(_PRIVATE_USE_START)}-{chr(_PRIVATE_USE_START + len(_UNSAFE) - 1)}]")
 
 
 def encode_unsafe(text: str) -> str:
-    """`text` with every unsafe character as its private-use stand-in, of the same length."""
+    """`text` with every unsafe character replaced by its private-use character; the length stays the same."""
     return text.translate(_TO_PRIVATE) if _ANY_UNSAFE.search(text) else text
 
 
 def decode_unsafe(text: str) -> str:
-    """The text that `encode_unsafe` was given."""
+    """The original of a text from `encode_unsafe`."""
     return text if text.isascii() or not _ANY_ENCODED.search(text) else text.translate(_FROM_PRIVATE)
 
 
 def visible_text(text: str) -> str:
-    """Held text with a visible sign (␛, �) for every stand-in, of the same length."""
+    """An encoded text with a visible sign (␛, �) for every private-use character; the length stays the same."""
     return text if text.isascii() or not _ANY_ENCODED.search(text) else text.translate(_TO_VISIBLE)
 
 
 def has_unsafe(text: str) -> bool:
-    """Whether `text` holds characters that are shown as signs; line ends of a CRLF note do not count."""
+    """Whether `text` has characters that are displayed as signs; line ends of a CRLF note do not count."""
     return encode_unsafe(text) != text if newline_of(text) == "\n" else has_unsafe(text.replace("\r\n", "\n"))
 
 
 def newline_of(text: str) -> Literal["\n", "\r\n"]:
-    """`\\r\\n` where every line of `text` ends so, `\\n` otherwise."""
+    """The line end of `text`: `\\r\\n` if every line ends with it, `\\n` otherwise."""
     ends = text.count("\n")
     return "\r\n" if ends and text.count("\r\n") == ends else "\n"

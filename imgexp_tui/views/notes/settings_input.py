@@ -1,4 +1,4 @@
-"""Settings as people type them, `key = value` a line: read, checked, completed."""
+"""Parses, checks and completes typed settings, one `key = value` per line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ _LINE = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*")
 
 @dataclass(frozen=True, slots=True)
 class SettingLine:
-    """One line that says something. `value` is None where `fault`, a clause with the mend, is not empty."""
+    """One setting that was typed.
+
+    Attributes:
+        value: None for a faulty line.
+        fault: a clause with the fault and its fix; "" for a valid line.
+    """
 
     line_number: int
     key: str
@@ -24,7 +29,11 @@ class SettingLine:
 
 
 def parse_settings(text: str, known: Mapping[str, Setting] | None = SETTINGS) -> list[SettingLine]:
-    """Every line of `text` that is not blank or a comment. `known` is None where any key will do (own commands)."""
+    """Parse every line of `text` that is not blank or a comment.
+
+    Args:
+        known: the settings that exist; None accepts any key (for versions with a command of their own).
+    """
     found: list[SettingLine] = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip() and not line.lstrip().startswith("#"):
@@ -55,7 +64,11 @@ def _parse_line(number: int, line: str, known: Mapping[str, Setting] | None, see
 
 
 def _parse_value(text: str, setting: Setting | None) -> SettingValue:
-    """TOML's values; a bare word stands for a text."""
+    """Parse a TOML value; a bare word is a string.
+
+    Raises:
+        ValueError: a clause about the fault.
+    """
     try:
         value = tomli.loads(f"x = {text}")["x"]
     except tomli.TOMLDecodeError:
@@ -71,12 +84,12 @@ def _parse_value(text: str, setting: Setting | None) -> SettingValue:
 
 
 def format_settings(settings: Mapping[str, SettingValue]) -> str:
-    """Settings as one would type them, one a line."""
+    """Format settings as a user would type them, one per line."""
     return "\n".join(f"{key} = {_format_toml(value)}" for key, value in settings.items())
 
 
 def completion(typed: str, known: Mapping[str, Setting] = SETTINGS) -> str:
-    """What would complete a line of which `typed` is typed; "" where that is open."""
+    """The text that completes the line `typed`; "" where nothing or several things could follow."""
     key, equals, value = typed.partition("=")
     if not equals:
         name = next((n for n in known if typed and n.startswith(typed) and n != typed), None)

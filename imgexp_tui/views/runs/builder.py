@@ -1,4 +1,4 @@
-"""Turns a followed run into what the screen shows of it."""
+"""Builds the summary of a run for the screen from its follower."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ _READING_REMARK = "its record is long and being read; until then the curves are 
 def summarize_run(
     follower: RunFollower, curves: tuple[Curve, ...], members: tuple[GroupMember, ...] = ()
 ) -> RunSummary:
-    """The run as it stands, and the group that it belongs to; equal ones look the same."""
+    """The summary of a run at this moment; equal summaries draw the same.
+
+    Args:
+        members: the runs of its seed group, itself included; () without a group.
+    """
     state, best = follower.status.state, follower.best()
     per_epoch = follower.plan.get("steps_per_epoch")
     return RunSummary(
@@ -49,7 +53,7 @@ def summarize_run(
 
 
 def _progress_items(follower: RunFollower) -> Iterator[ProgressItem]:
-    """What is under way, each with the time left: a download or cache, the epoch, the run."""
+    """What is in progress, each with the time left: a stop, a download or cache, the epoch, the run."""
     if not follower.status.state.live:
         return
     if stopping := _stopping_progress(follower):
@@ -74,7 +78,7 @@ def _progress_items(follower: RunFollower) -> Iterator[ProgressItem]:
 
 
 def _stopping_progress(follower: RunFollower) -> ProgressItem | None:
-    """The grace period running out, where the run was asked to stop."""
+    """The progress of the grace period, if the run was asked to stop."""
     kinds = ("stopping", "started", "resumed")
     latest: dict[str, Any] = next((e for e in reversed(follower.events) if e.get("kind") in kinds), {})
     grace, moment = latest.get("grace"), latest.get("time")
@@ -85,7 +89,7 @@ def _stopping_progress(follower: RunFollower) -> ProgressItem | None:
 
 
 def _epoch_label(follower: RunFollower, steps: int) -> str:
-    """The name of the epoch under way; as wide as that of the last one, so that the bar beside it keeps its place."""
+    """The name of the current epoch, padded to the width of the last epoch's name, so the bar next to it stays put."""
     now = ((follower.step or 1) - 1) // steps + 1
     return (
         f"epoch {now:>{len(str(follower.planned_epochs))}}/{follower.planned_epochs}"
@@ -95,7 +99,7 @@ def _epoch_label(follower: RunFollower, steps: int) -> str:
 
 
 def _progress_seconds_left(follower: RunFollower) -> float | None:
-    """Seconds, by the pace since the attempt began; None without a total."""
+    """Seconds left at the average speed since the attempt began; None without a total."""
     going, begun = follower.progress, follower.attempt_started_at
     if going is None or going.total is None or begun is None or going.done <= 0:
         return None
@@ -103,7 +107,10 @@ def _progress_seconds_left(follower: RunFollower) -> float | None:
 
 
 def _chance_values(follower: RunFollower) -> dict[str, float]:
-    """As the trainer stated it; where it named one half only, training and validation share it."""
+    """Metric → value of random guessing, as the trainer stated it.
+
+    If it stated only the training or the validation value, both metrics get it.
+    """
     stated = {k: v for k, v in follower.chance.items() if math.isfinite(v)}
     for name, value in list(stated.items()):
         half, _, rest = name.partition("/")
@@ -126,7 +133,7 @@ def _resource_usage(follower: RunFollower) -> ResourceUsage | None:
     if not (isinstance(cpu, int | float) and isinstance(memory, int | float)):
         return None
     processes, gpu = line.get("tree/processes"), line.get("tree/gpu_memory")
-    # Rounded as it is shown, so that a steady run looks steady.
+    # Rounded as displayed, so a steady run does not redraw.
     return ResourceUsage(
         cpu=float(round(cpu / 5) * 5),
         memory=float(round(memory / 1e8) * 1e8),

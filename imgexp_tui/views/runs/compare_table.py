@@ -1,4 +1,7 @@
-"""The versions as a table that can be sorted and narrowed by any column: what each reached, and what differs in it."""
+"""Builds and draws the comparison table of all versions: results and differing settings as sortable columns.
+
+A metric that is new in the table gets its column in `all_columns`.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ _MARK_WIDTH = 3
 
 @dataclass(frozen=True)
 class CompareColumn:
-    """One column.
+    """One column of the table.
 
     Attributes:
-        texts: version → what stands in its cell.
-        values: version → a number to sort by, for those that have one; the others are sorted by their text.
-        lower_is_better: whether the lowest is the best, so that sorting begins with it.
+        texts: version → text of its cell.
+        values: version → number to sort by; versions without a number sort by their text.
+        lower_is_better: whether the lowest value is the best; sorting starts with the best.
     """
 
     name: str
@@ -40,11 +43,11 @@ class CompareColumn:
 
     @cached_property
     def is_numeric(self) -> bool:
-        """Whether it holds figures only, which stand at the right."""
+        """Whether it has numbers only, which are right-aligned."""
         return all(name in self.values for name, text in self.texts.items() if text)
 
     def sort_versions(self, names: Iterable[str], *, reverse: bool) -> list[str]:
-        """The versions by this column; those that have nothing in it come last either way."""
+        """The versions sorted by this column; versions with an empty cell are last in both orders."""
         names = list(names)
         empty = [n for n in names if not self.texts.get(n)]
         full = [n for n in names if self.texts.get(n)]
@@ -56,12 +59,12 @@ class CompareColumn:
 
 
 def _natural_key(text: str) -> list[str | int]:
-    """Sorts numbers in a text by their value: v2 stands before v10."""
+    """A sort key that compares numbers in a text by value: v2 before v10."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text.casefold())]
 
 
 def all_columns(notebook: Notebook, rows: Mapping[str, VersionRow]) -> list[CompareColumn]:
-    """The results, then every setting that is not the same in all versions."""
+    """The result columns, then one column for every setting that differs between versions."""
     versions = notebook.versions
     known = {name: rows[name] for name in versions if name in rows}
     results = [
@@ -90,7 +93,7 @@ def _setting_columns(versions: Mapping[str, Version]) -> list[CompareColumn]:
 
 
 def _best_loss_column(rows: Mapping[str, VersionRow]) -> CompareColumn:
-    """The best loss; of several seeds the mean and the spread."""
+    """The best loss; for several seeds, the mean and the standard deviation."""
     values = {name: row.seed_stats[0] if row.seed_stats else row.best for name, row in rows.items()}
     found = {name: value for name, value in values.items() if value is not None}
     spread = {name: f" ±{format_number(row.seed_stats[1])}" for name, row in rows.items() if row.seed_stats}
@@ -114,7 +117,7 @@ def _number_column(
 
 
 def visible_columns(columns: Sequence[CompareColumn], selected: int, room: int) -> range:
-    """The columns that fit, the version's and the one at `selected` among them, as indices of those after the first."""
+    """The range of columns that fit `room` cells beside the first one, including the column at `selected`."""
     left = room - _MARK_WIDTH - columns[0].cell_width
 
     def fits(first: int) -> int:
@@ -135,7 +138,7 @@ def visible_columns(columns: Sequence[CompareColumn], selected: int, room: int) 
 def header_row(
     columns: Sequence[CompareColumn], visible: range, sorted_by: int, selected: int, reverse: bool, room: int
 ) -> Line:
-    """The columns' names; the one that the keys act on is marked, the one that sorts has an arrow."""
+    """The header: the selected column is highlighted, the column that sorts has an arrow, › marks more to the right."""
     spans: list[Span | str] = [" " * _MARK_WIDTH]
     for i in (0, *visible):
         arrow = (" ▼" if reverse else " ▲") if i == sorted_by else ""
@@ -148,7 +151,7 @@ def header_row(
 def version_row(
     columns: Sequence[CompareColumn], visible: range, name: str, *, is_selected: bool, is_marked: bool, room: int
 ) -> Line:
-    """A version's line."""
+    """The line of one version."""
     spans: list[Span | str] = [("▌" if is_selected else " ", "mark"), ("■ " if is_marked else "  ", "mark")]
     for i in (0, *visible):
         text = truncate(columns[i].texts.get(name, ""), columns[i].cell_width)

@@ -1,4 +1,4 @@
-"""Who is taken for whom: a table of the classes where it fits, and the commonest mistakes in words."""
+"""Draws a run's confusion matrix where it fits, and a list of the most common mistakes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_MISTAKES = 12
 
 
 def confusion_lines(predictions: Predictions, room: int) -> list[Line]:
-    """Counts over all validation images; a row for each true class, shaded by its share of that class."""
+    """The confusion matrix over all validation images, one row per true class, shaded by the fraction of that class."""
     names = [clean_line(name) for name in predictions.classes]
     if not predictions.confusion:
         return [line((f"{len(names):,} classes are too many for a table of who is taken for whom.", "quiet"))]

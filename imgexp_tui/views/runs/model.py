@@ -1,4 +1,4 @@
-"""One run as the screen shows it, as immutable plain data."""
+"""Immutable data of one run for the screens: its summary, progress, resource usage and seed group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProgressItem:
-    """Something under way. `total` and `seconds_left` (seconds) are None where they are unknown."""
+    """Progress of one task; `total` and `seconds_left` are None where they are unknown."""
 
     label: str
     done: int
@@ -23,7 +23,7 @@ class ProgressItem:
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """What a live run takes of its machine: % of a core, bytes, number of processes, bytes of GPU memory."""
+    """What a live run uses: CPU in percent of a core, memory and GPU memory in bytes, number of processes."""
 
     cpu: float
     memory: float
@@ -33,7 +33,7 @@ class ResourceUsage:
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """One run of a group, in a word: `best` is None before it has one."""
+    """One run of a seed group; `best` is None before its first value."""
 
     run: str
     seed: int
@@ -43,17 +43,18 @@ class GroupMember:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run as it stands.
+    """The state of one run at one moment.
 
     Attributes:
-        resumable: it ended before its end.
-        members: where it is one of a group that differs in the seed only, all of that group, by seed.
-        attempt_starts: attempt → its first step, for the attempts after the first.
-        curves: those that are drawn, losses first.
-        chance: metric and the value that guessing reaches.
-        latest_warning: the latest warning of the trainer or the supervisor; "" without.
-        measured: label and text of what was measured.
-        findings: what its numbers say, the most severe first; None where that is not known yet.
+        resumable: whether it ended before it was finished.
+        members: the runs of its group, which differ only in the seed, sorted by seed; () without a group.
+        attempt_starts: attempt and its first step, for the attempts after the first.
+        curves: the curves to draw, losses first.
+        best: metric, value, epoch and step of the best value; None without one.
+        chance: metric → value of random guessing.
+        latest_warning: the latest warning of the trainer or the supervisor; "" without one.
+        measured: label and text of each measured value.
+        findings: its findings, the most severe first; None before they are evaluated.
     """
 
     version: str

@@ -1,4 +1,4 @@
-"""A run as lines: its state with the evidence, what is under way with the time left, and its curves."""
+"""Draws a run's panel on the main screen: its state, progress bars with the time left, and its curves."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from imgexp_tui.views.runs.version_table import state_span
 from imgexp_tui.views.styled import Line, join_fitting, line, pad, truncate_line
 
 _LABEL_WIDTHS = (13, 20)
-"""The least and the most cells that the names of bars take; what stands to the right moves with them."""
+"""Least and most cells of the bars' labels."""
 _MAX_CURVE_HEIGHT = 8
 
 
 def run_lines(run: RunSummary, room: int, height: int) -> list[Line]:
-    """The run in lines of `room` cells; the curves share what is left of `height`, two lines each at least."""
+    """The run in lines of `room` cells; the curves share the rest of `height`, at least two lines each."""
     top = [*_state_line(run, room), *_group_line(run, room), *_bar_lines(run.progress_items, room)]
     if run.latest_warning:
         top.append(truncate_line(line(("! ", "warn"), run.latest_warning), room))
     curves = [c for c in run.curves if c.entry.is_loss]
     others = [c for c in run.curves if not c.entry.is_loss]
-    # Accuracy is drawn where each curve still gets three lines, and told in the loss's own line otherwise.
+    # Accuracy has curves if each curve still gets three lines; otherwise its value stands in the loss's header.
     if others and height - len(top) >= 4 * (len(curves) + len(others)) + 1:
         curves, others = [*curves, *others], []
     if not curves:
@@ -59,7 +59,7 @@ def _findings_summary(run: RunSummary) -> Line:
 
 
 def _group_line(run: RunSummary, room: int) -> Iterator[Line]:
-    """The runs that differ from this one in their seed only, this one among them."""
+    """The runs of the seed group, this one among them."""
     if len(run.members) > 1:
         parts = [_format_member(one, is_displayed=one.run == run.run) for one in run.members]
         label = _LABEL_WIDTHS[0] + 1
@@ -75,7 +75,7 @@ def _format_member(member: GroupMember, *, is_displayed: bool) -> Line:
 
 
 def _position_lines(run: RunSummary) -> list[Line]:
-    """Epoch and step, where no bar tells them."""
+    """Epoch and step, if no progress bar shows them."""
     if run.progress_items and run.progress_items[-1].label == "run":
         return []
     epoch = "" if run.epoch is None else f"epoch {run.epoch}" + (f"/{run.epochs}" if run.epochs else "")
@@ -89,7 +89,7 @@ def _no_curves_lines(run: RunSummary) -> list[Line]:
 
 
 def _bar_lines(bars: tuple[ProgressItem, ...], room: int) -> Iterator[Line]:
-    """What is under way, one below the other: label, bar and figures in columns of their own."""
+    """The progress bars, one per line, with labels, bars and numbers in aligned columns."""
     least, most = _LABEL_WIDTHS
     label = min(most, max([least, *(cell_width(b.label) for b in bars)])) + 1
     figures = max((len(f"100 %  {_format_progress(b.total, b)}") for b in bars if b.total), default=0) + 1
@@ -97,16 +97,16 @@ def _bar_lines(bars: tuple[ProgressItem, ...], room: int) -> Iterator[Line]:
 
 
 def _bar_line(item: ProgressItem, room: int, label_width: int, figures_width: int) -> Line:
-    """A label, a bar and the figures. Without a total there is nothing to draw, so that only the count stands."""
+    """A label, a bar and the numbers; without a total, only the count."""
     label = pad(line((truncate(item.label, label_width - 1), "quiet")), label_width)
     if not item.total:
         return line(*label, f"{_format_count(item.done, item.unit)} {item.unit}".rstrip())
     left = "" if item.seconds_left is None else f"{format_duration(item.seconds_left)} left"
     share = min(1.0, item.done / item.total)
-    told = line(f"{share * 100:3.0f} %", (f"  {_format_progress(item.done, item)}", "quiet"))
-    # The time left keeps its place while it shrinks from "1h 05m left" to "9s left".
+    numbers = line(f"{share * 100:3.0f} %", (f"  {_format_progress(item.done, item)}", "quiet"))
+    # A fixed width, so nothing moves while the time shrinks from "1h 05m left" to "9s left".
     size = max(8, room - label_width - figures_width - 14)
-    return line(*label, *progress_bar(share, size, "live"), " ", *pad(told, figures_width), f" {left:<12}")
+    return line(*label, *progress_bar(share, size, "live"), " ", *pad(numbers, figures_width), f" {left:<12}")
 
 
 def _format_progress(done: int, item: ProgressItem) -> str:
@@ -119,7 +119,7 @@ def _format_count(value: int, unit: str) -> str:
 
 
 def _curve_header(run: RunSummary, curve: Curve, others: list[Curve], room: int) -> Line:
-    """Name, current and best value; the accuracy beside a loss where it has no curve of its own."""
+    """Name, current and best value of a curve, and chance; with a loss, the accuracies in `others`."""
     half = curve.metric.partition("/")[0]
     parts = [line((_curve_title(curve), half), "  ", (_format_value(curve, curve.last_value), "strong"))]
     if curve.best:
@@ -148,6 +148,6 @@ def _format_value(curve: Curve, value: float) -> str:
 
 
 def _format_step(run: RunSummary, step: int) -> str:
-    """Where a best value was reached: its epoch if it was an epoch's end, its step otherwise."""
+    """Format the position of a best value: its epoch at the end of an epoch, its step otherwise."""
     per_epoch = run.steps_per_epoch
     return f"epoch {step // per_epoch}" if per_epoch and step % per_epoch == 0 else f"step {step:,}"

@@ -1,4 +1,4 @@
-"""The comparison of versions as lines: a column for each, as many as fit, what is ahead in bold with a mark."""
+"""Draws versions side by side: one column each, as many as fit, with the best value of a row in bold and marked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class VisibleSides:
-    """Which sides are in sight: `first` and the following `count`, each `width` cells wide."""
+    """The visible versions: `count` of them from index `first` on, each `width` cells wide."""
 
     first: int
     count: int
@@ -24,7 +24,7 @@ class VisibleSides:
 
 
 def fit_sides(side_count: int, first: int, room: int) -> VisibleSides:
-    """As many sides as fit `room` cells, from `first` on or, at the end, the last ones."""
+    """As many versions as fit `room` cells, from index `first` on or, at the end, the last ones."""
     fit = max(1, (room - _LABEL_WIDTH) // (_MIN_COLUMN_WIDTH + len(_GAP)))
     count = min(side_count, fit)
     width = max(8, (room - _LABEL_WIDTH) // max(1, count) - len(_GAP))

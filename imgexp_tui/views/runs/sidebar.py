@@ -1,4 +1,4 @@
-"""A run beside the text that is written about it: a column of curves and figures, or two lines below the text."""
+"""Draws a run next to the note in the editor: a sidebar of curves and values, or two lines below the text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GAP = ("   ", "")
 
 
 def sidebar_lines(version: str, run: RunSummary | None, room: int, height: int) -> list[Line]:
-    """State, curves and what was measured, in lines of `room` cells; the curves share what is left of `height`."""
+    """State, curves and measured values in lines of `room` cells; the curves share the rest of `height`."""
     if run is None:
         return [line((f"{version} has no run yet.", "quiet")), line(("Its curves will stand here.", "quiet"))]
     top = [
@@ -35,7 +35,7 @@ def sidebar_lines(version: str, run: RunSummary | None, room: int, height: int) 
     losses = [curve for curve in run.curves if curve.entry.is_loss]
     others = [curve for curve in run.curves if curve not in losses]
     free = height - len(top) - len(figures) - (1 if figures else 0)
-    # Accuracy is drawn where every curve still gets three lines, and told in a line of its own otherwise.
+    # Accuracy has curves if every curve still gets three lines; otherwise only its value is shown.
     if free >= 5 * len(run.curves):
         losses, others = list(run.curves), []
     each = (free - len(others)) // len(losses) if losses else 0
@@ -50,7 +50,7 @@ def sidebar_lines(version: str, run: RunSummary | None, room: int, height: int) 
 
 
 def two_line_summary(run: RunSummary | None, room: int) -> list[Line]:
-    """The same in two lines: where it stands with what was measured, and its losses."""
+    """The run in two lines: state, progress and measured values, then its losses."""
     if run is None:
         return [line(("no run yet", "quiet"))]
     measured = [line((f"{label}: {said}", "quiet")) for label, said in run.measured]
@@ -64,7 +64,7 @@ def two_line_summary(run: RunSummary | None, room: int) -> list[Line]:
 
 
 def _loss_line(run: RunSummary, room: int) -> Line:
-    """Name, a row of blocks and the values of each loss; what is validated stands first."""
+    """Name, one-row curve and values of each loss, validation first."""
     told = []
     for curve in reversed([curve for curve in run.curves if curve.entry.is_loss]):
         role = curve.metric.partition("/")[0]
@@ -80,7 +80,7 @@ def _loss_line(run: RunSummary, room: int) -> Line:
 
 
 def _curve_header(run: RunSummary, curve: Curve, room: int) -> Line:
-    """Name, current and best value, and what guessing reaches."""
+    """Name, current and best value of a curve, and chance."""
     role = curve.metric.partition("/")[0]
     parts = [line((_curve_name(curve), role), "  ", (curve.entry.format_value(curve.last_value), "strong"))]
     if curve.best:
@@ -98,7 +98,7 @@ def _curve_name(curve: Curve) -> str:
 
 
 def _format_best(run: RunSummary, curve: Curve) -> str:
-    """Its best value and where: the epoch if it was an epoch's end, the step otherwise."""
+    """Format the best value with its position: its epoch at the end of an epoch, its step otherwise."""
     if curve.best is None:
         return "–"
     value, step = curve.best
@@ -108,7 +108,7 @@ def _format_best(run: RunSummary, curve: Curve) -> str:
 
 
 def _bucket_highs(curve: Curve) -> list[float]:
-    """The highest value of every bucket that has one, and a gap where a value was not finite."""
+    """The highest value of every bucket with values; nan for a bucket with a value that is not finite."""
     found = zip(curve.highs, curve.non_finite, strict=True)
     return [math.nan if broken else high for high, broken in found if broken or not math.isnan(high)]
 

@@ -1,4 +1,8 @@
-"""The table of versions as lines: which columns fit, and what stands in them."""
+"""Draws the table of versions on the main screen: which columns there are, how wide they are, and their cells.
+
+A new column, such as another metric, is added to `_COLUMN_NAMES`, `fit_columns` and `_cell_lines`; its value comes from
+`views.lab.VersionRow`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ STATE_SIGNS = {
     "killed": ("✗", "bad"),
     "lost": ("?", "warn"),
 }
-"""State → its sign and role; the word always stands beside it."""
+"""State → its sign and role; the state's name always stands next to the sign."""
 _GAP = "  "
 _WIDE_FROM = 120
 _LOSS_WIDTH = len("train 0.7119")
@@ -31,21 +35,26 @@ _RIGHT_ALIGNED = {"best loss", "accuracy", "epoch", "notes"}
 
 
 def state_span(state: str) -> Span:
-    """A state as sign and word."""
+    """A state as sign and name."""
     sign, role = STATE_SIGNS.get(state, ("", ""))
     return f"{sign} {state}".strip(), role
 
 
 @dataclass(frozen=True, slots=True)
 class TableColumns:
-    """The columns of a table that is `room` cells wide; equal ones lay out the same."""
+    """The columns of a table that is `room` cells wide; equal objects give the same layout.
+
+    Attributes:
+        widths: name and width in cells of every column.
+        curve_width: width of the curve column in cells.
+    """
 
     room: int
     widths: tuple[tuple[str, int], ...]
     curve_width: int
 
     def header_row(self) -> Line:
-        """The line above the versions."""
+        """The header of the table."""
         wide = self.room >= _WIDE_FROM
         texts = {name: line((name if wide else _SHORT_NAMES.get(name, name), "quiet")) for name, _ in self.widths}
         return self._layout_row(line("  "), texts)
@@ -53,7 +62,12 @@ class TableColumns:
     def version_row(
         self, version: Version, row: VersionRow | None, *, has_draft: bool, is_selected: bool, now: float | None = None
     ) -> Line:
-        """A version's line; `version_row` is None while its runs are not known yet."""
+        """The line of one version.
+
+        Args:
+            row: the values of its runs; None before they are read.
+            now: seconds since the epoch, for the age of the notes; None reads the clock.
+        """
         mark = line(("▌" if is_selected else " ", "mark"), ("!", "bad") if version.problems else " ")
         return self._layout_row(
             mark, _cell_lines(version, row, self, has_draft=has_draft, is_selected=is_selected, now=now)
@@ -72,9 +86,9 @@ class TableColumns:
 def fit_columns(
     room: int, versions: Iterable[Version], rows: dict[str, VersionRow], drafts: frozenset[str]
 ) -> TableColumns:
-    """The columns for these versions: as wide as their texts, the summary takes what is left.
+    """The columns for these versions: as wide as their texts, with the rest of `room` cells for the summary.
 
-    What a run will measure has its place from the beginning: in its first epoch nothing moves sideways.
+    Columns of measured values have their final width from the start, so nothing moves during a run's first epoch.
     """
     wide = room >= _WIDE_FROM
     versions = list(versions)
@@ -134,12 +148,12 @@ def _state_cell(version: Version, row: VersionRow) -> Span:
 
 
 def _format_seed_progress(row: VersionRow) -> str:
-    """How many of the seeds that were started together have ended."""
+    """Format how many runs of the seed group have ended: " 1/3"; "" without a group."""
     return f" {row.seed_progress[0]}/{row.seed_progress[1]}" if row.seed_progress else ""
 
 
 def _format_best(row: VersionRow) -> str:
-    """The best loss, over seeds with its spread; a training loss, which is no fair judge, says so."""
+    """Format the best loss, for several seeds the mean with the standard deviation; a training loss is labelled."""
     if row.best is None:
         return ""
     if row.seed_stats and not row.metric.startswith("train"):
@@ -154,19 +168,24 @@ def _format_epoch(row: VersionRow) -> str:
 
 
 def format_row_age(notes_changed: float | None, now: float | None) -> str:
-    """The age of notes in minutes or more, as of `now`; "" without a time of writing."""
+    """Format the age of notes at `now`, in minutes or larger units; "" for notes that were never changed."""
     return "" if notes_changed is None else format_age(max(0.0, (time.time() if now is None else now) - notes_changed))
 
 
 def format_version_count(count: int) -> str:
-    """How many versions there are, in words."""
+    """Format the number of versions: "1 version", "2 versions"."""
     return "1 version" if count == 1 else f"{count:,} versions"
 
 
 def app_header(
     title: str, live_count: int, queued_count: int, count: int, room: int, displayed_count: int | None = None
 ) -> Line:
-    """The app's first line: what lab this is, how many runs are under way, how many versions there are, and shown."""
+    """The first line of the app: the lab's title, the number of running and queued runs, and of versions.
+
+    Args:
+        count: number of versions.
+        displayed_count: number of versions that a filter leaves; None without a filter.
+    """
     name = line((" imgexp-tui ", "title"), " ", (clean_line(title), "strong"))
     running = live_count - queued_count
     under_way = (f"● {running:,} running", "live") if running else ("nothing running", "quiet")
@@ -181,6 +200,6 @@ def app_header(
 def _curve_sparkline(row: VersionRow, room: int) -> str:
     if not row.sparkline:
         return ""
-    from imgexp_tui.views.charts.sparkline import block_sparkline  # late: the first frame has no curves
+    from imgexp_tui.views.charts.sparkline import block_sparkline  # imported late: the first frame has no curves
 
     return block_sparkline(row.sparkline, room)
