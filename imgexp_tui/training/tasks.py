@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy
 
+from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.data.datasets import LabelledImages, TrainValidImages
 from imgexp_tui.training.data.image_store import ImageSet
@@ -33,7 +34,7 @@ class TaskMetric:
 
     Attributes:
         name: without the part before the slash, such as "accuracy".
-        higher_is_better: the direction in which it improves.
+        goal: which values are better; the same as in the table of metrics (`records/metrics/metric.py`).
         chance: its value on the validation images for the best answer that does not look at them.
         decimals: digits after the point in the lines of the log.
         make: a new torchmetrics metric of this process's own images, to be updated with soft predictions and targets;
@@ -42,7 +43,7 @@ class TaskMetric:
     """
 
     name: str
-    higher_is_better: bool
+    goal: Goal
     chance: float
     decimals: int
     make: Callable[[], Any] | None = None
@@ -88,11 +89,11 @@ class Task(Protocol):
 
 
 def _loss_metric(chance: float) -> TaskMetric:
-    return TaskMetric("loss", higher_is_better=False, chance=chance, decimals=4)
+    return TaskMetric("loss", goal=Goal.LOWER, chance=chance, decimals=4)
 
 
 def _accuracy_metric(chance: float, make: Callable[[], Any]) -> TaskMetric:
-    return TaskMetric("accuracy", higher_is_better=True, chance=chance, decimals=3, make=make, counts_images=True)
+    return TaskMetric("accuracy", goal=Goal.HIGHER, chance=chance, decimals=3, make=make, counts_images=True)
 
 
 class PatchworkTask:

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassAccuracy
 
+from imgexp_tui.notebook.schema.metrics import Goal
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS
 from imgexp_tui.training import loop
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.data.datasets import TrainValidImages
@@ -30,13 +32,19 @@ def test_the_mean_loss_weighs_by_image_and_is_nan_where_a_batch_s_is() -> None:
     assert math.isnan(metrics.compute()["loss"])
 
 
+def test_a_task_and_the_table_of_metrics_agree_on_the_goals() -> None:
+    for metric in PatchworkTask(Config.from_settings({})).metrics():
+        for name in (f"train/{metric.name}", f"train/epoch_{metric.name}", f"valid/{metric.name}"):
+            assert DEFAULT_METRICS[name].goal is metric.goal
+
+
 class _TopTwoTask(ClassificationTask):
     """A classification that also counts images whose class is among the two likeliest."""
 
     def metrics(self) -> tuple[TaskMetric, ...]:
         top_two = TaskMetric(
             "top2",
-            higher_is_better=True,
+            goal=Goal.HIGHER,
             chance=0.2,
             decimals=2,
             make=lambda: MulticlassAccuracy(self.outputs, average="micro", top_k=2, sync_on_compute=False),
