@@ -15,8 +15,9 @@ from imgexp_tui.cli.errors import CommandError
 from imgexp_tui.notebook.model import Notebook, NotebookError, Version
 from imgexp_tui.notebook.saving.outcome import SaveOutcome
 from imgexp_tui.paths import NOTEBOOK, RUNS
-from imgexp_tui.records.metrics.follower import RunFollower, best_run
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.metric import version_judges
+from imgexp_tui.records.metrics.run_state import best_run
 from imgexp_tui.text import clean, first_line, format_age, format_number
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from imgexp_tui.findings.run_data import ComparisonRuns
-from imgexp_tui.records.metrics.follower import RunFollower, best_run
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.run_state import best_run
 
 
 def comparison_runs_of(

@@ -17,7 +17,8 @@ from typing import Any
 
 from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue
 from imgexp_tui.records.jsonl import LineTail
-from imgexp_tui.records.metrics.follower import RunFollower, Series
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.run_state import Series
 
 _RULE_EVENT_KINDS = ("worker", "settings", "error", "warning", "stopped_early")
 _MAX_EVENTS = 1000

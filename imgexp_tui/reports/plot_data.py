@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
-from imgexp_tui.records.metrics.follower import Best, RunFollower, Series, best_run
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, PLOTTED_MEASURES, Judge
+from imgexp_tui.records.metrics.run_state import Best, Series, best_run
 from imgexp_tui.text import format_number
 
 MAX_COLUMNS = 600

@@ -18,7 +18,7 @@ from imgexp_tui.notebook.diff import format_value
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.notebook.schema.settings import SETTINGS
-from imgexp_tui.records.metrics.follower import RunFollower, Series
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.metric import (
     DEFAULT_METRICS,
     Judge,
@@ -26,6 +26,7 @@ from imgexp_tui.records.metrics.metric import (
     in_list_order,
     is_listed,
 )
+from imgexp_tui.records.metrics.run_state import Series
 from imgexp_tui.records.system.stats import measured_stats
 from imgexp_tui.text import format_duration, format_number
 

@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.records.metrics.follower import Best, RunFollower, best_run
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Judge, version_judges
+from imgexp_tui.records.metrics.run_state import Best, best_run
 from imgexp_tui.records.system.stats import measured_stats
 
 Row = dict[str, Any]

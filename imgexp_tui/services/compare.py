@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.records.metrics.follower import RunFollower, best_run
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.run_state import best_run
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.reports.side_by_side import ComparedVersion, ComparisonSection, compare_versions
 from imgexp_tui.services import run_followers

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 
-from imgexp_tui.records.metrics.follower import Best, RunFollower
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Judge, MetricTable
+from imgexp_tui.records.metrics.run_state import Best
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State
 from imgexp_tui.services.log_tail import LogTail

@@ -12,10 +12,7 @@ from imgexp_tui.records.alerts import Alert, AlertDetector
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.jsonl import LineTail
 from imgexp_tui.records.metrics.pace import Pace, TrainingClock
-from imgexp_tui.records.metrics.run_state import Best as Best
-from imgexp_tui.records.metrics.run_state import Progress, RunState, is_number
-from imgexp_tui.records.metrics.run_state import Series as Series
-from imgexp_tui.records.metrics.run_state import best_run as best_run
+from imgexp_tui.records.metrics.run_state import Progress, RunState, Series, is_number
 from imgexp_tui.records.metrics.source import NON_METRIC_KEYS, MetricSource, Record
 from imgexp_tui.records.metrics.source_registry import open_source
 from imgexp_tui.records.rundir import RunDir

@@ -16,7 +16,7 @@ from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Metric, MetricTable
 
 if TYPE_CHECKING:
-    from imgexp_tui.records.metrics.follower import Series
+    from imgexp_tui.records.metrics.run_state import Series
 
 MAX_BUCKETS = 1024
 """Most buckets of a curve; where more are needed, the size of the buckets doubles."""

@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from imgexp_tui.notebook.schema.metrics import Unit
-from imgexp_tui.records.metrics.follower import RunFollower, Series
+from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Metric, MetricTable, best_index, in_list_order
+from imgexp_tui.records.metrics.run_state import Series
 from imgexp_tui.records.system.stats import measured_stats
 from imgexp_tui.text import clean_line, format_duration, join_names
 

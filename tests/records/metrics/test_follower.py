@@ -13,7 +13,8 @@ import pytest
 
 from imgexp_tui.records import events, jsonl
 from imgexp_tui.records.documents import Exit, Process, Request
-from imgexp_tui.records.metrics.follower import RunFollower, best_run
+from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.run_state import best_run
 from imgexp_tui.records.process_identity import identity_of
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.records.status import State

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from imgexp_tui.records.metrics.follower import Series
+from imgexp_tui.records.metrics.run_state import Series
 from imgexp_tui.views.charts import sparkline
 from imgexp_tui.views.charts.curve import MAX_BUCKETS, Curve, CurveBuilder
 
