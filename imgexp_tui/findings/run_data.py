@@ -99,7 +99,7 @@ class RunData:
         self._system_tail, self._event_tail = LineTail(follower.run_dir.system), LineTail(follower.run_dir.events)
 
     def poll(self) -> bool:
-        """Take in what was added to the files that `RunView` does not keep; True where anything was."""
+        """Reads what was added to the files that `RunFollower` does not read. Returns whether anything was."""
         changed = False
         while batch := self._system_tail.poll():
             changed = True
@@ -144,8 +144,6 @@ class RunData:
                 if value in counts or len(counts) < _MAX_TEXTS:
                     counts[value] += 1
 
-    # What was asked
-
     @property
     def uses_shipped_trainer(self) -> bool:
         """Whether the shipped trainer trains this run."""
@@ -170,8 +168,6 @@ class RunData:
         found = self.follower.plan.get("valid_samples")
         return found if isinstance(found, int) and found > 0 else None
 
-    # Where it stands
-
     @property
     def has_ended(self) -> bool:
         return not self.follower.status.state.live
@@ -186,8 +182,6 @@ class RunData:
             len(self.epoch_values("valid/loss")) or int(self.follower.epoch or 0),
         )
         return min(1.0, epochs / total) if total else 0.0
-
-    # What was measured
 
     def series(self, name: str) -> Series:
         """Returns a metric's values; empty if it was never logged."""

@@ -90,8 +90,8 @@ def tags_error(value: object) -> str | None:
     odd = next((tag for tag in value if not TAG.fullmatch(tag)), None)
     if odd is None:
         return None
-    told = clean_line(odd)[:40] or "an empty text"
-    return f"{told} is no tag; take a word of letters, digits, _ . + / or -, at most 32 long, that starts with a letter"
+    word = clean_line(odd)[:40] or "an empty text"
+    return f"{word} is no tag; take a word of letters, digits, _ . + / or -, at most 32 long, that starts with a letter"
 
 
 @dataclass(frozen=True, slots=True)

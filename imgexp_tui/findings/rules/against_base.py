@@ -57,11 +57,11 @@ def _describe_accuracy(before: dict[str, float], now: dict[str, float]) -> str:
 
 
 def _describe_noise(run: RunData, base: RunFollower, metric: str) -> str:
-    told = welch_interval(
+    interval = welch_interval(
         run.comparison_runs.seed_group or (run.follower,), run.comparison_runs.base_seed_group or (base,), metric
     )
-    if told is None:
+    if interval is None:
         return "one seed cannot tell whether that is more than noise"
-    _, low, high, counts = told
+    _, low, high, counts = interval
     beyond = not low <= 0 <= high
     return f"over {counts[0]} and {counts[1]} seeds that is {'beyond' if beyond else 'within'} noise"

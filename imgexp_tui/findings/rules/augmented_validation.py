@@ -22,14 +22,14 @@ def find(run: RunData) -> Finding | None:
     kinds = len({p.value for p in prints})
     if not names and kinds < 2:
         return None
-    told = (
+    description = (
         f"validation images go through {join_names(names)}" if names else "validation images are not the same each time"
     )
     counted = f" ({kinds} different sets of pixels in {len(prints)} epochs)" if kinds > 1 else ""
     return Finding(
         NAME,
         Severity.WARNING,
-        f"Augmentation seems to be applied to validation too: {told}{counted}."
+        f"Augmentation seems to be applied to validation too: {description}{counted}."
         if names or kinds > 2
         else f"The validation images changed: two different sets of pixels in {len(prints)} epochs.",
         Evidence(("valid/fingerprint",), prints[0].step if prints else None, prints[-1].step if prints else None),

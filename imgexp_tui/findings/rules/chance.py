@@ -44,12 +44,12 @@ def find(run: RunData) -> Finding | None:
         return None
     p, right, images, step = judged
     evidence = Evidence(("valid/accuracy", "valid/loss"), step, step)
-    told = f"{right:,} of {images:,} right at its best ({right / images:.1%}, guessing: {chance:.1%})"
+    score = f"{right:,} of {images:,} right at its best ({right / images:.1%}, guessing: {chance:.1%})"
     if p >= _SIGNIFICANCE:
         return Finding(
             NAME,
             Severity.WARNING,
-            f"Not better than chance: {told}; guessing does as well in {_format_share(p)} of such runs.",
+            f"Not better than chance: {score}; guessing does as well in {_format_share(p)} of such runs.",
             evidence,
             "See whether it learns a few images by heart; if not, look at labels, learning rate and model.",
         )
@@ -57,7 +57,7 @@ def find(run: RunData) -> Finding | None:
         return Finding(
             NAME,
             Severity.INFO,
-            f"Reliably better than chance, though not by much: {told}; p = {p:.1g}.",
+            f"Reliably better than chance, though not by much: {score}; p = {p:.1g}.",
             evidence,
         )
     return None

@@ -37,16 +37,16 @@ def find(run: RunData) -> Finding | None:
     one = len(share) == 2 and all(p.value >= _MIN_LARGEST_SHARE for p in share)
     if not (flat or one):
         return None
-    told = []
+    reasons = []
     if one:
-        told.append(f"{share[-1].value:.1%} of the validation images get the same answer")
+        reasons.append(f"{share[-1].value:.1%} of the validation images get the same answer")
     if spread:
-        told.append(f"the soft predictions have a standard deviation of {spread[-1].value:.2g}")
+        reasons.append(f"the soft predictions have a standard deviation of {spread[-1].value:.2g}")
     seen = spread if flat else share
     return Finding(
         NAME,
         Severity.WARNING,
-        f"It predicts a constant in epochs {seen[0].epoch} and {seen[-1].epoch}: {', and '.join(told)}.",
+        f"It predicts a constant in epochs {seen[0].epoch} and {seen[-1].epoch}: {', and '.join(reasons)}.",
         Evidence(("valid/soft_std", "valid/largest_share", "valid/soft_mean"), seen[0].step, seen[-1].step),
         "Look at the head, at the labels, and at the learning rate: dead units do this, and a rate far too high.",
     )

@@ -34,11 +34,12 @@ def find(run: RunData) -> Finding | None:
 
 
 def _find_throttling(run: RunData, gpu: str) -> Finding | None:
-    told = run.text_counts.get(f"{gpu}/throttle")
-    if told is None or told.total() < _MIN_SAMPLES:
+    reason_counts = run.text_counts.get(f"{gpu}/throttle")
+    if reason_counts is None or reason_counts.total() < _MIN_SAMPLES:
         return None
     shares = {
-        why: sum(n for text, n in told.items() if why in text.split(", ")) / told.total() for why in _THROTTLE_REASONS
+        why: sum(n for text, n in reason_counts.items() if why in text.split(", ")) / reason_counts.total()
+        for why in _THROTTLE_REASONS
     }
     why, share = max(shares.items(), key=lambda item: item[1])
     if share < _MIN_THROTTLED_SHARE:

@@ -52,8 +52,8 @@ def _find_divergence(run: RunData, losses: list[EpochValue], chance: float | Non
     lowest, last = losses[best_index(losses)], losses[-1]
     floor = chance or losses[0].value
     if last.value > _DIVERGENCE_FACTOR * lowest.value and last.value > floor:
-        told = f"the training loss rose from {lowest.value:.3g} in epoch {lowest.epoch} to {last.value:.3g}"
-        return _too_high_finding(run, f"Training diverges: {told}.", ("train/loss",), lowest.step, last.step)
+        detail = f"the training loss rose from {lowest.value:.3g} in epoch {lowest.epoch} to {last.value:.3g}"
+        return _too_high_finding(run, f"Training diverges: {detail}.", ("train/loss",), lowest.step, last.step)
     return None
 
 
@@ -66,9 +66,11 @@ def _find_too_high(run: RunData, losses: list[EpochValue], chance: float | None)
         and len(losses) >= _MIN_EPOCHS
         and min(p.value for p in late) > _ABOVE_CHANCE_FACTOR * chance
     ):
-        told = f"after {last.step:,} steps the training loss is {last_mean(losses):.3g}, and guessing has {chance:.3g}"
+        detail = (
+            f"after {last.step:,} steps the training loss is {last_mean(losses):.3g}, and guessing has {chance:.3g}"
+        )
         return _too_high_finding(
-            run, f"The learning rate looks too high: {told}.", ("train/loss",), losses[0].step, last.step
+            run, f"The learning rate looks too high: {detail}.", ("train/loss",), losses[0].step, last.step
         )
     valid = run.epoch_values("valid/loss")
     late = valid[max(0, len(valid) // 2 - 1) :]
@@ -79,17 +81,17 @@ def _find_too_high(run: RunData, losses: list[EpochValue], chance: float | None)
     ]
     if len(leaps) >= _MIN_LEAPS:
         worst = max(leaps, key=lambda p: p.value)
-        told = f"the validation loss leaps, as to {worst.value:.3g} in epoch {worst.epoch}, and back"
+        detail = f"the validation loss leaps, as to {worst.value:.3g} in epoch {worst.epoch}, and back"
         return _too_high_finding(
-            run, f"The learning rate looks too high: {told}.", ("valid/loss",), late[0].step, late[-1].step
+            run, f"The learning rate looks too high: {detail}.", ("valid/loss",), late[0].step, late[-1].step
         )
     return None
 
 
 def _too_high_finding(run: RunData, sentence: str, series: tuple[str, ...], first: int, last: int) -> Finding:
     change = _scaled_rates(run, 0.1)
-    told = f" ({_format_change(change)})" if change else ""
-    suggestion = f"A tenth of the learning rate{told}, a warm-up (schedule = one-cycle), or clipped gradients."
+    detail = f" ({_format_change(change)})" if change else ""
+    suggestion = f"A tenth of the learning rate{detail}, a warm-up (schedule = one-cycle), or clipped gradients."
     return Finding(NAME, Severity.WARNING, sentence, Evidence(series, first, last), suggestion, change)
 
 
@@ -111,14 +113,14 @@ def _find_too_low(run: RunData, losses: list[EpochValue], chance: float | None) 
     if shakes > drop:
         return None
     change = _scaled_rates(run, 10)
-    told = f" ({_format_change(change)})" if change else ""
+    detail = f" ({_format_change(change)})" if change else ""
     return Finding(
         NAME,
         Severity.WARNING,
         f"The learning rate looks too low: the training loss falls steadily, but by {fell:.2g} only in {len(values)} "
         f"epochs ({values[0]:.4g} to {values[-1]:.4g}, guessing has {chance:.3g}).",
         Evidence(("train/loss",), losses[0].step, losses[-1].step),
-        f"Ten times the learning rate{told}; nothing would be lost by it.",
+        f"Ten times the learning rate{detail}; nothing would be lost by it.",
         change,
     )
 

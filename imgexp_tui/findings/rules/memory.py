@@ -3,7 +3,8 @@
 Allocators, caches and BatchNorm buffers fill in the first epochs, which looks like a leak and is none. So what counts
 is the second half of the time since the first epoch ended: there the whole confidence interval of the slope must be
 above zero, it must not have slowed down to less than half of the first half's, and it must come to something. Memory
-that `records.trend` calls level, as the stats do, does not grow. Of shared pages each process counts its part."""
+that `records.system.trend` calls level, as the stats do, does not grow. Of shared pages each process counts its
+part."""
 
 from __future__ import annotations
 

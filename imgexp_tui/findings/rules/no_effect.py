@@ -60,8 +60,8 @@ def _default(name: str) -> object:
 
 
 def _find_unread(run: RunData, changed: dict[str, tuple[object, object]]) -> Finding | None:
-    told = next((e.get("unread") for e in reversed(run.events) if e.get("kind") == "settings"), None)
-    names = [n for n in changed if isinstance(told, list) and n in told]
+    unread = next((e.get("unread") for e in reversed(run.events) if e.get("kind") == "settings"), None)
+    names = [n for n in changed if isinstance(unread, list) and n in unread]
     if not names:
         return None
     return Finding(

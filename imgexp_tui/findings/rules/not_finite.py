@@ -33,7 +33,7 @@ def find(run: RunData) -> Finding | None:
     names = sorted(first[step])
     groups = [n.partition("/")[2] for n in names if n.startswith("gradient_norm/")]
     others = [n for n in names if not n.startswith("gradient_norm/")]
-    told = others[0] if others else f"the gradient of {groups[0]}"
+    origin = others[0] if others else f"the gradient of {groups[0]}"
     value = run.series(names[0] if not others else others[0])
     what = next(v for s, v in zip(value.steps, value.values, strict=True) if s == step)
     grown = _most_grown_group(run, step)
@@ -44,7 +44,7 @@ def find(run: RunData) -> Finding | None:
     return Finding(
         NAME,
         Severity.SERIOUS,
-        f"{told[0].upper() + told[1:] if not others else told} is {what} at step {step:,}{more}.",
+        f"{origin[0].upper() + origin[1:] if not others else origin} is {what} at step {step:,}{more}.",
         Evidence(tuple(names), max(0, step - _STEPS_BEFORE), step),
         "A lower learning rate, clipped gradients (gradient_clip = 1), or a look at the images of that step.",
         change,

@@ -33,11 +33,11 @@ def find(run: RunData) -> Finding | None:
         or own_best.metric != base_best.metric
     ):
         return None
-    told = welch_interval(
+    interval = welch_interval(
         relatives.seed_group or (run.follower,), relatives.base_seed_group or (base,), own_best.metric
     )
     evidence = Evidence((own_best.metric,), own_best.step, own_best.step)
-    if told is None:
+    if interval is None:
         if abs(own_best.value - base_best.value) > _SMALL_DIFFERENCE * abs(base_best.value):
             return None
         return Finding(
@@ -48,7 +48,7 @@ def find(run: RunData) -> Finding | None:
             evidence,
             f"imgexp-tui run {base.version} {run.follower.version} --seeds 3",
         )
-    difference, low, high, counts = told
+    difference, low, high, counts = interval
     if low <= 0 <= high:
         return Finding(
             NAME,

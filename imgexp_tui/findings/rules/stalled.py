@@ -1,6 +1,6 @@
 """A run that stalls: no heartbeat, lost, or a long pause in its record.
 
-`records.state` sees the first two, by processes and files; the limit of silence is the lab's own (`heartbeat`). A
+`records.status` sees the first two, by processes and files; the limit of silence is the lab's own (`heartbeat`). A
 pause that is over counts where it is far longer than steps and validations take and long in itself; a resumption is
 no pause."""
 
@@ -25,11 +25,11 @@ def find(run: RunData) -> Finding | None:
     status = run.follower.status
     evidence = Evidence(("train/loss",), run.follower.step, run.follower.step)
     if status.state is State.NO_HEARTBEAT:
-        told = f"It stalls: {clean_line(status.evidence)}."
-        return Finding(NAME, Severity.SERIOUS, told, evidence, "Look at its log; stop it and resume if it hangs.")
+        sentence = f"It stalls: {clean_line(status.evidence)}."
+        return Finding(NAME, Severity.SERIOUS, sentence, evidence, "Look at its log; stop it and resume if it hangs.")
     if status.state is State.LOST:
-        told = f"It was lost at step {run.follower.step or 0:,}: {clean_line(status.evidence)}."
-        return Finding(NAME, Severity.SERIOUS, told, evidence, "Resume it from its last checkpoint.")
+        sentence = f"It was lost at step {run.follower.step or 0:,}: {clean_line(status.evidence)}."
+        return Finding(NAME, Severity.SERIOUS, sentence, evidence, "Resume it from its last checkpoint.")
     return _find_pause(run)
 
 

@@ -18,11 +18,11 @@ _GENERATORS = ("python", "numpy", "torch")
 
 
 def find(run: RunData) -> Finding | None:
-    told: dict[tuple[object, object], list[dict[str, object]]] = defaultdict(list)
+    events_by_epoch: dict[tuple[object, object], list[dict[str, object]]] = defaultdict(list)
     for event in run.events:
         if event.get("kind") == "worker":
-            told[event.get("side"), event.get("epoch")].append(event)
-    for (side, _), workers in told.items():
+            events_by_epoch[event.get("side"), event.get("epoch")].append(event)
+    for (side, _), workers in events_by_epoch.items():
         numbers = {w.get("worker") for w in workers}
         for generator in _GENERATORS:
             of: dict[object, set[object]] = defaultdict(set)

@@ -111,9 +111,6 @@ def _hook_path(repo: GitRepository, name: str) -> Path:
     return repo.folder / os.fsdecode(repo.check_output("rev-parse", "--git-path", f"hooks/{name}")).strip()
 
 
-# The message
-
-
 def _message_for_working_copy(repo: GitRepository) -> str:
     old = repo.run("cat-file", "blob", f"HEAD:{repo.prefix}{repo.file_name}")
     if old.exit_code:
