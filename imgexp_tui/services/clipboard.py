@@ -68,14 +68,14 @@ class ClipboardWriter:
 def copy_text(lab: Path, text: str) -> CopyResult:
     """Write `text` to the lab's clipboard file, and to tmux where this terminal runs in it."""
     data, path = text.encode("utf-8", "replace"), lab_state(lab) / "clipboard.txt"
-    trouble, small = "", len(data) <= MAX_BYTES
+    problem, small = "", len(data) <= MAX_BYTES
     try:
         durable.make_folder(path.parent)
         durable.replace(path, data)
     except OSError as error:
-        trouble = error.strerror or str(error)
+        problem = error.strerror or str(error)
     tmux = bool(os.environ.get("TMUX")) and _copy_to_tmux(data, fits_terminal=small)
-    return CopyResult(path, small and not tmux, tmux, trouble)
+    return CopyResult(path, small and not tmux, tmux, problem)
 
 
 def describe_copy(text: str, result: CopyResult, *, is_first: bool) -> str:

@@ -18,22 +18,22 @@ _MAX_TEXT_WIDTH = 110
 
 def layout_findings(findings: Sequence[Finding], room: int) -> ItemLayout:
     """The findings as lines of `room` cells; the first cell of each line is free for the cursor."""
-    laid = ItemLayout()
+    layout = ItemLayout()
     size = min(_MAX_TEXT_WIDTH, room - _INDENT - 1)
     for one in findings:
-        if laid.lines:
-            laid.lines.append(())
-        start = len(laid.lines)
+        if layout.lines:
+            layout.lines.append(())
+        start = len(layout.lines)
         pieces = wrap(one.sentence, size)
         mark = (f" {SEVERITY_MARKS[one.severity]:<{_INDENT - 1}}", _ROLES[one.severity])
         for i, piece in enumerate(pieces):
-            laid.lines.append(line(mark if i == 0 else " " * _INDENT, (piece, "strong")))
+            layout.lines.append(line(mark if i == 0 else " " * _INDENT, (piece, "strong")))
         for i, piece in enumerate(wrap(one.suggestion, size - 2) if one.suggestion else ()):
-            laid.lines.append(line(" " * _INDENT, "→ " if i == 0 else "  ", piece))
+            layout.lines.append(line(" " * _INDENT, "→ " if i == 0 else "  ", piece))
         source = " · ".join(part for part in (one.name, format_evidence(one.evidence)) if part)
-        laid.lines.extend(line(" " * _INDENT, (piece, "quiet")) for piece in wrap(source, size))
-        laid.item_spans.append((start, start, len(laid.lines)))
-    return laid
+        layout.lines.extend(line(" " * _INDENT, (piece, "quiet")) for piece in wrap(source, size))
+        layout.item_spans.append((start, start, len(layout.lines)))
+    return layout
 
 
 def summary_line(findings: Sequence[Finding] | None) -> Line:

@@ -15,7 +15,7 @@ from imgexp_tui.views.wrap import wrap
 
 _INDENT = 2
 _CACHE_SIZE = 8192
-"""Number of cached wrapped texts: the list is laid out again at every letter of a filter."""
+"""Number of cached wrapped texts: the list is layout out again at every letter of a filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +61,30 @@ def _matches(idea: Idea, words: Iterable[str]) -> bool:
 
 def layout_groups(groups: Sequence[IdeaGroup], room: int) -> ItemLayout:
     """The groups as lines of `room` cells; the first cell of each line is free for the cursor."""
-    laid = ItemLayout()
+    layout = ItemLayout()
     for group in groups:
-        top = len(laid.lines)
+        top = len(layout.lines)
         if group.name:
-            laid.lines.append(truncate_line(line(" ", (group.name, "title"), ("  " + group.summary, "quiet")), room))
+            layout.lines.append(truncate_line(line(" ", (group.name, "title"), ("  " + group.summary, "quiet")), room))
         for idea in group.ideas:
-            start = len(laid.lines)
-            laid.lines.extend(_idea_lines(_idea_text(idea), " " * _INDENT, idea.done, room))
-            laid.item_spans.append((top, start, len(laid.lines)))
-            top = len(laid.lines)
+            start = len(layout.lines)
+            layout.lines.extend(_idea_lines(_idea_text(idea), " " * _INDENT, idea.done, room))
+            layout.item_spans.append((top, start, len(layout.lines)))
+            top = len(layout.lines)
         if group.name and group is not groups[-1]:
-            laid.lines.append(())
-    return laid
+            layout.lines.append(())
+    return layout
 
 
 def layout_choices(ideas: Sequence[Idea], selected: Collection[tuple[str, str, str]], room: int) -> ItemLayout:
     """Ideas to select from, each after the name of its version, as lines of `room` cells."""
-    laid = ItemLayout()
+    layout = ItemLayout()
     for idea in ideas:
-        start = len(laid.lines)
+        start = len(layout.lines)
         text = f"{clean_line(idea.version)}: {_idea_text(idea)}"
-        laid.lines.extend(_idea_lines(text, " ", idea.key in selected, room, dim_ticked=False))
-        laid.item_spans.append((start, start, len(laid.lines)))
-    return laid
+        layout.lines.extend(_idea_lines(text, " ", idea.key in selected, room, dim_ticked=False))
+        layout.item_spans.append((start, start, len(layout.lines)))
+    return layout
 
 
 def _idea_text(idea: Idea) -> str:

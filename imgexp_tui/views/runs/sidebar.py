@@ -65,16 +65,16 @@ def two_line_summary(run: RunSummary | None, room: int) -> list[Line]:
 
 def _loss_line(run: RunSummary, room: int) -> Line:
     """Name, one-row curve and values of each loss, validation first."""
-    told = []
+    losses = []
     for curve in reversed([curve for curve in run.curves if curve.entry.is_loss]):
         role = curve.metric.partition("/")[0]
         best = [(" best ", "quiet"), (_format_best(run, curve), "")] if role == "valid" or len(run.curves) == 1 else []
         value = line(" ", (curve.entry.format_value(curve.last_value), "strong"), *best)
-        told.append((line((f"{_curve_name(curve)} ", role)), curve, value, role))
-    taken = sum(line_width(name) + line_width(value) for name, _, value, _ in told) + 3 * (len(told) - 1)
-    each = max(4, (room - taken) // max(1, len(told)))
+        losses.append((line((f"{_curve_name(curve)} ", role)), curve, value, role))
+    taken = sum(line_width(name) + line_width(value) for name, _, value, _ in losses) + 3 * (len(losses) - 1)
+    each = max(4, (room - taken) // max(1, len(losses)))
     parts = [
-        line(*name, (block_sparkline(_bucket_highs(curve), each), role), *value) for name, curve, value, role in told
+        line(*name, (block_sparkline(_bucket_highs(curve), each), role), *value) for name, curve, value, role in losses
     ]
     return join_fitting(parts, _GAP, room)
 
