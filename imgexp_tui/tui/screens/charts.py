@@ -153,9 +153,9 @@ class ChartsScreen(StyledScreen[None]):
             steps = await asyncio.to_thread(self._chart_session.to_steps, self._request.metric, self._initial_steps)
             span = await asyncio.to_thread(self._chart_session.span_around, steps, self._request.axis)
             self._request, self._initial_steps = replace(self._request, span=span, marked_steps=steps), None
-        found = await asyncio.to_thread(self._chart_session.refresh, self._request)
-        if found and self.is_mounted:
-            self._show_picture(found)
+        picture = await asyncio.to_thread(self._chart_session.refresh, self._request)
+        if picture and self.is_mounted:
+            self._show_picture(picture)
 
     def _show_picture(self, picture: ChartPicture) -> None:
         before, self._picture = self._picture, picture

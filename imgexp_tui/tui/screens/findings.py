@@ -1,4 +1,4 @@
-"""The screen of a run's findings, with keys for the takeaways, for a new version, and for the curve that shows one.
+"""The screen of a run's findings, with keys for the takeaways, for a new version, and for the curve that shows finding.
 
 A thread of the main screen's watcher computes the findings; this screen displays them. A new finding is a module of
 `findings.rules`.
@@ -156,22 +156,22 @@ class FindingsScreen(StyledScreen[str | None]):
         self.action_why()
 
     def _update_reason(self) -> None:
-        one, why = self._selected, self.query_one(ReasonPane)
+        finding, why = self._selected, self.query_one(ReasonPane)
         if why.has_class("-shown"):
-            off = f'\n\n[lab] findings_off = ["{one.name}"] in experiments.toml switches it off.' if one else ""
-            why.show(rule_reasoning(one.name) + off if one else "")
+            off = f'\n\n[lab] findings_off = ["{finding.name}"] in experiments.toml switches it off.' if finding else ""
+            why.show(rule_reasoning(finding.name) + off if finding else "")
             why.scroll_home(animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        one = self._selected
+        finding = self._selected
         if action in ("add_takeaway", "why"):
-            return one is not None
+            return finding is not None
         if action == "idea":
-            return one is not None and bool(one.suggestion)
+            return finding is not None and bool(finding.suggestion)
         if action == "new":
-            return one is not None and bool(one.change)
+            return finding is not None and bool(finding.change)
         if action == "curve":
-            return one is not None and self._open_charts is not None and bool(one.evidence.series)
+            return finding is not None and self._open_charts is not None and bool(finding.evidence.series)
         return True
 
     def action_close(self) -> None:
@@ -197,13 +197,13 @@ class FindingsScreen(StyledScreen[str | None]):
         self.call_after_refresh(self._list.scroll_to_cursor)
 
     def action_add_takeaway(self) -> None:
-        if one := self._selected:
-            self._add_to_takeaways(one.sentence)
+        if finding := self._selected:
+            self._add_to_takeaways(finding.sentence)
 
     def action_idea(self) -> None:
-        one = self._selected
-        if one and one.suggestion:
-            self._add_to_takeaways(f"[ ] {one.suggestion}")
+        finding = self._selected
+        if finding and finding.suggestion:
+            self._add_to_takeaways(f"[ ] {finding.suggestion}")
 
     @work(group="write")
     async def _add_to_takeaways(self, text: str) -> None:
@@ -213,9 +213,9 @@ class FindingsScreen(StyledScreen[str | None]):
     def action_new(self) -> None:
         from imgexp_tui.tui.screens.new_version import NewVersionScreen
 
-        one, book = self._selected, self._read_notebook()
-        if one and one.change and book and self._version in book.versions:
-            screen = NewVersionScreen(self._lab, book, self._version, changes=one.change)
+        finding, book = self._selected, self._read_notebook()
+        if finding and finding.change and book and self._version in book.versions:
+            screen = NewVersionScreen(self._lab, book, self._version, changes=finding.change)
             self.app.push_screen(screen, self._version_created)
 
     def _version_created(self, name: str | None) -> None:
@@ -223,9 +223,10 @@ class FindingsScreen(StyledScreen[str | None]):
             self.dismiss(name)
 
     def action_curve(self) -> None:
-        one = self._selected
-        if one and self._open_charts and one.evidence.series:
-            self._open_charts(self._version, one.evidence.series[0], (one.evidence.first, one.evidence.last))
+        finding = self._selected
+        if finding and self._open_charts and finding.evidence.series:
+            evidence = finding.evidence
+            self._open_charts(self._version, evidence.series[0], (evidence.first, evidence.last))
 
 
 def _add_to_takeaways(lab: Path, version: str, text: str) -> str:

@@ -121,8 +121,8 @@ class NoteArea(TextArea):
         line = Text(visible_text(stored), end="", no_wrap=True)
         for start, end, kind in markup.markup_spans(stored) if self.highlights_markdown else ():
             line.stylize(self.get_component_rich_style(f"note--{kind}", partial=True), start, end)
-        for found in self._search_pattern.finditer(stored) if self._search_pattern else ():
-            line.stylize(self.get_component_rich_style("note--hit", partial=True), *found.span())
+        for match in self._search_pattern.finditer(stored) if self._search_pattern else ():
+            line.stylize(self.get_component_rich_style("note--hit", partial=True), *match.span())
         return line
 
     def action_copy(self) -> None:
@@ -147,9 +147,9 @@ class NoteArea(TextArea):
     @property
     def match_position(self) -> tuple[int, int]:
         """Which occurrence of the query is selected, 1-based (0 for none), and how many there are."""
-        found = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
+        matches = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
         here = (min(self.selection), max(self.selection))
-        return (found.index(here) + 1 if here in found else 0), len(found)
+        return (matches.index(here) + 1 if here in matches else 0), len(matches)
 
     def select_match(self, *, forward: bool, skip_current: bool) -> None:
         """Select the next or the previous occurrence of the query; wraps around the ends of the text.
@@ -157,10 +157,10 @@ class NoteArea(TextArea):
         Args:
             skip_current: whether an occurrence that begins at the cursor is skipped.
         """
-        found = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
-        if found:
-            at = search.next_match_index(found, min(self.selection), forward=forward, skip_current=skip_current)
-            self.selection = type(self.selection)(*found[at])
+        matches = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
+        if matches:
+            at = search.next_match_index(matches, min(self.selection), forward=forward, skip_current=skip_current)
+            self.selection = type(self.selection)(*matches[at])
             self.scroll_cursor_visible(center=True)
 
     def _set_document(self, text: str, language: str | None) -> None:
