@@ -1,4 +1,4 @@
-"""The screen of a run's findings, with keys for the takeaways, for a new version, and for the curve that shows finding.
+"""The screen of a run's findings, with keys for the takeaways, for a new version, and for the curve behind each.
 
 A thread of the main screen's watcher computes the findings; this screen displays them. A new finding is a module of
 `findings.rules`.
