@@ -8,10 +8,12 @@ from pathlib import Path
 
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.metric import MetricTable, lab_metrics
 from imgexp_tui.records.metrics.run_state import best_run
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.reports.side_by_side import ComparedVersion, ComparisonSection, compare_versions
 from imgexp_tui.services import run_followers
+from imgexp_tui.services.notebook_reader import read_notebook
 
 
 class ComparisonReader:
@@ -31,17 +33,18 @@ class ComparisonReader:
     def read(self) -> tuple[list[ComparisonSection], tuple[RunFollower | None, ...]]:
         """The comparison as of now, and the run that stands for each version: its best, else its newest."""
         with self._lock:
-            sides = [self._read_side(version) for version in self._versions]
-            return compare_versions(sides), tuple(side.runs[0] if side.runs else None for side in sides)
+            metrics = lab_metrics(read_notebook(self._lab).notebook)
+            sides = [self._read_side(version, metrics) for version in self._versions]
+            return compare_versions(sides, metrics), tuple(side.runs[0] if side.runs else None for side in sides)
 
-    def _read_side(self, version: Version) -> ComparedVersion:
+    def _read_side(self, version: Version, metrics: MetricTable) -> ComparedVersion:
         views = []
         for run in find_runs(self._lab, version.name):
             view = self._followers.get(run.path) or run_followers.acquire(run, exact=True)
             self._followers[run.path] = view
             view.poll()
             views.append(view)
-        best = best_run(views)
+        best = best_run(views, metrics.judges(version.judge))
         shown = best[0] if best else views[0] if views else None
         if shown is None:
             return ComparedVersion(version)

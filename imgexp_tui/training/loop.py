@@ -14,6 +14,7 @@ gives all of them the gradient that one process would have. The first one writes
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from imgexp_tui.records.documents import Request
+from imgexp_tui.records.metrics.metric import request_judges
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.training import checkpoint, device, optim
 from imgexp_tui.training.config import Config
@@ -53,6 +56,7 @@ class Trainer:
 
     def __init__(self, run: RunDir, config: Config, logger: RunLogger, stop: StopSignal, group: RankGroup) -> None:
         self.run, self.config, self.logger, self.stop, self.group = run, config, logger, stop, group
+        self.judges = request_judges(Request.read(run))
         device.set_threads(config, group.size)
         torch.manual_seed(config.seed)
         np.random.seed(config.seed)  # for encoders of the user's
@@ -80,7 +84,7 @@ class Trainer:
             self.log.log_resume(self.state.position, len(saved["random"]))
 
     def fit(self) -> None:
-        """Train until the last epoch, or until the validation loss has not improved for `patience` epochs.
+        """Train until the last epoch, or until the judged metric has not improved for `patience` epochs.
 
         Raises:
             StopRequested: the run was asked to end; a checkpoint was saved.
@@ -171,9 +175,7 @@ class Trainer:
         memory = device.peak_gpu_memory(self.device, self.group)
         self.log.record_epoch(at, {**means, "time/epoch_train": at.seconds, **valid, **memory})
         self.log.check_finite(at, valid)
-        is_best = valid["valid/loss"] < at.best
-        if is_best:
-            at.best, at.best_epoch = valid["valid/loss"], at.epoch + 1
+        is_best = self._note_best({**means, **valid})
         names = ["last", "best"] if is_best else ["last"]
         answers = evaluation.predictions.compute(at.epoch + 1, at.step)
         if self.group.is_main_process:
@@ -185,11 +187,28 @@ class Trainer:
         self.state.train_metrics = EpochMetrics(self.task, self.device, self.group)
         self._save_checkpoint(names)
 
+    def _note_best(self, measured: Mapping[str, float]) -> bool:
+        """Note the value of the judged metric where it is the best so far, and return whether it is.
+
+        A metric that this task does not record cannot judge: the default one does, and a warning says so.
+        """
+        at = self.state.position
+        judge = next(one for one in self.judges if one.metric in measured)
+        if judge != self.judges[0]:
+            missing = self.judges[0].metric
+            self.logger.log_warning(f"{missing}, the judge of this version, is not measured; {judge.metric} judges")
+            self.judges = (judge,)
+        value = measured[judge.metric]
+        if at.best_epoch and not judge.goal.is_better(value, at.best):
+            return False
+        at.best, at.best_epoch = value, at.epoch + 1
+        return True
+
     def _is_out_of_patience(self) -> bool:
         at, patience = self.state.position, self.config.patience
         over = patience > 0 and at.epoch - at.best_epoch >= patience
         if over:
-            self.log.log_early_stop(at)
+            self.log.log_early_stop(at, self.judges[0].metric)
         return over
 
     def _save_checkpoint(self, names: list[str]) -> None:

@@ -146,9 +146,9 @@ class TrainingLog:
         message = f"saved {' and '.join(names)}"
         self._logger.log_event("checkpoint", message, epoch=at.epoch, step=at.step, best="best" in names)
 
-    def log_early_stop(self, at: Position) -> None:
+    def log_early_stop(self, at: Position, judge: str) -> None:
         """The end of the patience."""
-        message = f"stopped early after epoch {at.epoch}: the best valid/loss is {at.best:.4f} of epoch {at.best_epoch}"
+        message = f"stopped early after epoch {at.epoch}: the best {judge} is {at.best:.4f} of epoch {at.best_epoch}"
         self._logger.log_line(message)
         self._logger.log_event("stopped_early", message)
 

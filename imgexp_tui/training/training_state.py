@@ -27,7 +27,7 @@ class Position:
         epoch: the current epoch, counted from 0.
         batch: how many of its batches are done.
         step: optimizer steps done in all.
-        best: lowest validation loss so far.
+        best: the best value of the judged metric so far, by default the lowest validation loss.
         best_epoch: the epoch that had it, counted from 1; 0 before there is one.
         seconds: time spent training in this epoch.
     """

@@ -22,11 +22,11 @@ _SAME_SHARE = 0.01
 
 
 def find(run: RunData) -> Finding | None:
-    base = next((v for v in run.comparison_runs.base_runs if v.request and v.best()), None)
+    base = next((v for v in run.comparison_runs.base_runs if v.request and v.best(run.follower.judges)), None)
     best, request = run.follower.best(), run.follower.request
     if base is None or best is None or request is None or not run.has_ended:
         return None
-    before = base.best()
+    before = base.best(run.follower.judges)
     if before is None or before.metric != best.metric:
         return None
     changed = _changed_settings(request, base)
@@ -38,7 +38,7 @@ def find(run: RunData) -> Finding | None:
     did = (
         "stayed the same"
         if abs(ratio) < _SAME_SHARE
-        else f"got {'worse' if ratio > 0 else 'better'} by {abs(ratio):.0%}"
+        else f"got {'better' if best.goal.is_better(best.value, before.value) else 'worse'} by {abs(ratio):.0%}"
     )
     noise = _describe_noise(run, base, best.metric)
     accuracy = _describe_accuracy(before.other_metrics, best.other_metrics)

@@ -24,7 +24,7 @@ _SMALL_DIFFERENCE = 0.1
 def find(run: RunData) -> Finding | None:
     relatives = run.comparison_runs
     base = next(iter(relatives.base_runs), None)
-    own_best, base_best = run.follower.best(), base.best() if base else None
+    own_best, base_best = run.follower.best(), base.best(run.follower.judges) if base else None
     if (
         base is None
         or own_best is None

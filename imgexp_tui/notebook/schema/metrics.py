@@ -54,7 +54,10 @@ JUDGE_KEYS = ("judge", "metrics")
 """The keys of `[lab]`; a version takes the first of them."""
 METRIC_KEYS = ("goal", "unit")
 """The keys of a table of `[lab.metrics]`."""
-_CHOICES: Mapping[str, tuple[str, ...]] = {"goal": tuple(Goal), "unit": tuple(Unit)}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "goal": tuple(one.value for one in Goal),
+    "unit": tuple(one.value for one in Unit),
+}
 _HIGHER_PARTS = frozenset(
     "accuracy acc auc auroc f1 iou map r2 psnr ssim dice precision recall score kappa".split()  # noqa: SIM905
 )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.records.metrics.history import Axis, Buckets, MetricHistory
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS
 from imgexp_tui.records.metrics.minmax import Floats
 from imgexp_tui.records.metrics.smoothing import smoothed
 from imgexp_tui.services.charts.run_groups import RunGroup
@@ -130,15 +132,15 @@ class PlottedCurveBuilder:
 
     def _best_point(self, run: MetricHistory, metric: str, axis: Axis) -> BestPoint | None:
         """The best of a loss or an accuracy; other metrics have none."""
-        rises = metric.endswith("accuracy")
-        if not rises and not metric.endswith("loss"):
+        goal = DEFAULT_METRICS[metric].goal
+        if goal is None:
             return None
         version, best = self._best_cache.get((run, metric), (-1, None))
         if version != run.revision:
             found = run.extremes(metric)
             best = None
             if found:
-                best = (found.high_step, found.high) if rises else (found.low_step, found.low)
+                best = (found.high_step, found.high) if goal is Goal.HIGHER else (found.low_step, found.low)
             self._best_cache[run, metric] = run.revision, best
         return best and BestPoint(run.x_of(best[0], axis), best[1], best[0], run.x_of(best[0], Axis.EPOCH))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from imgexp_tui.records.metrics.history import Axis, MetricHistory
+from imgexp_tui.records.metrics.metric import in_chart_order
 from imgexp_tui.records.metrics.minmax import Floats
 from imgexp_tui.services.charts.curves import AxisWindow, PlottedCurveBuilder, run_gradients
 from imgexp_tui.services.charts.run_groups import ChartRuns, choices_for_all_runs
@@ -31,7 +32,6 @@ from imgexp_tui.views.charts.model import (
 )
 from imgexp_tui.views.styled import Line
 
-_METRIC_ORDER = ("valid/loss", "train/loss", "valid/accuracy", "train/accuracy")
 _MIN_CHART_SIZE = (38, 8)
 """Least width in cells and height in lines of a chart."""
 MAX_RUNS = 12
@@ -195,10 +195,7 @@ class ChartSession:
     def _ordered_metrics(runs: list[MetricHistory]) -> list[str]:
         """The metrics to chart, the most important first."""
         found = dict.fromkeys(name for run in runs for name in run.metric_names if not name.startswith(GRADIENT_PREFIX))
-        return [
-            *(name for name in _METRIC_ORDER if name in found),
-            *(name for name in found if name not in _METRIC_ORDER),
-        ]
+        return in_chart_order(found)
 
     def _panel_metrics(self, metrics: list[str]) -> dict[str, tuple[str, ...]]:
         """Panel name → its metrics. With one charted run, training and validation values share a panel."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS
 from imgexp_tui.text import format_duration
 
 _TIME_STEPS = (
@@ -122,8 +123,8 @@ def rounded_end(end: float) -> float:
 
 def format_tick(value: float, metric: str) -> str:
     """Format a tick of the y axis; accuracy in percent."""
-    if metric.endswith("accuracy"):
-        return f"{value * 100:.4g} %"
+    if (share := DEFAULT_METRICS[metric].format_share(value, ".4g")) is not None:
+        return share
     if value and not 1e-4 <= abs(value) < 1e6:
         return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e")
     return f"{value:.4g}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from imgexp_tui.text import clean_line, format_duration, format_number, truncate
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS
+from imgexp_tui.text import clean_line, format_duration, truncate
 from imgexp_tui.views.charts import axis as axes
 from imgexp_tui.views.charts.axis import Scale
 from imgexp_tui.views.charts.braille import FAINT_LAYER, FRONT_LAYER, Canvas, RowExtents, Trace
@@ -270,9 +271,7 @@ def _legend_line(panel: ChartPanel, i: int, curve: PlottedCurve, room: int) -> L
 
 
 def _format_value(curve: PlottedCurve, value: float) -> str:
-    if curve.metric.endswith("accuracy") and math.isfinite(value):
-        return f"{value * 100:.2f} %"
-    return format_number(value)
+    return DEFAULT_METRICS[curve.metric].format_value(value, decimals=2)
 
 
 def _letter(panel: ChartPanel, i: int) -> str:

@@ -12,9 +12,12 @@ from functools import cached_property
 
 from imgexp_tui.notebook.diff import format_value
 from imgexp_tui.notebook.model import Notebook, Version
+from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.notebook.schema.settings import SETTINGS
+from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES
 from imgexp_tui.text import cell_width, clean_line, format_number, truncate
 from imgexp_tui.views.lab import VersionRow
+from imgexp_tui.views.runs.version_table import format_judged_best
 from imgexp_tui.views.styled import Line, Span, line, pad
 
 _MAX_COLUMN_WIDTH = 24
@@ -70,7 +73,7 @@ def all_columns(notebook: Notebook, rows: Mapping[str, VersionRow]) -> list[Comp
     results = [
         _text_column("version", versions, lambda v: v.name),
         _text_column("state", versions, lambda v: known[v.name].state if v.name in known else ""),
-        _best_loss_column(known),
+        _best_column(known),
         _number_column("accuracy", known, lambda r: r.accuracy, lambda a: f"{100 * a:.1f} %", lower_is_better=False),
         _number_column("epoch", known, lambda r: r.epoch, lambda e: f"{e:g}", lower_is_better=False),
         _number_column("runs", known, lambda r: r.runs or None, lambda n: f"{n:g}", lower_is_better=False),
@@ -92,12 +95,28 @@ def _setting_columns(versions: Mapping[str, Version]) -> list[CompareColumn]:
     return found
 
 
-def _best_loss_column(rows: Mapping[str, VersionRow]) -> CompareColumn:
+def _best_column(rows: Mapping[str, VersionRow]) -> CompareColumn:
     """The best loss; for several seeds, the mean and the standard deviation."""
+    judges = {row.judge for row in rows.values() if row.judge}
+    if judges - {DEFAULT_JUDGES[0]}:
+        return _judged_column(rows, judges)
     values = {name: row.seed_stats[0] if row.seed_stats else row.best for name, row in rows.items()}
     found = {name: value for name, value in values.items() if value is not None}
     spread = {name: f" ±{format_number(row.seed_stats[1])}" for name, row in rows.items() if row.seed_stats}
     return CompareColumn("best loss", {n: format_number(v) + spread.get(n, "") for n, v in found.items()}, found)
+
+
+def _judged_column(rows: Mapping[str, VersionRow], judges: set[str]) -> CompareColumn:
+    """The best values where versions name their judge, each with its metric; only the same metric sorts by value."""
+    texts = {name: format_judged_best(row) for name, row in rows.items() if row.best is not None}
+    judge = next(iter(judges)) if len(judges) == 1 else ""
+    values = {
+        name: row.seed_stats[0] if row.seed_stats else row.best
+        for name, row in rows.items()
+        if row.best is not None and row.metric == judge
+    }
+    goals = {row.goal for row in rows.values() if row.judge == judge}
+    return CompareColumn("best", texts, values, lower_is_better=Goal.HIGHER not in goals)
 
 
 def _text_column(name: str, versions: Mapping[str, Version], format_value: Callable[[Version], str]) -> CompareColumn:

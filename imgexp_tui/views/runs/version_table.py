@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgexp_tui.notebook.model import Version
+from imgexp_tui.notebook.schema.metrics import Unit
+from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, DEFAULT_METRICS
 from imgexp_tui.text import clean_line, first_line, format_age, format_number, truncate
 from imgexp_tui.views.lab import VersionRow
 from imgexp_tui.views.styled import Line, Span, line, line_width, pad
@@ -52,11 +54,15 @@ class TableColumns:
     room: int
     widths: tuple[tuple[str, int], ...]
     curve_width: int
+    is_judged_by_default: bool = True
 
     def header_row(self) -> Line:
         """The header of the table."""
         wide = self.room >= _WIDE_FROM
-        texts = {name: line((name if wide else _SHORT_NAMES.get(name, name), "quiet")) for name, _ in self.widths}
+        shown = {name: name if wide else _SHORT_NAMES.get(name, name) for name, _ in self.widths}
+        if not self.is_judged_by_default:
+            shown["best loss"] = "best"
+        texts = {name: line((text, "quiet")) for name, text in shown.items()}
         return self._layout_row(line("  "), texts)
 
     def version_row(
@@ -107,7 +113,8 @@ def fit_columns(
     names = [name for name in _COLUMN_NAMES if sizes[name] or name == "summary"]
     taken = 2 + sum(sizes.values()) + len(_GAP) * (len(names) - 1)
     sizes["summary"] = max(0, room - taken)
-    return TableColumns(room, tuple((name, sizes[name]) for name in names), sizes["curve"])
+    widths = tuple((name, sizes[name]) for name in names)
+    return TableColumns(room, widths, sizes["curve"], all(_is_judged_by_default(row) for row in known))
 
 
 def _cell_lines(
@@ -152,13 +159,30 @@ def _format_seed_progress(row: VersionRow) -> str:
     return f" {row.seed_progress[0]}/{row.seed_progress[1]}" if row.seed_progress else ""
 
 
+def _is_judged_by_default(row: VersionRow) -> bool:
+    return row.judge in ("", DEFAULT_JUDGES[0])
+
+
 def _format_best(row: VersionRow) -> str:
     """Format the best loss, for several seeds the mean with the standard deviation; a training loss is labelled."""
     if row.best is None:
         return ""
+    if not _is_judged_by_default(row):
+        return format_judged_best(row)
     if row.seed_stats and not row.metric.startswith("train"):
         return f"{format_number(row.seed_stats[0])} ±{format_number(row.seed_stats[1])}"
     return f"train {format_number(row.best)}" if row.metric.startswith("train") else format_number(row.best)
+
+
+def format_judged_best(row: VersionRow) -> str:
+    """The best value of a version that names its judge, with the metric's name; over seeds with its spread."""
+    if row.best is None:
+        return ""
+    metric = replace(DEFAULT_METRICS[row.metric], unit=Unit(row.unit or Unit.NUMBER))
+    name = row.metric.removeprefix("valid/")
+    if row.seed_stats:
+        return f"{name} {metric.format_value(row.seed_stats[0])} ±{metric.format_value(row.seed_stats[1])}"
+    return f"{name} {metric.format_value(row.best)}"
 
 
 def _format_epoch(row: VersionRow) -> str:
