@@ -8,10 +8,11 @@ be read of it. The app parses the notebook before its first frame, so this uses 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from imgexp_tui.notebook.inheritance import Inheritance
 from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version, tags_error
 from imgexp_tui.notebook.schema import alerts
 from imgexp_tui.notebook.schema import command as commands
@@ -36,7 +37,6 @@ from imgexp_tui.notebook.toml.spans import KeyPath, join_key
 from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 from imgexp_tui.paths import NOTEBOOK
 
-_T = TypeVar("_T")
 _TOP_KEYS = ("lab", "defaults", "versions")
 _LAB_KEYS = ("title", "heartbeat", "grace", "slots", *ALERT_KEYS, *RESOURCE_KEYS, "slurm", "findings_off", *JUDGE_KEYS)
 _VERSION_KEYS = ("base", *NOTE_FIELDS, "command", "group", "tags", "archived", *RESOURCE_KEYS, "judge", "train")
@@ -97,7 +97,7 @@ class _NotebookParser:
         self._overrides: MetricOverrides = lab.get("metrics", {})
         defaults = self._get_table(self._data, ("defaults",))
         tables = {name: self._version_table(name) for name in self._get_table(self._data, ("versions",))}
-        inheritance = _Inheritance(tables)
+        inheritance = Inheritance(tables)
         self._check_bases(inheritance)
         argv = self._resolve_commands(defaults, inheritance)
         any_key = "command" in defaults or (bool(tables) and all(argv.values()))
@@ -150,7 +150,7 @@ class _NotebookParser:
                 )
             self._add_problem((*path, key), f"unknown {kind}; {mend}")
 
-    def _version_problems(self, name: str, inheritance: _Inheritance) -> tuple[tuple[Problem, ...], bool]:
+    def _version_problems(self, name: str, inheritance: Inheritance) -> tuple[tuple[Problem, ...], bool]:
         """Returns a version's own and inherited problems by line, and whether it can run in spite of them."""
         if not self._problems:
             return (), True
@@ -227,7 +227,7 @@ class _NotebookParser:
                 self._add_problem((*path, key), wrong)
         return table
 
-    def _check_bases(self, inheritance: _Inheritance) -> None:
+    def _check_bases(self, inheritance: Inheritance) -> None:
         for name, table in inheritance.tables.items():
             base, path = table.get("base"), ("versions", name, "base")
             if isinstance(base, str) and base not in inheritance.tables:
@@ -238,7 +238,7 @@ class _NotebookParser:
                 self._add_problem(path, f"{' → '.join(cycle)} goes in a circle; give one of them another base")
 
     def _resolve_commands(
-        self, defaults: Mapping[str, Any], inheritance: _Inheritance
+        self, defaults: Mapping[str, Any], inheritance: Inheritance
     ) -> dict[str, tuple[str, ...] | None]:
         """Maps each version to its command: its own, or that of its nearest base, or that of the defaults."""
         shared = self._parse_command(defaults, ("defaults",))
@@ -288,7 +288,7 @@ class _NotebookParser:
     def _build_version(
         self,
         name: str,
-        inheritance: _Inheritance,
+        inheritance: Inheritance,
         own_train: dict[str, SettingValue],
         train: dict[str, SettingValue],
         argv: tuple[str, ...] | None,
@@ -313,65 +313,6 @@ class _NotebookParser:
             judge=judge,
             **texts,
         )
-
-
-class _Inheritance:
-    """Which version has which base. Each chain is walked once: a notebook may be one chain of a thousand versions."""
-
-    def __init__(self, tables: dict[str, dict[str, Any]]) -> None:
-        self.tables = tables
-        self._ancestries: dict[str, tuple[str, ...]] = {}
-        self._with_resource_keys = {
-            name for name, table in tables.items() if not table.keys().isdisjoint(RESOURCE_KEYS)
-        }
-
-    def ancestry(self, name: str) -> tuple[str, ...]:
-        """Returns a version and its bases, nearest first; a cycle is walked once."""
-        walked: dict[str, None] = {}
-        at: str | None = name
-        while at is not None and at not in walked and at not in self._ancestries:
-            walked[at] = None
-            at = self._base(at)
-        if at in walked:  # a cycle: each of its versions has its own ancestry
-            return tuple(walked)
-        line = self._ancestries[at] if at is not None else ()
-        for below in reversed(walked):
-            line = self._ancestries[below] = (below, *line)
-        return line
-
-    def cycle(self, name: str) -> tuple[str, ...]:
-        """Returns the cycle that `name` is part of, from `name` back to `name`; () if it is in none."""
-        line = self.ancestry(name)
-        return (*line, name) if self._base(line[-1]) == name else ()
-
-    def fold(self, start: _T, join: Callable[[_T, str], _T]) -> dict[str, _T]:
-        """Maps each version to `start` joined with its bases, the farthest first, and then with itself."""
-        done: dict[str, _T] = {}
-        for name in self.tables:
-            value, ahead = start, []
-            for at in self.ancestry(name):
-                if at in done and at in self._ancestries:
-                    value = done[at]
-                    break
-                ahead.append(at)
-            for at in reversed(ahead):
-                value = join(value, at)
-                if at in self._ancestries:
-                    done[at] = value
-            done[name] = value
-        return {name: done[name] for name in self.tables}
-
-    def resource_tables(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """Returns the tables of a version and its bases that state what a run needs, nearest first."""
-        return (
-            (self.tables[n] for n in self.ancestry(name) if n in self._with_resource_keys)
-            if self._with_resource_keys
-            else iter(())
-        )
-
-    def _base(self, name: str) -> str | None:
-        base = self.tables[name].get("base")
-        return base if isinstance(base, str) and base in self.tables else None
 
 
 def _lab_setting_error(key: str, value: object, finding_names: Collection[str]) -> str | None:
