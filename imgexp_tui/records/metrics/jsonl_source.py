@@ -28,7 +28,7 @@ class JsonlSource:
         self._path = run.metrics
         self._exit_file = run.exit
         self._tail = LineTail(run.metrics)
-        self._names: dict[str, None] = {}
+        self._keys: dict[str, None] = {}
 
     @staticmethod
     def files(run: RunDir) -> Sequence[Path]:
@@ -48,7 +48,7 @@ class JsonlSource:
     @property
     def metric_names(self) -> Sequence[str]:
         """The names in the records that were read, in the order in which they first came."""
-        return tuple(self._names)
+        return tuple(key for key in self._keys if key not in NON_METRIC_KEYS)
 
     @property
     def ended(self) -> bool:
@@ -67,10 +67,10 @@ class JsonlSource:
         """The complete lines that were not read yet, at most about 4 MB of them; [] without."""
         records = self._tail.poll()
         if self._tail.restarted:
-            self._names.clear()
+            self._keys.clear()
         for record in records:
-            if not record.keys() <= self._names.keys():
-                self._names.update((name, None) for name in record if name not in NON_METRIC_KEYS)
+            if not record.keys() <= self._keys.keys():
+                self._keys |= dict.fromkeys(record)
         return records
 
     def seek(self, position: int) -> None:

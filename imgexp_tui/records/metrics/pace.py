@@ -34,7 +34,7 @@ class Pace:
         steps, gap = step - before[0], timestamp - before[1]
         if steps < 0 or gap < 0:
             return
-        if not is_pause(gap, self._longest_gap):
+        if gap <= MIN_PAUSE_SECONDS or not is_pause(gap, self._longest_gap):  # the first spares a call a record
             self._steps += steps
             self._seconds += gap
         self._longest_gap = max(self._longest_gap, gap)
@@ -61,7 +61,7 @@ class TrainingClock:
         """Add the time of a record, in seconds."""
         gap = 0.0 if self._last_time is None else timestamp - self._last_time
         self._last_time = timestamp
-        if gap > 0 and not is_pause(gap, self._longest_gap):
+        if 0 < gap <= MIN_PAUSE_SECONDS or (gap > 0 and not is_pause(gap, self._longest_gap)):
             self.seconds += gap
             self._longest_gap = max(self._longest_gap, gap)
 
