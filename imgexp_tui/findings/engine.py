@@ -20,9 +20,9 @@ from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.text import clean_line
 
 RULES: tuple[ModuleType, ...] = tuple(
-    sorted((import_module(f"{rules.__name__}.{name}") for name in rules.names()), key=lambda rule: rule.ORDER)
+    sorted(map(import_module, rules.module_names().values()), key=lambda rule: rule.ORDER)
 )
-"""The modules in `findings.rules`, sorted by their `ORDER`."""
+"""The modules below `findings.rules`, sorted by their `ORDER`."""
 _MIN_INTERVAL, COST_FACTOR = 2.0, 50.0
 """Minimum seconds between two evaluations of a run that grows, and the factor of the last one's duration."""
 

@@ -41,7 +41,7 @@ class Finding:
     """Something that a run's numbers say.
 
     Attributes:
-        name: the name of its rule, a module of `findings.rules`.
+        name: the name of its rule, a module in a subfolder of `findings.rules`.
         sentence: plain words with numbers; it can be copied into the takeaways.
         suggestion: what to do about it; "" for nothing.
         change: settings for a new version that follows the suggestion; None without.

@@ -1,6 +1,6 @@
 """The training loop: set-up, then epochs of steps; each epoch ends with a validation and a checkpoint.
 
-The neighbours: `tasks` (examples, loss, metrics), `forward`, `evaluation` (the validation), `training_state` (what a
+The neighbours: `tasks` (examples, loss, metrics), `forward`, `validation.evaluation`, `training_state` (what a
 checkpoint holds), `training_log` (what is logged), `optim`, `data/` (images and batches; the random transforms, that is
 augmentation, are in `data/patchwork`).
 
@@ -25,15 +25,15 @@ from torch.nn.utils import clip_grad_norm_
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.metrics.metric import request_judges
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.training import checkpoint, device, optim
+from imgexp_tui.training import checkpoint, optim
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.data import datasets
 from imgexp_tui.training.data.loader import Batch, BatchLoader, Examples
 from imgexp_tui.training.distributed.group import RankGroup
 from imgexp_tui.training.errors import StopRequested
-from imgexp_tui.training.evaluation import Evaluation, Evaluator, write_predictions
 from imgexp_tui.training.forward import ForwardPass
 from imgexp_tui.training.gradient_norms import gradient_norms, layer_groups
+from imgexp_tui.training.hardware import device
 from imgexp_tui.training.metrics import BatchCounts, EpochMetrics
 from imgexp_tui.training.model import encoders
 from imgexp_tui.training.model import model as model_builder
@@ -42,6 +42,7 @@ from imgexp_tui.training.shutdown import StopSignal
 from imgexp_tui.training.tasks import make_task
 from imgexp_tui.training.training_log import StepTimes, TrainingLog
 from imgexp_tui.training.training_state import Position, TrainingState
+from imgexp_tui.training.validation.evaluation import Evaluation, Evaluator, write_predictions
 
 USED_SETTINGS = frozenset(
     (

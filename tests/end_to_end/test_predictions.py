@@ -15,8 +15,8 @@ from imgexp_tui.records import predictions as record
 from imgexp_tui.records.predictions import Prediction, Predictions
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.reports.prediction_grid import save_png
-from imgexp_tui.training.predictions import MAX_IMAGES, PredictionCollector
 from imgexp_tui.training.tasks import PatchworkTask
+from imgexp_tui.training.validation.predictions import MAX_IMAGES, PredictionCollector
 from imgexp_tui.tui.app import LabApp
 from imgexp_tui.tui.screens.predictions import PictureGrid, PredictionsScreen
 from imgexp_tui.tui.terminal import image_cells

@@ -22,7 +22,9 @@ from tests.support.made_up_runs import made_up
 COUNTS = {"valid/samples": [500, 448, 500]}
 
 
-def test_the_rules_are_the_modules_of_their_folder() -> None:
+def test_the_rules_are_the_modules_below_their_folder() -> None:
+    files = [file for file in Path(rules.__file__).parent.rglob("*.py") if file.stem != "__init__"]
+    assert sorted(file.stem for file in files) == list(rules.names())
     assert sorted(rule.NAME for rule in RULES) == list(rules.names())
     assert [rule.__name__.rpartition(".")[2] for rule in RULES] == [rule.NAME for rule in RULES]
     assert len({rule.ORDER for rule in RULES}) == len(RULES)

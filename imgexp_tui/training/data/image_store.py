@@ -13,10 +13,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from imgexp_tui.training import cpu_limits
 from imgexp_tui.training.data.decode import UnreadableImage, decode_image, resize_to_square
 from imgexp_tui.training.data.image_files import FileSource
 from imgexp_tui.training.distributed.group import SINGLE_PROCESS, RankGroup
+from imgexp_tui.training.hardware import cpu_limits
 from imgexp_tui.training.run_logger import RunLogger
 
 _CHUNK = 256

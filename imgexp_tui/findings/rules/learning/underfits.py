@@ -8,7 +8,7 @@ better than chance does not underfit, it does not learn; `chance` tells that."""
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.rules.chance import _SIGNIFICANCE, chance_test
+from imgexp_tui.findings.rules.learning.chance import _SIGNIFICANCE, chance_test
 from imgexp_tui.findings.run_data import RunData, last_mean
 from imgexp_tui.findings.statistics import decrease_p_value
 from imgexp_tui.notebook.schema.settings import SettingValue

@@ -7,8 +7,8 @@ notebook's by now. A difference is beyond noise where Welch's interval over seed
 from __future__ import annotations
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
-from imgexp_tui.findings.rules.no_effect import _changed_settings, _format_value
-from imgexp_tui.findings.rules.seed_noise import welch_interval
+from imgexp_tui.findings.rules.comparison.no_effect import _changed_settings, _format_value
+from imgexp_tui.findings.rules.comparison.seed_noise import welch_interval
 from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.text import join_names

@@ -6,10 +6,10 @@ import os
 
 import torch
 
-from imgexp_tui.training import cpu_limits
 from imgexp_tui.training.config import Config
 from imgexp_tui.training.distributed.group import RankGroup
 from imgexp_tui.training.errors import TrainingError
+from imgexp_tui.training.hardware import cpu_limits
 
 USED_SETTINGS = frozenset(("threads", "device", "precision"))
 

@@ -16,9 +16,9 @@ from imgexp_tui.training.forward import ForwardPass
 from imgexp_tui.training.integrity import AnswerCounts, InputFingerprint
 from imgexp_tui.training.metrics import EpochMetrics, PredictionSpread
 from imgexp_tui.training.model.model import ImageModel
-from imgexp_tui.training.predictions import PredictionCollector
 from imgexp_tui.training.run_logger import RunLogger
 from imgexp_tui.training.tasks import Task
+from imgexp_tui.training.validation.predictions import PredictionCollector
 
 
 @dataclass(frozen=True, slots=True)

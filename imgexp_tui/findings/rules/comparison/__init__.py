@@ -1,0 +1,1 @@
+"""Rules that compare a run with those of its base version: changes without effect, seed noise, pace."""

@@ -1,0 +1,1 @@
+"""Rules that judge how the run uses its machine: data loading, GPU, memory and disk, and whether it still runs."""
