@@ -1,0 +1,1 @@
+"""Immutable models and styled lines that screens draw. No files, no threads, no Textual."""

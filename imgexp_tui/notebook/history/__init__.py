@@ -1,0 +1,1 @@
+"""What the notes were before: the history log, drafts, git, and commits of the notebook."""

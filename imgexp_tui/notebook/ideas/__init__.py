@@ -1,0 +1,1 @@
+"""Ideas in the notes: lists of checkboxes, what they are, and how they are ticked."""

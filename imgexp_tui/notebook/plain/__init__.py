@@ -1,0 +1,1 @@
+"""Notes as plain text: reads, imports and writes them."""

@@ -1,0 +1,1 @@
+"""The metrics of a run: their table, sources, followers, snapshots, and curves."""

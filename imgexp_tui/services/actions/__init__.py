@@ -1,0 +1,1 @@
+"""Actions on versions, runs and findings, for screens and commands."""

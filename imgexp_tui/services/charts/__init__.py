@@ -1,0 +1,1 @@
+"""Prepares curves for the charts, in threads."""

@@ -1,0 +1,1 @@
+"""Evaluates findings in the background."""

@@ -1,0 +1,1 @@
+"""Images for training and validation: data sets, decoding, random transforms (augmentation), and batches."""

@@ -1,0 +1,1 @@
+"""Several processes that do one training together, and how they report their end."""

@@ -1,0 +1,1 @@
+"""The model: encoders, their pretrained weights, and the head."""

@@ -1,0 +1,1 @@
+"""What the terminal itself needs: cell differences, ASCII fallback, images, notifications, and an external editor."""

@@ -1,0 +1,1 @@
+"""Charts as styled lines: axes, curves, plots and sparklines."""

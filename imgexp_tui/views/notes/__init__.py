@@ -1,0 +1,1 @@
+"""Notes as styled lines: bullets, markup, search, differences, history."""

@@ -1,0 +1,1 @@
+"""Runs and versions as styled lines: tables, panel, sidebar, comparisons."""

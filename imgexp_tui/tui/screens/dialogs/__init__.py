@@ -1,0 +1,1 @@
+"""Small dialogs above a screen, each of which returns one answer."""

@@ -1,0 +1,1 @@
+"""The main screen: the version table, the panes beside it, and their keys."""

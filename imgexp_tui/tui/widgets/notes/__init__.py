@@ -1,0 +1,1 @@
+"""The note editor: text area, document, wrapping, and find bar."""
