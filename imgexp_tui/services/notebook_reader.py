@@ -26,6 +26,22 @@ class LoadedNotebook:
     stamp: tuple[int, int, int]
 
 
+class CurrentNotebook:
+    """The notebook of a lab as of now, read again only where its file has changed. Not safe for threads."""
+
+    def __init__(self, lab: Path) -> None:
+        self._lab = lab
+        self._stamp: tuple[int, int, int] | None = None
+        self._notebook: Notebook | None = None
+
+    def read(self) -> Notebook | None:
+        """The notebook; as it was read before where it cannot be read now, and None where it never could."""
+        if notebook_stamp(self._lab) != self._stamp:
+            found = read_notebook(self._lab)
+            self._stamp, self._notebook = found.stamp, found.notebook or self._notebook
+        return self._notebook
+
+
 def load_checked(lab: Path) -> Notebook:
     """Reads the notebook of a lab and checks the names in `[lab] findings_off` against those of the finding rules.
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgexp_tui.records.metrics.follower import RunFollower
-from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, PANEL_METRICS, MetricTable
+from imgexp_tui.records.metrics.metric import lab_metrics, panel_metrics, version_judges
 from imgexp_tui.records.rundir import find_runs
 from imgexp_tui.services import run_followers
+from imgexp_tui.services.notebook_reader import CurrentNotebook
 from imgexp_tui.views.charts.curve import CurveBuilder
 from imgexp_tui.views.notes.quotable_figures import Figure, quotable_figures
 from imgexp_tui.views.runs.builder import summarize_run
@@ -19,14 +20,14 @@ from imgexp_tui.views.runs.model import RunSummary
 class VersionRunFollower:
     """Follows one run of a version: `run` while it is live, the newest otherwise. Blocks on files; safe for threads."""
 
-    def __init__(self, lab: Path, version: str, run: str = "", metrics: MetricTable = DEFAULT_METRICS) -> None:
+    def __init__(self, lab: Path, version: str, run: str = "") -> None:
         self._lab = lab
-        self._metrics = metrics
+        self._notebook = CurrentNotebook(lab)
         self._version = version
         self._preferred_run = run
         self._newest: RunFollower | None = None
         self._follower: RunFollower | None = None
-        self._curves_source: RunFollower | None = None
+        self._curves_source: object = None
         self._curves: dict[str, CurveBuilder] = {}
         self._lock = threading.Lock()
 
@@ -36,16 +37,21 @@ class VersionRunFollower:
             view = self._current_follower()
             if view is None:
                 return None
-            if self._curves_source is not view:
-                self._curves_source, self._curves = view, {n: CurveBuilder(n, self._metrics) for n in PANEL_METRICS}
+            notebook = self._notebook.read()
+            metrics, judges = lab_metrics(notebook), version_judges(notebook, self._version)
+            if self._curves_source != (view, metrics, judges):
+                self._curves_source = view, metrics, judges
+                self._curves = {name: CurveBuilder(name, metrics) for name in panel_metrics(judges)}
             series = ((builder, view.series.get(name)) for name, builder in self._curves.items())
             curves = tuple(curve for builder, found in series if found and (curve := builder.update(found)))
-            return summarize_run(view, curves)
+            return summarize_run(view, curves, judges)
 
     def quotable_figures(self, base: str = "", changes: Sequence[str] = ()) -> list[Figure]:
         """The figures of the run as of now that a note can quote."""
         with self._lock:
-            return quotable_figures(self._current_follower(), base, changes, self._metrics)
+            notebook = self._notebook.read()
+            judges = version_judges(notebook, self._version)
+            return quotable_figures(self._current_follower(), base, changes, lab_metrics(notebook), judges)
 
     def _current_follower(self) -> RunFollower | None:
         found = find_runs(self._lab, self._version)

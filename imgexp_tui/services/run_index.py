@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 
 from imgexp_tui.paths import RUNS
 from imgexp_tui.records.alerts import Alert
-from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, PANEL_METRICS, MetricTable, lab_metrics, version_judges
+from imgexp_tui.records.metrics.metric import (
+    DEFAULT_METRICS,
+    MetricTable,
+    lab_metrics,
+    panel_metrics,
+    version_judges,
+)
 from imgexp_tui.records.metrics.source_registry import metric_files
 from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.services import run_followers
@@ -200,12 +206,13 @@ class RunIndex:
         view = runs.displayed
         if runs.cached_summary and not view.status.state.live:
             return runs.cached_summary
-        for metric in PANEL_METRICS:
+        metrics = panel_metrics(runs.judges)
+        for metric in metrics:
             series = view.series.get(metric)
             if series and series.values:
                 runs.curves.setdefault(metric, CurveBuilder(metric, self._metrics)).update(series)
-        curves = [b.curve for metric in PANEL_METRICS if (b := runs.curves.get(metric)) and b.curve]
-        runs.cached_summary = summarize_run(view, tuple(curves), group_members(runs, view))
+        curves = [b.curve for metric in metrics if (b := runs.curves.get(metric)) and b.curve]
+        runs.cached_summary = summarize_run(view, tuple(curves), runs.judges, group_members(runs, view))
         return runs.cached_summary
 
     def log(self, version: str) -> LogLines:

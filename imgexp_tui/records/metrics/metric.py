@@ -166,6 +166,21 @@ PLOTTED_MEASURES = tuple(dict.fromkeys(name.partition("/")[2] for name in PANEL_
 """The metrics, without their halves, that the plots of a report show."""
 
 
+def panel_metrics(judges: Sequence[Judge]) -> tuple[str, ...]:
+    """The metrics that a run's panel draws, in this order: the judge first where it is not the default one.
+
+    Args:
+        judges: the metrics that judge the run, in order of preference.
+    """
+    judge = stated_judge(judges)
+    return tuple(dict.fromkeys((*((judge,) if judge else ()), *PANEL_METRICS)))
+
+
+def stated_judge(judges: Sequence[Judge]) -> str:
+    """The metric that judges; "" where it is the default one."""
+    return "" if judges[0].metric == DEFAULT_JUDGES[0] else judges[0].metric
+
+
 def request_judges(request: Request | None) -> tuple[Judge, ...]:
     """The metrics that judge one run, in order of preference, as its own record says."""
     judges = DEFAULT_METRICS.judges()
@@ -218,10 +233,12 @@ def chance_value(stated: object, name: str) -> float | None:
     Args:
         stated: `chance` of the trainer's `plan` event, whatever it holds.
     """
+    if not isinstance(stated, Mapping):
+        return None
     half, _, rest = name.partition("/")
     for one in (name, f"{'train' if half == 'valid' else 'valid'}/{rest}"):
-        value: Any = stated.get(one) if isinstance(stated, Mapping) else None
-        if isinstance(value, int | float) and math.isfinite(value):
+        value: Any = stated.get(one)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
     return None
 

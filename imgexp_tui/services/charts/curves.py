@@ -9,7 +9,7 @@ import numpy as np
 
 from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.records.metrics.history import Axis, Buckets, MetricHistory
-from imgexp_tui.records.metrics.metric import DEFAULT_METRICS
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, MetricTable
 from imgexp_tui.records.metrics.minmax import Floats
 from imgexp_tui.records.metrics.smoothing import smoothed
 from imgexp_tui.services.charts.run_groups import RunGroup
@@ -32,9 +32,14 @@ class AxisWindow:
 
 
 class PlottedCurveBuilder:
-    """Builds curves, and caches what is slow to compute: smoothed values and the extremes of whole runs."""
+    """Builds curves, and caches what is slow to compute: smoothed values and the extremes of whole runs.
 
-    def __init__(self) -> None:
+    Args:
+        metrics: the lab's table of metrics, which says what a best is.
+    """
+
+    def __init__(self, metrics: MetricTable = DEFAULT_METRICS) -> None:
+        self.metrics = metrics
         self._smoothed_cache: dict[tuple[MetricHistory, str, float], tuple[int, Floats]] = {}
         self._best_cache: dict[tuple[MetricHistory, str], tuple[int, tuple[int, float] | None]] = {}
 
@@ -60,7 +65,7 @@ class PlottedCurveBuilder:
         found = run.buckets_at(metric, edges, axis)
         return PlottedCurve(
             name=name,
-            metric=metric,
+            entry=self.metrics[metric],
             role=role,
             low=tuple(found.low.tolist()),
             high=tuple(found.high.tolist()),
@@ -102,7 +107,7 @@ class PlottedCurveBuilder:
             low, high = mean - std, mean + std
         return PlottedCurve(
             name=f"{name} ×{len(runs)}",
-            metric=metric,
+            entry=self.metrics[metric],
             role=role,
             low=tuple(mean.tolist()),
             high=tuple(mean.tolist()),
@@ -131,8 +136,8 @@ class PlottedCurveBuilder:
         return out
 
     def _best_point(self, run: MetricHistory, metric: str, axis: Axis) -> BestPoint | None:
-        """The best of a loss or an accuracy; other metrics have none."""
-        goal = DEFAULT_METRICS[metric].goal
+        """The best value of a metric; None for a metric without a goal."""
+        goal = self.metrics[metric].goal
         if goal is None:
             return None
         version, best = self._best_cache.get((run, metric), (-1, None))

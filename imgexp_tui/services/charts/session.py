@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from imgexp_tui.records.metrics.history import Axis, MetricHistory
-from imgexp_tui.records.metrics.metric import in_chart_order
+from imgexp_tui.records.metrics.metric import chance_value, in_chart_order, lab_metrics, stated_judge, version_judges
 from imgexp_tui.records.metrics.minmax import Floats
 from imgexp_tui.services.charts.curves import AxisWindow, PlottedCurveBuilder, run_gradients
 from imgexp_tui.services.charts.run_groups import ChartRuns, choices_for_all_runs
+from imgexp_tui.services.notebook_reader import CurrentNotebook
 from imgexp_tui.views.charts import gradients, plot
 from imgexp_tui.views.charts.axis import rounded_end
 from imgexp_tui.views.charts.model import (
@@ -50,6 +51,7 @@ class ChartSession:
         self._lab = lab
         self._initial_choices = tuple(choices)
         self._runs = ChartRuns(lab, self._initial_choices[:MAX_RUNS])
+        self._notebook = CurrentNotebook(lab)
         self._curve_builder = PlottedCurveBuilder()
         self._lock = threading.Lock()
         self._last_request: ChartRequest | None = None
@@ -58,10 +60,19 @@ class ChartSession:
         """Read new records and render the picture; None if it is the same as before."""
         with self._lock:
             changed = self._runs.poll()
+            changed = self._poll_metrics() or changed
             if not changed and request == self._last_request:
                 return None
             self._last_request = request
             return self._render(request)
+
+    def _poll_metrics(self) -> bool:
+        """Follow the notebook's table of metrics. Returns whether it has changed."""
+        metrics = lab_metrics(self._notebook.read())
+        if metrics == self._curve_builder.metrics:
+            return False
+        self._curve_builder = PlottedCurveBuilder(metrics)
+        return True
 
     def select_runs(self, *, all_runs: bool) -> None:
         """Chart every run of the versions by itself, or the initial choices again."""
@@ -119,7 +130,8 @@ class ChartSession:
         reach = self._full_range(runs, Axis(request.axis))
         first = min((x for run in runs if (x := run.x_of(1, Axis(request.axis))) > 0), default=reach[1] / 1000 or 1.0)
         window = self._visible_window(runs, request, reach, first)
-        metric = request.metric if request.metric in panels else self._panel_of(request.metric, panels)
+        wanted = request.metric or self._judge()
+        metric = wanted if wanted in panels else self._panel_of(wanted, panels)
         picture = ChartPicture(
             panels=tuple(panels),
             metric=metric,
@@ -208,6 +220,11 @@ class ChartSession:
             panels[panel] = (*panels.get(panel, ()), name)
         return {(names[0] if len(names) == 1 else panel): names for panel, names in panels.items()}
 
+    def _judge(self) -> str:
+        """The metric that judges the first charted version; "" for the default one."""
+        version = self._initial_choices[0].version if self._initial_choices else ""
+        return stated_judge(version_judges(self._notebook.read(), version))
+
     @staticmethod
     def _panel_of(metric: str, panels: dict[str, tuple[str, ...]]) -> str:
         """The panel with a metric; the first panel if none has it."""
@@ -251,7 +268,9 @@ class ChartSession:
             log_y=request.log_y,
             smoothing=request.smoothing,
             band_mode=request.band_mode,
-            chance=_chance(runs, metrics[0]),
+            chance=next(
+                (v for run in runs if (v := chance_value(run.plan.get("chance"), metrics[0])) is not None), None
+            ),
             cursor=request.cursor,
             marked_x=tuple(runs[0].x_of(step, Axis(request.axis)) for step in request.marked_steps)
             if request.marked_steps and runs
@@ -279,16 +298,3 @@ def _column_edges(request: ChartRequest, window: tuple[float, float], count: int
 def _may_continue(run: MetricHistory) -> bool:
     """Whether a run may continue: it has not recorded its end."""
     return not run.run_dir.exit.exists()
-
-
-def _chance(runs: list[MetricHistory], metric: str) -> float | None:
-    """The value of random guessing, as a trainer stated it for the metric or for its training or validation twin."""
-    half, _, rest = metric.partition("/")
-    names = (metric, f"{'train' if half == 'valid' else 'valid'}/{rest}")
-    for run in runs:
-        stated = run.plan.get("chance")
-        for name in names:
-            value = stated.get(name) if isinstance(stated, dict) else None
-            if isinstance(value, int | float) and math.isfinite(value):
-                return float(value)
-    return None

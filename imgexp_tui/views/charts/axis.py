@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from imgexp_tui.records.metrics.metric import DEFAULT_METRICS
+from imgexp_tui.records.metrics.metric import Metric
 from imgexp_tui.text import format_duration
 
 _TIME_STEPS = (
@@ -121,9 +121,9 @@ def rounded_end(end: float) -> float:
     return math.ceil(end / unit - 1e-9) * unit
 
 
-def format_tick(value: float, metric: str) -> str:
-    """Format a tick of the y axis; accuracy in percent."""
-    if (share := DEFAULT_METRICS[metric].format_share(value, ".4g")) is not None:
+def format_tick(value: float, metric: Metric) -> str:
+    """Format a tick of the y axis; in percent where the metric is."""
+    if (share := metric.format_share(value, ".4g")) is not None:
         return share
     if value and not 1e-4 <= abs(value) < 1e6:
         return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e")

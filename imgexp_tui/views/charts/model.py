@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imgexp_tui.palette import DARK_CURVES
+from imgexp_tui.records.metrics.metric import Metric
 from imgexp_tui.views.styled import Line
 
 AXES = ("step", "epoch", "time", "samples")
@@ -93,6 +94,7 @@ class PlottedCurve:
 
     Attributes:
         name: name of the run or group, with the metric where a panel has several metrics.
+        entry: what the lab's table says of its metric.
         role: which colour it has: `train` or `valid` where one run is charted, else one of `CURVE_ROLES`.
         low, high: extremes of each column; nan for a column without a value.
         line: the smoothed curve; () without smoothing.
@@ -105,7 +107,7 @@ class PlottedCurve:
     """
 
     name: str
-    metric: str
+    entry: Metric
     role: str
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -119,6 +121,11 @@ class PlottedCurve:
     cursor_reading: CursorReading | None = None
     run_count: int = 1
     non_finite_count: int = 0
+
+    @property
+    def metric(self) -> str:
+        """The metric's name."""
+        return self.entry.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from imgexp_tui.records.metrics.metric import DEFAULT_METRICS
 from imgexp_tui.text import clean_line, format_duration, truncate
 from imgexp_tui.views.charts import axis as axes
 from imgexp_tui.views.charts.axis import Scale
@@ -164,7 +163,7 @@ def _y_axis_lines(panel: ChartPanel, y: Scale, height: int, gutter: int) -> list
     labels: dict[int, tuple[str, str]] = {}
     for value in y.ticks(max(2, height // 3)):
         row = height - 1 - min(4 * height - 1, max(0, round(_dot_height(y, value, height)))) // 4
-        labels[row] = (axes.format_tick(value, panel.name), "quiet")
+        labels[row] = (axes.format_tick(value, panel.curves[0].entry), "quiet")
     if panel.chance is not None and -1e-9 <= y.fraction(panel.chance) <= 1 + 1e-9:
         labels[height - 1 - round(_dot_height(y, panel.chance, height)) // 4] = ("chance", "chance")
     found = []
@@ -271,7 +270,7 @@ def _legend_line(panel: ChartPanel, i: int, curve: PlottedCurve, room: int) -> L
 
 
 def _format_value(curve: PlottedCurve, value: float) -> str:
-    return DEFAULT_METRICS[curve.metric].format_value(value, decimals=2)
+    return curve.entry.format_value(value, decimals=2)
 
 
 def _letter(panel: ChartPanel, i: int) -> str:

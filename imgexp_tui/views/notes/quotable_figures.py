@@ -12,7 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from imgexp_tui.notebook.schema.metrics import Unit
 from imgexp_tui.records.metrics.follower import RunFollower
-from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Metric, MetricTable, best_index, in_list_order
+from imgexp_tui.records.metrics.metric import (
+    DEFAULT_METRICS,
+    Judge,
+    Metric,
+    MetricTable,
+    best_index,
+    in_list_order,
+    stated_judge,
+)
 from imgexp_tui.records.metrics.run_state import Series
 from imgexp_tui.records.system.stats import measured_stats
 from imgexp_tui.text import clean_line, format_duration, join_names
@@ -28,6 +36,7 @@ def quotable_figures(
     base: str = "",
     changes: Sequence[str] = (),
     metrics: MetricTable = DEFAULT_METRICS,
+    judges: Sequence[Judge] | None = None,
 ) -> list[Figure]:
     """All figures of a run at this moment, those that are noted most often first.
 
@@ -35,8 +44,10 @@ def quotable_figures(
         follower: None for a version without runs.
         base, changes: the version's base, and its changes against it, such as "batch_size 64 → 512".
         metrics: the lab's table of metrics, with their goals and formats.
+        judges: the metrics that judge the version's runs, in order of preference; without, those of the run's record.
     """
-    found = [*(_metric_figures(follower, metrics) if follower else ()), *_change_figures(base, changes)]
+    measured = _metric_figures(follower, metrics, judges or follower.judges) if follower else ()
+    found = [*measured, *_change_figures(base, changes)]
     return list(dict.fromkeys((kind, clean_line(text)) for kind, text in found))
 
 
@@ -46,10 +57,12 @@ def filter_figures(figures: Iterable[Figure], query: str) -> list[Figure]:
     return [one for one in figures if all(word in f"{one[0]} {one[1]}".lower() for word in words)]
 
 
-def _metric_figures(follower: RunFollower, metrics: MetricTable) -> Iterator[Figure]:
+def _metric_figures(follower: RunFollower, metrics: MetricTable, judges: Sequence[Judge]) -> Iterator[Figure]:
+    judge = stated_judge(judges)
     names = [n for n in in_list_order(follower.series) if follower.series[n].values and not _EXCLUDED_METRICS.match(n)]
+    names.sort(key=lambda name: name != judge)
     yield from (("best", text) for name in names if (text := _best_figure(follower, metrics[name])))
-    yield from _accuracies_at_best(follower, metrics)
+    yield from _accuracies_at_best(follower, metrics, judges)
     yield from (("measured", f"{label}: {text}") for label, text in measured_stats(follower))
     yield from (
         ("now" if follower.status.state.live else "last", _last_figure(follower, metrics[name])) for name in names
@@ -88,9 +101,9 @@ def _format_position(follower: RunFollower, name: str, series: Series, at: int) 
     return f" (epoch {epoch:g})" if ends and epoch is not None else f" (step {step:,})"
 
 
-def _accuracies_at_best(follower: RunFollower, metrics: MetricTable) -> Iterator[Figure]:
+def _accuracies_at_best(follower: RunFollower, metrics: MetricTable, judges: Sequence[Judge]) -> Iterator[Figure]:
     """The accuracies, and other values in percent, that were recorded with the run's best value."""
-    if best := follower.best():
+    if best := follower.best(judges):
         at = f"epoch {best.epoch:g}" if best.epoch is not None else f"step {best.step:,}"
         for name, value in best.other_metrics.items():
             told_better = name.replace("/", "/epoch_") in best.other_metrics

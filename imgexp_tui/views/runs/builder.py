@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.metric import Judge, chance_value, stated_judge
 from imgexp_tui.records.status import State
 from imgexp_tui.records.system.stats import measured_stats
 from imgexp_tui.text import clean_line
@@ -19,15 +20,16 @@ _READING_REMARK = "its record is long and being read; until then the curves are 
 
 
 def summarize_run(
-    follower: RunFollower, curves: tuple[Curve, ...], members: tuple[GroupMember, ...] = ()
+    follower: RunFollower, curves: tuple[Curve, ...], judges: Sequence[Judge], members: tuple[GroupMember, ...] = ()
 ) -> RunSummary:
     """The summary of a run at this moment; equal summaries draw the same.
 
     Args:
+        judges: the metrics that judge the version's runs, in order of preference.
         members: the runs of its seed group, itself included; () without a group.
     """
-    state, best = follower.status.state, follower.best()
-    per_epoch = follower.plan.get("steps_per_epoch")
+    state, best = follower.status.state, follower.best(judges)
+    per_epoch, chances = follower.plan.get("steps_per_epoch"), follower.plan.get("chance")
     return RunSummary(
         version=follower.version,
         run=follower.run_id,
@@ -42,13 +44,14 @@ def summarize_run(
         progress_items=tuple(_progress_items(follower)),
         curves=curves,
         best=(best.metric, best.value, _finite_int(best.epoch), best.step) if best else None,
-        chance=_chance_values(follower),
+        chance={c.metric: value for c in curves if (value := chance_value(chances, c.metric)) is not None},
         steps_per_epoch=per_epoch if isinstance(per_epoch, int) and per_epoch > 0 else None,
         latest_warning=_READING_REMARK if follower.is_partial else _latest_warning(follower),
         resource_usage=_resource_usage(follower) if state.live else None,
         measured=tuple((clean_line(label), clean_line(text)) for label, text in measured_stats(follower)),
         attempt_starts=tuple(follower.attempt_starts.items()),
         members=members,
+        judge=stated_judge(judges),
     )
 
 
@@ -104,18 +107,6 @@ def _progress_seconds_left(follower: RunFollower) -> float | None:
     if going is None or going.total is None or begun is None or going.done <= 0:
         return None
     return max(0.0, (going.time - begun) * (going.total - going.done) / going.done)
-
-
-def _chance_values(follower: RunFollower) -> dict[str, float]:
-    """Metric → value of random guessing, as the trainer stated it.
-
-    If it stated only the training or the validation value, both metrics get it.
-    """
-    stated = {k: v for k, v in follower.chance.items() if math.isfinite(v)}
-    for name, value in list(stated.items()):
-        half, _, rest = name.partition("/")
-        stated.setdefault(f"{'train' if half == 'valid' else 'valid'}/{rest}", value)
-    return stated
 
 
 def _latest_warning(follower: RunFollower) -> str:

@@ -49,12 +49,13 @@ class RunSummary:
         resumable: whether it ended before it was finished.
         members: the runs of its group, which differ only in the seed, sorted by seed; () without a group.
         attempt_starts: attempt and its first step, for the attempts after the first.
-        curves: the curves to draw, losses first.
+        curves: the curves to draw, the judge's first, then losses.
         best: metric, value, epoch and step of the best value; None without one.
-        chance: metric → value of random guessing.
+        chance: metric of a curve → value of random guessing.
         latest_warning: the latest warning of the trainer or the supervisor; "" without one.
         measured: label and text of each measured value.
         findings: its findings, the most severe first; None before they are evaluated.
+        judge: the metric that judges it, whose curve is always drawn; "" for the default one.
     """
 
     version: str
@@ -78,3 +79,4 @@ class RunSummary:
     attempt_starts: tuple[tuple[int, int], ...] = ()
     members: tuple[GroupMember, ...] = ()
     findings: tuple[Finding, ...] | None = None
+    judge: str = ""

@@ -22,8 +22,8 @@ def run_lines(run: RunSummary, room: int, height: int) -> list[Line]:
     top = [*_state_line(run, room), *_group_line(run, room), *_bar_lines(run.progress_items, room)]
     if run.latest_warning:
         top.append(truncate_line(line(("! ", "warn"), run.latest_warning), room))
-    curves = [c for c in run.curves if c.entry.is_loss]
-    others = [c for c in run.curves if not c.entry.is_loss]
+    curves = [c for c in run.curves if c.entry.is_loss or c.metric == run.judge]
+    others = [c for c in run.curves if c not in curves]
     # Accuracy has curves if each curve still gets three lines; otherwise its value stands in the loss's header.
     if others and height - len(top) >= 4 * (len(curves) + len(others)) + 1:
         curves, others = [*curves, *others], []
@@ -131,7 +131,7 @@ def _curve_header(run: RunSummary, curve: Curve, others: list[Curve], room: int)
             )
         )
     for other in others:
-        if other.metric.startswith(half + "/"):
+        if curve.entry.is_loss and other.metric.startswith(half + "/"):
             parts.append(line((f"{other.entry.measure} ", "quiet"), _format_value(other, other.last_value)))
     chance = run.chance.get(curve.metric)
     if chance is not None:

@@ -32,7 +32,7 @@ def sidebar_lines(version: str, run: RunSummary | None, room: int, height: int) 
     if run.latest_warning:
         top.append(truncate_line(line(("! ", "warn"), run.latest_warning), room))
     figures = [line(text) for label, said in run.measured for text in wrap(f"{label}: {said}", room)]
-    losses = [curve for curve in run.curves if curve.entry.is_loss]
+    losses = [curve for curve in run.curves if _is_always_drawn(run, curve)]
     others = [curve for curve in run.curves if curve not in losses]
     free = height - len(top) - len(figures) - (1 if figures else 0)
     # Accuracy has curves if every curve still gets three lines; otherwise only its value is shown.
@@ -64,11 +64,12 @@ def two_line_summary(run: RunSummary | None, room: int) -> list[Line]:
 
 
 def _loss_line(run: RunSummary, room: int) -> Line:
-    """Name, one-row curve and values of each loss, validation first."""
+    """Name, one-row curve and values of each loss and of the judge, validation first."""
     losses = []
-    for curve in reversed([curve for curve in run.curves if curve.entry.is_loss]):
+    for curve in reversed([curve for curve in run.curves if _is_always_drawn(run, curve)]):
         role = curve.metric.partition("/")[0]
-        best = [(" best ", "quiet"), (_format_best(run, curve), "")] if role == "valid" or len(run.curves) == 1 else []
+        is_best_shown = role == "valid" or len(run.curves) == 1 or curve.metric == run.judge
+        best = [(" best ", "quiet"), (_format_best(run, curve), "")] if is_best_shown else []
         value = line(" ", (curve.entry.format_value(curve.last_value), "strong"), *best)
         losses.append((line((f"{_curve_name(curve)} ", role)), curve, value, role))
     taken = sum(line_width(name) + line_width(value) for name, _, value, _ in losses) + 3 * (len(losses) - 1)
@@ -91,6 +92,11 @@ def _curve_header(run: RunSummary, curve: Curve, room: int) -> Line:
     if chance is not None:
         parts.append(line((f"chance {curve.entry.format_value(chance)}", "chance")))
     return join_fitting(parts, ("  ", ""), room)
+
+
+def _is_always_drawn(run: RunSummary, curve: Curve) -> bool:
+    """Whether a curve is drawn in little room too: a loss, or the metric that judges the run."""
+    return curve.entry.is_loss or curve.metric == run.judge
 
 
 def _curve_name(curve: Curve) -> str:
