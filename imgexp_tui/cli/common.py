@@ -34,17 +34,17 @@ def require_lab(folder: Path) -> Path:
     Raises:
         CommandError: the folder does not exist, or neither it nor one above it has an `experiments.toml`.
     """
-    given = folder.expanduser()
-    if not given.is_dir():
+    path = folder.expanduser()
+    if not path.is_dir():
         from imgexp_tui.cli.parser import COMMANDS
 
-        near = closest_name(str(given), COMMANDS)
+        near = closest_name(str(path), COMMANDS)
         hint = f"did you mean {near}?" if near else f"give the folder that holds {NOTEBOOK}, or see: imgexp-tui --help"
-        raise CommandError(f"{given} is neither a command nor a folder; {hint}", 2)
-    lab = find_lab(given)
+        raise CommandError(f"{path} is neither a command nor a folder; {hint}", 2)
+    lab = find_lab(path)
     if not (lab / NOTEBOOK).is_file():
         raise CommandError(
-            f"no {NOTEBOOK} in {given.absolute()} or above it; go to your lab, name it with -C DIR, "
+            f"no {NOTEBOOK} in {path.absolute()} or above it; go to your lab, name it with -C DIR, "
             "or start one with: imgexp-tui init"
         )
     return lab
@@ -109,11 +109,11 @@ def find_run_dir(lab: Path, name: str, *, live_first: bool = True) -> RunDir:
 
 def read_runs_by_version(notebook: Notebook) -> dict[str, list[RunFollower]]:
     """Returns version → its runs, newest first, for the versions of the notebook."""
-    found: dict[str, list[RunFollower]] = {name: [] for name in notebook.versions}
+    by_version: dict[str, list[RunFollower]] = {name: [] for name in notebook.versions}
     for view in read_runs(notebook.lab):
-        if view.version in found:
-            found[view.version].append(view)
-    return found
+        if view.version in by_version:
+            by_version[view.version].append(view)
+    return by_version
 
 
 def format_table(rows: list[list[str]], *, last_width: int = 60) -> str:

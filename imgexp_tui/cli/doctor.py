@@ -68,17 +68,17 @@ def _check_torch() -> tuple[str, str, str]:
     if missing := missing_trainer_error():
         return _NOTE, "torch", f"{missing}; versions with a command of their own run without it"
     try:
-        found = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", _TORCH_SCRIPT], capture_output=True, text=True, timeout=120, check=False
         )
     except subprocess.TimeoutExpired:
         return _BAD, "torch", "importing it takes more than two minutes; is the disk or the network file system slow?"
-    if found.returncode:
-        last = (found.stderr.strip().splitlines() or ["no message"])[-1]
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["no message"])[-1]
         return _BAD, "torch", f"cannot be imported: {last}; mend: pip install torch torchvision"
-    name, devices = found.stdout.split()
-    where = f"{devices} CUDA device{'s' if devices != '1' else ''}" if devices != "0" else "trains on the CPU"
-    return _OK, "torch", f"{name}, {where}"
+    name, devices = process.stdout.split()
+    device = f"{devices} CUDA device{'s' if devices != '1' else ''}" if devices != "0" else "trains on the CPU"
+    return _OK, "torch", f"{name}, {device}"
 
 
 def _check_gpus() -> Iterator[tuple[str, str, str]]:
@@ -122,11 +122,11 @@ def _check_folders(start: Path) -> Iterator[tuple[str, str, str]]:
     if not has:
         yield _NOTE, "lab", f"no {paths.NOTEBOOK} here; start one: imgexp-tui init"
     for subject, folder in (("lab", lab), ("state", paths.state_home()), ("cache", paths.cache_home())):
-        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        if not os.access(there, os.W_OK | os.X_OK):
-            yield _BAD, subject, f"{there} cannot be written to; mend its permissions or pick another folder"
+        existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            yield _BAD, subject, f"{existing} cannot be written to; mend its permissions or pick another folder"
             continue
-        free = shutil.disk_usage(there).free / 1e9
+        free = shutil.disk_usage(existing).free / 1e9
         yield (_OK if free > 2 else _NOTE), subject, f"{folder}: {free:,.1f} GB free"
 
 
@@ -152,14 +152,16 @@ def _check_notifications(start: Path) -> Iterator[tuple[str, str, str]]:
 
     lab = paths.find_lab(start)
     try:
-        asked = load_notebook(lab).lab_settings
+        settings = load_notebook(lab).lab_settings
     except NotebookError:
         return
-    if words := asked.get("on_event"):
+    if words := settings.get("on_event"):
         # A name with a slash is a file, relative to the lab, in which the command starts.
-        found = shutil.which(lab / words[0] if "/" in words[0] else words[0], path=search_path(os.environ))
-        yield (_OK, "on_event", found) if found else (_NOTE, "on_event", f"{words[0]} is not there or may not be run")
-    if "notify" in asked and os.environ.get("TMUX") and not _tmux_allows_passthrough():
+        program = shutil.which(lab / words[0] if "/" in words[0] else words[0], path=search_path(os.environ))
+        yield (
+            (_OK, "on_event", program) if program else (_NOTE, "on_event", f"{words[0]} is not there or may not be run")
+        )
+    if "notify" in settings and os.environ.get("TMUX") and not _tmux_allows_passthrough():
         why = "tmux lets no notification through; mend: set -g allow-passthrough on"
         yield _NOTE, "notify", why
 

@@ -57,21 +57,23 @@ def _write_page(
     from imgexp_tui.reports.markdown import render_markdown
     from imgexp_tui.reports.plot_files import ExportError, plots_folder_of, write_export
 
-    drawn = page_figures(blocks)
+    figures = page_figures(blocks)
     if target is None or (target.exists() and not target.is_file()):  # a pipe, say
-        if drawn:
+        if figures:
             print("without plots, which need a place: name a file with -o", file=sys.stderr)
         return _write_output(render_markdown(blocks), target)
     folder = plots_folder_of(target)
     try:
         write_export(
-            folder, _render_plots(drawn), lambda: _write_file(render_markdown(blocks, plots_folder=folder.name), target)
+            folder,
+            _render_plots(figures),
+            lambda: _write_file(render_markdown(blocks, plots_folder=folder.name), target),
         )
     except ExportError as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"cannot write {error.filename or target}: {error.strerror or error}") from None
-    print(f"{target} and {folder} written" if drawn else f"{target} written", file=sys.stderr)
+    print(f"{target} and {folder} written" if figures else f"{target} written", file=sys.stderr)
     return 0
 
 
@@ -98,9 +100,9 @@ def _format_data(notebook: Notebook, format_: str) -> str:
     return tabular.csv_text(notebook, views) if format_ == "csv" else tabular.json_text(notebook, views)
 
 
-def _selected_versions(notebook: Notebook, wanted: Sequence[str]) -> list[str]:
+def _selected_versions(notebook: Notebook, selected: Sequence[str]) -> list[str]:
     """Returns the names of the wanted versions in the notebook's order; of all versions where none is named."""
-    named = {find_version(notebook, name.strip()).name for name in wanted if name.strip()}
+    named = {find_version(notebook, name.strip()).name for name in selected if name.strip()}
     return [name for name in notebook.versions if not named or name in named]
 
 
@@ -110,15 +112,15 @@ def _selected_parts(text: str | None, format_: str) -> Sequence[str]:
         return tuple(PARTS)
     if format_ not in _PAGE_FORMATS:
         raise CommandError(f"--parts chooses what a markdown or HTML page holds; {format_} has no parts", 2)
-    wanted = [part.strip() for part in text.split(",") if part.strip()]
-    for part in wanted:
+    selected = [part.strip() for part in text.split(",") if part.strip()]
+    for part in selected:
         if part not in PARTS:
             near = closest_name(part, PARTS)
             hint = f"did you mean {near}?" if near else f"there are {join_names(list(PARTS))}"
             raise CommandError(f"a page has no part {part}; {hint}", 2)
-    if not wanted:
+    if not selected:
         raise CommandError(f"--parts names none; there are {join_names(list(PARTS))}", 2)
-    return wanted
+    return selected
 
 
 def _output_file(output: Path | None) -> Path | None:

@@ -24,18 +24,18 @@ def findings(arguments: Namespace) -> int:
     """Prints the findings of the named versions or runs; without names those of every version that has run."""
     notebook = notebook_from_arguments(arguments)
     views, selected = _select_runs(notebook, arguments.what)
-    found = [(view, findings_of(view, views, notebook)) for view in selected]
+    findings_by_run = [(view, findings_of(view, views, notebook)) for view in selected]
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
 
-        return print_json([_json_row(view, of_run) for view, of_run in found])
-    for i, (view, of_run) in enumerate(found):
+        return print_json([_json_row(view, of_run) for view, of_run in findings_by_run])
+    for i, (view, of_run) in enumerate(findings_by_run):
         print(("\n" if i else "") + f"{clean_line(view.version)}/{view.run_id}: {view.status.state}")
         for one in of_run:
             _print_finding(one)
         if not of_run:
             print("   nothing to say")
-    if not found:
+    if not findings_by_run:
         print("no runs yet; start one with: imgexp-tui run V")
     return 0
 
@@ -45,19 +45,19 @@ def _select_runs(notebook: Notebook, names: Sequence[str]) -> tuple[FollowersByV
     if not names:
         views = read_runs_by_version(notebook)
         return views, [runs[0] for runs in views.values() if runs]
-    views, wanted = {}, []
+    views, selected = {}, []
     for name in names:
         if name in notebook.versions:
             runs = _load_runs(notebook, views, name)
             if not runs:
                 raise CommandError(f"{name} has no run yet; start one with: imgexp-tui run {name}")
-            wanted.append(runs[0])
+            selected.append(runs[0])
         else:
-            wanted.append(_find_run(notebook, views, name))
-    for view in wanted:
+            selected.append(_find_run(notebook, views, name))
+    for view in selected:
         if view.request and view.request.base:
             _load_runs(notebook, views, view.request.base)
-    return views, wanted
+    return views, selected
 
 
 def _load_runs(notebook: Notebook, followers: FollowersByVersion, version: str) -> list[RunFollower]:
@@ -68,13 +68,13 @@ def _load_runs(notebook: Notebook, followers: FollowersByVersion, version: str) 
 
 def _find_run(notebook: Notebook, followers: FollowersByVersion, name: str) -> RunFollower:
     try:
-        found = find_run_dir(notebook.lab, name)
+        run_dir = find_run_dir(notebook.lab, name)
     except CommandError:
         if not name[:8].isdigit():
             find_version(notebook, name)  # its error suggests the nearest name
         raise
-    runs = _load_runs(notebook, followers, found.version)
-    return next(view for view in runs if view.run_id == found.run_id)
+    runs = _load_runs(notebook, followers, run_dir.version)
+    return next(view for view in runs if view.run_id == run_dir.run_id)
 
 
 def _print_finding(finding: Finding) -> None:
@@ -85,10 +85,10 @@ def _print_finding(finding: Finding) -> None:
     print(f"   ({finding.name}{': ' + evidence if evidence else ''})")
 
 
-def _json_row(follower: RunFollower, found: Sequence[Finding]) -> dict[str, Any]:
+def _json_row(follower: RunFollower, run_findings: Sequence[Finding]) -> dict[str, Any]:
     return {
         "version": follower.version,
         "run": follower.run_id,
         "state": follower.status.state.value,
-        "findings": [finding_row(one) for one in found],
+        "findings": [finding_row(one) for one in run_findings],
     }

@@ -13,17 +13,17 @@ from imgexp_tui.text import cell_width, clean_line
 def ideas(arguments: Namespace) -> int:
     """Prints the open ideas, or all, one a line in the notebook's order."""
     notebook = notebook_from_arguments(arguments)
-    found = [idea for idea in all_ideas(notebook) if arguments.all or not idea.done]
+    selected = [idea for idea in all_ideas(notebook) if arguments.all or not idea.done]
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
 
-        return print_json([_json_row(idea) for idea in found])
+        return print_json([_json_row(idea) for idea in selected])
     names = {name: clean_line(name) for name in notebook.versions}
-    room = max((cell_width(names[idea.version]) for idea in found), default=0)
-    for idea in found:
+    room = max((cell_width(names[idea.version]) for idea in selected), default=0)
+    for idea in selected:
         name = names[idea.version]
         print(f"{name}{' ' * (room - cell_width(name))}  {_format_idea(idea)}")
-    if not found:
+    if not selected:
         print(f"no {'' if arguments.all else 'open '}ideas; write one into a note as: - [ ] try num_workers > 0")
     return 0
 

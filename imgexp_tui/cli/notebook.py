@@ -32,8 +32,8 @@ def init(arguments: Namespace) -> int:
         raise CommandError(f"{lab / NOTEBOOK} is there already; nothing was changed") from None
     except OSError as error:
         raise CommandError(f"cannot start a lab in {lab}: {error.strerror}") from None
-    where = "" if lab.resolve() == Path.cwd() else f" {lab}"
-    print(f"{lab / NOTEBOOK} written. Next: imgexp-tui{where}")
+    folder_argument = "" if lab.resolve() == Path.cwd() else f" {lab}"
+    print(f"{lab / NOTEBOOK} written. Next: imgexp-tui{folder_argument}")
     return 0
 
 
@@ -56,23 +56,23 @@ def list_versions(arguments: Namespace) -> int:
     """
     notebook = notebook_from_arguments(arguments)
     views = read_runs_by_version(notebook)
-    found = (
+    selected = (
         _filter_versions(notebook, views, arguments.filter) if arguments.filter else list(notebook.versions.values())
     )
     if arguments.json:
         from imgexp_tui.cli.json_output import print_json
         from imgexp_tui.reports.tabular import version_row
 
-        return print_json([version_row(v, views[v.name], version_judges(notebook, v.name)) for v in found])
+        return print_json([version_row(v, views[v.name], version_judges(notebook, v.name)) for v in selected])
     if not notebook.versions:
         print(f"{notebook.path} has no versions yet")
         return 0
-    hidden = 0 if arguments.all else sum(version.archived for version in found)
+    hidden = 0 if arguments.all else sum(version.archived for version in selected)
     from imgexp_tui.notebook.history.log import last_changed_times
 
     times, now = last_changed_times(notebook.lab, notebook), time.time()
     rows = [["version", "state", "best", "runs", "noted", "summary"]]
-    for version in found:
+    for version in selected:
         if version.archived and not arguments.all:
             continue
         runs = views[version.name]
@@ -114,10 +114,10 @@ def _filter_versions(
         states = {view.status.state.value for i, view in enumerate(runs) if i == 0 or view.status.state.live}
         facts.append(VersionFacts(version, states, best[1].metric_values if best else {}))
     try:
-        found = parse_filter(filter_text, {metric for one in facts for metric in one.metric_values})
+        parsed = parse_filter(filter_text, {metric for one in facts for metric in one.metric_values})
     except FilterError as error:
         raise CommandError(str(error), 2) from None
-    return [one.version for one in facts if found is None or found.matches(one)]
+    return [one.version for one in facts if parsed is None or parsed.matches(one)]
 
 
 def note(arguments: Namespace) -> int:
@@ -130,12 +130,12 @@ def note(arguments: Namespace) -> int:
     if arguments.takeaway is not None:
         if not arguments.takeaway.strip():
             raise CommandError("--takeaway is empty; write what was learned", 2)
-        field, seen = "takeaways", version.takeaways
-        text = append_bullet(seen, arguments.takeaway)
+        field, old_text = "takeaways", version.takeaways
+        text = append_bullet(old_text, arguments.takeaway)
     else:
-        field, seen, text = "summary", version.summary, arguments.summary
+        field, old_text, text = "summary", version.summary, arguments.summary
     try:
-        saved = save_note(notebook.lab, version.name, field, text, original=seen)
+        saved = save_note(notebook.lab, version.name, field, text, original=old_text)
     except NotebookError as error:
         raise CommandError(str(error)) from None
     print(f"{version.name}: {field} {saved.outcome}")

@@ -211,9 +211,9 @@ def _add_start_commands(add_command: Any) -> None:
         "imgexp-tui queue\nimgexp-tui queue v3 --first\n",
     )
     one.add_argument("run", nargs="?", metavar="RUN", help="a run that waits: an id, the start of one, or a version")
-    where = one.add_mutually_exclusive_group()
-    for word, places in (("first", -(10**6)), ("up", -1), ("down", 1), ("last", 10**6)):
-        where.add_argument(f"--{word}", dest="places", action="store_const", const=places, help=f"move it {word}")
+    position = one.add_mutually_exclusive_group()
+    for word, offset in (("first", -(10**6)), ("up", -1), ("down", 1), ("last", 10**6)):
+        position.add_argument(f"--{word}", dest="places", action="store_const", const=offset, help=f"move it {word}")
     one.add_argument("--json", action="store_true", help="as JSON (docs/formats.md)")
 
 

@@ -44,8 +44,10 @@ def _move_run(arguments: Namespace) -> None:
     named = [t for t in tickets if arguments.run in (t.run, t.name)]
     if not named:
         lab = lab_from(arguments).resolve()
-        here = [t for t in tickets if lab_of_run(RunDir(Path(t.path))).resolve() == lab]
-        named = [t for t in here if t.version == arguments.run] or [t for t in here if t.run.startswith(arguments.run)]
+        own_tickets = [t for t in tickets if lab_of_run(RunDir(Path(t.path))).resolve() == lab]
+        named = [t for t in own_tickets if t.version == arguments.run] or [
+            t for t in own_tickets if t.run.startswith(arguments.run)
+        ]
     if not named:
         raise CommandError(f"no run {arguments.run} waits; see the queue with: imgexp-tui queue")
     if len({t.uuid for t in named}) > 1:

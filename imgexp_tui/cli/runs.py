@@ -91,10 +91,10 @@ def stop(arguments: Namespace) -> int:
     try:
         control.stop(target)
         print(f"{_run_name(target)}: asked to save a checkpoint and stop", flush=True)
-        how = control.wait_for_end(target)
+        end_status = control.wait_for_end(target)
     except control.ControlError as error:
         raise CommandError(str(error)) from None
-    print(f"{_run_name(target)}: {_format_status(how)}")
+    print(f"{_run_name(target)}: {_format_status(end_status)}")
     return 0
 
 
@@ -131,8 +131,8 @@ def logs(arguments: Namespace) -> int:
             view.poll()
             live = view.status.state.live
             # The state is read before the log, so that the last lines of a run that has ended are not missed.
-            *whole, rest = (rest + file.read()).split(b"\n")
-            for line in whole:
+            *complete_lines, rest = (rest + file.read()).split(b"\n")
+            for line in complete_lines:
                 print(clean_log(line.decode("utf-8", "replace")))
             sys.stdout.flush()
             if not (arguments.follow and live):
@@ -149,7 +149,7 @@ def _parse_overrides(version: Version, pairs: list[str]) -> dict[str, SettingVal
     Raises:
         CommandError: a setting is unknown or has a wrong value.
     """
-    found: dict[str, SettingValue] = {}
+    overrides: dict[str, SettingValue] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
@@ -160,13 +160,15 @@ def _parse_overrides(version: Version, pairs: list[str]) -> dict[str, SettingVal
             hint = f"did you mean {near}?" if near else f"take one of {', '.join(known)}"
             raise CommandError(f"--set {key}: {version.name} has no such setting; {hint}", 2)
         try:
-            found[key] = SETTINGS[key].parse(text) if version.command is None else _parse_like(text, version.train[key])
+            overrides[key] = (
+                SETTINGS[key].parse(text) if version.command is None else _parse_like(text, version.train[key])
+            )
         except ValueError as error:
             raise CommandError(f"--set {key}: {error}", 2) from None
-    if isinstance(data := found.get("data"), str) and Path(data).expanduser().exists():
+    if isinstance(data := overrides.get("data"), str) and Path(data).expanduser().exists():
         # A path on the command line is relative to this folder, one in the notebook to the lab.
-        found["data"] = str(Path(data).expanduser().absolute())
-    return found
+        overrides["data"] = str(Path(data).expanduser().absolute())
+    return overrides
 
 
 def _parse_like(text: str, example: SettingValue) -> SettingValue:
@@ -192,9 +194,9 @@ def _report_start(run_dir: RunDir, word: str) -> None:
             warnings.clear()  # of an earlier attempt
     for sentence in warnings:
         print(f"{_run_name(run_dir)}: {sentence}", file=sys.stderr)
-    found = status(run_dir)
-    waits = found.state is State.QUEUED
-    print(f"{_run_name(run_dir)} {f'queued: {clean_line(found.evidence)}' if waits else word}", flush=True)
+    run_status = status(run_dir)
+    waits = run_status.state is State.QUEUED
+    print(f"{_run_name(run_dir)} {f'queued: {clean_line(run_status.evidence)}' if waits else word}", flush=True)
 
 
 @contextmanager
@@ -221,15 +223,17 @@ def _wait_and_report(run_dir: RunDir) -> bool:
     """Waits for a run to end and prints how it ended; returns whether it finished."""
     from imgexp_tui.runner.control import wait_for_end
 
-    how = wait_for_end(run_dir)
+    end_status = wait_for_end(run_dir)
     view = RunFollower(run_dir)
     view.poll()
     best = view.best()
     began = view.attempt_started_at or (view.request.created if view.request else None)
-    took = f" after {format_duration(how.exit.ended - began)}" if how.exit and began is not None else ""
+    duration = (
+        f" after {format_duration(end_status.exit.ended - began)}" if end_status.exit and began is not None else ""
+    )
     reached = f", best {best.metric} {format_number(best.value)}" if best else ""
-    print(f"{_run_name(run_dir)}: {_format_status(how)}{took}{reached}", flush=True)
-    return how.state is State.FINISHED
+    print(f"{_run_name(run_dir)}: {_format_status(end_status)}{duration}{reached}", flush=True)
+    return end_status.state is State.FINISHED
 
 
 def _table_row(follower: RunFollower) -> list[str]:

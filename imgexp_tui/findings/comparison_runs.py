@@ -23,8 +23,8 @@ def comparison_runs_of(
     base: list[RunFollower] = []
     if request.base and request.base != follower.version:
         base = list(runs_of_version(request.base))
-        if found := best_run(base, follower.judges):
-            base = [found[0], *(one for one in base if one is not found[0])]
+        if best := best_run(base, follower.judges):
+            base = [best[0], *(one for one in base if one is not best[0])]
     group = _seed_group(follower, runs_of_version(follower.version)) if request.group else ()
     return ComparisonRuns(base, group, _seed_group(base[0], base) if base else ())
 

@@ -65,8 +65,8 @@ class Engine:
             return self._findings
         self._last_change_key = change_key
         self._run_data.clear_derived()
-        found = [one for rule in self._rules if (one := _apply_rule(rule, self._run_data))]
-        self._findings = tuple(sorted(found, key=lambda one: -one.severity.rank))
+        findings = [one for rule in self._rules if (one := _apply_rule(rule, self._run_data))]
+        self._findings = tuple(sorted(findings, key=lambda one: -one.severity.rank))
         self._next_evaluation = time.monotonic() + max(_MIN_INTERVAL, COST_FACTOR * (time.monotonic() - start))
         return self._findings
 
@@ -85,12 +85,12 @@ def _change_key(follower: RunFollower) -> object:
 
 def _apply_rule(rule: ModuleType, run_data: RunData) -> Finding | None:
     try:
-        found: Finding | None = rule.find(run_data)
+        finding: Finding | None = rule.find(run_data)
         # Names in a record may hold control characters.
-        if found:
-            found = replace(found, sentence=clean_line(found.sentence), suggestion=clean_line(found.suggestion))
+        if finding:
+            finding = replace(finding, sentence=clean_line(finding.sentence), suggestion=clean_line(finding.suggestion))
     except Exception as error:  # noqa: BLE001 - a record may hold anything; the other rules must still be applied
         log_error(f"the rule {rule.NAME} failed on {run_data.follower.run_dir.path}", error)
         why = f"{type(error).__name__}: {error}"
         return Finding(rule.NAME, Severity.INFO, f"The rule {rule.NAME} cannot read this record ({why}).")
-    return found
+    return finding

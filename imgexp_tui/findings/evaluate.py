@@ -13,8 +13,8 @@ from imgexp_tui.records.metrics.follower import RunFollower
 
 def disabled_rules_of(notebook: Notebook | None) -> tuple[str, ...]:
     """Returns the names of the rules that a lab has switched off."""
-    found = notebook.lab_settings.get("findings_off") if notebook else None
-    return tuple(found) if isinstance(found, list) else ()
+    names = notebook.lab_settings.get("findings_off") if notebook else None
+    return tuple(names) if isinstance(names, list) else ()
 
 
 def findings_of(

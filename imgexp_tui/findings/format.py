@@ -44,14 +44,14 @@ def format_count(findings: Sequence[Finding]) -> tuple[str, Severity] | None:
 
 def finding_row(finding: Finding) -> dict[str, Any]:
     """Returns one finding as a JSON object; docs/formats.md describes it."""
-    where = finding.evidence
+    evidence = finding.evidence
     return {
         "name": finding.name,
         "severity": finding.severity.value,
         "sentence": finding.sentence,
-        "series": [clean_line(name) for name in where.series],
-        "first": where.first,
-        "last": where.last,
+        "series": [clean_line(name) for name in evidence.series],
+        "first": evidence.first,
+        "last": evidence.last,
         "suggestion": finding.suggestion,
         "change": dict(finding.change) if finding.change else None,
     }

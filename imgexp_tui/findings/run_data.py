@@ -165,8 +165,8 @@ class RunData:
     @property
     def valid_samples(self) -> int | None:
         """The number of images that the trainer planned to validate on."""
-        found = self.follower.plan.get("valid_samples")
-        return found if isinstance(found, int) and found > 0 else None
+        count = self.follower.plan.get("valid_samples")
+        return count if isinstance(count, int) and count > 0 else None
 
     @property
     def has_ended(self) -> bool:
@@ -201,14 +201,14 @@ class RunData:
     @cached_property
     def train_losses(self) -> list[EpochValue]:
         """The training loss of each epoch: as the trainer logged it, or the mean over the steps of the epoch."""
-        if found := self.epoch_values("train/epoch_loss"):
-            return found
+        if losses := self.epoch_values("train/epoch_loss"):
+            return losses
         series, ends = self.series("train/loss"), [p.step for p in self.epoch_values("valid/loss")]
         return [EpochValue(e, last, fmean(values)) for e, last, values in self._values_by_epoch(series, ends)]
 
     def _values_by_epoch(self, series: Series, ends: Sequence[int]) -> Iterable[tuple[int, int, list[float]]]:
         """Yields epoch, last step and finite values. The epochs are those of the lines, or lie between the `ends`."""
-        found: dict[int, list[float]] = {}
+        by_epoch: dict[int, list[float]] = {}
         last: dict[int, int] = {}
         place = 0
         for step, value in zip(series.steps, series.values, strict=True):
@@ -219,9 +219,9 @@ class RunData:
             epoch = self.follower.epoch_at(step)
             number = place + 1 if epoch is None else int(epoch)
             if math.isfinite(value):
-                found.setdefault(number, []).append(value)
+                by_epoch.setdefault(number, []).append(value)
                 last[number] = step
-        return [(epoch, last[epoch], values) for epoch, values in found.items()]
+        return [(epoch, last[epoch], values) for epoch, values in by_epoch.items()]
 
     @cached_property
     def comparison_runs(self) -> ComparisonRuns:

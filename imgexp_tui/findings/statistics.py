@@ -52,13 +52,13 @@ def slope_with_interval(x: Sequence[float], y: Sequence[float]) -> tuple[float, 
     """
     x, y = thinned(x, y)
     n = len(x)
-    found = sorted((y[j] - y[i]) / (x[j] - x[i]) for i in range(n) for j in range(i + 1, n) if x[j] != x[i])
-    if not found:
+    slopes = sorted((y[j] - y[i]) / (x[j] - x[i]) for i in range(n) for j in range(i + 1, n) if x[j] != x[i])
+    if not slopes:
         return 0.0, 0.0, 0.0
     spread = _Z95 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
-    low = max(0, math.floor((len(found) - spread) / 2))
-    high = min(len(found) - 1, math.ceil((len(found) + spread) / 2))
-    return median(found), found[low], found[high]
+    low = max(0, math.floor((len(slopes) - spread) / 2))
+    high = min(len(slopes) - 1, math.ceil((len(slopes) + spread) / 2))
+    return median(slopes), slopes[low], slopes[high]
 
 
 def decrease_p_value(values: Sequence[float]) -> float:

@@ -44,33 +44,33 @@ class GpuSampler:
 
         In a container the driver may give the host's pids, which then match nobody's.
         """
-        found: dict[int, int] = {}
+        memory: dict[int, int] = {}
         for card in self.process_memory_by_gpu().values():
             for pid, used in card.items():
-                found[pid] = found.get(pid, 0) + used
-        return found
+                memory[pid] = memory.get(pid, 0) + used
+        return memory
 
     def process_memory_by_gpu(self) -> dict[int, dict[int, int]]:
         """Card → pid → bytes, for the processes whose memory the driver tells."""
-        found: dict[int, dict[int, int]] = {index: {} for index in range(self._gpu_count())}
+        by_gpu: dict[int, dict[int, int]] = {index: {} for index in range(self._gpu_count())}
         for one in self.all_processes():
             if one.memory is not None:
-                card = found.setdefault(one.gpu, {})
+                card = by_gpu.setdefault(one.gpu, {})
                 card[one.pid] = card.get(one.pid, 0) + one.memory
-        return found
+        return by_gpu
 
     def all_processes(self) -> list[GpuProcess]:
         """Every process on every card and MIG instance."""
-        found: list[GpuProcess] = []
+        processes: list[GpuProcess] = []
         for index in range(self._gpu_count()):
             handle = self._handle(index)
             instances = self._mig_instances(handle)
             # A card that is divided sums up its instances for the administrator, and tells others nothing.
             for number, instance in instances:
-                found += self._list_processes(index, number, instance)
+                processes += self._list_processes(index, number, instance)
             if not instances:
-                found += self._list_processes(index, None, handle)
-        return found
+                processes += self._list_processes(index, None, handle)
+        return processes
 
     def pcie_rates(self) -> dict[int, tuple[float | None, float | None]]:
         """Card → bytes a second to it and from it over PCIe.
@@ -81,19 +81,19 @@ class GpuSampler:
 
     def uuids(self) -> dict[int, str]:
         """Card → the driver's UUID of it, such as "GPU-8f6a…", for the cards that tell."""
-        found = {i: self._query("nvmlDeviceGetUUID", self._handle(i)) for i in range(self._gpu_count())}
-        return {index: str(uuid) for index, uuid in found.items() if uuid}
+        answers = {i: self._query("nvmlDeviceGetUUID", self._handle(i)) for i in range(self._gpu_count())}
+        return {index: str(uuid) for index, uuid in answers.items() if uuid}
 
     def _list_processes(self, index: int, mig: int | None, handle: Any) -> list[GpuProcess]:
-        found: dict[int, int | None] = {}
+        memory: dict[int, int | None] = {}
         for listing in _PROCESS_LIST_FUNCTIONS if handle is not None else ():
             listed = self._query(f"{listing}_v3", handle)
             if listed is None:
                 listed = self._query(f"{listing}_v2", handle) or ()
             for process in listed:  # one that computes and draws stands in both
-                known, used = found.get(process.pid), process.usedGpuMemory
-                found[process.pid] = max(known, used) if known is not None and used is not None else used or known
-        return [GpuProcess(index, pid, used, mig) for pid, used in found.items()]
+                known, used = memory.get(process.pid), process.usedGpuMemory
+                memory[process.pid] = max(known, used) if known is not None and used is not None else used or known
+        return [GpuProcess(index, pid, used, mig) for pid, used in memory.items()]
 
     def _pcie_rate(self, handle: Any) -> tuple[float | None, float | None]:
         if handle is None:
@@ -195,8 +195,8 @@ class GpuSampler:
         if handle is None or not (mode := self._query("nvmlDeviceGetMigMode", handle)) or not mode[0]:
             return []
         most = self._query("nvmlDeviceGetMaxMigDeviceCount", handle)
-        found = ((i, self._query("nvmlDeviceGetMigDeviceHandleByIndex", handle, i)) for i in range(most or 7))
-        return [(number, instance) for number, instance in found if instance is not None]
+        instances = ((i, self._query("nvmlDeviceGetMigDeviceHandleByIndex", handle, i)) for i in range(most or 7))
+        return [(number, instance) for number, instance in instances if instance is not None]
 
     def _sample_mig_instance(self, number: int, handle: Any) -> MigSample:
         memory, name = self._memory_info(handle), self._query("nvmlDeviceGetName", handle)
@@ -209,8 +209,8 @@ class GpuSampler:
 
     def _memory_info(self, handle: Any) -> Any:
         """As nvidia-smi counts it: the second version keeps what the driver reserves apart; old drivers lack it."""
-        found = self._query("nvmlDeviceGetMemoryInfo", handle, self._nvml.nvmlMemory_v2)
-        return found or self._query("nvmlDeviceGetMemoryInfo", handle)
+        memory = self._query("nvmlDeviceGetMemoryInfo", handle, self._nvml.nvmlMemory_v2)
+        return memory or self._query("nvmlDeviceGetMemoryInfo", handle)
 
 
 def _float_or_none(value: Any) -> float | None:

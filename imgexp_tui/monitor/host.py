@@ -68,8 +68,8 @@ class HostSampler:
             self._disk_due = now + _DISK_INTERVAL
             self._disk_stat_file = disk_stat_file(self._lab)  # also the mount may have changed
             try:
-                found = os.statvfs(self._lab)
-                self._disk_free_and_total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+                space = os.statvfs(self._lab)
+                self._disk_free_and_total = space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize
             except OSError:
                 self._disk_free_and_total = None, None
         return self._disk_free_and_total

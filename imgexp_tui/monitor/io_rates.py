@@ -64,10 +64,10 @@ def net_bytes() -> tuple[int, int] | None:
         rows = [line.partition(":") for line in _NET.read_text().splitlines()[2:]]
     except OSError:
         return None
-    found = {name.strip(): counts.split() for name, _, counts in rows if name.strip() != "lo"}
-    cards = {name: counts for name, counts in found.items() if _is_network_card(name)}
+    interfaces = {name.strip(): counts.split() for name, _, counts in rows if name.strip() != "lo"}
+    cards = {name: counts for name, counts in interfaces.items() if _is_network_card(name)}
     try:
-        chosen = (cards or found).values()
+        chosen = (cards or interfaces).values()
         return sum(int(c[0]) for c in chosen), sum(int(c[8]) for c in chosen)
     except (IndexError, ValueError):
         return None

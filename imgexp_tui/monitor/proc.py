@@ -60,15 +60,15 @@ def descendants(pid: int, excluded: Collection[int] = ()) -> list[int]:
         excluded: leave these out, with all that is below them.
     """
     children = _children if _kernel_lists_children() else _children_by_parent()
-    found: list[int] = []
+    pids: list[int] = []
     seen, todo = {pid, *excluded}, [pid]
     while todo:
         for child in children(todo.pop(0)):
             if child not in seen:
                 seen.add(child)
-                found.append(child)
+                pids.append(child)
                 todo.append(child)
-    return found
+    return pids
 
 
 def list_pids() -> list[int]:
@@ -101,20 +101,20 @@ def read_pss(pid: int) -> int | None:
 def process_disk_bytes(pid: int) -> tuple[int, int] | None:
     """Bytes that a process has read from disks and written to them; None where the kernel does not tell."""
     try:
-        found = dict(line.split(b": ") for line in Path(f"/proc/{pid}/io").read_bytes().splitlines())
-        return int(found[b"read_bytes"]), int(found[b"write_bytes"])
+        counters = dict(line.split(b": ") for line in Path(f"/proc/{pid}/io").read_bytes().splitlines())
+        return int(counters[b"read_bytes"]), int(counters[b"write_bytes"])
     except (OSError, ValueError, KeyError):
         return None
 
 
 def _children(pid: int) -> list[int]:
-    found: list[int] = []
+    pids: list[int] = []
     try:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (thread / "children").read_bytes().split())
+            pids += map(int, (thread / "children").read_bytes().split())
     except OSError:  # it ended while it was read
-        return found
-    return found
+        return pids
+    return pids
 
 
 @functools.cache
@@ -126,8 +126,8 @@ def _kernel_lists_children() -> bool:
 def _children_by_parent() -> functools.partial[list[int]]:
     by_parent: dict[int, list[int]] = {}
     for pid in list_pids():
-        if found := read_stat(pid):
-            by_parent.setdefault(found.parent_pid, []).append(pid)
+        if stat := read_stat(pid):
+            by_parent.setdefault(stat.parent_pid, []).append(pid)
     return functools.partial(_lookup_children, by_parent)
 
 

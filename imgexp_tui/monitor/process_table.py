@@ -69,14 +69,14 @@ class ProcessTable:
 
     def sample(self, gpu_processes: Iterable[GpuProcess] = ()) -> list[ProcessInfo]:
         """Everything that runs, in no order; threads of the kernel are left out."""
-        found = [s for pid in list_pids() if (s := read_stat(pid)) and not s.zombie and s.rss]
+        stats = [s for pid in list_pids() if (s := read_stat(pid)) and not s.zombie and s.rss]
         used = _gpu_use_by_pid(gpu_processes)
         passed, self._last_sample_time = time.monotonic() - self._last_sample_time, time.monotonic()
-        before, self._cpu_seconds = self._cpu_seconds, {(s.pid, s.start_ticks): s.cpu_seconds for s in found}
-        self._update_details(found)
-        runs = self._run_dirs_by_pid(found)
+        before, self._cpu_seconds = self._cpu_seconds, {(s.pid, s.start_ticks): s.cpu_seconds for s in stats}
+        self._update_details(stats)
+        runs = self._run_dirs_by_pid(stats)
         entries = []
-        for s in found:
+        for s in stats:
             key, known = (s.pid, s.start_ticks), self._details[s.pid, s.start_ticks]
             percent = max(0.0, 100.0 * (s.cpu_seconds - before[key]) / passed) if key in before and passed > 0 else 0.0
             cards, memory = used.pop(s.pid, ((), None))
@@ -127,12 +127,12 @@ def _read_details(pid: int) -> _CachedDetails:
 
 
 def _gpu_use_by_pid(gpu_processes: Iterable[GpuProcess]) -> dict[int, tuple[tuple[int, ...], int | None]]:
-    found: dict[int, tuple[tuple[int, ...], int | None]] = {}
+    by_pid: dict[int, tuple[tuple[int, ...], int | None]] = {}
     for one in gpu_processes:
-        cards, memory = found.get(one.pid, ((), None))
+        cards, memory = by_pid.get(one.pid, ((), None))
         both = [m for m in (memory, one.memory) if m is not None]
-        found[one.pid] = (cards if one.gpu in cards else (*cards, one.gpu), sum(both) if both else None)
-    return found
+        by_pid[one.pid] = (cards if one.gpu in cards else (*cards, one.gpu), sum(both) if both else None)
+    return by_pid
 
 
 @functools.cache

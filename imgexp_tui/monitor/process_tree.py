@@ -63,19 +63,19 @@ class TreeSampler:
         if now >= self._members_due:
             self._members_due = now + _MEMBERS_INTERVAL
             self._members = [*([self._pid] if self._include_root else []), *descendants(self._pid, self.excluded)]
-        found = [s for pid in self._members if (s := read_stat(pid)) and not s.zombie]
-        self._members = [s.pid for s in found]
-        return found
+        living = [s for pid in self._members if (s := read_stat(pid)) and not s.zombie]
+        self._members = [s.pid for s in living]
+        return living
 
     def _disk_rates(self, members: list[ProcessStat]) -> tuple[float | None, float | None]:
         """Bytes a second from and to disks.
 
         Of the tree as a whole: when a process is collected, the kernel adds what it did to its parent's count.
         """
-        found = [io for m in members if (io := process_disk_bytes(m.pid))]
-        if members and not found:  # they are another user's
+        counters = [io for m in members if (io := process_disk_bytes(m.pid))]
+        if members and not counters:  # they are another user's
             return None, None
-        read, written = self._io_rates((sum(io[0] for io in found), sum(io[1] for io in found))) or (None, None)
+        read, written = self._io_rates((sum(io[0] for io in counters), sum(io[1] for io in counters))) or (None, None)
         return read, written
 
     def _cpu_percent(self, members: list[ProcessStat], elapsed: float) -> float:
@@ -102,9 +102,9 @@ class TreeSampler:
 
 
 def _memory_by_gpu(process_memory_by_gpu: Mapping[int, Mapping[int, int]], members: set[int]) -> dict[int, int]:
-    found = {}
+    memory = {}
     for card, processes in process_memory_by_gpu.items():
         own = [used for pid, used in processes.items() if pid in members]
         if own:
-            found[card] = sum(own)
-    return found
+            memory[card] = sum(own)
+    return memory

@@ -43,12 +43,12 @@ def setting_changes(notebook: Notebook, name: str) -> list[SettingChange]:
         return []
     order = {setting: i for i, setting in enumerate(SETTINGS)}
     names = sorted({*base.train, *version.train}, key=lambda n: (order.get(n, len(order)), n))
-    found = [SettingChange(n, base.train.get(n), version.train.get(n)) for n in names]
+    changes = [SettingChange(n, base.train.get(n), version.train.get(n)) for n in names]
     if base.command != version.command:
-        found.insert(0, SettingChange("command", _format_command(base), _format_command(version)))
+        changes.insert(0, SettingChange("command", _format_command(base), _format_command(version)))
     return [
         change
-        for change in found
+        for change in changes
         if _effective_value(base, change.name, change.before) != _effective_value(version, change.name, change.after)
     ]
 
@@ -66,11 +66,11 @@ def suggest_version_name(notebook: Notebook, base: str) -> str:
     """Returns the next free number in the style of `base`: V5 → V6, resnet → resnet-2."""
     numbered = _TRAILING_NUMBER.fullmatch(base)
     stem, number = (numbered[1], int(numbered[2])) if numbered else (f"{base}-", 1)
-    taken = {name.lower() for name in notebook.versions}
-    same = [m for name in taken if (m := _TRAILING_NUMBER.fullmatch(name)) and m[1] == stem.lower()]
+    used_names = {name.lower() for name in notebook.versions}
+    same = [m for name in used_names if (m := _TRAILING_NUMBER.fullmatch(name)) and m[1] == stem.lower()]
     number = max([number, *(int(m[2]) for m in same)]) + 1
     name = f"{stem[: 63 - len(str(number))]}{number}"
-    while name.lower() in taken or not VERSION_NAME.fullmatch(name):
+    while name.lower() in used_names or not VERSION_NAME.fullmatch(name):
         number += 1
         name = f"{stem[: 63 - len(str(number))] if VERSION_NAME.fullmatch(stem + '0') else 'v'}{number}"
     return name
@@ -104,8 +104,8 @@ def unfinished_bullets(text: str) -> list[str]:
 def _unfinished_bullets(lines: list[str]) -> Iterator[str]:
     for block in _bullet_blocks(lines):
         bullet = _BULLET.fullmatch(block[0])
-        said = bullet[2] if bullet else ""
-        if said and _TODO_WORDS.search(said):
+        text = bullet[2] if bullet else ""
+        if text and _TODO_WORDS.search(text):
             indent = len(bullet[1]) if bullet else 0
             yield "\n".join(line[indent:] if not line[:indent].strip() else line.lstrip() for line in block).rstrip()
         else:

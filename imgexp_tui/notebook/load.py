@@ -88,8 +88,13 @@ class _NotebookParser:
         self._finding_names = finding_names
         self._data, syntax_problems, self._scan = parse_tolerant(text)
         self._problems: list[tuple[KeyPath, Problem]] = [((), problem) for problem in known_problems]
-        for found in syntax_problems:
-            self._problems.append((found.path, Problem(NOTEBOOK, found.line, join_key(found.path), found.message)))
+        for syntax_problem in syntax_problems:
+            self._problems.append(
+                (
+                    syntax_problem.path,
+                    Problem(NOTEBOOK, syntax_problem.line, join_key(syntax_problem.path), syntax_problem.message),
+                )
+            )
 
     def parse(self) -> Notebook:
         self._report_unknown_keys(self._data, (), _TOP_KEYS, "table")
@@ -168,9 +173,9 @@ class _NotebookParser:
 
     def _get_table(self, table: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
         """Returns the table under the last key of `path`; {} if it is missing or not a table, which is reported."""
-        found = table.get(path[-1], {})
-        if isinstance(found, dict):
-            return found
+        subtable = table.get(path[-1], {})
+        if isinstance(subtable, dict):
+            return subtable
         self._add_problem(path, f"must be a table; write [{join_key(path)}]")
         return {}
 
@@ -279,9 +284,9 @@ class _NotebookParser:
         return valid
 
     def _check_placeholders(self, name: str, argv: tuple[str, ...] | None, train: Mapping[str, SettingValue]) -> None:
-        given = {*train, commands.RUN_DIR_PLACEHOLDER}
-        for missing in dict.fromkeys(n for n in commands.placeholders(argv or ()) if n not in given):
-            near = closest_name(missing, given)
+        known = {*train, commands.RUN_DIR_PLACEHOLDER}
+        for missing in dict.fromkeys(n for n in commands.placeholders(argv or ()) if n not in known):
+            near = closest_name(missing, known)
             mend = f"did you mean {{{near}}}?" if near else f"set it under [versions.{name}.train]"
             self._add_problem(("versions", name, "command"), f"{{{missing}}} is not set; {mend}")
 

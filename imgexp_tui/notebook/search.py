@@ -97,9 +97,11 @@ class SearchIndex:
         case_sensitive = any(word != fold_case(word) for word in words)
         text = self._text if case_sensitive else self._folded
         # The longest word is probably the rarest: only its lines are searched for the others.
-        first, *others = sorted(words, key=len, reverse=True) or [""]
-        found = [at for at in self._lines_with(text, first) if all(self._line_has(text, at, word) for word in others)]
-        return Hits(self, found, words, case_sensitive=case_sensitive)
+        first, *other_words = sorted(words, key=len, reverse=True) or [""]
+        offsets = [
+            at for at in self._lines_with(text, first) if all(self._line_has(text, at, word) for word in other_words)
+        ]
+        return Hits(self, offsets, words, case_sensitive=case_sensitive)
 
     def _lines_with(self, text: str, word: str) -> Iterator[int]:
         """Yields the numbers of the lines that hold `word`."""
@@ -138,12 +140,12 @@ def _searchable_lines(version: Version) -> Iterator[tuple[str, str, int, str]]:
     yield version.name, NAME, 1, clean_line(version.name)
     if version.tags:
         yield version.name, TAGS, 1, clean_line(" ".join(version.tags))
-    for where in NOTE_FIELDS:
+    for field in NOTE_FIELDS:
         # Clean line by line: an unterminated escape sequence would otherwise remove line ends.
-        for number, line in enumerate(getattr(version, where).split("\n"), 1):
+        for number, line in enumerate(getattr(version, field).split("\n"), 1):
             text = _normalize_unicode(line if line.isprintable() else clean(line.rstrip()).expandtabs(4)).rstrip()
             if text:
-                yield version.name, where, number, text
+                yield version.name, field, number, text
     if version.command:
         yield version.name, COMMAND, 1, _normalize_unicode(clean_line(shlex.join(version.command)))
     for key, value in version.own_train.items():

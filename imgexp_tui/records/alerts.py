@@ -68,9 +68,9 @@ class AlertDetector:
             for name, value in record.items():
                 if name not in NON_METRIC_KEYS and isinstance(value, float) and _is_broken_value(name, value):
                     self._nan_reported = True
-                    where = _format_position(record)
+                    position = _format_position(record)
                     self._add_alert(
-                        "nan", f": {clean_line(name)} is {value}{f' in {where}' if where else ''}", record, name
+                        "nan", f": {clean_line(name)} is {value}{f' in {position}' if position else ''}", record, name
                     )
                     break
 
@@ -112,13 +112,13 @@ class AlertDetector:
         elif status.state is State.FINISHED:
             best = self._bests[-1] if self._bests else {}
             metric = self._judge.metric if self._judge and best else ""
-            how = f" finished; best {_format_best(best, metric)}" if best else " finished"
-            self._add_alert("finished", how, {**best, "time": ended}, metric, status.state)
+            text = f" finished; best {_format_best(best, metric)}" if best else " finished"
+            self._add_alert("finished", text, {**best, "time": ended}, metric, status.state)
         elif status.state is State.LOST and not self._run.path.exists():
             return  # somebody moved or deleted it: its version has another name now
         elif status.state in _FAILURE_WORDS:
-            how = f" {_FAILURE_WORDS[status.state]}: {status.evidence}"
-            self._add_alert("failed", how, {"time": ended}, state=status.state)
+            text = f" {_FAILURE_WORDS[status.state]}: {status.evidence}"
+            self._add_alert("failed", text, {"time": ended}, state=status.state)
 
     def take_new(self, since: float = 0.0) -> list[Alert]:
         """What has happened since the last call; the end comes last.
@@ -126,10 +126,10 @@ class AlertDetector:
         Args:
             since: the first call leaves out what was before this time. What comes later was seen to happen.
         """
-        found, self._pending = self._pending, {}
+        alerts, self._pending = self._pending, {}
         since, self._has_been_taken = 0.0 if self._has_been_taken else since, True
         order = ("nan", "best", "stalled", "finished", "failed")
-        return sorted((a for a in found.values() if a.time >= since), key=lambda a: order.index(a.kind))
+        return sorted((a for a in alerts.values() if a.time >= since), key=lambda a: order.index(a.kind))
 
     def _note_best(self, record: dict[str, Any]) -> None:
         """Note a new best. A resumed run goes back in steps: what it had found from there on is void."""
@@ -181,8 +181,8 @@ def _is_broken_value(name: str, value: float) -> bool:
 
 
 def _format_best(record: dict[str, Any], metric: str) -> str:
-    where = _format_position(record)
-    return f"{clean_line(metric)} {format_number(record[metric])}{f' in {where}' if where else ''}"
+    position = _format_position(record)
+    return f"{clean_line(metric)} {format_number(record[metric])}{f' in {position}' if position else ''}"
 
 
 def _format_position(record: dict[str, Any]) -> str:

@@ -111,11 +111,11 @@ class Process:
 
     @classmethod
     def read(cls, run: RunDir) -> Self | None:
-        found = _load(cls, run.process)
-        if found is None:
+        process = _load(cls, run.process)
+        if process is None:
             return None
-        supervisor, trainer = (ProcessIdentity.from_json(p) for p in (found.supervisor, found.trainer))
-        return replace(found, supervisor=supervisor, trainer=trainer)
+        supervisor, trainer = (ProcessIdentity.from_json(p) for p in (process.supervisor, process.trainer))
+        return replace(process, supervisor=supervisor, trainer=trainer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _load(cls: type[_T], path: Path) -> _T | None:
     try:
         data = orjson.loads(path.read_bytes())
         known = {f.name: f for f in fields(cls) if f.name in data}  # type: ignore[arg-type]
-        fits = all(isinstance(data[n], _FIELD_TYPES.get(str(f.type), (object,))) for n, f in known.items())
-        return cls(**{n: data[n] for n in known}) if fits else None
+        valid = all(isinstance(data[n], _FIELD_TYPES.get(str(f.type), (object,))) for n, f in known.items())
+        return cls(**{n: data[n] for n in known}) if valid else None
     except (OSError, ValueError, TypeError):
         return None

@@ -156,7 +156,7 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
 
 def read_records(path: Path) -> list[dict[str, Any]]:
     """Every complete record of a file; [] where the file is missing."""
-    tail, found = LineTail(path), []
+    tail, records = LineTail(path), []
     while batch := tail.poll():
-        found += batch
-    return found
+        records += batch
+    return records

@@ -57,19 +57,19 @@ class Discrepancy:
 
 def find_discrepancies(observed: str, measured: Sequence[tuple[str, str]]) -> list[Discrepancy]:
     """Where a note and the stats of its run disagree; at most one remark a line."""
-    found = []
+    discrepancies = []
     for number, line in enumerate(observed.split("\n")):
         label, colon, claim = line.strip(" \t-*").partition(":")
         subject = _subject(label) if colon else ""
         if subject and (remark := _discrepancy(number, subject, clean_line(claim), _measured_texts(subject, measured))):
-            found.append(remark)
-    return found
+            discrepancies.append(remark)
+    return discrepancies
 
 
 def _discrepancy(number: int, subject: str, claim: str, measured_texts: list[str]) -> Discrepancy | None:
     if why := _why_impossible(subject, claim):
-        told = f"; measured {measured_texts[0]}" if measured_texts else ""
-        return Discrepancy(number, IMPOSSIBLE, f"cannot be: {why}{told}")
+        measured = f"; measured {measured_texts[0]}" if measured_texts else ""
+        return Discrepancy(number, IMPOSSIBLE, f"cannot be: {why}{measured}")
     if measured_texts and all(_is_different(subject, claim, text) for text in measured_texts):
         return Discrepancy(number, DIFFERS, f"measured {' and '.join(measured_texts)}")
     return None
@@ -111,18 +111,26 @@ def _why_impossible(subject: str, claim: str) -> str:
 
 def _is_different(subject: str, claim: str, measured_text: str) -> bool:
     if subject.endswith("memory"):
-        (used, total), (peak, there) = _parse_memory(claim), _parse_memory(measured_text)
+        (used, total), (peak, measured_total) = _parse_memory(claim), _parse_memory(measured_text)
         if used is None or peak is None:
             return False
-        other = total is not None and there is not None and abs(total - there) > TOTAL_TOLERANCE_SHARE * there
+        other = (
+            total is not None
+            and measured_total is not None
+            and abs(total - measured_total) > TOTAL_TOLERANCE_SHARE * measured_total
+        )
         return other or abs(used - peak) > max(MEMORY_TOLERANCE_MB, MEMORY_TOLERANCE_SHARE * peak)
     if subject == "gpu utilization":
-        seen, was = _parse_percents(claim), _parse_percents(measured_text)
-        return bool(seen and was) and any(
-            abs(s - w) > UTILIZATION_TOLERANCE_POINTS for s, w in zip(seen, was, strict=True)
+        claimed_percents, measured_percents = _parse_percents(claim), _parse_percents(measured_text)
+        return bool(claimed_percents and measured_percents) and any(
+            abs(s - w) > UTILIZATION_TOLERANCE_POINTS for s, w in zip(claimed_percents, measured_percents, strict=True)
         )
-    seconds, took = _parse_seconds(claim), _parse_seconds(measured_text)
-    return seconds is not None and took is not None and abs(seconds - took) > TIME_TOLERANCE_SHARE * took
+    seconds, measured_seconds = _parse_seconds(claim), _parse_seconds(measured_text)
+    return (
+        seconds is not None
+        and measured_seconds is not None
+        and abs(seconds - measured_seconds) > TIME_TOLERANCE_SHARE * measured_seconds
+    )
 
 
 def _parse_memory(text: str) -> tuple[float | None, float | None]:
@@ -137,19 +145,19 @@ def _parse_memory(text: str) -> tuple[float | None, float | None]:
 def _parse_percents(text: str) -> tuple[float, float] | tuple[()]:
     """The lowest and the highest percent that a sentence names; what it says of time spent above one is an aside."""
     main = _ASIDE.sub("", text)
-    found = [number for pair in _RANGE.findall(main) for number in pair] + _PERCENT.findall(main)
-    percents = [value for number in found if (value := float(number.replace(",", ""))) <= 100]
+    numbers = [number for pair in _RANGE.findall(main) for number in pair] + _PERCENT.findall(main)
+    percents = [value for number in numbers if (value := float(number.replace(",", ""))) <= 100]
     return (min(percents), max(percents)) if percents else ()
 
 
 def _parse_seconds(text: str) -> float | None:
     """The first length of time in a text, such as "~70 s" or "11m 40s"."""
     total, end = None, None
-    for found in _TIME.finditer(text):
-        if end is not None and text[end : found.start()].strip(" ,"):
+    for match in _TIME.finditer(text):
+        if end is not None and text[end : match.start()].strip(" ,"):
             break
-        total = (total or 0.0) + float(found[1].replace(",", "")) * _UNIT_SECONDS[found[2][0].lower()]
-        end = found.end()
+        total = (total or 0.0) + float(match[1].replace(",", "")) * _UNIT_SECONDS[match[2][0].lower()]
+        end = match.end()
     return total
 
 

@@ -97,7 +97,7 @@ def path_of(run: RunDir, name: str) -> Path:
 
 def _parse_predictions(header: Any, pixels: bytes) -> Predictions:
     """Raises ValueError, KeyError or TypeError where the parts do not fit together."""
-    found = Predictions(
+    predictions = Predictions(
         epoch=int(header["epoch"]),
         step=int(header["step"]),
         classes=tuple(str(name) for name in header["classes"]),
@@ -106,15 +106,17 @@ def _parse_predictions(header: Any, pixels: bytes) -> Predictions:
         images=tuple(Prediction(int(t), int(a), float(c), float(r)) for t, a, c, r in header["images"]),
         pixels=pixels,
     )
-    count, classes = len(found.images), range(len(found.classes))
-    fits = (
+    count, classes = len(predictions.images), range(len(predictions.classes))
+    consistent = (
         len(classes) <= _MAX_CLASSES
-        and len(found.confusion) in (0, len(classes))
-        and all(len(row) == len(classes) for row in found.confusion)
-        and all(a.truth in classes and a.predicted in classes and math.isfinite(a.confidence) for a in found.images)
-        and found.side > 0
-        and len(pixels) == count * found.side * found.side * 3
+        and len(predictions.confusion) in (0, len(classes))
+        and all(len(row) == len(classes) for row in predictions.confusion)
+        and all(
+            a.truth in classes and a.predicted in classes and math.isfinite(a.confidence) for a in predictions.images
+        )
+        and predictions.side > 0
+        and len(pixels) == count * predictions.side * predictions.side * 3
     )
-    if not fits:
+    if not consistent:
         raise ValueError("the parts do not fit together")
-    return found
+    return predictions

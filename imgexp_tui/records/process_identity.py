@@ -43,8 +43,8 @@ class ProcessIdentity:
         """Whether this very process runs on this machine; a zombie does not run."""
         if self.boot_id != boot_id():
             return False
-        found = stat_fields(self.pid)
-        return found is not None and int(found[19]) == self.start_ticks and found[0] not in (b"Z", b"X")
+        fields = stat_fields(self.pid)
+        return fields is not None and int(fields[19]) == self.start_ticks and fields[0] not in (b"Z", b"X")
 
 
 @functools.cache
@@ -60,8 +60,8 @@ def host() -> str:
 
 def identity_of(pid: int) -> ProcessIdentity | None:
     """The identity of a process of this machine; None where it has ended."""
-    found = stat_fields(pid)
-    return ProcessIdentity(pid, int(found[19]), boot_id(), host()) if found else None
+    fields = stat_fields(pid)
+    return ProcessIdentity(pid, int(fields[19]), boot_id(), host()) if fields else None
 
 
 def stat_fields(pid: int) -> list[bytes] | None:

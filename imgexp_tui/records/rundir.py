@@ -95,13 +95,13 @@ def create_run_dir(lab: Path, version: str) -> RunDir:
 
 def find_runs(lab: Path, version: str | None = None) -> list[RunDir]:
     """The runs of a lab or of one version, newest first. A folder without `request.json` is no run."""
-    found = [
+    runs = [
         RunDir(Path(p))
         for v in _version_folders(lab, version)
         for p in _subfolders(v)
         if RUN_ID.fullmatch(Path(p).name)
     ]
-    return sorted((r for r in found if r.request.exists()), key=lambda r: (r.run_id, r.version), reverse=True)
+    return sorted((r for r in runs if r.request.exists()), key=lambda r: (r.run_id, r.version), reverse=True)
 
 
 def _version_folders(lab: Path, version: str | None) -> Iterator[str]:

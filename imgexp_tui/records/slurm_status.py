@@ -66,10 +66,10 @@ class SlurmStatus:
         try:
             data = orjson.loads(_path(run).read_bytes())
             words = {name: str(data[name]) for name in ("uuid", "job", "state", "reason")}
-            found = cls(**words, asked=float(data["asked"]), silent=float(data["silent"]))
+            slurm_status = cls(**words, asked=float(data["asked"]), silent=float(data["silent"]))
         except (OSError, KeyError, TypeError, ValueError):
             return None
-        return found if found.uuid == uuid else None
+        return slurm_status if slurm_status.uuid == uuid else None
 
 
 def _path(run: RunDir) -> Path:

@@ -61,13 +61,13 @@ def status(run: RunDir, request: Request | None = None, now: float | None = None
     process, exit_ = Process.read(run), Exit.read(run)
     if exit_ is None or (process and exit_.attempt < process.attempt):
         request = request or Request.read(run)
-        found = _live_status(run, process, request, now) if process else _starting_status(run, request, now)
-        if found.state is not State.LOST:
-            return found
+        result = _live_status(run, process, request, now) if process else _starting_status(run, request, now)
+        if result.state is not State.LOST:
+            return result
         # Its end may have been written between the first look for it and the look at the processes.
         exit_ = Exit.read(run)
-        if exit_ is None or exit_.attempt < found.attempt:
-            return found
+        if exit_ is None or exit_.attempt < result.attempt:
+            return result
     return _ended_status(exit_, process)
 
 
@@ -140,12 +140,12 @@ def _slurm_state(run: RunDir, process: Process, now: float) -> tuple[State, str]
     What the controller said counts only where it said so after the processes were written down: a job that it called
     pending may have started since.
     """
-    told = SlurmStatus.read(run, process.uuid)
-    number = (told.job if told else "") or process.launcher.removeprefix("slurm").strip()
-    current = told if told and told.asked >= process.started else None
+    slurm_status = SlurmStatus.read(run, process.uuid)
+    number = (slurm_status.job if slurm_status else "") or process.launcher.removeprefix("slurm").strip()
+    current = slurm_status if slurm_status and slurm_status.asked >= process.started else None
     state, evidence = _state_from_slurm(run, process, current, clean_line(number), now)
-    if told and told.silent:
-        since = time.strftime("%H:%M:%S", time.localtime(told.silent))
+    if slurm_status and slurm_status.silent:
+        since = time.strftime("%H:%M:%S", time.localtime(slurm_status.silent))
         evidence += f" (Slurm does not answer since {since})"
     return state, evidence
 
@@ -157,21 +157,21 @@ def _state_from_slurm(
     if slurm_status and slurm_status.state in WAITING_STATES:
         word, reason = slurm_status.state.lower().replace("_", " "), clean_line(slurm_status.reason)
         return State.QUEUED, f"{job} {word}" + (f": {reason}" if reason not in ("", "None") else "")
-    gone = ""
+    end_text = ""
     if slurm_status and slurm_status.is_gone:
         word = slurm_status.state.lower().replace("_", " ")
-        gone = f"Slurm calls job {job_number} {word}" if word else f"Slurm knows no job {job_number or 'of it'}"
+        end_text = f"Slurm calls job {job_number} {word}" if word else f"Slurm knows no job {job_number or 'of it'}"
         if now - max(slurm_status.asked, _last_write_time(run, process, run.system)) > SLURM_GONE_SECONDS:
             when = "before it was started" if process.supervisor is None else "exit unknown"
-            return State.LOST, f"ended, {when}: {gone}"
-        gone = f"; {gone}"
+            return State.LOST, f"ended, {when}: {end_text}"
+        end_text = f"; {end_text}"
     if process.supervisor is None:
-        return State.QUEUED, f"{job} is starting" if slurm_status and not gone else f"waits for {job}{gone}"
+        return State.QUEUED, f"{job} is starting" if slurm_status and not end_text else f"waits for {job}{end_text}"
     if process.trainer is None:
         return State.QUEUED, clean_line(process.waiting) or f"{job}: its trainer is not started yet"
     if process.trainer.is_on_this_host:
         return State.NO_HEARTBEAT, f"its processes are gone; what became of {job} is not known yet"
-    return State.RUNNING, f"{job} on {process.trainer.host}, pid {process.trainer.pid}{gone}"
+    return State.RUNNING, f"{job} on {process.trainer.host}, pid {process.trainer.pid}{end_text}"
 
 
 def _last_write_time(run: RunDir, process: Process, *more_files: Path) -> float:

@@ -88,20 +88,20 @@ def parse_filter(text: str, metrics: Collection[str] = ()) -> ParsedFilter | Non
     tests: list[_Predicate] = []
     at = 0
     while (at := _match_end(_SPACE, text, at)) < len(text):
-        if found := _KEY_TOKEN.match(text, at):
-            tests.append(_negate_if(found[1], _key_predicate(found[2].lower(), _unquoted(found[3]))))
-        elif found := _COMPARISON_TOKEN.match(text, at):
-            tests.append(_metric_predicate(found[1], found[2], found[3], metrics))
-        elif found := _WORD_TOKEN.match(text, at):
-            tests.append(_negate_if(found[1], _text_predicate(_unquoted(found[2]))))
-        assert found is not None
-        at = found.end()
+        if token := _KEY_TOKEN.match(text, at):
+            tests.append(_negate_if(token[1], _key_predicate(token[2].lower(), _unquoted(token[3]))))
+        elif token := _COMPARISON_TOKEN.match(text, at):
+            tests.append(_metric_predicate(token[1], token[2], token[3], metrics))
+        elif token := _WORD_TOKEN.match(text, at):
+            tests.append(_negate_if(token[1], _text_predicate(_unquoted(token[2]))))
+        assert token is not None
+        at = token.end()
     return ParsedFilter(text.strip(), tuple(tests)) if tests else None
 
 
 def _match_end(pattern: re.Pattern[str], text: str, start: int) -> int:
-    found = pattern.match(text, start)
-    return found.end() if found else start
+    match = pattern.match(text, start)
+    return match.end() if match else start
 
 
 def _unquoted(text: str) -> str:
@@ -121,8 +121,8 @@ def _key_predicate(key: str, value: str) -> _Predicate:
         near = closest_name(key, _FILTER_KEYS)
         mend = f"did you mean {near}:?" if near else "take state:, tag: or base:, or put the words in quotes"
         raise FilterError(f"there is no {clean_line(key)}:; {mend}")
-    wanted = [part.strip().lower() for part in value.split(",") if part.strip()]
-    if not wanted:
+    values = [part.strip().lower() for part in value.split(",") if part.strip()]
+    if not values:
         example = {
             "state": join_names(list(FILTER_STATES), "or"),
             "tag": "such as tag:seed",
@@ -130,28 +130,28 @@ def _key_predicate(key: str, value: str) -> _Predicate:
         }[key]
         raise FilterError(f"{key}: wants a word: {example}")
     if key == "state":
-        return _state_predicate(wanted)
+        return _state_predicate(values)
     if key == "tag":
-        return lambda facts: any(tag.lower() in wanted for tag in facts.version.tags)
-    return lambda facts: (facts.version.base or _NONE).lower() in wanted
+        return lambda facts: any(tag.lower() in values for tag in facts.version.tags)
+    return lambda facts: (facts.version.base or _NONE).lower() in values
 
 
-def _state_predicate(wanted: list[str]) -> _Predicate:
+def _state_predicate(words: list[str]) -> _Predicate:
     """The beginning of a state will do: what is being typed filters already."""
     states: set[str] = set()
-    for word in wanted:
-        found = {state for state in FILTER_STATES if state.startswith(word.replace("-", " ").replace("_", " "))}
-        if not found:
+    for word in words:
+        matching = {state for state in FILTER_STATES if state.startswith(word.replace("-", " ").replace("_", " "))}
+        if not matching:
             near = closest_name(word, FILTER_STATES)
             mend = f"did you mean {near}?" if near else f"take one of {', '.join(FILTER_STATES)}"
             raise FilterError(f"{clean_line(word)} is no state; {mend}")
-        states |= found
+        states |= matching
     if _LIVE in states:
         states |= {state.value for state in State if state.live}
 
     def test(facts: VersionFacts) -> bool:
-        found = facts.states or {_NONE}
-        return not states.isdisjoint(found) or (_BROKEN in states and not facts.version.runnable)
+        own_states = facts.states or {_NONE}
+        return not states.isdisjoint(own_states) or (_BROKEN in states and not facts.version.runnable)
 
     return test
 
@@ -162,8 +162,8 @@ def _metric_predicate(name: str, operator_sign: str, value: str, metrics: Collec
     try:
         limit = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
     except ValueError:
-        told = f"{clean_line(value)} is no number" if value else f"{operator_sign} wants a number"
-        raise FilterError(f"{told}; write such as {clean_line(name)}{operator_sign}0.3") from None
+        problem = f"{clean_line(value)} is no number" if value else f"{operator_sign} wants a number"
+        raise FilterError(f"{problem}; write such as {clean_line(name)}{operator_sign}0.3") from None
     if metrics and not any(_is_name_of(name, metric) for metric in metrics):
         ends = {metric.rpartition("/")[2] for metric in metrics} | set(metrics)
         near = closest_name(name, ends)

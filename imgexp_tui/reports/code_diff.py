@@ -53,13 +53,13 @@ def _source_files(follower: RunFollower) -> dict[str, Path] | None:
     folder = follower.run_dir.path / name
     if not name or not folder.is_dir():
         return None
-    found = {}
+    paths = {}
     for at, _, files in os.walk(folder):
         for file in files:
             path = Path(at, file)
             if path.is_file() and not path.is_symlink():
-                found[str(path.relative_to(folder))] = path
-    return found
+                paths[str(path.relative_to(folder))] = path
+    return paths
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -119,8 +119,8 @@ def _render_words(words: InlineText) -> str:
 def _render_table(table: Table) -> str:
     def row(tag: str, cells: Iterable[str]) -> str:
         numeric = table.numeric_columns
-        found = (f"<{tag}{' class=number' if i in numeric else ''}>{cell}</{tag}>" for i, cell in enumerate(cells))
-        return f"<tr>{''.join(found)}</tr>\n"
+        cells_html = (f"<{tag}{' class=number' if i in numeric else ''}>{cell}</{tag}>" for i, cell in enumerate(cells))
+        return f"<tr>{''.join(cells_html)}</tr>\n"
 
     head = row("th", map(_escape_text, table.head))
     body = "".join(row("td", map(_render_words, cells)) for cells in table.rows)

@@ -33,8 +33,8 @@ class NoteLine:
     @property
     def checkbox(self) -> tuple[bool, str] | None:
         """Whether the bullet's check box is ticked, and the text after it; None for a line without check box."""
-        found = _CHECKBOX.fullmatch(self.text) if self.is_bullet else None
-        return (found[1] != " ", found[2]) if found else None
+        match = _CHECKBOX.fullmatch(self.text) if self.is_bullet else None
+        return (match[1] != " ", match[2]) if match else None
 
 
 def parse_note_lines(note: str) -> Iterator[NoteLine]:
@@ -44,9 +44,9 @@ def parse_note_lines(note: str) -> Iterator[NoteLine]:
     for line in clean(note).expandtabs(4).strip("\n").split("\n"):
         if not line.strip():
             yield NoteLine(len(indents), is_bullet=False, text="")
-        elif found := _BULLET.fullmatch(line):
-            indents = [n for n in indents if n < len(found[1])] + [len(found[1])]
-            yield NoteLine(len(indents), is_bullet=True, text=found[2].strip())
+        elif match := _BULLET.fullmatch(line):
+            indents = [n for n in indents if n < len(match[1])] + [len(match[1])]
+            yield NoteLine(len(indents), is_bullet=True, text=match[2].strip())
         else:
             if blank and not line.startswith(" "):
                 indents = []

@@ -40,10 +40,10 @@ class Page:
         versions: Iterable[str] | None,
         parts: Iterable[str],
     ) -> None:
-        wanted = set(notebook.versions if versions is None else versions)
+        selected = set(notebook.versions if versions is None else versions)
         self.notebook = notebook
         self.followers_by_version = followers_by_version
-        self.versions = [version for name, version in notebook.versions.items() if name in wanted]
+        self.versions = [version for name, version in notebook.versions.items() if name in selected]
         self.parts = frozenset(parts)
         self.followers = {v.name: newest_first(followers_by_version.get(v.name, ())) for v in self.versions}
         self.judges = {v.name: version_judges(notebook, v.name) for v in self.versions}
@@ -99,15 +99,15 @@ def _blocks(page: Page) -> Iterator[PageBlock]:
 def _anchors(title: str, names: Iterable[str]) -> dict[str, str]:
     """Returns version → the anchor that GitHub makes for its heading."""
     anchors: dict[str, str] = {}
-    taken = {_heading_slug(title)}
+    used = {_heading_slug(title)}
     for name in names:
         base = anchor = _heading_slug(name)
         again = 0
-        while anchor in taken:
+        while anchor in used:
             again += 1
             anchor = f"{base}-{again}"
         anchors[name] = anchor
-        taken.add(anchor)
+        used.add(anchor)
     return anchors
 
 

@@ -101,5 +101,5 @@ def _load(path: str) -> Callable[..., Any] | None:
     if not path:
         return None
     module, _, function = path.partition(":")
-    found: Callable[..., Any] = getattr(import_module(module), function)
-    return found
+    loaded: Callable[..., Any] = getattr(import_module(module), function)
+    return loaded

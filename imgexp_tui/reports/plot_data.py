@@ -114,13 +114,15 @@ def comparison_figure(
         judges: the metrics that judge all of these versions, in order of preference.
     """
     judge = _comparison_judge(followers_by_version.values(), judges)
-    found = [(version, view) for version, view in followers_by_version.items() if _finite_values(view, judge.metric)]
-    if len(found) < 2:
+    candidates = [
+        (version, view) for version, view in followers_by_version.items() if _finite_values(view, judge.metric)
+    ]
+    if len(candidates) < 2:
         return None
-    ranked = sorted(found, key=lambda f: min(map(judge.goal.sort_key, _finite_values(f[1], judge.metric))))
+    ranked = sorted(candidates, key=lambda f: min(map(judge.goal.sort_key, _finite_values(f[1], judge.metric))))
     first = ranked[:MAX_VERSIONS]
-    shown = [f for f in found if f in first]
-    axis, _ = _x_axis([view for _, view in shown])
+    displayed = [f for f in candidates if f in first]
+    axis, _ = _x_axis([view for _, view in displayed])
     panels = []
     for metric in _plotted_measures(judges):
         lines = tuple(
@@ -129,17 +131,17 @@ def comparison_figure(
                 str(i),
                 _plot_points(view.series[f"valid/{metric}"], _steps_per_epoch(view) if axis == "epoch" else 1),
             )
-            for i, (version, view) in enumerate(shown)
+            for i, (version, view) in enumerate(displayed)
             if _finite_values(view, f"valid/{metric}")
         )
-        chances = {_chance_value(view, metric) for _, view in shown}
+        chances = {_chance_value(view, metric) for _, view in displayed}
         if lines:
             chance = chances.pop() if len(chances) == 1 else None
             panels.append(PlotPanel(f"valid {metric}", lines, chance, is_log_scale=_needs_log_scale(metric, lines)))
     of = (
-        f"the {MAX_VERSIONS} best of {len(found)} versions"
-        if len(found) > MAX_VERSIONS
-        else ", ".join(version for version, _ in shown)
+        f"the {MAX_VERSIONS} best of {len(candidates)} versions"
+        if len(candidates) > MAX_VERSIONS
+        else ", ".join(version for version, _ in displayed)
     )
     return Figure(name, f"Validation curves of {of}", axis, tuple(panels))
 
@@ -158,12 +160,12 @@ def thinned(steps: Sequence[int], values: Sequence[float], columns: int = MAX_CO
     Values that are not finite become gaps (nan). A line that has no more points than can be seen keeps them all.
     """
     if len(steps) <= 2 * columns:
-        kept: Iterable[int] = range(len(steps))
+        chosen: Iterable[int] = range(len(steps))
     else:
         first, width = steps[0], (steps[-1] - steps[0] + 1) / columns
         ends = [bisect_left(steps, first + i * width) for i in range(1, columns)]
-        kept = chain.from_iterable(_extreme_indices(values, *ends_) for ends_ in pairwise([0, *ends, len(steps)]))
-    return [(steps[i], values[i] if math.isfinite(values[i]) else math.nan) for i in kept]
+        chosen = chain.from_iterable(_extreme_indices(values, *ends_) for ends_ in pairwise([0, *ends, len(steps)]))
+    return [(steps[i], values[i] if math.isfinite(values[i]) else math.nan) for i in chosen]
 
 
 def _extreme_indices(values: Sequence[float], start: int, end: int) -> list[int]:
@@ -218,8 +220,8 @@ def _finite_values(follower: RunFollower, name: str) -> list[float]:
 
 
 def _chance_value(follower: RunFollower, metric: str) -> float | None:
-    found = follower.chance.get(f"valid/{metric}")
-    return found if found is not None and math.isfinite(found) else None
+    level = follower.chance.get(f"valid/{metric}")
+    return level if level is not None and math.isfinite(level) else None
 
 
 def _x_axis(followers: Sequence[RunFollower]) -> tuple[str, float]:
@@ -233,10 +235,10 @@ def _x_axis(followers: Sequence[RunFollower]) -> tuple[str, float]:
 
 def _steps_per_epoch(follower: RunFollower) -> float:
     """Returns the steps of an epoch; 0 where the run does not state them."""
-    found = follower.plan.get("steps_per_epoch")
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+    count = follower.plan.get("steps_per_epoch")
+    if isinstance(count, bool) or not isinstance(count, int | float) or not math.isfinite(count):
         return 0.0
-    return max(0.0, float(found))
+    return max(0.0, float(count))
 
 
 def _needs_log_scale(metric: str, lines: Sequence[PlotLine]) -> bool:
@@ -250,5 +252,5 @@ def reported_run(followers: Sequence[RunFollower], judges: Sequence[Judge] | Non
     Args:
         judges: the metrics that decide, in order of preference; those of the first run's record without.
     """
-    found = best_run(followers, judges)
-    return found[0] if found else followers[0] if followers else None
+    best = best_run(followers, judges)
+    return best[0] if best else followers[0] if followers else None

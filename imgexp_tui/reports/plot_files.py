@@ -40,23 +40,23 @@ def write_export(folder: Path, files: Mapping[str, bytes], write_page: Callable[
         ExportError: a file that no export made has the name of a plot; nothing was changed.
         OSError: a file could not be written.
     """
-    ours = _read_list(folder)
-    _check_conflicts(folder, files, ours)
+    exported = _read_list(folder)
+    _check_conflicts(folder, files, exported)
     if files:
         folder.mkdir(exist_ok=True)
         hashes = {name: _hash(data) for name, data in files.items()}
         # The list names old and new files before the first is written, so that an interrupted export can be repeated.
-        _write_list(folder, {*ours, *((name, found) for name, found in hashes.items())})
+        _write_list(folder, {*exported, *((name, digest) for name, digest in hashes.items())})
         for name, data in files.items():
             if _hash_of_file(folder / name) != hashes[name]:
                 durable.replace(folder / name, data, mode=0o644)
         write_page()
-        _remove_stale(folder, files, ours)
+        _remove_stale(folder, files, exported)
         _write_list(folder, set(hashes.items()))
         return
     write_page()
-    if ours:
-        _remove_stale(folder, files, ours)
+    if exported:
+        _remove_stale(folder, files, exported)
         (folder / LIST_NAME).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -67,15 +67,15 @@ def _check_conflicts(folder: Path, files: Mapping[str, bytes], exported: set[tup
         raise ExportError(f"{folder} is there already and is no folder; move it away, or name another output")
     for name, data in files.items():
         path = folder / name
-        if not (path.exists() or path.is_symlink()) or (found := _hash_of_file(path)) == _hash(data):
+        if not (path.exists() or path.is_symlink()) or (digest := _hash_of_file(path)) == _hash(data):
             continue
-        if found is None or (name, found) not in exported:
+        if digest is None or (name, digest) not in exported:
             raise ExportError(f"{path} is not as an export left it; move it away, or name another output")
 
 
 def _remove_stale(folder: Path, files: Mapping[str, bytes], exported: set[tuple[str, str]]) -> None:
-    for name, found in exported:
-        if name not in files and _hash_of_file(folder / name) == found:
+    for name, digest in exported:
+        if name not in files and _hash_of_file(folder / name) == digest:
             (folder / name).unlink()
 
 
@@ -85,12 +85,12 @@ def _read_list(folder: Path) -> set[tuple[str, str]]:
         text = (folder / LIST_NAME).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return set()
-    return {(found[2], found[1]) for line in text.splitlines() if (found := _LIST_ENTRY.fullmatch(line))}
+    return {(match[2], match[1]) for line in text.splitlines() if (match := _LIST_ENTRY.fullmatch(line))}
 
 
 def _write_list(folder: Path, entries: set[tuple[str, str]]) -> None:
     path = folder / LIST_NAME
-    text = _LIST_HEADER + "".join(f"{found}  {name}\n" for name, found in sorted(entries))
+    text = _LIST_HEADER + "".join(f"{digest}  {name}\n" for name, digest in sorted(entries))
     if _hash_of_file(path) != _hash(text.encode()):
         durable.replace(path, text.encode(), mode=0o644)
 

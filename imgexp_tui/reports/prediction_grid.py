@@ -24,19 +24,19 @@ def save_png(predictions: Predictions, path: Path) -> None:
     from PIL import Image, ImageDraw
 
     side = predictions.side * _SCALE
-    wide, high = max(side, 96) + _GAP, side + _CAPTION + _GAP
+    cell_width, cell_height = max(side, 96) + _GAP, side + _CAPTION + _GAP
     rows = max(1, -(-len(predictions.images) // _COLUMNS))
-    sheet = Image.new("RGB", (_COLUMNS * wide + _GAP, rows * high + _GAP), "white")
+    sheet = Image.new("RGB", (_COLUMNS * cell_width + _GAP, rows * cell_height + _GAP), "white")
     draw = ImageDraw.Draw(sheet)
     for number, answer in enumerate(predictions.images):
-        x, y = _GAP + number % _COLUMNS * wide, _GAP + number // _COLUMNS * high
+        x, y = _GAP + number % _COLUMNS * cell_width, _GAP + number // _COLUMNS * cell_height
         small = Image.frombytes("RGB", (predictions.side, predictions.side), predictions.image_pixels(number))
         sheet.paste(small.resize((side, side), Image.Resampling.NEAREST), (x, y))
-        truth, taken = (clean_line(predictions.classes[i])[:16] for i in (answer.truth, answer.predicted))
+        truth, predicted = (clean_line(predictions.classes[i])[:16] for i in (answer.truth, answer.predicted))
         wrong = answer.truth != answer.predicted
         draw.text((x, y + side + 1), truth, fill="black")
         colour = WRONG_PREDICTION if wrong else RIGHT_PREDICTION
-        draw.text((x, y + side + 12), f"{100 * answer.confidence:.0f} % {taken}", fill=colour)
+        draw.text((x, y + side + 12), f"{100 * answer.confidence:.0f} % {predicted}", fill=colour)
     out = io.BytesIO()
     sheet.save(out, "PNG")
     durable.replace(path, out.getvalue(), mode=0o644)

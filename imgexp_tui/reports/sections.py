@@ -73,9 +73,9 @@ def seed_statistics(
         if view.request and view.request.group:
             groups.setdefault(view.request.group, []).append(view)
     for group in groups.values():
-        found = [best for view in group if (best := view.best(judges))]
+        bests = [best for view in group if (best := view.best(judges))]
         for judge in judges:
-            values = [best.value for best in found if best.metric == judge.metric]
+            values = [best.value for best in bests if best.metric == judge.metric]
             if len(values) > 1:
                 return SeedStatistics(judge.metric, mean(values), stdev(values), len(values))
     return None
@@ -86,7 +86,9 @@ def comparison(page: Page) -> Iterator[PageBlock]:
     if not page.versions:
         return
     judges = page.judges
-    seeds = {name: found for name, runs in page.followers.items() if (found := seed_statistics(runs, judges[name]))}
+    seeds = {
+        name: statistics for name, runs in page.followers.items() if (statistics := seed_statistics(runs, judges[name]))
+    }
     yield _comparison_table(page, seeds)
     if seeds:
         what = f"best {_column_name(_common_metric(judges.values()))}"
@@ -174,8 +176,8 @@ def _lineage(page: Page, version: Version) -> InlineText:
     base = version.base
     while base and base not in (*names, version.name):
         names.insert(0, base)
-        found = page.notebook.versions.get(base)
-        base = found.base if found else None
+        version_entry = page.notebook.versions.get(base)
+        base = version_entry.base if version_entry else None
     words: list[str | Link | Strong] = [Strong("Lineage"), ": " + ("… → " if len(names) > _MAX_ANCESTORS else "")]
     for name in names[-_MAX_ANCESTORS:]:
         words += [page.version_link(name), " → "]
@@ -214,9 +216,11 @@ def plots(page: Page, version: Version) -> Iterator[PageBlock]:
 def findings(page: Page, version: Version) -> Iterator[PageBlock]:
     """Returns what the numbers of a version's reported run say, the comparison with its base included."""
     run = page.reported_runs.get(version.name)
-    if run and (found := findings_of(run, page.followers_by_version, page.notebook)):
+    if run and (run_findings := findings_of(run, page.followers_by_version, page.notebook)):
         yield Paragraph([Strong("Findings"), f" in {run.run_id}"])
-        yield BulletList([f"{SEVERITY_MARKS[one.severity]} {one.sentence} {one.suggestion}".strip() for one in found])
+        yield BulletList(
+            [f"{SEVERITY_MARKS[one.severity]} {one.sentence} {one.suggestion}".strip() for one in run_findings]
+        )
 
 
 def takeaways(page: Page, version: Version) -> Iterator[PageBlock]:
@@ -284,9 +288,9 @@ def _runs_table(followers: Sequence[RunFollower]) -> Table:
 def _metric_blocks(follower: RunFollower) -> Iterator[PageBlock]:
     """Returns the metrics of a run: at its best epoch, last, and by chance."""
     best, last, chance = follower.best(), follower.last_metrics(), follower.chance
-    there = {best.metric: best.value, **best.other_metrics} if best else {}
+    best_values = {best.metric: best.value, **best.other_metrics} if best else {}
     rows = [
-        [[name], *([format_number(values[name]) if name in values else ""] for values in (there, last, chance))]
+        [[name], *([format_number(values[name]) if name in values else ""] for values in (best_values, last, chance))]
         for name in sorted(last)
         if not _PER_STEP_METRICS.match(name)
     ]

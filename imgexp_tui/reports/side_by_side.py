@@ -199,9 +199,9 @@ def _metric_row(
     value: Callable[[RunFollower], float | None],
     describe_position: Callable[[RunFollower], str] = lambda _: "",
 ) -> ComparisonRow:
-    found = [mean_and_deviation(v for view in side.runs if (v := value(view)) is not None) for side in compared]
+    means = [mean_and_deviation(v for view in side.runs if (v := value(view)) is not None) for side in compared]
     cells = []
-    for side, one in zip(compared, found, strict=True):
+    for side, one in zip(compared, means, strict=True):
         if one is None:
             cells.append("not finite" if any(value(view) is not None for view in side.runs) else "")
             continue
@@ -209,7 +209,7 @@ def _metric_row(
         over = f" ± {format_number(spread)} ({count})" if spread is not None else ""
         at = describe_position(side.runs[0]) if len(side.runs) == 1 else ""
         cells.append(format_number(mean) + over + at)
-    known = [(one[0], i) for i, one in enumerate(found) if one]
+    known = [(one[0], i) for i, one in enumerate(means) if one]
     if len(known) < 2 or len({mean for mean, _ in known}) == 1:
         return ComparisonRow(label, tuple(cells))
     ahead = min(known) if judge.goal is Goal.LOWER else max(known)
@@ -272,9 +272,9 @@ def _common_time(compared: Sequence[ComparedVersion]) -> float | None:
 
 
 def _measured_rows(compared: Sequence[ComparedVersion]) -> Iterator[ComparisonRow]:
-    found = [dict(measured_stats(side.runs[0])) if side.runs else {} for side in compared]
-    for label in dict.fromkeys(label for one in found for label in one):
-        yield ComparisonRow(label, tuple(one.get(label, "") for one in found))
+    stats = [dict(measured_stats(side.runs[0])) if side.runs else {} for side in compared]
+    for label in dict.fromkeys(label for one in stats for label in one):
+        yield ComparisonRow(label, tuple(one.get(label, "") for one in stats))
 
 
 def _note_rows(compared: Sequence[ComparedVersion]) -> Iterator[ComparisonRow]:

@@ -85,8 +85,8 @@ def describe_copy(text: str, result: CopyResult, *, is_first: bool) -> str:
     path = _short_path(result.path)
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         also = " and tmux's buffer" if result.in_tmux else ""
-        where = f"{path}{also}" if not result.problem else f"this app{also}"
-        return f"{what} to {where} only: more than the {MAX_BYTES:,} bytes that a terminal's clipboard takes."
+        target = f"{path}{also}" if not result.problem else f"this app{also}"
+        return f"{what} to {target} only: more than the {MAX_BYTES:,} bytes that a terminal's clipboard takes."
     if result.problem:
         return f"{what}, but not to {path} ({result.problem})."
     return f"{what}; also in {path}" if is_first else f"{what}."

@@ -45,9 +45,9 @@ class ComparisonReader:
             view.poll()
             views.append(view)
         best = best_run(views, metrics.judges(version.judge))
-        shown = best[0] if best else views[0] if views else None
-        if shown is None:
+        main_run = best[0] if best else views[0] if views else None
+        if main_run is None:
             return ComparedVersion(version)
-        group = shown.request.group if shown.request else ""
-        seeds = [v for v in views if v is not shown and group and v.request and v.request.group == group]
-        return ComparedVersion(version, (shown, *seeds))
+        group = main_run.request.group if main_run.request else ""
+        seeds = [v for v in views if v is not main_run and group and v.request and v.request.group == group]
+        return ComparedVersion(version, (main_run, *seeds))

@@ -25,17 +25,17 @@ class LogTail:
     def poll(self) -> tuple[str, ...]:
         """The lines now, cleaned; the same object where the file has not changed."""
         try:
-            found = self.path.stat()
-            if (found.st_size, found.st_mtime_ns) == self._file_stamp:
+            stat = self.path.stat()
+            if (stat.st_size, stat.st_mtime_ns) == self._file_stamp:
                 return self._lines
             with self.path.open("rb") as file:
-                start = max(0, found.st_size - self._max_bytes)
+                start = max(0, stat.st_size - self._max_bytes)
                 file.seek(start)
                 data = file.read(self._max_bytes)
         except OSError:
             self._file_stamp, self._lines = (-1, -1), ()
             return self._lines
-        self._file_stamp = (found.st_size, found.st_mtime_ns)
+        self._file_stamp = (stat.st_size, stat.st_mtime_ns)
         lines = data.decode("utf-8", "replace").split("\n")
         if start and len(lines) > 1:  # the first is incomplete
             del lines[0]

@@ -54,19 +54,19 @@ class MachineSampler:
 
     def sample(self) -> Machine:
         """The gauges as of now."""
-        host, found, held = self._host.sample(), self._gpu.sample(), self._hysteresis
-        self._recorder.add(_recorded_gauges(host, found))
+        host, gpus, damped = self._host.sample(), self._gpu.sample(), self._hysteresis
+        self._recorder.add(_recorded_gauges(host, gpus))
         return Machine(
-            held("cpu", host.cpu_percent, 5) or 0.0,
+            damped("cpu", host.cpu_percent, 5) or 0.0,
             max(1, len(host.per_core)),
-            held("memory", host.memory, host.memory_total / 100) or 0.0,
+            damped("memory", host.memory, host.memory_total / 100) or 0.0,
             host.memory_total,
-            tuple(self._gpu_gauges(gpu) for gpu in found),
-            per_core=tuple(held(f"core{i}", percent, 10) or 0.0 for i, percent in enumerate(host.per_core)),
-            load=_load_averages(tuple(held(f"load{i}", 10 * load, 1 + load) for i, load in enumerate(host.load))),
-            swap=held("swap", host.swap, host.swap_total / 100) or 0.0,
+            tuple(self._gpu_gauges(gpu) for gpu in gpus),
+            per_core=tuple(damped(f"core{i}", percent, 10) or 0.0 for i, percent in enumerate(host.per_core)),
+            load=_load_averages(tuple(damped(f"load{i}", 10 * load, 1 + load) for i, load in enumerate(host.load))),
+            swap=damped("swap", host.swap, host.swap_total / 100) or 0.0,
             swap_total=host.swap_total,
-            disk_free=held("disk", host.disk_free, (host.disk_total or 0) / 1000),
+            disk_free=damped("disk", host.disk_free, (host.disk_total or 0) / 1000),
             disk_total=host.disk_total,
             disk_read=self._steady_rate("read", host.disk_read),
             disk_write=self._steady_rate("write", host.disk_write),
@@ -81,25 +81,25 @@ class MachineSampler:
         return self._hysteresis(name, value, max(_MEGA / 10, (value or 0.0) / 10))
 
     def _gpu_gauges(self, gpu: GpuSample) -> GpuGauges:
-        at, held = f"gpu{gpu.index}/", self._hysteresis
+        at, damped = f"gpu{gpu.index}/", self._hysteresis
         width = "" if gpu.pcie_width is None else f" ×{gpu.pcie_width}"
         return GpuGauges(
             gpu.index,
             gpu.name,
-            held(f"{at}utilization", gpu.utilization, 5),
-            held(f"{at}memory", gpu.memory, (gpu.memory_total or 0) / 100),
+            damped(f"{at}utilization", gpu.utilization, 5),
+            damped(f"{at}memory", gpu.memory, (gpu.memory_total or 0) / 100),
             gpu.memory_total,
-            held(f"{at}temperature", gpu.temperature, 2),
-            held(f"{at}power", gpu.power, 5),
+            damped(f"{at}temperature", gpu.temperature, 2),
+            damped(f"{at}power", gpu.power, 5),
             gpu.power_limit,
-            clock=held(f"{at}clock", gpu.clock, 50),
+            clock=damped(f"{at}clock", gpu.clock, 50),
             clock_max=gpu.clock_max,
             throttle_reasons=None if gpu.throttle is None else ", ".join(gpu.throttle),
             pcie_link=None if gpu.pcie_generation is None else f"gen {gpu.pcie_generation}{width}",
             ecc_errors=gpu.ecc_errors,
             mig_instances=tuple(
                 MigInstance(
-                    p.index, p.name, held(f"{at}{p.index}", p.memory, (p.memory_total or 0) / 100), p.memory_total
+                    p.index, p.name, damped(f"{at}{p.index}", p.memory, (p.memory_total or 0) / 100), p.memory_total
                 )
                 for p in gpu.mig
             ),
@@ -111,10 +111,10 @@ def _recorded_gauges(host: HostSample, gpus: list[GpuSample]) -> dict[str, float
     """The gauges whose history is recorded, by name."""
     disk = None if host.disk_read is None or host.disk_write is None else host.disk_read + host.disk_write
     net = None if host.net_in is None or host.net_out is None else host.net_in + host.net_out
-    found: dict[str, float | None] = {"cpu": host.cpu_percent, "memory": host.memory, "disk": disk, "net": net}
+    gauges: dict[str, float | None] = {"cpu": host.cpu_percent, "memory": host.memory, "disk": disk, "net": net}
     for card in gpus:
-        found |= {f"gpu{card.index}/utilization": card.utilization, f"gpu{card.index}/memory": card.memory}
-    return found
+        gauges |= {f"gpu{card.index}/utilization": card.utilization, f"gpu{card.index}/memory": card.memory}
+    return gauges
 
 
 def _load_averages(tenths: tuple[float | None, ...]) -> tuple[float, float, float]:

@@ -63,7 +63,7 @@ def read_notebook(lab: Path) -> LoadedNotebook:
 def notebook_stamp(lab: Path) -> tuple[int, int, int]:
     """A value that changes when the notebook's file is edited, replaced or removed."""
     try:
-        found = (lab / NOTEBOOK).stat()
+        stat = (lab / NOTEBOOK).stat()
     except OSError:
         return 0, 0, 0
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -40,11 +40,11 @@ def queued_runs() -> list[QueuedRun]:
     Raises:
         QueueError: the queue cannot be read.
     """
-    found = []
+    runs = []
     for ticket in sorted(Queue().tickets(), key=lambda ticket: ticket.held is None):
         run = RunDir(Path(ticket.path))
-        found.append(QueuedRun(ticket, run, lab_of_run(run), status(run)))
-    return found
+        runs.append(QueuedRun(ticket, run, lab_of_run(run), status(run)))
+    return runs
 
 
 def read_queue(lab: Path) -> tuple[QueueEntry, ...]:
@@ -53,18 +53,18 @@ def read_queue(lab: Path) -> tuple[QueueEntry, ...]:
     Raises:
         QueueError: the queue cannot be read.
     """
-    found: list[QueueEntry] = []
-    ahead, here = 0, lab.resolve()
+    entries: list[QueueEntry] = []
+    ahead, open_lab = 0, lab.resolve()
     for queued in queued_runs():
         ticket, run_lab, request = queued.ticket, queued.lab.resolve(), Request.read(queued.run)
-        found.append(
+        entries.append(
             QueueEntry(
                 uuid=ticket.uuid,
                 version=clean_line(ticket.version),
                 run=clean_line(ticket.run),
                 path=ticket.path,
                 lab=clean_line(run_lab.name),
-                is_in_open_lab=run_lab == here,
+                is_in_open_lab=run_lab == open_lab,
                 state=queued.status.state.value,
                 evidence=clean_line(queued.status.evidence),
                 is_waiting=queued.is_waiting,
@@ -74,4 +74,4 @@ def read_queue(lab: Path) -> tuple[QueueEntry, ...]:
             )
         )
         ahead += queued.is_waiting
-    return tuple(found)
+    return tuple(entries)

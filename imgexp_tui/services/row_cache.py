@@ -107,10 +107,10 @@ class RowCache:
 
     def _stamp(self, version: str, runs: Iterable[int | str]) -> Stamp:
         folder = os.path.join(self._runs, version)  # noqa: PTH118 - a thousand paths are made at each poll
-        found: Stamp = [_modified_ns(folder)]
+        stamp: Stamp = [_modified_ns(folder)]
         for run in runs:
-            found += [run, _modified_ns(f"{folder}/{run}/process.json"), _modified_ns(f"{folder}/{run}/exit.json")]
-        return found
+            stamp += [run, _modified_ns(f"{folder}/{run}/process.json"), _modified_ns(f"{folder}/{run}/exit.json")]
+        return stamp
 
 
 def _modified_ns(path: str) -> int:
@@ -133,8 +133,8 @@ def _pack_row(row: VersionRow) -> list[Any]:
 def _read_file(path: Path) -> dict[str, list[Any]]:
     """Version → stamp and packed row, as in the file; {} where it is missing or damaged."""
     try:
-        found = orjson.loads(path.read_bytes())
-        rows = found["rows"] if found["format"] == _FORMAT else {}
+        data = orjson.loads(path.read_bytes())
+        rows = data["rows"] if data["format"] == _FORMAT else {}
         return rows if isinstance(rows, dict) else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}

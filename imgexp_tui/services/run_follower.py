@@ -43,7 +43,7 @@ class VersionRunFollower:
                 self._curves_source = view, metrics, judges
                 self._curves = {name: CurveBuilder(name, metrics) for name in panel_metrics(judges)}
             series = ((builder, view.series.get(name)) for name, builder in self._curves.items())
-            curves = tuple(curve for builder, found in series if found and (curve := builder.update(found)))
+            curves = tuple(curve for builder, points in series if points and (curve := builder.update(points)))
             return summarize_run(view, curves, judges)
 
     def quotable_figures(self, base: str = "", changes: Sequence[str] = ()) -> list[Figure]:
@@ -54,15 +54,15 @@ class VersionRunFollower:
             return quotable_figures(self._current_follower(), base, changes, lab_metrics(notebook), judges)
 
     def _current_follower(self) -> RunFollower | None:
-        found = find_runs(self._lab, self._version)
-        if not found:
+        runs = find_runs(self._lab, self._version)
+        if not runs:
             return None
-        if self._newest is None or self._newest.run_dir != found[0]:
-            self._newest = run_followers.acquire(found[0])
+        if self._newest is None or self._newest.run_dir != runs[0]:
+            self._newest = run_followers.acquire(runs[0])
         newest = self._newest
         newest.poll()
         if self._follower is None:
-            preferred = (run for run in found[1:] if run.run_id == self._preferred_run)
+            preferred = (run for run in runs[1:] if run.run_id == self._preferred_run)
             self._follower = next(map(run_followers.acquire, preferred), newest)
         if self._follower is not newest:
             self._follower.poll()

@@ -109,9 +109,9 @@ class RunIndex:
             all_versions: poll all, even where they are so many that versions out of sight take turns otherwise.
         """
         end = time.monotonic() + _READ_TIME_LIMIT
-        self._positions = places = {name: i for i, name in enumerate(names)}
+        self._positions = positions = {name: i for i, name in enumerate(names)}
         order = self._poll_order(names, displayed, all_versions=all_versions)
-        for name in (n for n in list(self.rows) if n not in places):
+        for name in (n for n in list(self.rows) if n not in positions):
             self._versions.pop(name, None)
             self.rows.pop(name, None)
         self._set_displayed(displayed)
@@ -124,7 +124,7 @@ class RunIndex:
         if time.monotonic() >= self._next_save:
             # Also while there is more to read: what was read is not lost when the app is ended before.
             self._next_save = time.monotonic() + _SAVE_INTERVAL
-            self._row_cache.retain_only(places)
+            self._row_cache.retain_only(positions)
             self._row_cache.save()
         if done == len(order):
             self._next_position += self._versions_per_poll(names)
@@ -227,8 +227,8 @@ class RunIndex:
 
     def take_alerts(self) -> list[Alert]:
         """What has happened to runs since the last call, in the notebook's order; nothing older than this object."""
-        found, self._alerts = self._alerts, []
-        return sorted(found, key=lambda alert: self._positions.get(alert.version, 0))
+        alerts, self._alerts = self._alerts, []
+        return sorted(alerts, key=lambda alert: self._positions.get(alert.version, 0))
 
     def note_times(self, notebook: Notebook | None) -> dict[str, float]:
         """Version → when its notes last changed."""
@@ -309,9 +309,9 @@ class RunIndex:
         runs.run_dirs = find_runs(self._lab, name)
         # A folder whose request is still being written is no run yet: list again at the next poll.
         runs.stamp = stamp if len(runs.run_dirs) >= _count_folders(folder) else -1
-        there = {run.run_id for run in runs.run_dirs}
-        runs.followers = {run: view for run, view in runs.followers.items() if run in there}
-        runs.ended = {run: end for run, end in runs.ended.items() if run in there}
+        run_ids = {run.run_id for run in runs.run_dirs}
+        runs.followers = {run: view for run, view in runs.followers.items() if run in run_ids}
+        runs.ended = {run: end for run, end in runs.ended.items() if run in run_ids}
         if runs.run_dirs and (newest := runs.run_dirs[0]).run_id not in runs.followers:
             runs.followers[newest.run_id] = run_followers.acquire(newest)
             runs.ended.pop(newest.run_id, None)
@@ -327,8 +327,8 @@ class RunIndex:
             run = runs.unread.pop(0)
             view = runs.followers[run.run_id] = run_followers.acquire(run)
             view.poll()
-            found = view.take_alerts(self._opened_at)
-            self._alerts += [] if run.run_id in runs.alerts_taken else found
+            alerts = view.take_alerts(self._opened_at)
+            self._alerts += [] if run.run_id in runs.alerts_taken else alerts
             runs.alerts_taken.discard(run.run_id)
             retire_ended(runs, view)
         return some
@@ -349,18 +349,18 @@ class RunIndex:
             changed = view.poll() or view.status.state.live or changed
             self._alerts += view.take_alerts(self._opened_at)
             retire_ended(runs, view)
-        shown = max(runs.followers.values(), key=lambda view: (view.status.state.rank, view.run_id), default=None)
-        if shown is not runs.displayed:
-            runs.displayed, runs.curves, changed = shown, {}, True
+        displayed = max(runs.followers.values(), key=lambda view: (view.status.state.rank, view.run_id), default=None)
+        if displayed is not runs.displayed:
+            runs.displayed, runs.curves, changed = displayed, {}, True
         return changed
 
 
 def _file_stamp(file: Path) -> tuple[int, int]:
     try:
-        found = file.stat()
+        stat = file.stat()
     except OSError:
         return 0, 0
-    return found.st_size, found.st_mtime_ns
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _count_folders(folder: Path) -> int:

@@ -40,17 +40,21 @@ class VersionFilter:
         """The versions to show, in the notebook's order."""
         if self._cached and self._cached[0] is snapshot and self._cached[1:3] == (self._text, self.show_archived):
             return self._cached[3]  # one frame asks several times
-        found = self._filtered_versions(snapshot)
-        self._cached = snapshot, self._text, self.show_archived, found
-        return found
+        filtered = self._filtered_versions(snapshot)
+        self._cached = snapshot, self._text, self.show_archived, filtered
+        return filtered
 
     def _filtered_versions(self, snapshot: LabSnapshot) -> dict[str, Version]:
-        found = snapshot.notebook.versions if snapshot.notebook else {}
+        all_versions = snapshot.notebook.versions if snapshot.notebook else {}
         if self._text:
             self._parse_text(snapshot)  # more metrics may be known by now
-        if self._filter is None and (self.show_archived or not any(version.archived for version in found.values())):
-            return found
-        return {name: version for name, version in found.items() if self._matches(version, snapshot.rows.get(name))}
+        if self._filter is None and (
+            self.show_archived or not any(version.archived for version in all_versions.values())
+        ):
+            return all_versions
+        return {
+            name: version for name, version in all_versions.items() if self._matches(version, snapshot.rows.get(name))
+        }
 
     def _parse_text(self, snapshot: LabSnapshot) -> None:
         if not self._text.strip():

@@ -100,9 +100,9 @@ def build_row(runs: VersionRuns, metrics: MetricTable = DEFAULT_METRICS) -> Vers
     if view is None:
         return VersionRow()
     own = view.best(runs.judges)
-    others = _best_of([b for b in _other_bests(runs, view) if b])
-    best = own or others
-    of_all = _best_of([b for b in (own, others) if b])
+    other_best = _best_of([b for b in _other_bests(runs, view) if b])
+    best = own or other_best
+    of_all = _best_of([b for b in (own, other_best) if b])
     states = [followed.status.state for followed in runs.followers.values()]
     members = group_members(runs, view)
     return VersionRow(
@@ -144,8 +144,8 @@ def _best_of(bests: list[Best]) -> Best | None:
 
 def _thin_curve(follower: RunFollower, judges: Sequence[Judge]) -> tuple[float, ...]:
     """The curve of the first judging metric in few values, each the highest of its stretch."""
-    found = (follower.series.get(judge.metric) for judge in judges)
-    series = next((one for one in found if one and len(one.values) > 1), None)
+    candidates = (follower.series.get(judge.metric) for judge in judges)
+    series = next((one for one in candidates if one and len(one.values) > 1), None)
     if series is None:
         return ()
     values, count = series.values, len(series.values)

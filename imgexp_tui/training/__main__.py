@@ -68,11 +68,11 @@ def _format_error(error: Exception, run: RunDir) -> str | None:
     if isinstance(error, MemoryError):
         return f"out of memory ({error}). Mend: a smaller batch_size, or cache_images = false"
     if isinstance(error, OSError):
-        where = error.filename or run.path
+        place = error.filename or run.path
         if error.errno in _DISK_FULL_ERRNOS:
-            return f"the disk is full ({where}): {error.strerror}. Free some space, then resume this run"
+            return f"the disk is full ({place}): {error.strerror}. Free some space, then resume this run"
         if error.errno == errno.EIO:
-            return f"the disk is failing ({where}): {error.strerror}. See dmesg, then resume this run elsewhere"
+            return f"the disk is failing ({place}): {error.strerror}. See dmesg, then resume this run elsewhere"
     return None
 
 

@@ -77,7 +77,7 @@ class TrainingLog:
             transforms={"train": train_examples.transforms, "valid": valid_examples.transforms},
         )
 
-    def _log_plan_lines(self, data: TrainValidImages, encoder: Encoder, parameters: int, where: str) -> None:
+    def _log_plan_lines(self, data: TrainValidImages, encoder: Encoder, parameters: int, device_name: str) -> None:
         c = self._config
         self._logger.log_line(
             f"{c.task} on {c.data}: {len(data.train):,} training and {len(data.valid):,} validation images "
@@ -85,7 +85,7 @@ class TrainingLog:
         )
         self._logger.log_line(
             f"encoder {encoder.name} ({encoder.origin}), {c.head} head: {parameters:,} parameters "
-            f"on {where}, {torch.get_num_threads()} threads"
+            f"on {device_name}, {torch.get_num_threads()} threads"
         )
         if self._group.size > 1:
             self._logger.log_line(f"{self._group.size} processes share each batch of {c.batch_size} images")

@@ -49,9 +49,9 @@ class LabApp(FrameFilterApp[None]):
     ]
 
     def __init__(self, lab: Path, *, ascii_only: bool = False) -> None:
-        few = theme.has_few_colours()
+        few_colours = theme.has_few_colours()
         # Textual decides in its constructor whether to translate the terminal's own colours.
-        super().__init__(ansi_color=few or None)
+        super().__init__(ansi_color=few_colours or None)
         if ascii_only:
             from imgexp_tui.tui.terminal.ascii_filter import AsciiFilter
 
@@ -61,7 +61,7 @@ class LabApp(FrameFilterApp[None]):
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self.register_theme(theme.DARK)
         self.register_theme(theme.LIGHT)
-        self.set_reactive(App.theme, theme.initial_theme(few_colours=few))
+        self.set_reactive(App.theme, theme.initial_theme(few_colours=few_colours))
         # The constructor gave the style sheet the colours of the default theme.
         self.stylesheet.set_variables(self.get_css_variables())
 

@@ -41,17 +41,17 @@ def group_ideas(
         always_visible: keys of ideas to include although they are done.
         query: words that must all occur in the idea, its version's name or the version that tried it, in any case.
     """
-    wanted = query.casefold().split()
-    found = []
+    words = query.casefold().split()
+    groups = []
     for version in reversed(notebook.versions.values()):
         ideas = tuple(
             idea
             for idea in ideas_of(version)
-            if (include_done or not idea.done or idea.key in always_visible) and _matches(idea, wanted)
+            if (include_done or not idea.done or idea.key in always_visible) and _matches(idea, words)
         )
         if ideas:
-            found.append(IdeaGroup(ideas, clean_line(version.name), first_line(version.summary)))
-    return found
+            groups.append(IdeaGroup(ideas, clean_line(version.name), first_line(version.summary)))
+    return groups
 
 
 def _matches(idea: Idea, words: Iterable[str]) -> bool:

@@ -27,8 +27,8 @@ def clean_note_line(line: str) -> str:
 def _wrap_line(line: str, room: int) -> list[str]:
     if cell_width(line) <= room:
         return [line]
-    found = _BULLET.match(line)
-    head = found[0] if found else ""
+    match = _BULLET.match(line)
+    head = match[0] if match else ""
     # A deeply indented bullet would leave a narrow column, so its indentation is dropped.
     if cell_width(head) > room // 2:
         head = head.lstrip()

@@ -127,9 +127,9 @@ def commit_message(old: str, new: str) -> str:
     from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 
     parts = list(_describe_changes(parse_tolerant(old)[0], parse_tolerant(new)[0])) or ["layout and comments"]
-    for shown in range(len(parts), 0, -1):
-        rest = f"; {len(parts) - shown} more" if shown < len(parts) else ""
-        line = "; ".join(parts[:shown]) + rest
+    for count in range(len(parts), 0, -1):
+        rest = f"; {len(parts) - count} more" if count < len(parts) else ""
+        line = "; ".join(parts[:count]) + rest
         if len(line) <= _MAX_MESSAGE_LENGTH:
             return line
     return f"{NOTEBOOK}: {len(parts)} changes" if len(parts) > 1 else parts[0][: _MAX_MESSAGE_LENGTH - 1] + "…"
@@ -142,8 +142,8 @@ def _describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
             yield f"{clean_line(name)}: {', '.join(changed)}"
     if added := [clean_line(name) for name in after if name not in before]:
         yield f"new {', '.join(added)}"
-    if gone := [clean_line(name) for name in before if name not in after]:
-        yield f"{', '.join(gone)} removed"
+    if removed := [clean_line(name) for name in before if name not in after]:
+        yield f"{', '.join(removed)} removed"
     yield from (key for key in ("lab", "defaults") if old.get(key) != new.get(key))
 
 
@@ -157,5 +157,5 @@ def _changed_keys(old: object, new: object) -> Iterator[str]:
 
 
 def _version_tables(data: Mapping[str, Any]) -> dict[str, Any]:
-    found = data.get("versions")
-    return found if isinstance(found, dict) else {}
+    tables = data.get("versions")
+    return tables if isinstance(tables, dict) else {}

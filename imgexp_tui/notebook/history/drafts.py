@@ -53,13 +53,13 @@ def delete_draft(lab: Path, version: str, field: str) -> None:
 
 def read_drafts(lab: Path) -> list[Draft]:
     """Returns every draft of a lab, oldest first; invalid files are skipped."""
-    found = []
+    drafts = []
     for path in _drafts_folder(lab).glob("*.json"):
         try:
-            found.append(Draft(**json.loads(path.read_bytes())))
+            drafts.append(Draft(**json.loads(path.read_bytes())))
         except (OSError, ValueError, TypeError):
             continue
-    return sorted(found, key=lambda d: d.time)
+    return sorted(drafts, key=lambda d: d.time)
 
 
 def _drafts_folder(lab: Path) -> Path:

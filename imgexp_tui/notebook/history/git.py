@@ -150,7 +150,12 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k in _KEPT_VARIABLES or not k.startswith("GIT_")}
-    kept.pop("GPG_TTY", None)
+    variables = {k: v for k, v in os.environ.items() if k in _KEPT_VARIABLES or not k.startswith("GIT_")}
+    variables.pop("GPG_TTY", None)
     # No command here needs an editor; "false" makes one fail instead of waiting.
-    return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "false", "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat"}
+    return variables | {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_EDITOR": "false",
+        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_PAGER": "cat",
+    }

@@ -40,11 +40,11 @@ class NoteState:
 
 def note_states(lab: Path, version: str, field: str) -> list[NoteState]:
     """Returns every state of a note, newest first. `saving.save.restore_state` makes one of them the current note."""
-    found: list[NoteState] = []
+    states: list[NoteState] = []
     for state in parse_states(_read_whole_lines(history_path(lab), 0)):
-        if (state.version, state.field) == (version, field) and not (found and found[-1].text == state.text):
-            found.append(state)
-    return found[::-1]
+        if (state.version, state.field) == (version, field) and not (states and states[-1].text == state.text):
+            states.append(state)
+    return states[::-1]
 
 
 def record_missing(lab: Path, notes: Iterable[NoteText], timestamp: float) -> None:
@@ -66,10 +66,10 @@ def copy_history(lab: Path, old: str, new: str) -> None:
     Raises:
         OSError: the lab cannot be read or written to.
     """
-    found = list(parse_states(_read_whole_lines(history_path(lab), 0)))
-    was = [(s.field, s.time, s.text) for s in found if s.version == old]
-    if was and was != [(s.field, s.time, s.text) for s in found if s.version == new][-len(was) :]:
-        entries = [{"time": moment, "version": new, "field": field, "text": text} for field, moment, text in was]
+    states = list(parse_states(_read_whole_lines(history_path(lab), 0)))
+    old_states = [(s.field, s.time, s.text) for s in states if s.version == old]
+    if old_states and old_states != [(s.field, s.time, s.text) for s in states if s.version == new][-len(old_states) :]:
+        entries = [{"time": moment, "version": new, "field": field, "text": text} for field, moment, text in old_states]
         durable.append(history_path(lab), b"".join(orjson.dumps(e, option=orjson.OPT_APPEND_NEWLINE) for e in entries))
 
 
@@ -120,12 +120,12 @@ def _latest_states(lab: Path) -> dict[tuple[str, str], NoteState]:
     with _cache_lock:
         known = _caches.setdefault(path, _HistoryCache())
         try:
-            found = path.stat()
+            stat = path.stat()
         except OSError:
             _caches.pop(path)
             return {}
-        if found.st_ino != known.inode or found.st_size < known.read_up_to:
-            known = _caches[path] = _HistoryCache(found.st_ino)
+        if stat.st_ino != known.inode or stat.st_size < known.read_up_to:
+            known = _caches[path] = _HistoryCache(stat.st_ino)
         lines = _read_whole_lines(path, known.read_up_to)
         known.read_up_to += len(lines)
         known.latest |= {(state.version, state.field): state for state in parse_states(lines)}

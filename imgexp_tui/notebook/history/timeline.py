@@ -159,8 +159,8 @@ class CommitTimeline:
         lines = (
             self._repo.check_output("log", *words, "--", self._repo.file_name).decode("utf-8", "replace").split("\n")
         )
-        found = [line.split("\0", 2) for line in lines if line.count("\0") >= 2]
-        return [_Commit(sha, float(moment), subject, {}) for sha, moment, subject in found]
+        fields = [line.split("\0", 2) for line in lines if line.count("\0") >= 2]
+        return [_Commit(sha, float(moment), subject, {}) for sha, moment, subject in fields]
 
     def _read_notes(self, shas: list[str]) -> Iterator[dict[str, str]]:
         """Yields the version's notes in each commit; {} where it, or the file, does not exist."""

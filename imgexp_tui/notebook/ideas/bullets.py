@@ -16,7 +16,7 @@ def append_bullet(note: str, text: str) -> str:
     ending = note[len(body) :] or ("\n" if not body else "")
     lines = body.split("\n") if body else []
     empty = lines.pop() if lines and lines[-1] in ("-", "*", "+") else None
-    said = [m for line in lines if (m := _BULLET.fullmatch(line)) and m[3]]
-    mark, blank = (said[-1][1], said[-1][2]) if said else (empty or "-", " ")
+    bullets = [m for line in lines if (m := _BULLET.fullmatch(line)) and m[3]]
+    mark, blank = (bullets[-1][1], bullets[-1][2]) if bullets else (empty or "-", " ")
     indented = text.strip().replace("\n", "\n" + " " * len(mark + blank))
     return "\n".join([*lines, f"{mark}{blank}{indented}"]) + ending

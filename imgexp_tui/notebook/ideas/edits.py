@@ -28,11 +28,11 @@ def tick_idea(lab: Path, idea: Idea, tried_in: str = "") -> None:
 
     def change(source: str) -> str:
         note = edit.read_note(source, idea.version, idea.field)
-        found = _find_or_raise(note, idea)
-        if found.done:
-            where = f", tried in {found.tried_in}" if found.tried_in else ""
-            raise NotebookError(f"this idea of {idea.version} is ticked already{where}")
-        return edit.set_note(source, idea.version, idea.field, model.tick_in_note(note, [found], tried_in))
+        current = _find_or_raise(note, idea)
+        if current.done:
+            reason = f", tried in {current.tried_in}" if current.tried_in else ""
+            raise NotebookError(f"this idea of {idea.version} is ticked already{reason}")
+        return edit.set_note(source, idea.version, idea.field, model.tick_in_note(note, [current], tried_in))
 
     rewrite_notebook(lab, change)
 
@@ -46,10 +46,10 @@ def untick_idea(lab: Path, idea: Idea) -> None:
 
     def change(source: str) -> str:
         note = edit.read_note(source, idea.version, idea.field)
-        found = _find_or_raise(note, idea)
-        if not found.done:
+        current = _find_or_raise(note, idea)
+        if not current.done:
             return source
-        return edit.set_note(source, idea.version, idea.field, model.untick_in_note(note, found))
+        return edit.set_note(source, idea.version, idea.field, model.untick_in_note(note, current))
 
     rewrite_notebook(lab, change)
 
@@ -76,11 +76,11 @@ def add_version_trying(
 
     def also(source: str) -> str:
         missed.clear()
-        for (version, field), wanted in _group_by_note(tried_ideas).items():
+        for (version, field), note_ideas in _group_by_note(tried_ideas).items():
             note = edit.read_note(source, version, field)
-            found = [model.find_in_note(note, idea) for idea in wanted]
-            open_ones = [one for one in found if one and not one.done]
-            missed.extend(idea for idea, one in zip(wanted, found, strict=True) if one not in open_ones)
+            current = [model.find_in_note(note, idea) for idea in note_ideas]
+            open_ones = [one for one in current if one and not one.done]
+            missed.extend(idea for idea, one in zip(note_ideas, current, strict=True) if one not in open_ones)
             if open_ones:
                 source = edit.set_note(source, version, field, model.tick_in_note(note, open_ones, name))
         return source
@@ -90,10 +90,10 @@ def add_version_trying(
 
 
 def _find_or_raise(note: str, idea: Idea) -> Idea:
-    found = model.find_in_note(note, idea)
-    if found is None:
+    current = model.find_in_note(note, idea)
+    if current is None:
         raise NotebookError(f"this idea is not in the {idea.field} of {idea.version} any more; it was edited meanwhile")
-    return found
+    return current
 
 
 def _group_by_note(tried_ideas: Sequence[Idea]) -> dict[tuple[str, str], list[Idea]]:

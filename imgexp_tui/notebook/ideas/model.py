@@ -61,14 +61,14 @@ def all_ideas(notebook: Notebook) -> list[Idea]:
 
 def open_ideas_with_bases(notebook: Notebook, version: str) -> list[Idea]:
     """Returns the open ideas of a version and of its bases, the nearest first: candidates for a version built on it."""
-    found: list[Idea] = []
+    ideas: list[Idea] = []
     walked: set[str] = set()
     at = notebook.versions.get(version)
     while at and at.name not in walked:
         walked.add(at.name)
-        found += [idea for idea in ideas_of(at) if not idea.done]
+        ideas += [idea for idea in ideas_of(at) if not idea.done]
         at = notebook.versions.get(at.base or "")
-    return found
+    return ideas
 
 
 def suggest_tried_in(notebook: Notebook, idea: Idea) -> str:
@@ -110,8 +110,8 @@ def untick_in_note(note: str, idea: Idea) -> str:
 
 def remove_ideas(note: str) -> str:
     """Returns `note` without the lines of its ideas."""
-    taken = {row for item in _check_boxes(note) for row in range(item.first_line, item.last_line + 1)}
-    return "\n".join(line for row, line in enumerate(note.split("\n")) if row not in taken)
+    idea_rows = {row for item in _check_boxes(note) for row in range(item.first_line, item.last_line + 1)}
+    return "\n".join(line for row, line in enumerate(note.split("\n")) if row not in idea_rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,15 +46,15 @@ def import_notes(lab: Path, text: str, source: str) -> ImportReport:
         _create_notebook(lab)
     outcomes: dict[str, str] = {}
 
-    def change(standing: str) -> str:
+    def change(current: str) -> str:
         outcomes.clear()
-        return _merge_notes(standing, notes, lab, outcomes)
+        return _merge_notes(current, notes, lab, outcomes)
 
     if notes.versions:
         rewrite_notebook(lab, change)
 
     def named(outcome: str) -> tuple[str, ...]:
-        return tuple(name for name, found in outcomes.items() if found == outcome)
+        return tuple(name for name, version_outcome in outcomes.items() if version_outcome == outcome)
 
     remarks = tuple(Problem(source, r.line, r.version, r.message) for r in notes.remarks)
     return ImportReport(named("added"), named("unchanged"), named("conflict"), remarks)
@@ -65,12 +65,12 @@ def _merge_notes(notebook_text: str, notes: PlainNotes, lab: Path, outcomes: dic
     versions = parse_notebook(notebook_text, lab).versions
     new = []
     for plain in notes.versions:
-        there = versions.get(plain.name)
+        existing = versions.get(plain.name)
         outcomes[plain.name] = "added"
-        if there is None:
+        if existing is None:
             new.append(_new_version(plain))
             continue
-        missing = _missing_notes(plain, there)
+        missing = _missing_notes(plain, existing)
         if missing is None:
             outcomes[plain.name] = "conflict"
         elif not missing:
@@ -90,10 +90,10 @@ def _missing_notes(plain: PlainVersion, existing: Version) -> Mapping[str, str] 
     """Returns the notes that the file has and the notebook lacks; None if both have one and they differ."""
     missing = {}
     for field in NOTE_FIELDS:
-        text, standing = getattr(plain, field), getattr(existing, field)
-        if text and standing and text != standing:
+        text, existing_text = getattr(plain, field), getattr(existing, field)
+        if text and existing_text and text != existing_text:
             return None
-        if text and not standing:
+        if text and not existing_text:
             missing[field] = text
     return missing
 

@@ -105,33 +105,33 @@ class _PlainNotesParser:
             self._add_remark(0, "", "no version was found: a name on a line of its own, and -- under it")
         names = self._unique_names([header.name for header in headers])
         starts = [header.start for header in headers] + [len(self._lines)]
-        found: list[PlainVersion] = []
+        versions: list[PlainVersion] = []
         first = headers[0].start if headers else 0
         end, group = self._split_off_banner(0, first, numbering_restarts=False) if headers else (0, None)
         loose = self._unassigned_text(0, end)
         for i, header in enumerate(headers):
             following = headers[i + 1] if i + 1 < len(headers) else None
-            seen = {h.name for h in headers[: i + 1]}
-            group = (found[-1].group if found else "") if group is None else group
+            names_so_far = {h.name for h in headers[: i + 1]}
+            group = (versions[-1].group if versions else "") if group is None else group
             version = PlainVersion(names[i], header.start + 1, group, loose)
             end, group = starts[i + 1], None
             if following:
                 end, group = self._split_off_banner(
-                    header.body, starts[i + 1], numbering_restarts=following.name in seen
+                    header.body, starts[i + 1], numbering_restarts=following.name in names_so_far
                 )
-            found.append(self._read_sections(version, header, end))
+            versions.append(self._read_sections(version, header, end))
             loose = ""
-        return PlainNotes(tuple(found), tuple(sorted(self._remarks, key=lambda r: r.line)))
+        return PlainNotes(tuple(versions), tuple(sorted(self._remarks, key=lambda r: r.line)))
 
     def _add_remark(self, index: int, version: str, message: str) -> None:
         self._remarks.append(ImportRemark(index + 1, version, message))
 
     def _unique_names(self, names: list[str]) -> list[str]:
         """Returns the names, with a number added to repeated ones."""
-        taken, unique = set(names), []
+        used, unique = set(names), []
         for name in names:
             new, number = name, 2
-            while new in unique or (new != name and new in taken):
+            while new in unique or (new != name and new in used):
                 new, number = f"{name[:60]}-{number}", number + 1
             unique.append(new)
         return unique
@@ -206,15 +206,15 @@ class _PlainNotesParser:
 
     def _paragraphs(self, start: int, end: int) -> list[tuple[int, int]]:
         """Returns blocks of lines that are not blank: first line and the line after the last."""
-        found: list[tuple[int, int]] = []
+        paragraphs: list[tuple[int, int]] = []
         for i in range(start, end):
             if self._is_blank(i):
                 continue
-            if found and found[-1][1] == i:
-                found[-1] = (found[-1][0], i + 1)
+            if paragraphs and paragraphs[-1][1] == i:
+                paragraphs[-1] = (paragraphs[-1][0], i + 1)
             else:
-                found.append((i, i + 1))
-        return found
+                paragraphs.append((i, i + 1))
+        return paragraphs
 
     def _unassigned_text(self, start: int, end: int) -> str:
         text = "\n".join(_strip_blank_lines(self._lines[start:end]))
@@ -226,11 +226,11 @@ class _PlainNotesParser:
 
     def _section_header_at(self, index: int) -> re.Match[str] | None:
         """Returns the section header on a line. With text after its colon it must be at the start of a paragraph."""
-        found = SECTION_HEADER.fullmatch(self._lines[index]) if index < len(self._lines) else None
-        if found and ((found["rest"] or "").strip(WHITESPACE) or found["free"] or ":" not in found[0]):
+        header = SECTION_HEADER.fullmatch(self._lines[index]) if index < len(self._lines) else None
+        if header and ((header["rest"] or "").strip(WHITESPACE) or header["free"] or ":" not in header[0]):
             above = self._lines[index - 1] if index else ""
-            return found if self._is_blank(index - 1) or UNDERLINE.fullmatch(above) else None
-        return found
+            return header if self._is_blank(index - 1) or UNDERLINE.fullmatch(above) else None
+        return header
 
     def _read_sections(self, version: PlainVersion, header: _Header, end: int) -> PlainVersion:
         """Returns `version` with the notes between its header and `end`."""
@@ -305,8 +305,8 @@ def _section_text(name: str, section: _Section) -> str:
 
 def _strip_blank_lines(lines: list[str]) -> list[str]:
     """Returns the lines without blank ones at either end."""
-    said = [i for i, line in enumerate(lines) if line.strip(WHITESPACE)]
-    return lines[said[0] : said[-1] + 1] if said else []
+    filled = [i for i, line in enumerate(lines) if line.strip(WHITESPACE)]
+    return lines[filled[0] : filled[-1] + 1] if filled else []
 
 
 def _strip_decoration(line: str) -> str:
@@ -315,5 +315,5 @@ def _strip_decoration(line: str) -> str:
         return ""
     if line.startswith("\\"):
         return line[1:]
-    found = DECORATED_LINE.fullmatch(line)
-    return (found["a"] or found["b"] or "").strip(WHITESPACE) if found else line
+    match = DECORATED_LINE.fullmatch(line)
+    return (match["a"] or match["b"] or "").strip(WHITESPACE) if match else line

@@ -88,14 +88,14 @@ def _format_section(name: str, note: str) -> str:
 
 def _escape_lines(name: str, lines: Sequence[str]) -> list[str]:
     """Returns the lines of a note, with a backslash before each that would be taken for a mark."""
-    said = [i for i, line in enumerate(lines) if line.strip(WHITESPACE)] or [len(lines)]
-    raw = ["\\" + line if not said[0] <= i <= said[-1] else line for i, line in enumerate(lines)]
+    filled = [i for i, line in enumerate(lines) if line.strip(WHITESPACE)] or [len(lines)]
+    raw = ["\\" + line if not filled[0] <= i <= filled[-1] else line for i, line in enumerate(lines)]
     # A banner can take up three paragraphs, of which a rule that ends a group may be one.
     starts = [i for i in range(len(raw)) if raw[i].strip(WHITESPACE) and (i == 0 or not raw[i - 1].strip(WHITESPACE))]
     for i, line in enumerate(raw):
         above, over = (raw[i - 1] if i else ":"), (raw[i - 2] if i > 1 else ":")
         section = SECTION_HEADER.fullmatch(line)
-        if line.startswith("\\") and said[0] <= i <= said[-1]:
+        if line.startswith("\\") and filled[0] <= i <= filled[-1]:
             marked = could_be_mark(line.lstrip("\\"))
         elif section:
             marked = not section[name] or bool(above.strip(WHITESPACE))

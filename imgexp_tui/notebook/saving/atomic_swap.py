@@ -107,8 +107,8 @@ def read_with_writer_check(path: Path) -> tuple[bytes, bool]:
     Raises:
         OSError: it cannot be read.
     """
-    with _read_under_lease(path) as (found, busy, _):
-        return found, busy
+    with _read_under_lease(path) as (data, busy, _):
+        return data, busy
 
 
 @contextlib.contextmanager
@@ -145,8 +145,8 @@ def compare_and_swap(path: Path, data: bytes, expected: bytes) -> bool:
 
 
 def _swap_and_verify(swap_file: Path, path: Path, new_file: BinaryIO, data: bytes, expected: bytes) -> bool:
-    with _read_under_lease(path) as (found, busy, inode):
-        if busy or found != expected:
+    with _read_under_lease(path) as (current, busy, inode):
+        if busy or current != expected:
             swap_file.unlink()
             return False
         if not _exchange(swap_file, path):
@@ -234,13 +234,13 @@ def recover_interrupted_swaps(path: Path) -> None:
 
 def _restore_displaced(swap_file: Path, path: Path, new_file: BinaryIO, data: bytes) -> None:
     """Puts back what `data` displaced, and what is displaced by that if it is newer than `data`."""
-    theirs, put = swap_file.read_bytes(), swap_file.stat().st_ino
+    displaced, inode = swap_file.read_bytes(), swap_file.stat().st_ino
     _exchange(swap_file, path)
     if not new_file.closed:
         # A program that waits to read this file must get the current text.
-        data = theirs
+        data = displaced
         new_file.seek(0)
-        new_file.write(theirs)
+        new_file.write(displaced)
         new_file.truncate()
         _release_lease(new_file)
     if read_with_writer_check(swap_file) == (data, False):
@@ -248,9 +248,9 @@ def _restore_displaced(swap_file: Path, path: Path, new_file: BinaryIO, data: by
     for _ in range(_MAX_RESTORE_SWAPS):
         newer = swap_file.stat().st_ino
         _exchange(swap_file, path)
-        if swap_file.stat().st_ino == put:
+        if swap_file.stat().st_ino == inode:
             break
-        put = newer
+        inode = newer
     _keep_as_other_file(swap_file, path)
 
 

@@ -24,19 +24,20 @@ def merge_texts(base: str, ours: str, theirs: str) -> tuple[str, bool]:
     old, a, b = (text.split("\n") for text in (base, ours, theirs))
     out: list[str] = []
     clean = True
-    for was, mine, other in _chunks(old, a, b):
-        if mine in (was, other):
-            out += other
-        elif other == was:
-            out += mine
-        elif not was:
-            out += _merge_additions(other, mine)
+    for base_lines, our_lines, their_lines in _chunks(old, a, b):
+        if our_lines in (base_lines, their_lines):
+            out += their_lines
+        elif their_lines == base_lines:
+            out += our_lines
+        elif not base_lines:
+            out += _merge_additions(their_lines, our_lines)
         elif (
-            joined := _merge_adjacent_addition(was, mine, other) or _merge_adjacent_addition(was, other, mine)
+            joined := _merge_adjacent_addition(base_lines, our_lines, their_lines)
+            or _merge_adjacent_addition(base_lines, their_lines, our_lines)
         ) is not None:
             out += joined
         else:
-            out += [OURS, *mine, MIDDLE, *other, THEIRS]
+            out += [OURS, *our_lines, MIDDLE, *their_lines, THEIRS]
             clean = False
     return "\n".join(out), clean
 

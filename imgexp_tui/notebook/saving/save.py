@@ -133,10 +133,10 @@ def rewrite_notebook(lab: Path, change: Callable[[str], str]) -> bool:
             with contextlib.suppress(OSError):
                 atomic_swap.recover_interrupted_swaps(path)
         expected = _read_when_idle(path)
-        ours = change(_decode(expected)).encode()
-        if ours == expected:
+        new_data = change(_decode(expected)).encode()
+        if new_data == expected:
             return False
-        return _write_with_retries(lab, path, expected, ours, change) != expected
+        return _write_with_retries(lab, path, expected, new_data, change) != expected
 
 
 def recover_interrupted_saves(lab: Path) -> None:
@@ -152,8 +152,8 @@ def recover_interrupted_saves(lab: Path) -> None:
                 atomic_swap.recover_interrupted_swaps(path)
 
 
-def _write_with_retries(lab: Path, path: Path, expected: bytes, ours: bytes, change: Callable[[str], str]) -> bytes:
-    """Replaces `expected` by `ours`. If others wrote in between, applies `change` to their text instead.
+def _write_with_retries(lab: Path, path: Path, expected: bytes, new_data: bytes, change: Callable[[str], str]) -> bytes:
+    """Replaces `expected` by `new_data`. If others wrote in between, applies `change` to their text instead.
 
     Returns:
         What the file now holds.
@@ -163,19 +163,19 @@ def _write_with_retries(lab: Path, path: Path, expected: bytes, ours: bytes, cha
             raise NotebookError(f"{place} is read-only for you; mend: chmod u+w {place}")
         try:
             _record_in_history(lab, expected, path.stat().st_mtime)
-            if atomic_swap.compare_and_swap(path, ours, expected):
+            if atomic_swap.compare_and_swap(path, new_data, expected):
                 with contextlib.suppress(NotebookError):  # it is saved; the next save adds what is missing
-                    _record_in_history(lab, ours, time.time())
-                return ours
+                    _record_in_history(lab, new_data, time.time())
+                return new_data
         except FileNotFoundError:
             pass  # an editor is about to rename its own file to this name
         except OSError as error:
-            whole = "it may not outlive a power cut" if _file_equals(path, ours) else "the file is as it was"
-            raise NotebookError(f"cannot write {path}: {error.strerror}; {whole}") from None
+            file_state = "it may not outlive a power cut" if _file_equals(path, new_data) else "the file is as it was"
+            raise NotebookError(f"cannot write {path}: {error.strerror}; {file_state}") from None
         expected = _read_when_idle(path)
-        ours = change(_decode(expected)).encode()
-        if ours == expected:
-            return ours
+        new_data = change(_decode(expected)).encode()
+        if new_data == expected:
+            return new_data
     raise NotebookError(f"{path} is being rewritten all the time by something else; save again when that has stopped")
 
 

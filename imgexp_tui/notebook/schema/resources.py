@@ -73,20 +73,20 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: it is not a size.
     """
-    found = _SIZE.fullmatch(text)
-    if not found:
+    match = _SIZE.fullmatch(text)
+    if not match:
         raise ValueError(f"{text!r} is not a size")
-    unit = (found[2] or "").upper()
+    unit = (match[2] or "").upper()
     base = 1024 if unit.endswith("I") else 1000
     power = _SIZE_PREFIXES.index(unit[0]) + 1 if unit else 0
-    return int(float(found[1]) * float(base**power))
+    return int(float(match[1]) * float(base**power))
 
 
 def resolve_resources(*tables: Mapping[str, Any]) -> Resources:
     """Returns the needs that `tables` state, nearest first; invalid values are ignored."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key in RESOURCE_KEYS:
         stated = (table[key] for table in tables if key in table and resource_error(key, table[key]) is None)
         if (value := next(stated, None)) is not None:
-            found[key] = parse_size(value) if key == "gpu_memory" else value
-    return Resources(**found)
+            values[key] = parse_size(value) if key == "gpu_memory" else value
+    return Resources(**values)

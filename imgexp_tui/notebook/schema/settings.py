@@ -107,8 +107,8 @@ def closest_name(name: str, names: Iterable[str]) -> str | None:
     initials = {"".join(part[:1] for part in n.split("_")): n for n in folded if "_" in n}
     if name.lower() in initials:
         return folded[initials[name.lower()]]
-    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    matches = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
 
 
 _ALL_SETTINGS = (

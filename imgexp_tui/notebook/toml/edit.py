@@ -37,8 +37,8 @@ _ValueFormatter = Callable[[str, str], str]
 def read_note(source: str, version: str, field: str) -> str:
     """Returns a note from the text of a notebook; "" if it is missing or not a text."""
     table = parse_tolerant(source)[0].get("versions")
-    found = table.get(version) if isinstance(table, dict) else None
-    text = found.get(field) if isinstance(found, dict) else None
+    version_table = table.get(version) if isinstance(table, dict) else None
+    text = version_table.get(field) if isinstance(version_table, dict) else None
     return text if isinstance(text, str) else ""
 
 
@@ -119,10 +119,10 @@ def _remove_key(source: str, version: str, key: str, empty_value: object) -> str
 
 def _version_table(data: Mapping[str, Any], version: str) -> dict[str, Any]:
     versions = data.get("versions")
-    found = versions.get(version) if isinstance(versions, dict) else None
-    if not isinstance(found, dict):
+    version_table = versions.get(version) if isinstance(versions, dict) else None
+    if not isinstance(version_table, dict):
         raise NotebookError(f"{NOTEBOOK} has no version {version} any more; nothing was written")
-    return found
+    return version_table
 
 
 def _find_entry(scan: TomlScan, path: KeyPath) -> TomlEntry | None:
@@ -154,10 +154,10 @@ def append_versions(source: str, versions: Sequence[NewVersion]) -> str:
     if not versions:
         return source
     data, faults, _ = parse_tolerant(source)
-    found = data.get("versions", {})
-    if not isinstance(found, dict):
+    tables = data.get("versions", {})
+    if not isinstance(tables, dict):
         raise NotebookError(f"versions is no table in {NOTEBOOK}; mend it first: imgexp-tui check")
-    known = dict(found)
+    known = dict(tables)
     newline = "\r\n" if "\r\n" in source else "\n"
     parts = [source, "" if not source or source.endswith("\n") else newline]
     for version in versions:
@@ -305,8 +305,8 @@ def verify_edit(new: str, expected: dict[str, Any], old_problems: Sequence[Synta
     """Raises a NotebookError if `new` is not parsed as exactly `expected`, or has other syntax problems than before."""
     if not old_problems and toml_equal(parse_strict(new), expected):
         return
-    said, remaining, _ = parse_tolerant(new)
-    if not toml_equal(said, expected) or [fault.message for fault in remaining] != [
+    parsed, remaining, _ = parse_tolerant(new)
+    if not toml_equal(parsed, expected) or [fault.message for fault in remaining] != [
         fault.message for fault in old_problems
     ]:
         raise NotebookError(

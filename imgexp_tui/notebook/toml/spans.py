@@ -142,8 +142,8 @@ class TomlScan:
         text = self.text
         for quote, string in _STRINGS:
             if text.startswith(quote, start):
-                found = string.match(text, start)
-                return found.end() if found else None
+                match = string.match(text, start)
+                return match.end() if match else None
         opened = text[start : start + 1]
         if opened in ("[", "{") and depth < _MAX_DEPTH:
             return self._scan_items(path, start + 1, "]" if opened == "[" else "}", depth + 1)
@@ -192,8 +192,8 @@ def _unquote(part: str) -> str:
 
 
 def _skip(pattern: re.Pattern[str], text: str, position: int) -> int:
-    found = pattern.match(text, position)
-    return found.end() if found else position
+    match = pattern.match(text, position)
+    return match.end() if match else position
 
 
 def _may_open_value(line: str) -> bool:

@@ -51,17 +51,17 @@ def rename(source: str, old: str, new: str) -> str:
         quotes = _QUOTES.match(text, start)
         quote = quotes[0] if quotes else "" if _BARE.fullmatch(new) else '"'
         text = f"{text[:start]}{quote}{new}{quote}{text[end:]}"
-    wanted = {new if name == old else name: _with_renamed_base(table, old, new) for name, table in versions.items()}
-    _verify_edit(text, data, wanted, faults, old)
+    renamed = {new if name == old else name: _with_renamed_base(table, old, new) for name, table in versions.items()}
+    _verify_edit(text, data, renamed, faults, old)
     return text
 
 
-def version_name_error(name: str, others: Iterable[str]) -> str:
-    """Returns why a version cannot be called `name` while there are `others`; "" if it can."""
+def version_name_error(name: str, other_names: Iterable[str]) -> str:
+    """Returns why a version cannot be called `name` beside `other_names`; "" if it can."""
     if not VERSION_NAME.fullmatch(name):
         takes = "takes letters, digits, '.', '_' and '-', starts with a letter or digit and is at most 64 long"
         return f"{clean_line(name) or 'nothing'} is no name for a version, which {takes}"
-    same = next((other for other in others if other.lower() == name.lower()), None)
+    same = next((other for other in other_names if other.lower() == name.lower()), None)
     return f"{same} is there already; take another name" if same else ""
 
 
@@ -190,8 +190,10 @@ def _verify_edit(
 ) -> None:
     """Raises a NotebookError if the text does not have the expected content in the expected order."""
     rest = {key: value for key, value in data.items() if key != "versions"}
-    found = parse_tolerant(text)[0].get("versions", {})
-    there = {"versions": dict(expected)} if expected or (found == {} and "versions" in parse_tolerant(text)[0]) else {}
-    verify_edit(text, rest | there, old_problems, ("versions", name))
-    if list(found) != list(expected):
+    parsed = parse_tolerant(text)[0].get("versions", {})
+    expected_tables = (
+        {"versions": dict(expected)} if expected or (parsed == {} and "versions" in parse_tolerant(text)[0]) else {}
+    )
+    verify_edit(text, rest | expected_tables, old_problems, ("versions", name))
+    if list(parsed) != list(expected):
         raise NotebookError(f"writing versions.{name} would change the order of others; nothing was written")

@@ -46,8 +46,8 @@ class AxisMaps:
 
     def known_axes(self) -> list[Axis]:
         """The axes that the record has anything for, steps first."""
-        others = (Axis.EPOCH, Axis.TIME, Axis.SAMPLES)
-        return [Axis.STEP, *(axis for axis in others if len(self._map(axis)[0]) > 1)]
+        other_axes = (Axis.EPOCH, Axis.TIME, Axis.SAMPLES)
+        return [Axis.STEP, *(axis for axis in other_axes if len(self._map(axis)[0]) > 1)]
 
     def x_of(self, step: float, axis: Axis) -> float:
         """The x of a step on an axis; nan where the axis is not known."""
@@ -63,9 +63,9 @@ class AxisMaps:
         steps, at = self._map(axis)
         if not len(steps):
             return np.full(len(xs), -1.0)
-        found = np.interp(xs, at, steps)
-        found = np.where(xs < at[0], np.minimum(found, steps[0]) - 1, found)
-        return np.where(xs > at[-1], float(self._parts.last_step) + 1, found)
+        result = np.interp(xs, at, steps)
+        result = np.where(xs < at[0], np.minimum(result, steps[0]) - 1, result)
+        return np.where(xs > at[-1], float(self._parts.last_step) + 1, result)
 
     def first_steps_at(self, edges: Floats, axis: Axis) -> Ints:
         """The first step at or after each edge, and for the last edge the first step beyond it."""

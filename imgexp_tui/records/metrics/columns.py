@@ -33,9 +33,9 @@ class MetricColumns:
 
     def pyramid(self, name: str) -> MinMaxPyramid:
         """The pyramid of one metric; built once."""
-        found = MinMaxPyramid(self.series[name][1], self.levels.get(name))
-        self.levels[name] = found.levels
-        return found
+        result = MinMaxPyramid(self.series[name][1], self.levels.get(name))
+        self.levels[name] = result.levels
+        return result
 
     def before_step(self, step: int) -> MetricColumns:
         """The columns cut off before a step."""
@@ -56,23 +56,23 @@ def append_rows(columns: MetricColumns, rows: MetricRows) -> MetricColumns:
         return columns
     if not len(columns.steps) and bool((rows.steps[1:] > rows.steps[:-1]).all()):
         return _from_increasing_rows(rows)
-    left, kept = columns.before_step(first_void_step(columns, rows)), surviving_rows(rows.steps)
-    frame = np.flatnonzero(kept)
+    left, survives = columns.before_step(first_void_step(columns, rows)), surviving_rows(rows.steps)
+    frame = np.flatnonzero(survives)
     once = frame[last_row_of_each_step(rows.steps[frame])]
     # A record of the latest step again replaces that step, but for the metrics that it does not have.
     old = left.steps[:-1] if len(left.steps) and len(once) and left.steps[-1] == rows.steps[once[0]] else left.steps
     metrics = dict(left.series)
     for name, (at, values) in rows.columns.items():
-        which = kept[at]
+        which = survives[at]
         steps, values = rows.steps[at[which]], values[which]
         last = last_row_of_each_step(steps)
         steps, values = steps[last], values[last]
         if not len(steps):
             continue
         if name in metrics:
-            had, were = metrics[name]
-            stop = len(had) - int(had[-1] == steps[0])
-            steps, values = np.concatenate([had[:stop], steps]), np.concatenate([were[:stop], values])
+            old_steps, old_values = metrics[name]
+            stop = len(old_steps) - int(old_steps[-1] == steps[0])
+            steps, values = np.concatenate([old_steps[:stop], steps]), np.concatenate([old_values[:stop], values])
         metrics[name] = (steps, values)
     return MetricColumns(
         np.concatenate([old, rows.steps[once]]),
@@ -105,20 +105,22 @@ def load_columns(snapshot: Snapshot) -> MetricColumns:
     """
     steps = _decode_array(snapshot.block("steps"), np.int64)
     epochs, times = (_decode_array(snapshot.block(name), np.float64) for name in ("epochs", "times"))
-    found = MetricColumns(steps, epochs, times)
+    columns = MetricColumns(steps, epochs, times)
     if not len(steps) == len(epochs) == len(times):
         raise SnapshotDamaged("the columns differ in length")
     try:
-        for i, (name, told) in enumerate(snapshot.meta["metrics"].items()):
-            at = steps if told["same"] else _decode_array(snapshot.block(f"{i}/steps"), np.int64)
+        for i, (name, fields) in enumerate(snapshot.meta["metrics"].items()):
+            at = steps if fields["same"] else _decode_array(snapshot.block(f"{i}/steps"), np.int64)
             values = _decode_array(snapshot.block(f"{i}/values"), np.float64)
             if len(at) != len(values):
                 raise SnapshotDamaged("the columns differ in length")
-            found.series[name] = (at, values)
-            found.levels[name] = [_decode_level(snapshot.block(f"{i}/{k}"), n) for k, n in enumerate(told["levels"])]
+            columns.series[name] = (at, values)
+            columns.levels[name] = [
+                _decode_level(snapshot.block(f"{i}/{k}"), n) for k, n in enumerate(fields["levels"])
+            ]
     except (KeyError, TypeError, ValueError) as error:
         raise SnapshotDamaged("the header is damaged") from error
-    return found
+    return columns
 
 
 def _decode_array(data: bytes, dtype: type[Any]) -> npt.NDArray[Any]:
@@ -132,20 +134,20 @@ def _decode_level(data: bytes, count: int) -> Level:
 
 def resumptions(events: list[dict[str, Any]]) -> list[tuple[int, float]]:
     """Each attempt after the first and when it began (seconds since 1970), from the events of a run."""
-    told = [(e.get("attempt"), e.get("time")) for e in events if e.get("kind") == "resumed"]
-    return [(a, float(t)) for a, t in told if isinstance(a, int) and isinstance(t, int | float) and math.isfinite(t)]
+    pairs = [(e.get("attempt"), e.get("time")) for e in events if e.get("kind") == "resumed"]
+    return [(a, float(t)) for a, t in pairs if isinstance(a, int) and isinstance(t, int | float) and math.isfinite(t)]
 
 
 def attempt_first_steps(resumed: list[tuple[int, float]], steps: Ints, times: Floats) -> dict[int, int]:
     """Attempt → its first step, for the attempts after the first: the first step written after it began."""
-    found: dict[int, int] = {}
+    starts: dict[int, int] = {}
     for attempt, moment in resumed:
         later = np.flatnonzero(times >= moment)
         if len(later):
             step = int(steps[later[0]])
             # An attempt is dropped when all of its steps were done again.
-            found = {a: s for a, s in found.items() if s < step} | {attempt: step}
-    return found
+            starts = {a: s for a, s in starts.items() if s < step} | {attempt: step}
+    return starts
 
 
 def training_seconds(steps: Ints, times: Floats, attempt_starts: dict[int, int]) -> Floats:
@@ -159,8 +161,8 @@ def training_seconds(steps: Ints, times: Floats, attempt_starts: dict[int, int])
     for at in np.flatnonzero(passed > MIN_PAUSE_SECONDS):
         if is_pause(passed[at], passed[:at].max(initial=0.0)):
             passed[at] = 0.0
-    found: Floats = np.cumsum(passed)
-    return found
+    seconds: Floats = np.cumsum(passed)
+    return seconds
 
 
 def epochs_at_steps(steps: Ints, epochs: Floats) -> tuple[Floats, Floats]:

@@ -60,19 +60,24 @@ class FastFollower(RunFollower):
         Raises:
             SnapshotDamaged, OSError: it cannot be read; nothing has changed.
         """
-        found = snapshot.overview()
+        overview = snapshot.overview()
         pace = None if self._opening.is_partial else self._pace  # samples have no pace
         self._reset_metrics()
-        self._overview, self._pace = found, pace
-        self.series = {name: Series(*pair) for name, pair in found.series.items() if pair[0]}
-        self._alert_detector.restore_bests(found.series)
-        self._epoch_series = Series(*found.epochs)
-        self.attempt_starts, self.epoch_start_times = dict(found.attempt_starts), dict(found.epoch_start_times)
-        self.training_seconds = Series(*found.training_seconds)
-        self._training_clock = TrainingClock(found.total_seconds, found.longest_gap, found.time)
-        self.step, self.epoch, self.time, self._training_start = found.step, found.epoch, found.time, found.first_time
+        self._overview, self._pace = overview, pace
+        self.series = {name: Series(*pair) for name, pair in overview.series.items() if pair[0]}
+        self._alert_detector.restore_bests(overview.series)
+        self._epoch_series = Series(*overview.epochs)
+        self.attempt_starts, self.epoch_start_times = dict(overview.attempt_starts), dict(overview.epoch_start_times)
+        self.training_seconds = Series(*overview.training_seconds)
+        self._training_clock = TrainingClock(overview.total_seconds, overview.longest_gap, overview.time)
+        self.step, self.epoch, self.time, self._training_start = (
+            overview.step,
+            overview.epoch,
+            overview.time,
+            overview.first_time,
+        )
         self._pending_resumptions = [one for one in self._pending_resumptions if not self._covers_attempt(*one)]
-        self._source.seek(found.offset)
+        self._source.seek(overview.offset)
 
     def load_samples(self, records: list[Record]) -> None:
         """Show samples of the record."""

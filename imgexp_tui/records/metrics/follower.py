@@ -134,10 +134,10 @@ class RunFollower(RunState):
         step = record.get("step")
         if not isinstance(step, int) or not 0 <= step < 1 << 63:
             return
-        went_back = self.step is not None and step < self.step
-        if went_back:
+        rewound = self.step is not None and step < self.step
+        if rewound:
             self._discard_from(step)
-        self._note_resumption(step, record.get("time"), went_back=went_back)
+        self._note_resumption(step, record.get("time"), rewound=rewound)
         self.step = step
         self._add_time(step, record.get("time"))
         if any(name.startswith("valid/") for name in record):
@@ -145,7 +145,7 @@ class RunFollower(RunState):
         if is_number(epoch := record.get("epoch")):
             self.epoch = float(epoch)
             self._epoch_series.add(step, self.epoch)
-            self._add_epoch(self.epoch, record.get("time"), went_back=went_back)
+            self._add_epoch(self.epoch, record.get("time"), rewound=rewound)
         for name, value in record.items():
             if name not in NON_METRIC_KEYS and is_number(value):
                 self.series.setdefault(name, Series()).add(step, float(value))
@@ -162,11 +162,11 @@ class RunFollower(RunState):
             self._pace.add(step, self.time)
         self._training_clock.add(self.time)
 
-    def _add_epoch(self, epoch: float, timestamp: Any, *, went_back: bool) -> None:
+    def _add_epoch(self, epoch: float, timestamp: Any, *, rewound: bool) -> None:
         """Note when an epoch began; one that is done again counts from then."""
         if not (math.isfinite(epoch) and is_number(timestamp)):
             return
-        if went_back:
+        if rewound:
             self.epoch_start_times = {e: began for e, began in self.epoch_start_times.items() if e < epoch}
         self.epoch_start_times.setdefault(int(epoch), float(timestamp))
 
@@ -176,13 +176,13 @@ class RunFollower(RunState):
             series.discard_from(step)
         self.attempt_starts = {attempt: first for attempt, first in self.attempt_starts.items() if first < step}
 
-    def _note_resumption(self, step: int, timestamp: Any, *, went_back: bool) -> None:
+    def _note_resumption(self, step: int, timestamp: Any, *, rewound: bool) -> None:
         """Note the first step of an attempt: the first line after it was resumed, or the one that does a step again."""
         while self._pending_resumptions and (
-            went_back or (is_number(timestamp) and timestamp >= self._pending_resumptions[0][1])
+            rewound or (is_number(timestamp) and timestamp >= self._pending_resumptions[0][1])
         ):
             self.attempt_starts[self._pending_resumptions.pop(0)[0]] = step
-            went_back = False  # those that were resumed later have lines of their own to come
+            rewound = False  # those that were resumed later have lines of their own to come
             self._training_clock.skip_break()
 
     def _add_event(self, record: Record) -> None:

@@ -100,16 +100,16 @@ class MetricHistory:
         changed = self._poll_events()
         changed = self._poll_system() or changed
         changed = self._opening.poll(self) or changed
-        found = None if self.is_partial else self._source.stat()
-        if found is None:
+        stat = None if self.is_partial else self._source.stat()
+        if stat is None:
             return changed
-        if self._identity not in (0, found.identity) or found.size < self._position:
+        if self._identity not in (0, stat.identity) or stat.size < self._position:
             self._reset()
             changed = True
-        self._identity = found.identity
+        self._identity = stat.identity
         if self._opening.open_if_long(self, self._position):
             return True
-        return self._read_appended(found.size) or changed
+        return self._read_appended(stat.size) or changed
 
     def load_snapshot(self, snapshot: Snapshot) -> None:
         """Put a snapshot's columns in place of what was read so far.
@@ -190,14 +190,14 @@ class MetricHistory:
     @property
     def steps_per_epoch(self) -> int | None:
         """As planned; None where the plan does not say, so that epochs are as long as their records show."""
-        found = self.plan.get("steps_per_epoch")
-        return found if isinstance(found, int) and found > 0 else None
+        count = self.plan.get("steps_per_epoch")
+        return count if isinstance(count, int) and count > 0 else None
 
     @property
     def batch_size(self) -> int | None:
         """Samples a step; None where it is unknown, so that there is no axis of samples."""
-        found = (self.request.config if self.request else {}).get("batch_size")
-        return found if isinstance(found, int) and found > 0 else None
+        size = (self.request.config if self.request else {}).get("batch_size")
+        return size if isinstance(size, int) and size > 0 else None
 
     @property
     def metric_names(self) -> list[str]:
@@ -255,19 +255,19 @@ class MetricHistory:
     def buckets_at(self, metric: str, edges: Floats, axis: Axis = Axis.STEP) -> Buckets:
         """A metric in the stretches between rising edges; the last edge belongs to the last stretch."""
         first = self.first_steps_at(edges, axis)
-        found, last = self._all_parts.range_stats(metric, first)
+        stats, last = self._all_parts.range_stats(metric, first)
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = found.total / (found.count - found.not_finite)
+            mean = stats.total / (stats.count - stats.not_finite)
         before = self._nearest_outside(metric, int(first[0]), axis, later=False)
         after = self._nearest_outside(metric, int(first[-1]), axis, later=True)
-        return Buckets(edges, found.low, found.high, mean, last, found.count, found.not_finite, before, after)
+        return Buckets(edges, stats.low, stats.high, mean, last, stats.count, stats.not_finite, before, after)
 
     def nearest_point(self, metric: str, x: float, axis: Axis = Axis.STEP) -> MetricPoint | None:
         """The value that is nearest to `x`; None where the metric has no value."""
-        found = self._all_parts.nearest(metric, self.step_at(x, axis))
-        if found is None:
+        nearest = self._all_parts.nearest(metric, self.step_at(x, axis))
+        if nearest is None:
             return None
-        step, value = found
+        step, value = nearest
         return MetricPoint(step, self.x_of(step, Axis.EPOCH), self.x_of(step, Axis.TIME), value)
 
     def values(self, metric: str) -> tuple[Ints, Floats]:
@@ -280,5 +280,5 @@ class MetricHistory:
 
     def _nearest_outside(self, metric: str, step: int, axis: Axis, *, later: bool) -> tuple[float, float] | None:
         """x and value of the nearest finite value before a step, or at and after it."""
-        found = self._all_parts.nearest_outside(metric, step, later=later)
-        return found and (self.x_of(found[0], axis), found[1])
+        nearest = self._all_parts.nearest_outside(metric, step, later=later)
+        return nearest and (self.x_of(nearest[0], axis), nearest[1])

@@ -58,7 +58,7 @@ def read_rows(path: Path, start: int, stop: int) -> tuple[MetricRows, int]:
     Raises:
         OSError: the file cannot be read.
     """
-    whole = _RowsBuilder()
+    builder = _RowsBuilder()
     with path.open("rb", buffering=0) as file:
         while start < stop:
             data = os.pread(file.fileno(), min(_CHUNK_BYTES, stop - start), start)
@@ -67,9 +67,9 @@ def read_rows(path: Path, start: int, stop: int) -> tuple[MetricRows, int]:
                 if len(data) < _CHUNK_BYTES:
                     break
                 end = len(data)  # no line is that long: a crash left a hole, or this is no file of ours
-            whole.add(parse_rows(data[:end]))
+            builder.add(parse_rows(data[:end]))
             start += end
-    return whole.build(), start
+    return builder.build(), start
 
 
 def parse_rows(data: bytes) -> MetricRows:
@@ -115,10 +115,10 @@ def _may_contain_booleans(data: bytes) -> bool:
 
 def concatenate_rows(pieces: Iterable[MetricRows]) -> MetricRows:
     """Several pieces joined in their order."""
-    whole = _RowsBuilder()
+    builder = _RowsBuilder()
     for piece in pieces:
-        whole.add(piece)
-    return whole.build()
+        builder.add(piece)
+    return builder.build()
 
 
 class _RowsBuilder:
@@ -159,13 +159,13 @@ def _ints(data: bytearray) -> Ints:
 
 
 def _parse_each_line(data: bytes) -> list[Any]:
-    found = []
+    records = []
     for line in data.splitlines():
         try:
-            found.append(orjson.loads(line.strip(b"\0 \t\r")))
+            records.append(orjson.loads(line.strip(b"\0 \t\r")))
         except orjson.JSONDecodeError:
             continue
-    return found
+    return records
 
 
 def _uniform_rows(records: list[Any]) -> MetricRows | None:
@@ -176,20 +176,24 @@ def _uniform_rows(records: list[Any]) -> MetricRows | None:
     try:
         if sum(map(len, records)) != len(names) * len(records):
             return None
-        found = {name: np.array([record[name] for record in records]) for name in names}
+        columns = {name: np.array([record[name] for record in records]) for name in names}
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    steps = found.pop("step")
-    if steps.dtype != np.int64 or steps.min() < 0 or any(v.dtype not in (np.int64, np.float64) for v in found.values()):
+    steps = columns.pop("step")
+    if (
+        steps.dtype != np.int64
+        or steps.min() < 0
+        or any(v.dtype not in (np.int64, np.float64) for v in columns.values())
+    ):
         return None
     count = len(steps)
     every = np.arange(count)
     nothing = np.full(count, np.nan)
     return MetricRows(
         steps,
-        found.get("epoch", nothing).astype(np.float64),
-        found.get("time", nothing).astype(np.float64),
-        {n: (every, v.astype(np.float64)) for n, v in found.items() if n not in NON_METRIC_KEYS},
+        columns.get("epoch", nothing).astype(np.float64),
+        columns.get("time", nothing).astype(np.float64),
+        {n: (every, v.astype(np.float64)) for n, v in columns.items() if n not in NON_METRIC_KEYS},
     )
 
 
@@ -236,14 +240,14 @@ def _to_float(value: Any) -> float:
 
 def surviving_rows(steps: Ints) -> npt.NDArray[np.bool_]:
     """A mask of the rows that count: a step that goes back voids the rows at or after it."""
-    kept = np.ones(len(steps), np.bool_)
+    survives = np.ones(len(steps), np.bool_)
     back = np.flatnonzero(steps[1:] < steps[:-1]) + 1
     if len(back):
         # A row counts where no later row goes back to its step or before.
         lowest = np.minimum.accumulate(steps[back][::-1])[::-1]
         lengths = np.diff(np.concatenate([[0], back]))
-        kept[: back[-1]] = steps[: back[-1]] < np.repeat(lowest, lengths)
-    return kept
+        survives[: back[-1]] = steps[: back[-1]] < np.repeat(lowest, lengths)
+    return survives
 
 
 def last_row_of_each_step(steps: Ints) -> npt.NDArray[np.bool_]:

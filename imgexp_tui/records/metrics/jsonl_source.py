@@ -58,10 +58,10 @@ class JsonlSource:
     def stat(self) -> SourceStat | None:
         """The file's size and inode; None without a file."""
         try:
-            found = self._path.stat()
+            file_stat = self._path.stat()
         except OSError:
             return None
-        return SourceStat(found.st_size, found.st_ino)
+        return SourceStat(file_stat.st_size, file_stat.st_ino)
 
     def read_new(self) -> list[Record]:
         """The complete lines that were not read yet, at most about 4 MB of them; [] without."""
@@ -92,17 +92,17 @@ class JsonlSource:
         Raises:
             OSError: the file cannot be read.
         """
-        found = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(digest_size=16)
         fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            found.update(os.pread(fd, min(_HASH_EDGE_BYTES, position), 0))
+            digest.update(os.pread(fd, min(_HASH_EDGE_BYTES, position), 0))
             for i in range(_HASH_COUNT):
                 at = position * i // _HASH_COUNT
-                found.update(os.pread(fd, min(_HASH_BYTES, position - at), at))
-            found.update(os.pread(fd, min(_HASH_EDGE_BYTES, position), max(0, position - _HASH_EDGE_BYTES)))
+                digest.update(os.pread(fd, min(_HASH_BYTES, position - at), at))
+            digest.update(os.pread(fd, min(_HASH_EDGE_BYTES, position), max(0, position - _HASH_EDGE_BYTES)))
         finally:
             os.close(fd)
-        return found.hexdigest()
+        return digest.hexdigest()
 
     def read_rows(self, start: int, stop: int) -> tuple[MetricRows, int]:
         """The complete lines between two offsets as columns, and the offset after the last of them. Needs NumPy.

@@ -136,15 +136,15 @@ class MetricTable:
 
     def __getitem__(self, name: str) -> Metric:
         """The entry of a metric: the table's, or else one made from the parts of its name."""
-        found = self._known.get(name)
-        if found is None:
+        metric = self._known.get(name)
+        if metric is None:
             unit = Unit.PERCENT if _ACCURACY.search(name) else Unit.NUMBER
-            found = _ENTRIES.get(name) or Metric(name, goal_from_name(name), unit)
+            metric = _ENTRIES.get(name) or Metric(name, goal_from_name(name), unit)
             if stated := find_override(self._overrides, name):
-                unit = Unit(stated.get("unit", found.unit))
-                found = replace(found, goal=known_goal(name, self._overrides) or found.goal, unit=unit)
-            self._known[name] = found
-        return found
+                unit = Unit(stated.get("unit", metric.unit))
+                metric = replace(metric, goal=known_goal(name, self._overrides) or metric.goal, unit=unit)
+            self._known[name] = metric
+        return metric
 
     def judges(self, judge: str = "") -> tuple[Judge, ...]:
         """The metrics that judge a run, in order of preference: `judge`, then the default ones."""
@@ -198,8 +198,8 @@ def lab_metrics(notebook: Notebook | None) -> MetricTable:
 
 def version_judges(notebook: Notebook | None, version: str) -> tuple[Judge, ...]:
     """The metrics that judge the runs of a version, in order of preference, as the notebook says now."""
-    found = notebook.versions.get(version) if notebook else None
-    return lab_metrics(notebook).judges(found.judge if found else "")
+    version_entry = notebook.versions.get(version) if notebook else None
+    return lab_metrics(notebook).judges(version_entry.judge if version_entry else "")
 
 
 def best_index(values: Sequence[float], goal: Goal) -> int | None:

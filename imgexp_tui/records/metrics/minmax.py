@@ -72,21 +72,21 @@ class MinMaxPyramid:
         """What is in each `values[start:stop]`; nothing where a stop is not after its start."""
         starts, stops = np.asarray(starts, np.int64), np.asarray(stops, np.int64)
         stops = np.maximum(starts, stops)
-        found = _RangeSums(len(starts), stops - starts)
+        sums = _RangeSums(len(starts), stops - starts)
         a, b = starts.copy(), stops.copy()
         for level in range(len(self.levels) + 1):
             top = level == len(self.levels)
             # The next level has whole cells only; values beyond them are read here.
-            whole = 0 if top else len(self.levels[level].low)
-            up_a, up_b = -(-a // FACTOR), np.minimum(b // FACTOR, whole)
+            full_cells = 0 if top else len(self.levels[level].low)
+            up_a, up_b = -(-a // FACTOR), np.minimum(b // FACTOR, full_cells)
             rise = up_a < up_b
             left = np.where(rise, up_a * FACTOR, b)
-            self._add_cells(found, level, a, left)
-            self._add_cells(found, level, np.where(rise, up_b * FACTOR, b), b)
+            self._add_cells(sums, level, a, left)
+            self._add_cells(sums, level, np.where(rise, up_b * FACTOR, b), b)
             a, b = np.where(rise, up_a, 0), np.where(rise, up_b, 0)
             if not rise.any():
                 break
-        return found.stats()
+        return sums.stats()
 
     def _add_cells(self, sums: _RangeSums, level: int, starts: Ints, stops: Ints) -> None:
         """Add the cells `starts:stops` of one level; 0 is the values themselves."""
@@ -154,13 +154,15 @@ def build_levels(values: Floats) -> list[Level]:
 
 
 def _next_level(level: Level) -> Level:
-    whole = len(level.low) // FACTOR
-    broken = np.zeros(whole, np.int32)
+    full_cells = len(level.low) // FACTOR
+    broken = np.zeros(full_cells, np.int32)
     if len(level.not_finite):
-        broken = _grouped(level.not_finite, whole).sum(axis=1, dtype=np.int32)
+        broken = _grouped(level.not_finite, full_cells).sum(axis=1, dtype=np.int32)
     with np.errstate(over="ignore", invalid="ignore"):
-        total = _grouped(level.total, whole).sum(axis=1)
-    return Level(_reduce_cells(np.fmin, level.low, whole), _reduce_cells(np.fmax, level.high, whole), total, broken)
+        total = _grouped(level.total, full_cells).sum(axis=1)
+    return Level(
+        _reduce_cells(np.fmin, level.low, full_cells), _reduce_cells(np.fmax, level.high, full_cells), total, broken
+    )
 
 
 def _reduce_cells(choose: np.ufunc, values: Floats, cell_count: int) -> Floats:

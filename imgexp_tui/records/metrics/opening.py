@@ -75,20 +75,20 @@ class RecordOpening:
 
     def is_long(self, position: int = 0) -> bool:
         """Whether so much stands after a position that it is not read at once."""
-        found = self._source.stat()
-        return found is not None and not self.reads_directly and found.size - position > LONG_RECORD_BYTES
+        stat = self._source.stat()
+        return stat is not None and not self.reads_directly and stat.size - position > LONG_RECORD_BYTES
 
     def open_if_long(self, reader: RecordReader, position: int) -> bool:
         """Open the record where much of it stands after `position`; False where it is to be read as it is."""
-        found = self._source.stat()
-        if found is None or not self.is_long(position):
+        stat = self._source.stat()
+        if stat is None or not self.is_long(position):
             return False
-        there = open_snapshot(self._run.cache, self._source)
-        if there and self._load(reader, there) and found.size - self.offset <= LONG_RECORD_BYTES:
+        snapshot = open_snapshot(self._run.cache, self._source)
+        if snapshot and self._load(reader, snapshot) and stat.size - self.offset <= LONG_RECORD_BYTES:
             return True
         if not self.offset and not position:
             with contextlib.suppress(OSError):
-                reader.load_samples(self._source.sample(found.size))
+                reader.load_samples(self._source.sample(stat.size))
         self.is_partial = self._wants_snapshot = True
         return True
 
@@ -101,11 +101,11 @@ class RecordOpening:
         self._start_job()
         if self._job is None:
             return False
-        found = self._job.poll()
-        if found is None and not self._job.failed:
+        snapshot = self._job.poll()
+        if snapshot is None and not self._job.failed:
             return False
         self._end_job()
-        if found is None or not self._load(reader, found):
+        if snapshot is None or not self._load(reader, snapshot):
             self.reads_directly = True
             if self.is_partial:
                 reader.clear_metrics()

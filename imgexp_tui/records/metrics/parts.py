@@ -64,8 +64,8 @@ class ColumnParts:
     @property
     def metric_names(self) -> list[str]:
         """The names in the order in which they first came; then those of `sampled`."""
-        whole = [*self.parts, *([self.sampled] if self.sampled else [])]
-        return list(dict.fromkeys(name for part in whole for name in part.series))
+        all_parts = [*self.parts, *([self.sampled] if self.sampled else [])]
+        return list(dict.fromkeys(name for part in all_parts for name in part.series))
 
     def append(self, rows: MetricRows) -> None:
         """Add the records that follow. Where they go back in steps, what stood there is cut from every part."""
@@ -90,27 +90,27 @@ class ColumnParts:
 
     def values(self, metric: str) -> tuple[Ints, Floats]:
         """Every step and value of a metric, in order."""
-        found = [(steps, values) for _, steps, values in self.pieces(metric)]
-        if len(found) == 1:
-            return found[0]
-        return np.concatenate([np.zeros(0, np.int64), *(s for s, _ in found)]), np.concatenate(
-            [np.zeros(0), *(v for _, v in found)]
+        arrays = [(steps, values) for _, steps, values in self.pieces(metric)]
+        if len(arrays) == 1:
+            return arrays[0]
+        return np.concatenate([np.zeros(0, np.int64), *(s for s, _ in arrays)]), np.concatenate(
+            [np.zeros(0), *(v for _, v in arrays)]
         )
 
     def range_stats(self, metric: str, first: Ints) -> tuple[RangeStats, Floats]:
         """What a metric has between each two of some rising steps, and the latest value there (nan without one)."""
-        found: RangeStats | None = None
+        stats: RangeStats | None = None
         last = np.full(len(first) - 1, np.nan)
         for part, steps, values in self.pieces(metric):
             at = np.searchsorted(steps, first)
-            here = part.pyramid(metric).range_stats(at[:-1], at[1:])
+            part_stats = part.pyramid(metric).range_stats(at[:-1], at[1:])
             some = at[1:] > at[:-1]
             last[some] = values[at[1:][some] - 1]
-            found = here if found is None else found.merged(here)
-        if found is None:
+            stats = part_stats if stats is None else stats.merged(part_stats)
+        if stats is None:
             nothing = np.zeros(len(last))
-            found = RangeStats(last, last, nothing, nothing.astype(np.int64), nothing.astype(np.int64))
-        return found, last
+            stats = RangeStats(last, last, nothing, nothing.astype(np.int64), nothing.astype(np.int64))
+        return stats, last
 
     def nearest_outside(self, metric: str, step: int, *, later: bool) -> tuple[int, float] | None:
         """Step and value of the nearest finite value before a step, or at and after it."""
@@ -125,13 +125,13 @@ class ColumnParts:
 
     def nearest(self, metric: str, step: float) -> tuple[int, float] | None:
         """Step and value that are nearest to a step; None where the metric has no value."""
-        found: tuple[float, int, float] | None = None
+        closest: tuple[float, int, float] | None = None
         for _, steps, values in self.pieces(metric):
             at = int(np.searchsorted(steps, step))
             for i in range(max(0, at - 1), min(len(steps), at + 1)):
                 one = (abs(float(steps[i]) - step), int(steps[i]), float(values[i]))
-                found = one if found is None or one[0] < found[0] else found
-        return found and found[1:]
+                closest = one if closest is None or one[0] < closest[0] else closest
+        return closest and closest[1:]
 
     def extremes(self, metric: str) -> Extremes | None:
         """The lowest and the highest finite value of a metric; None where there are none."""

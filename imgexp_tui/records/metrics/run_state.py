@@ -46,8 +46,8 @@ class Best:
     @property
     def accuracy(self) -> float | None:
         """The finite accuracy of the same half at that step; None without."""
-        found = self.metric_values.get(f"{self.metric.partition('/')[0]}/accuracy")
-        return found if found is not None and math.isfinite(found) else None
+        value = self.metric_values.get(f"{self.metric.partition('/')[0]}/accuracy")
+        return value if value is not None and math.isfinite(value) else None
 
     @property
     def metric_values(self) -> dict[str, float]:
@@ -76,10 +76,10 @@ class Series:
     def discard_from(self, step: int) -> None:
         """Drop the values at or after `step`."""
         if self.steps and self.steps[-1] >= step:
-            keep = bisect_left(self.steps, step)
-            del self.steps[keep:]
-            del self.values[keep:]
-            self.cuts.append(keep)
+            count = bisect_left(self.steps, step)
+            del self.steps[count:]
+            del self.values[count:]
+            self.cuts.append(count)
 
     @property
     def last(self) -> float | None:
@@ -105,10 +105,10 @@ class SeriesCopy:
         if original is not self._original:
             self._original, self.series, cuts = original, Series(), array("q")
         own = self.series
-        keep = min([len(own.steps), *cuts])
-        del own.steps[keep:], own.values[keep:]
-        own.steps.extend(original.steps[keep:])
-        own.values.extend(original.values[keep:])
+        count = min([len(own.steps), *cuts])
+        del own.steps[count:], own.values[count:]
+        own.steps.extend(original.steps[count:])
+        own.values.extend(original.values[count:])
         return own
 
 
@@ -201,14 +201,14 @@ class RunState:
     @property
     def planned_epochs(self) -> int | None:
         """Epochs asked for; None where the trainer is a user's own and has not said."""
-        found = self.plan.get("epochs", (self.request.config if self.request else {}).get("epochs"))
-        return int(found) if isinstance(found, int | float) and math.isfinite(found) else None
+        epochs = self.plan.get("epochs", (self.request.config if self.request else {}).get("epochs"))
+        return int(epochs) if isinstance(epochs, int | float) and math.isfinite(epochs) else None
 
     @property
     def chance(self) -> dict[str, float]:
         """Metric name → the value that guessing reaches, as the trainer stated it."""
-        found = self.plan.get("chance", {})
-        return {k: float(v) for k, v in found.items() if is_number(v)} if isinstance(found, dict) else {}
+        levels = self.plan.get("chance", {})
+        return {k: float(v) for k, v in levels.items() if is_number(v)} if isinstance(levels, dict) else {}
 
     def last_metrics(self) -> dict[str, float]:
         """The last value of every metric."""
@@ -229,8 +229,8 @@ class RunState:
             series = self.series.get(judge.metric)
             i = judge.best_index(series.values) if series else None
             if series is not None and i is not None:
-                step, others = series.steps[i], self._other_metrics_at(series.steps[i], judge.metric)
-                return Best(judge.metric, series.values[i], self.epoch_at(step), step, others, judge.goal, place)
+                step, other_metrics = series.steps[i], self._other_metrics_at(series.steps[i], judge.metric)
+                return Best(judge.metric, series.values[i], self.epoch_at(step), step, other_metrics, judge.goal, place)
         return None
 
     def eta(self) -> float | None:
@@ -258,12 +258,12 @@ class RunState:
         return None if i is None else self._epoch_series.values[i]
 
     def _other_metrics_at(self, step: int, metric: str) -> dict[str, float]:
-        found = {}
+        values = {}
         for name, series in self.series.items():
             i = self._index_of_step(series, step)
             if name != metric and i is not None:
-                found[name] = series.values[i]
-        return found
+                values[name] = series.values[i]
+        return values
 
     @staticmethod
     def _index_of_step(series: Series, step: int) -> int | None:
@@ -283,8 +283,8 @@ def best_run(runs: Iterable[AnyRun], judges: Sequence[Judge] | None = None) -> t
     runs = list(runs)
     if judges is None:
         judges = runs[0].judges if runs else ()
-    found = [(run, best) for run in runs if (best := run.best(judges))]
-    return min(found, key=lambda pair: pair[1].rank, default=None)
+    bests = [(run, best) for run in runs if (best := run.best(judges))]
+    return min(bests, key=lambda pair: pair[1].rank, default=None)
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:

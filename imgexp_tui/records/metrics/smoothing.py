@@ -36,10 +36,10 @@ def _decayed_sums(values: Floats, strength: float) -> Floats:
         table[i] += strength * table[i - 1]
     carried, far = np.zeros(rows), strength**length
     ends = table[-1].tolist()
-    held = 0.0
+    total = 0.0
     for row in range(1, rows):
-        held = held * far + ends[row - 1]
-        carried[row] = held
+        total = total * far + ends[row - 1]
+        carried[row] = total
     table += carried * (strength ** np.arange(1, length + 1))[:, None]
     out: Floats = table.T.ravel()[:count]
     return out

@@ -113,11 +113,11 @@ class Snapshot:
         if len(data) != length or zlib.crc32(data) != checksum:
             raise SnapshotDamaged("the header is damaged")
         try:
-            found = orjson.loads(data)
-            self.prefix = RecordPrefix(int(found["offset"]), str(found["print"]))
-            self.meta: dict[str, Any] = found["meta"]
-            self._blocks: dict[str, list[int]] = found["blocks"]
-            size = int(found["size"])
+            header = orjson.loads(data)
+            self.prefix = RecordPrefix(int(header["offset"]), str(header["print"]))
+            self.meta: dict[str, Any] = header["meta"]
+            self._blocks: dict[str, list[int]] = header["blocks"]
+            size = int(header["size"])
         except (KeyError, TypeError, ValueError) as error:
             raise SnapshotDamaged("the header is damaged") from error
         if os.fstat(self._fd).st_size < size:
@@ -178,12 +178,12 @@ class Snapshot:
 def open_snapshot(folder: Path, source: MetricSource) -> Snapshot | None:
     """The snapshot in a run's cache folder; None where it is damaged or the record begins with something else."""
     try:
-        found = Snapshot(os.open(folder / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC))
+        snapshot = Snapshot(os.open(folder / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC))
     except (OSError, SnapshotDamaged):
         return None
-    if has_prefix(source, found.prefix):
-        return found
-    found.close()
+    if has_prefix(source, snapshot.prefix):
+        return snapshot
+    snapshot.close()
     return None
 
 
@@ -244,12 +244,10 @@ def prefix_of(source: MetricSource, position: int) -> RecordPrefix:
 
 def has_prefix(source: MetricSource, prefix: RecordPrefix) -> bool:
     """Whether a record still begins with what a snapshot was made from, as far as samples of it show."""
-    found = source.stat()
+    stat = source.stat()
     try:
         return (
-            found is not None
-            and found.size >= prefix.offset
-            and source.fingerprint(prefix.offset) == prefix.fingerprint
+            stat is not None and stat.size >= prefix.offset and source.fingerprint(prefix.offset) == prefix.fingerprint
         )
     except OSError:
         return False

@@ -49,16 +49,16 @@ class SnapshotJob:
         if code is None:
             return None
         self._process = None
-        found = open_snapshot(self._run.cache, open_source(self._run)) if code == 0 else None
+        snapshot = open_snapshot(self._run.cache, open_source(self._run)) if code == 0 else None
         if code == _EXIT_FALLBACK:
             fd, self._fd = self._fd, -1
             with contextlib.suppress(SnapshotDamaged, OSError):
-                found = Snapshot(fd)
-            if found and not has_prefix(open_source(self._run), found.prefix):
-                found = None
+                snapshot = Snapshot(fd)
+            if snapshot and not has_prefix(open_source(self._run), snapshot.prefix):
+                snapshot = None
         self._clean_up()
-        self.failed = found is None
-        return found
+        self.failed = snapshot is None
+        return snapshot
 
     def _clean_up(self) -> None:
         self.failed = self._process is None

@@ -53,15 +53,15 @@ def main(argv: list[str]) -> int:
     with contextlib.suppress(OSError):
         os.nice(int(argv[2]) if len(argv) > 2 else 0)
     try:
-        found = snapshot_contents(run)
+        contents = snapshot_contents(run)
     except OSError:
         return EXIT_FAILED
     try:
-        snapshot.store(run.cache, *found)
+        snapshot.store(run.cache, *contents)
     except OSError:
         if lent is None:
             return EXIT_FAILED
-        snapshot.write(lent, *found)
+        snapshot.write(lent, *contents)
         return EXIT_FALLBACK
     return EXIT_STORED
 
@@ -74,9 +74,9 @@ def snapshot_contents(run: RunDir) -> tuple[snapshot.RecordPrefix, dict[str, Any
     """
     source = open_source(run)
     before, offset = MetricColumns(), 0
-    if there := snapshot.open_snapshot(run.cache, source):
-        with contextlib.closing(there), contextlib.suppress(snapshot.SnapshotDamaged, OSError):
-            before, offset = load_columns(there), there.prefix.offset
+    if existing := snapshot.open_snapshot(run.cache, source):
+        with contextlib.closing(existing), contextlib.suppress(snapshot.SnapshotDamaged, OSError):
+            before, offset = load_columns(existing), existing.prefix.offset
     rows, offset = _read_new_rows(source, offset)
     columns = append_rows(before, rows)
     del rows  # a long record must not be in memory twice
@@ -87,13 +87,13 @@ def snapshot_contents(run: RunDir) -> tuple[snapshot.RecordPrefix, dict[str, Any
 
 def _read_new_rows(source: MetricSource, start: int) -> tuple[MetricRows, int]:
     """The complete records from a position on; long ones by several processes."""
-    found = source.stat()
-    if found is None:
+    stat = source.stat()
+    if stat is None:
         raise FileNotFoundError("there is no record")
-    count = min(_MAX_PROCESSES, len(os.sched_getaffinity(0))) if found.size - start > _PARALLEL_BYTES else 1
+    count = min(_MAX_PROCESSES, len(os.sched_getaffinity(0))) if stat.size - start > _PARALLEL_BYTES else 1
     if count < 2 or not isinstance(source, BulkMetricSource):
-        return rows_of_source(source, start, found.size)
-    return _read_in_parallel(source, start, found.size, count)
+        return rows_of_source(source, start, stat.size)
+    return _read_in_parallel(source, start, stat.size, count)
 
 
 def _read_in_parallel(source: BulkMetricSource, start: int, stop: int, count: int) -> tuple[MetricRows, int]:
@@ -109,10 +109,10 @@ def _read_in_parallel(source: BulkMetricSource, start: int, stop: int, count: in
             closing.callback(os.close, fd)
         pool = closing.enter_context(get_context("fork").Pool(count - 1))
         parts = zip(files, pairwise(edges[1:]), strict=True)
-        others = pool.starmap_async(_read_into_file, [(fd, source, a, b) for fd, (a, b) in parts])
-        found = [source.read_rows(edges[0], edges[1])[0]]
-        offset = others.get()[-1]
-        return concatenate_rows(_iterate_parts(found, files)), offset
+        pending = pool.starmap_async(_read_into_file, [(fd, source, a, b) for fd, (a, b) in parts])
+        first_rows = [source.read_rows(edges[0], edges[1])[0]]
+        offset = pending.get()[-1]
+        return concatenate_rows(_iterate_parts(first_rows, files)), offset
 
 
 def _read_into_file(fd: int, source: BulkMetricSource, start: int, stop: int) -> int:
@@ -178,14 +178,14 @@ def _overview_points(columns: MetricColumns, best_steps: list[int]) -> dict[str,
     size = 1
     while max(0, last - 1) // size >= MAX_BUCKETS:
         size *= 2
-    found = {}
+    points = {}
     for name, (steps, values) in columns.series.items():
         stretch = np.maximum(steps - 1, 0) // size
         firsts = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]])) if len(steps) else steps[:0]
         chosen = _chosen_points(values, firsts)
         chosen[np.isin(steps, best_steps)] = True
-        found[name] = (steps[chosen], values[chosen])
-    return found
+        points[name] = (steps[chosen], values[chosen])
+    return points
 
 
 def _chosen_points(values: Floats, bucket_starts: Ints) -> npt.NDArray[np.bool_]:
@@ -212,13 +212,13 @@ def _first_hit_per_bucket(hits: npt.NDArray[np.intp], bucket_starts: Ints) -> np
 
 def _best_steps(columns: MetricColumns, judges: Sequence[Judge]) -> list[int]:
     """The steps at which the metrics that judge the run have their best values."""
-    found = []
+    best_steps = []
     for judge in judges:
         steps, values = columns.series.get(judge.metric, (None, None))
         if steps is not None and values is not None and np.isfinite(values).any():
             fine = np.where(np.isfinite(values), values, np.nan)
-            found.append(int(steps[int((np.nanargmax if judge.goal is Goal.HIGHER else np.nanargmin)(fine))]))
-    return found
+            best_steps.append(int(steps[int((np.nanargmax if judge.goal is Goal.HIGHER else np.nanargmin)(fine))]))
+    return best_steps
 
 
 def _epoch_points(columns: MetricColumns, best_steps: list[int]) -> tuple[Ints, Floats]:
@@ -227,19 +227,19 @@ def _epoch_points(columns: MetricColumns, best_steps: list[int]) -> tuple[Ints, 
     steps, epochs = columns.steps[known], columns.epochs[known]
     if not len(steps):
         return steps, epochs
-    kept = np.concatenate([[True], epochs[1:] != epochs[:-1]])
-    if kept.sum() > 4 * MAX_BUCKETS:  # fractions of epochs: a sample of them is enough
-        kept[:] = False
-        kept[:: max(1, len(kept) // MAX_BUCKETS)] = True
-    kept[-1] = True
-    kept[np.isin(steps, best_steps)] = True
-    return steps[kept], epochs[kept]
+    chosen = np.concatenate([[True], epochs[1:] != epochs[:-1]])
+    if chosen.sum() > 4 * MAX_BUCKETS:  # fractions of epochs: a sample of them is enough
+        chosen[:] = False
+        chosen[:: max(1, len(chosen) // MAX_BUCKETS)] = True
+    chosen[-1] = True
+    chosen[np.isin(steps, best_steps)] = True
+    return steps[chosen], epochs[chosen]
 
 
 def _training_time_points(columns: MetricColumns, steps: Ints, seconds: Floats) -> tuple[Ints, Floats]:
     """Steps of validations, a limited number with the last among them, and seconds of training until each."""
-    found = [at for name, (at, _) in columns.series.items() if name.startswith("valid/")]
-    at = np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
+    valid_steps = [at for name, (at, _) in columns.series.items() if name.startswith("valid/")]
+    at = np.unique(np.concatenate([np.zeros(0, np.int64), *valid_steps]))
     if not len(steps):
         return at[:0], seconds[:0]
     at = np.concatenate([at[:-1][:: max(1, len(at) // (4 * MAX_BUCKETS))], at[-1:]])

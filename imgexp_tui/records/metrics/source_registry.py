@@ -25,13 +25,13 @@ def metric_files(run: RunDir) -> Sequence[Path]:
 
 def metrics_size(run: RunDir) -> int:
     """How much a run has recorded, in bytes; 0 where it has recorded nothing."""
-    found = _source_type(run)(run).stat()
-    return found.size if found else 0
+    stat = _source_type(run)(run).stat()
+    return stat.size if stat else 0
 
 
 def _source_type(run: RunDir) -> type[MetricSource]:
-    *others, default = SOURCES
-    for kind in others:
+    *special_types, default = SOURCES
+    for kind in special_types:
         if any(file.exists() for file in kind.files(run)):
             return kind
     return default

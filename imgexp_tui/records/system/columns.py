@@ -57,8 +57,8 @@ class SystemSeries:
         """
         known = np.isfinite(times)
         done = np.concatenate([np.zeros(1, np.int64), steps[known]])
-        taken = np.frombuffer(self._times, np.float64).copy()
-        at = done[np.searchsorted(np.maximum.accumulate(times[known]), taken, side="right")]
+        sample_times = np.frombuffer(self._times, np.float64).copy()
+        at = done[np.searchsorted(np.maximum.accumulate(times[known]), sample_times, side="right")]
         metrics = {
             name: (at[np.frombuffer(rows, np.int64)], np.frombuffer(values, np.float64).copy())
             for name, (rows, values) in self._samples.items()

@@ -29,8 +29,8 @@ def measured_stats(follower: RunFollower) -> list[tuple[str, str]]:
     """
     rows = [row for card in _used_gpus(follower) for row in _gpu_rows(follower, card)]
     if peak := follower.peaks.get("tree/memory"):
-        told = "; ".join(filter(None, ("peak", format_memory_growth(follower))))
-        rows.append(("CPU Memory", f"{format_memory(peak, follower.peaks.get('host/memory_total'))} ({told})"))
+        details = "; ".join(filter(None, ("peak", format_memory_growth(follower))))
+        rows.append(("CPU Memory", f"{format_memory(peak, follower.peaks.get('host/memory_total'))} ({details})"))
     for label, name in (("Epoch time (train)", "time/epoch_train"), ("Epoch time (valid)", "time/epoch_valid")):
         if (seconds := _recent_median(follower, name)) is not None:
             rows.append((label, f"~{_format_seconds(seconds)}"))
@@ -89,13 +89,13 @@ def format_memory_growth(follower: RunFollower) -> str:
     if course is None:
         return ""
     rate = course.rate * 60 / _MEGABYTE
-    told = f"{rate:+,.0f} MB/min" if abs(rate) >= 1 else ""
+    rate_text = f"{rate:+,.0f} MB/min" if abs(rate) >= 1 else ""
     if course.level_since is None:
-        return told
+        return rate_text
     if not course.rate:
         return "level"
     epoch = max((e for e, began in follower.epoch_start_times.items() if began <= course.level_since), default=None)
-    return ", ".join(filter(None, (told, "level by now" if epoch is None else f"level since epoch {epoch}")))
+    return ", ".join(filter(None, (rate_text, "level by now" if epoch is None else f"level since epoch {epoch}")))
 
 
 def _highest_value(follower: RunFollower, name: str) -> float | None:

@@ -48,11 +48,11 @@ class Trend:
 
     def copy(self) -> Trend:
         """A trend of the same samples that goes on by itself."""
-        found = Trend()
-        found._times, found._values, found._counts = self._times[:], self._values[:], self._counts[:]
-        found._point_seconds, found._sample_count = self._point_seconds, self._sample_count
-        found._cached_summary = self._cached_summary
-        return found
+        clone = Trend()
+        clone._times, clone._values, clone._counts = self._times[:], self._values[:], self._counts[:]
+        clone._point_seconds, clone._sample_count = self._point_seconds, self._sample_count
+        clone._cached_summary = self._cached_summary
+        return clone
 
     def clear(self) -> None:
         """Forget all samples."""
@@ -141,5 +141,5 @@ def theil_sen_slope(times: Sequence[float], values: Sequence[float]) -> float:
     """Units a second: the median of the slopes between all pairs (Theil and Sen); a few odd values do not move it."""
     step = max(1, len(times) // _MAX_PAIRED_POINTS)
     points = list(zip(times[::step], values[::step], strict=True))
-    found = [(v - u) / (t - s) for i, (s, u) in enumerate(points) for t, v in points[i + 1 :] if t > s]
-    return median(found) if found else 0.0
+    slopes = [(v - u) / (t - s) for i, (s, u) in enumerate(points) for t, v in points[i + 1 :] if t > s]
+    return median(slopes) if slopes else 0.0

@@ -23,9 +23,9 @@ class UtilizationHistogram:
 
     def copy(self) -> UtilizationHistogram:
         """A histogram of the same seconds that goes on by itself."""
-        found = UtilizationHistogram()
-        found.total_seconds, found._seconds_at = self.total_seconds, self._seconds_at[:]
-        return found
+        clone = UtilizationHistogram()
+        clone.total_seconds, clone._seconds_at = self.total_seconds, self._seconds_at[:]
+        return clone
 
     def add(self, percent: float, seconds: float) -> None:
         """Add a sample: the gauge read `percent` for so many `seconds` since the sample before."""
@@ -40,9 +40,9 @@ class UtilizationHistogram:
 
     def quantile(self, share: float) -> int:
         """The percent that it did not exceed in this `share`, 0 to 1, of the time."""
-        wanted = share * self.total_seconds
+        target_seconds = share * self.total_seconds
         for percent, so_far in enumerate(self._cumulative_seconds()):
-            if so_far >= wanted and so_far > 0:
+            if so_far >= target_seconds and so_far > 0:
                 return percent
         return 100
 

@@ -24,7 +24,7 @@ def add_to_takeaways(lab: Path, version: str, text: str) -> tuple[bool, str]:
     note = opened.texts[_FIELD]
     if text in note:
         return True, f"It stands in the takeaways of {clean_line(version)} already."
-    saved = files.save(lab, version, _FIELD, append_bullet(note, text), seen=note)
+    saved = files.save(lab, version, _FIELD, append_bullet(note, text), original=note)
     if saved.outcome is SaveOutcome.FAILED:
         # The editor would keep a draft; here the text is still on the screen.
         return False, saved.sentence.removesuffix(" Your text is kept as a draft.")

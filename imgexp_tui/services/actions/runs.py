@@ -65,12 +65,12 @@ def resume(lab: Path, version: str, run: str) -> str:
     """Resume a run that has ended, from its last checkpoint."""
     from imgexp_tui.runner import control
 
-    found = _run_dir(lab, version, run)
+    run_dir = _run_dir(lab, version, run)
     try:
-        control.resume(found)
+        control.resume(run_dir)
     except control.ControlError as error:
         raise ActionError(str(error)) from None
-    return _started_sentence(found, f"{version} goes on from its last checkpoint.")
+    return _started_sentence(run_dir, f"{version} goes on from its last checkpoint.")
 
 
 def would_overwrite(lab: Path, name: str = EXPORT_NAME) -> bool:
@@ -138,8 +138,8 @@ def _started_sentence(run: RunDir, default: str) -> str:
     """The sentence after a start: what the run waits for, or `default` if it does not wait."""
     from imgexp_tui.records.status import State, status
 
-    found = status(run)
-    return f"{run.version} waits: {found.evidence}." if found.state is State.QUEUED else default
+    run_status = status(run)
+    return f"{run.version} waits: {run_status.evidence}." if run_status.state is State.QUEUED else default
 
 
 def _run_dir(lab: Path, version: str, run: str) -> RunDir:

@@ -73,8 +73,10 @@ def describe_deletion(version: Version) -> str:
         parts.append(f"{len(version.own_train)} setting{'s' if len(version.own_train) > 1 else ''}")
     if not parts:
         return "Nothing is noted of it."
-    kept = " The history keeps its notes." if any(getattr(version, name).strip() for name in NOTE_FIELDS) else ""
-    return f"With it go {join_names(parts)}.{kept}"
+    history_hint = (
+        " The history keeps its notes." if any(getattr(version, name).strip() for name in NOTE_FIELDS) else ""
+    )
+    return f"With it go {join_names(parts)}.{history_hint}"
 
 
 def delete(lab: Path, name: str) -> str:

@@ -62,21 +62,21 @@ class PlottedCurveBuilder:
         self, name: str, run: MetricHistory, metric: str, role: str, window: AxisWindow, smoothing: float
     ) -> PlottedCurve:
         axis, edges = window.axis, window.edges
-        found = run.buckets_at(metric, edges, axis)
+        buckets = run.buckets_at(metric, edges, axis)
         return PlottedCurve(
             name=name,
             entry=self.metrics[metric],
             role=role,
-            low=tuple(found.low.tolist()),
-            high=tuple(found.high.tolist()),
-            non_finite=tuple((found.not_finite > 0).tolist()),
+            low=tuple(buckets.low.tolist()),
+            high=tuple(buckets.high.tolist()),
+            non_finite=tuple((buckets.not_finite > 0).tolist()),
             line=tuple(self._smoothed(run, metric, window, smoothing).tolist()) if smoothing else (),
-            point_before=found.point_before,
-            point_after=found.point_after,
+            point_before=buckets.point_before,
+            point_after=buckets.point_after,
             best=self._best_point(run, metric, axis),
             attempt_starts=tuple(run.x_of(step, axis) for step in run.attempt_starts.values()),
-            cursor_reading=self._cursor_reading(run, metric, window, found),
-            non_finite_count=int(found.not_finite.sum()),
+            cursor_reading=self._cursor_reading(run, metric, window, buckets),
+            non_finite_count=int(buckets.not_finite.sum()),
         )
 
     def _group_curve(
@@ -89,10 +89,10 @@ class PlottedCurveBuilder:
         smoothing: float,
         band_mode: str,
     ) -> PlottedCurve:
-        found = [run.buckets_at(metric, window.edges, window.axis) for run in runs]
+        buckets = [run.buckets_at(metric, window.edges, window.axis) for run in runs]
         lines = [
             self._smoothed(run, metric, window, smoothing) if smoothing else _interpolated_means(one)
-            for run, one in zip(runs, found, strict=True)
+            for run, one in zip(runs, buckets, strict=True)
         ]
         table = np.vstack(lines)
         known = np.isfinite(table)
@@ -100,7 +100,7 @@ class PlottedCurveBuilder:
         filled = np.where(known, table, 0.0)
         mean = np.where(count > 0, filled.sum(axis=0) / np.maximum(count, 1), np.nan)
         if band_mode == BAND_MODES[0]:
-            low, high = _extremes(found, table)
+            low, high = _extremes(buckets, table)
         else:
             spread = np.where(known, table - mean, 0.0) ** 2
             std = np.sqrt(spread.sum(axis=0) / np.maximum(count - 1, 1))
@@ -111,28 +111,28 @@ class PlottedCurveBuilder:
             role=role,
             low=tuple(mean.tolist()),
             high=tuple(mean.tolist()),
-            non_finite=tuple(np.any([one.not_finite > 0 for one in found], axis=0).tolist()),
+            non_finite=tuple(np.any([one.not_finite > 0 for one in buckets], axis=0).tolist()),
             band=(tuple(low.tolist()), tuple(high.tolist())),
             cursor_reading=_combine_readings(
-                [self._cursor_reading(run, metric, window, one) for run, one in zip(runs, found, strict=True)]
+                [self._cursor_reading(run, metric, window, one) for run, one in zip(runs, buckets, strict=True)]
             ),
             run_count=len(runs),
-            non_finite_count=sum(int(one.not_finite.sum()) for one in found),
+            non_finite_count=sum(int(one.not_finite.sum()) for one in buckets),
         )
 
     def _smoothed(self, run: MetricHistory, metric: str, window: AxisWindow, strength: float) -> Floats:
         """The moving average over all values, at the end of each column; nan for a column without a value."""
         steps, values = run.values(metric)
-        version, found = self._smoothed_cache.get((run, metric, strength), (-1, values))
+        version, smooth_values = self._smoothed_cache.get((run, metric, strength), (-1, values))
         if version != run.revision:
-            found = smoothed(values, strength)
+            smooth_values = smoothed(values, strength)
             if len(self._smoothed_cache) > 32:
                 self._smoothed_cache.clear()
-            self._smoothed_cache[run, metric, strength] = run.revision, found
+            self._smoothed_cache[run, metric, strength] = run.revision, smooth_values
         at = np.searchsorted(steps, run.first_steps_at(window.edges, window.axis))
         some = at[1:] > at[:-1]
         out = np.full(len(some), np.nan)
-        out[some] = found[at[1:][some] - 1]
+        out[some] = smooth_values[at[1:][some] - 1]
         return out
 
     def _best_point(self, run: MetricHistory, metric: str, axis: Axis) -> BestPoint | None:
@@ -142,10 +142,10 @@ class PlottedCurveBuilder:
             return None
         version, best = self._best_cache.get((run, metric), (-1, None))
         if version != run.revision:
-            found = run.extremes(metric)
+            extremes = run.extremes(metric)
             best = None
-            if found:
-                best = (found.high_step, found.high) if goal is Goal.HIGHER else (found.low_step, found.low)
+            if extremes:
+                best = (extremes.high_step, extremes.high) if goal is Goal.HIGHER else (extremes.low_step, extremes.low)
             self._best_cache[run, metric] = run.revision, best
         return best and BestPoint(run.x_of(best[0], axis), best[1], best[0], run.x_of(best[0], Axis.EPOCH))
 
@@ -172,14 +172,14 @@ def run_gradients(name: str, run: MetricHistory, role: str, window: AxisWindow) 
     metrics = sorted(metric for metric in run.metric_names if metric.startswith(GRADIENT_PREFIX))
     layers, step = [], 0
     for metric in metrics:
-        found = run.buckets_at(metric, window.edges, window.axis)
+        buckets = run.buckets_at(metric, window.edges, window.axis)
         x = run.x_of(run.last_step, window.axis) if window.cursor is None else window.cursor
         near = run.nearest_point(metric, x, window.axis)
         step = max(step, near.step if near else 0)
         short = metric.removeprefix(GRADIENT_PREFIX)
         # The number in front is for sorting only.
         short = short.partition(".")[2] if short[:2].isdigit() and "." in short else short
-        course, broken = tuple(found.high.tolist()), tuple((found.not_finite > 0).tolist())
+        course, broken = tuple(buckets.high.tolist()), tuple((buckets.not_finite > 0).tolist())
         layers.append(LayerNorms(short, near.value if near else math.nan, course, broken))
     return RunGradients(name, role, step, tuple(layers))
 
@@ -212,11 +212,11 @@ def _extremes(buckets: list[Buckets], table: Floats) -> tuple[Floats, Floats]:
 
 def _combine_readings(readings: list[CursorReading | None]) -> CursorReading | None:
     """The mean of several runs at the cursor, with the lowest and the highest value."""
-    there = [one for one in readings if one]
-    fine = [one.value for one in there if math.isfinite(one.value)]
-    if not there or not fine:
-        return there[0] if there else None
-    first = there[0]
+    present = [one for one in readings if one]
+    fine = [one.value for one in present if math.isfinite(one.value)]
+    if not present or not fine:
+        return present[0] if present else None
+    first = present[0]
     mean = sum(fine) / len(fine)
     return CursorReading(first.step, first.epoch, first.seconds, mean, min(fine), max(fine), len(fine))
 

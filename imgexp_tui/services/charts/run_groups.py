@@ -66,28 +66,30 @@ class ChartRuns:
         empty = any(not run.last_step for group in self.groups for run in group.runs)
         if stamps == self._folder_mtimes and not empty:
             return False
-        found = {version: find_runs(self._lab, version) for version in versions}
-        groups = [group for choice in self.choices if (group := self._build_group(choice, found[choice.version]))]
+        runs_by_version = {version: find_runs(self._lab, version) for version in versions}
+        groups = [
+            group for choice in self.choices if (group := self._build_group(choice, runs_by_version[choice.version]))
+        ]
         changed = [(g.name, [r.run_dir.path for r in g.runs]) for g in groups] != [
             (g.name, [r.run_dir.path for r in g.runs]) for g in self.groups
         ]
         self.groups, self._folder_mtimes = tuple(groups), stamps
-        kept = {run.run_dir.path for group in groups for run in group.runs}
-        self._histories = {path: series for path, series in self._histories.items() if path in kept}
+        open_paths = {run.run_dir.path for group in groups for run in group.runs}
+        self._histories = {path: series for path, series in self._histories.items() if path in open_paths}
         return changed
 
     def _build_group(self, choice: ChartChoice, runs: list[RunDir]) -> RunGroup | None:
-        shown = next((run for run in runs if run.run_id == choice.run), None)
-        if shown is None and not choice.run:
-            shown = next((run for run in runs if metrics_size(run)), runs[0] if runs else None)
-        if shown is None:
+        main_run = next((run for run in runs if run.run_id == choice.run), None)
+        if main_run is None and not choice.run:
+            main_run = next((run for run in runs if metrics_size(run)), runs[0] if runs else None)
+        if main_run is None:
             return None
         # Several charted runs of one version are distinguished by the end of their ids.
         alone = sum(other.version == choice.version for other in self.choices) == 1
-        name = choice.version if alone else f"{choice.version} {shown.run_id.rpartition('-')[2]}"
-        group = self._group_id(shown) if alone else ""
-        members = [run for run in runs if run is not shown and group and self._group_id(run) == group]
-        return RunGroup(name, tuple(self._history_of(run) for run in (shown, *members)))
+        name = choice.version if alone else f"{choice.version} {main_run.run_id.rpartition('-')[2]}"
+        group = self._group_id(main_run) if alone else ""
+        members = [run for run in runs if run is not main_run and group and self._group_id(run) == group]
+        return RunGroup(name, tuple(self._history_of(run) for run in (main_run, *members)))
 
     def _group_id(self, run: RunDir) -> str:
         if run.path not in self._group_ids and (request := Request.read(run)):
@@ -100,10 +102,10 @@ class ChartRuns:
 
 def choices_for_all_runs(lab: Path, versions: Sequence[str], max_count: int) -> list[ChartChoice]:
     """A choice for every run of some versions that has records, at most `max_count`."""
-    found = [
+    choices = [
         ChartChoice(version, run.run_id) for version in versions for run in find_runs(lab, version) if metrics_size(run)
     ]
-    return found[:max_count]
+    return choices[:max_count]
 
 
 def _modified_ns(folder: Path) -> int:

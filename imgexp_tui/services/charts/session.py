@@ -153,24 +153,26 @@ class ChartSession:
             return self._render_gradients(picture, request, window)
         if request.show_grid and len(panels) > 1:
             return self._render_grid(picture, panels, request, window)
-        wide = max(8, request.width - plot.GUTTER)
-        chosen = self._build_panel(metric, panels[metric], request, window, wide)
+        plot_width = max(8, request.width - plot.GUTTER)
+        chosen = self._build_panel(metric, panels[metric], request, window, plot_width)
         lines = plot.large_chart(chosen, request.width, request.height)
-        return replace(picture, lines=tuple(lines), plot_span=(plot.GUTTER, wide))
+        return replace(picture, lines=tuple(lines), plot_span=(plot.GUTTER, plot_width))
 
     def _render_gradients(
         self, picture: ChartPicture, request: ChartRequest, window: tuple[float, float]
     ) -> ChartPicture:
-        _, first, wide = gradients.column_layout(request.width)
-        at = AxisWindow(Axis(request.axis), _column_edges(request, window, wide), request.cursor)
+        _, first, bar_width = gradients.column_layout(request.width)
+        at = AxisWindow(Axis(request.axis), _column_edges(request, window, bar_width), request.cursor)
         groups = self._runs.groups
         depths = [
             run_gradients(group.name, group.runs[0], curve_role("", i, len(groups)), at)
             for i, group in enumerate(groups)
         ]
-        axis = ChartPanel("", (), wide, *window, request.axis, request.log_x, False, 0.0, "", cursor=request.cursor)
+        axis = ChartPanel(
+            "", (), bar_width, *window, request.axis, request.log_x, False, 0.0, "", cursor=request.cursor
+        )
         lines = gradients.gradient_lines([d for d in depths if d.layers], axis, request.width, request.height)
-        return replace(picture, lines=tuple(lines), plot_span=(first, wide))
+        return replace(picture, lines=tuple(lines), plot_span=(first, bar_width))
 
     def _render_grid(
         self,
@@ -182,14 +184,14 @@ class ChartSession:
         """The page of charts, as many as fit, that has the selected one."""
         across, down = chart_grid(len(panels), request.width, request.height)
         room, tall = request.width // across, request.height // down
-        wide = max(8, room - plot.GUTTER - 1)
+        plot_width = max(8, room - plot.GUTTER - 1)
         names = list(panels)
         page = names.index(picture.metric) // (across * down) * across * down
         lines: list[Line] = []
         for start in range(page, min(len(names), page + across * down), across):
             row = [
                 plot.small_chart(
-                    self._build_panel(name, panels[name], request, window, wide),
+                    self._build_panel(name, panels[name], request, window, plot_width),
                     room,
                     tall,
                     is_selected=name == picture.metric,
@@ -197,7 +199,7 @@ class ChartSession:
                 for name in names[start : start + across]
             ]
             lines += [tuple(span for part in parts for span in part) for parts in zip(*row, strict=True)]
-        return replace(picture, lines=tuple(lines), plot_span=(plot.GUTTER, wide), chart_width=room)
+        return replace(picture, lines=tuple(lines), plot_span=(plot.GUTTER, plot_width), chart_width=room)
 
     def _empty_message(self) -> str:
         names = ", ".join(dict.fromkeys(choice.version for choice in self._runs.choices))
@@ -206,8 +208,8 @@ class ChartSession:
     @staticmethod
     def _ordered_metrics(runs: list[MetricHistory]) -> list[str]:
         """The metrics to chart, the most important first."""
-        found = dict.fromkeys(name for run in runs for name in run.metric_names if not name.startswith(GRADIENT_PREFIX))
-        return in_chart_order(found)
+        names = dict.fromkeys(name for run in runs for name in run.metric_names if not name.startswith(GRADIENT_PREFIX))
+        return in_chart_order(names)
 
     def _panel_metrics(self, metrics: list[str]) -> dict[str, tuple[str, ...]]:
         """Panel name → its metrics. With one charted run, training and validation values share a panel."""
@@ -253,9 +255,9 @@ class ChartSession:
         for metric in metrics:
             for i, group in enumerate(self._runs.groups):
                 role = curve_role(metric, i, len(self._runs.groups))
-                found = self._curve_builder.build(group, metric, role, at, request.smoothing, request.band_mode)
+                built = self._curve_builder.build(group, metric, role, at, request.smoothing, request.band_mode)
                 named = metric.partition("/")[0]
-                curves += found if len(metrics) == 1 else [replace(c, name=f"{c.name} {named}") for c in found]
+                curves += built if len(metrics) == 1 else [replace(c, name=f"{c.name} {named}") for c in built]
         runs = [group.runs[0] for group in self._runs.groups]
         return ChartPanel(
             name=name,
@@ -281,11 +283,11 @@ class ChartSession:
 def chart_grid(count: int, width: int, height: int) -> tuple[int, int]:
     """Number of charts across and down, such that each is as large as possible."""
     most_across, most_down = max(1, width // _MIN_CHART_SIZE[0]), max(1, height // _MIN_CHART_SIZE[1])
-    fits = [(a, -(-count // a)) for a in range(1, most_across + 1) if -(-count // a) <= most_down]
-    if not fits:
+    grids = [(a, -(-count // a)) for a in range(1, most_across + 1) if -(-count // a) <= most_down]
+    if not grids:
         return most_across, most_down
     # A chart looks best about three times as wide, in cells, as it is tall.
-    return min(fits, key=lambda grid: abs(math.log(width / grid[0] / (height / grid[1]) / 4)))
+    return min(grids, key=lambda grid: abs(math.log(width / grid[0] / (height / grid[1]) / 4)))
 
 
 def _column_edges(request: ChartRequest, window: tuple[float, float], count: int) -> Floats:

@@ -63,7 +63,7 @@ def evaluate_in_subprocess(lab: Path, run: str, is_wanted: Callable[[], bool]) -
 
 
 def _parse_finding(row: dict[str, Any]) -> Finding:
-    where = Evidence(tuple(row["series"]), row["first"], row["last"])
+    evidence = Evidence(tuple(row["series"]), row["first"], row["last"])
     return Finding(
-        row["name"], Severity(row["severity"]), row["sentence"], where, row["suggestion"], row["change"] or None
+        row["name"], Severity(row["severity"]), row["sentence"], evidence, row["suggestion"], row["change"] or None
     )

@@ -54,15 +54,15 @@ class FindingWorker:
 
     def findings_for(self, version: str, run: str, disabled_rules: Sequence[str]) -> tuple[Finding, ...] | None:
         """Start to follow a run, and return its latest findings; None before the first evaluation."""
-        wanted = (version, run, tuple(disabled_rules))
+        target = (version, run, tuple(disabled_rules))
         with self._condition:
-            if wanted != self._target:
-                self._target = wanted
+            if target != self._target:
+                self._target = target
                 self._condition.notify()
             if self._thread is None and not self._is_stopping:
                 self._thread = threading.Thread(target=self._run, name="findings", daemon=True)
                 self._thread.start()
-            return self._latest[1] if self._latest and self._latest[0] == wanted else None
+            return self._latest[1] if self._latest and self._latest[0] == target else None
 
     def stop(self) -> None:
         """End the thread, and the process that evaluates a long record."""
@@ -74,13 +74,13 @@ class FindingWorker:
 
     def _run(self) -> None:
         follower: _RunEvaluator | None = None
-        while (wanted := self._next_target(follower)) is not None:
-            if follower is None or follower.target != wanted:
-                follower = _RunEvaluator(self._lab, wanted, partial(self._is_target, wanted))
-            found = follower.evaluate()
+        while (target := self._next_target(follower)) is not None:
+            if follower is None or follower.target != target:
+                follower = _RunEvaluator(self._lab, target, partial(self._is_target, target))
+            findings = follower.evaluate()
             with self._condition:
-                new = self._latest != (wanted, found)
-                self._latest = (wanted, found)
+                new = self._latest != (target, findings)
+                self._latest = (target, findings)
             if new:
                 self._on_update()
 
@@ -158,18 +158,18 @@ class _RunEvaluator:
         if (state, grown) != self._evaluated_state and (
             start >= self._next_evaluation or not self._evaluated_state or state != self._evaluated_state[0]
         ):
-            found = evaluate_in_subprocess(self._lab, run.run_id, self._is_wanted)
-            self._findings = tuple(one for one in found if one.name not in self.target[2])
-            self._evaluated_state, took = (state, grown), time.monotonic() - start
-            self._next_evaluation = time.monotonic() + COST_FACTOR * took
+            findings = evaluate_in_subprocess(self._lab, run.run_id, self._is_wanted)
+            self._findings = tuple(one for one in findings if one.name not in self.target[2])
+            self._evaluated_state, duration = (state, grown), time.monotonic() - start
+            self._next_evaluation = time.monotonic() + COST_FACTOR * duration
         return self._findings
 
     def _followers_of(self, version: str) -> list[RunFollower]:
-        found = []
+        followers = []
         for run in find_runs(self._lab, version)[:_MAX_COMPARED_RUNS]:
             view = self._followers.get(run.path) or run_followers.acquire(run, exact=True)
             self._followers[run.path] = view
             if view is not self._follower:
                 view.poll()
-            found.append(view)
-        return found
+            followers.append(view)
+        return followers

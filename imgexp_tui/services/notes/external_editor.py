@@ -129,16 +129,16 @@ def read_edit_file(path: Path, text: str) -> str:
 
 def unclaimed_edits(lab: Path, version: str) -> list[UnclaimedEdit]:
     """The files that editors of ended sessions left for a version's notes, oldest first."""
-    found = []
+    edits = []
     for path in _edit_folder(lab).glob("*.md"):
         name = _FILE_NAME.fullmatch(path.name)
         if not name or name["version"] != version or identity_of(int(name["pid"])) is not None:
             continue
         try:
-            found.append(UnclaimedEdit(path, name["field"], path.read_bytes().decode(), path.stat().st_mtime))
+            edits.append(UnclaimedEdit(path, name["field"], path.read_bytes().decode(), path.stat().st_mtime))
         except (OSError, UnicodeDecodeError):
             continue
-    return sorted(found, key=lambda left: left.time)
+    return sorted(edits, key=lambda left: left.time)
 
 
 def _edit_folder(lab: Path) -> Path:

@@ -62,16 +62,16 @@ def open_notes(lab: Path, version: str) -> OpenedNotes:
         notebook = load_notebook(lab)
     except NotebookError as error:
         return OpenedNotes(problem=str(error))
-    found = notebook.versions.get(version)
-    if found is None:
+    version_entry = notebook.versions.get(version)
+    if version_entry is None:
         return OpenedNotes(problem=f"{version} is not in {NOTEBOOK} (any more).")
-    texts = {name: str(getattr(found, name)) for name in NOTE_FIELDS}
+    texts = {name: str(getattr(version_entry, name)) for name in NOTE_FIELDS}
     left = {d.field: d for d in draft_files.read_drafts(lab) if d.version == version and d.field in texts}
     _adopt_unclaimed_edits(lab, version, texts, left)
     drafts = {name: d for name, d in left.items() if d.text != texts[name]}
-    problem = _version_problem(found) or read_only_reason(notebook.path)
+    problem = _version_problem(version_entry) or read_only_reason(notebook.path)
     changed = tuple(map(str, setting_changes(notebook, version)))
-    return OpenedNotes(texts, drafts, problem, hard_link_notice(notebook.path), found.base or "", changed)
+    return OpenedNotes(texts, drafts, problem, hard_link_notice(notebook.path), version_entry.base or "", changed)
 
 
 def _version_problem(version: Version) -> str:
@@ -117,23 +117,23 @@ def hard_link_notice(path: Path) -> str:
         return ""
     if names < 2:
         return ""
-    others = "another name" if names == 2 else f"{names - 1} other names"
+    other_names = "another name" if names == 2 else f"{names - 1} other names"
     return (
-        f"{NOTEBOOK} has {others} (hard links), where the old text stays when a note is saved here. "
+        f"{NOTEBOOK} has {other_names} (hard links), where the old text stays when a note is saved here. "
         "A symbolic link (ln -s) would follow."
     )
 
 
-def save(lab: Path, version: str, name: str, text: str, *, seen: str) -> NoteSaveResult:
+def save(lab: Path, version: str, name: str, text: str, *, original: str) -> NoteSaveResult:
     """Save one note. Failures of the file are returned, never raised.
 
     Args:
-        seen: the text that the edit started from.
+        original: the text that the edit started from.
     """
     from imgexp_tui.notebook.saving.save import save_note
 
     try:
-        saved = save_note(lab, version, name, text, original=seen)
+        saved = save_note(lab, version, name, text, original=original)
     except NotebookError as error:
         return NoteSaveResult(SaveOutcome.FAILED, text, f"Not saved: {error}. Your text is kept as a draft.")
     except OSError as error:

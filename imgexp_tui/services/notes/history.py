@@ -89,8 +89,8 @@ def read_current_notes(lab: Path, version: str) -> tuple[dict[str, str], str]:
     """The texts of a version's notes in the file, and why they cannot be read ("" if they can be)."""
     file = NoteFileReader(lab, version)
     file.invalidate()
-    found = file.poll()
-    return (dict(found.texts), found.problem) if found else ({}, "")
+    state = file.poll()
+    return (dict(state.texts), state.problem) if state else ({}, "")
 
 
 def notebook_repository(lab: Path) -> GitRepository | None:

@@ -77,8 +77,8 @@ class NoteFileReader:
 
         A program that writes in place empties the file first; one that renames removes its name first.
         """
-        gone = stamp == (0, 0, 0)
-        for _ in range(_MAX_SETTLE_CHECKS if gone else 1):
+        missing = stamp == (0, 0, 0)
+        for _ in range(_MAX_SETTLE_CHECKS if missing else 1):
             time.sleep(_SETTLE_SECONDS)
             if notebook_stamp(self._lab) != stamp:
                 return False
@@ -102,8 +102,8 @@ def _parse_notes(raw: bytes, version: str) -> NotesOnDisk:
         data, faults, _ = parse_tolerant(raw.decode("utf-8"))
     except UnicodeDecodeError:
         return NotesOnDisk(problem=f"{NOTEBOOK} is no UTF-8 any more. {_KEEP_TYPING_HINT}")
-    mine = {("versions", version), *(("versions", version, name) for name in NOTE_FIELDS)}
-    if fault := next((f for f in faults if f.path in mine or not f.path), None):
+    own_paths = {("versions", version), *(("versions", version, name) for name in NOTE_FIELDS)}
+    if fault := next((f for f in faults if f.path in own_paths or not f.path), None):
         return NotesOnDisk(problem=f"{NOTEBOOK}:{fault.line}: {clean_line(fault.message)}. {_KEEP_TYPING_HINT}")
     versions = data.get("versions")
     table = versions.get(version) if isinstance(versions, dict) else None
@@ -201,13 +201,13 @@ class NoteSync:
             self._is_polling = False
 
     async def _poll_file(self) -> None:
-        seen = {name: note.base_text for name, note in self._notes.items()}
-        found = await asyncio.to_thread(self._file.poll)
-        if found is None:
+        base_texts = {name: note.base_text for name, note in self._notes.items()}
+        current = await asyncio.to_thread(self._file.poll)
+        if current is None:
             return
-        if found.problem:
-            self._problem = found.problem
-            self._show_message(found.problem, "warning")
+        if current.problem:
+            self._problem = current.problem
+            self._show_message(current.problem, "warning")
             return
         previous_problem, self._problem = self._problem, ""
         messages: list[str] = []
@@ -215,8 +215,8 @@ class NoteSync:
             # A save that began or ended meanwhile has newer data than this poll.
             if (
                 self._is_saving()
-                or note.base_text != seen[name]
-                or not await self._merge_note(note, found.texts[name], messages)
+                or note.base_text != base_texts[name]
+                or not await self._merge_note(note, current.texts[name], messages)
             ):
                 self._file.invalidate()
         if messages:
@@ -226,8 +226,8 @@ class NoteSync:
 
     async def _merge_note(self, note: OpenNote, file_text: str, messages: list[str]) -> bool:
         """Merge the file's text into a note. Returns False if the user or a save changed the note meanwhile."""
-        seen, text = note.base_text, note.text
-        if file_text == seen or self._conflicts.get(note.field) == (seen, file_text):
+        base_text, text = note.base_text, note.text
+        if file_text == base_text or self._conflicts.get(note.field) == (base_text, file_text):
             return True
         self._conflicts.pop(note.field, None)
         if not note.dirty:
@@ -235,14 +235,14 @@ class NoteSync:
             self._on_change(note.field)
             messages.append(f"The {note.field} changed elsewhere: shown as the file says now; ctrl+z takes that back.")
             return True
-        merged, well = await asyncio.to_thread(merge_texts, seen, text, file_text)
-        if self._is_saving() or note.base_text != seen or note.text != text:
+        merged, well = await asyncio.to_thread(merge_texts, base_text, text, file_text)
+        if self._is_saving() or note.base_text != base_text or note.text != text:
             return False
         if not well:
-            self._conflicts[note.field] = (seen, file_text)
+            self._conflicts[note.field] = (base_text, file_text)
             messages.append(
                 f"The {note.field} changed elsewhere in the lines that you changed: "
-                f"“{_first_new_line(seen, file_text)}”. "
+                f"“{_first_new_line(base_text, file_text)}”. "
                 "Your text stays as it is; saving keeps both, marked."
             )
             return True
@@ -280,6 +280,6 @@ def _with_offered_bullet(note: OpenNote, text: str) -> str:
 def _first_new_line(old: str, new: str) -> str:
     """The first line of `new` that is not in `old`, cut to 60 characters."""
     known = set(old.split("\n"))
-    found = next((line for line in new.split("\n") if line.strip() and line not in known), "(lines removed)")
-    line = clean_line(found)
+    first = next((line for line in new.split("\n") if line.strip() and line not in known), "(lines removed)")
+    line = clean_line(first)
     return line if len(line) <= 60 else line[:59] + "…"

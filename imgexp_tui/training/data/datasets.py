@@ -86,13 +86,13 @@ def _open_shapes(config: Config, logger: RunLogger, group: RankGroup) -> TrainVa
 
 
 def _open_torchvision(config: Config, logger: RunLogger, group: RankGroup) -> TrainValidImages:
-    found = group.run_first_rank_first(
+    data = group.run_first_rank_first(
         lambda: torchvision_sets.open_torchvision_set(config.data, config.image_size, logger)
     )
     return TrainValidImages(
-        _labelled_images(found.train, found.train_labels, config.train_samples, "training", config, logger, group),
-        _labelled_images(found.valid, found.valid_labels, config.valid_samples, "validation", config, logger, group),
-        found.classes,
+        _labelled_images(data.train, data.train_labels, config.train_samples, "training", config, logger, group),
+        _labelled_images(data.valid, data.valid_labels, config.valid_samples, "validation", config, logger, group),
+        data.classes,
     )
 
 
@@ -110,7 +110,7 @@ def _open_user_images(config: Config, logger: RunLogger, group: RankGroup) -> Tr
     names = group.broadcast_from_first(lambda: find_image_names(files, logger))
     if len(names) < 2:
         raise TrainingError(f"data: {path} holds {len(names)} image files; at least 2 are needed")
-    found = split_files(names, config.valid_fraction)
+    split = split_files(names, config.valid_fraction)
     train, valid = (
         _labelled_images(
             image_store.images_from_files(files, s.names, s.labels, config.image_size),
@@ -122,11 +122,11 @@ def _open_user_images(config: Config, logger: RunLogger, group: RankGroup) -> Tr
             group,
         )
         for s, limit, what in (
-            (found.train, config.train_samples, "training"),
-            (found.valid, config.valid_samples, "validation"),
+            (split.train, config.train_samples, "training"),
+            (split.valid, config.valid_samples, "validation"),
         )
     )
-    return TrainValidImages(train, valid, found.classes)
+    return TrainValidImages(train, valid, split.classes)
 
 
 def _labelled_images(

@@ -91,10 +91,10 @@ class _BatchDataset(Dataset[Batch]):
     def _make_batch(self, batch_index: tuple[int, int]) -> Batch:
         epoch, number = batch_index
         start = number * self._batch_size
-        whole = self._epoch_order(epoch)[start : start + self._batch_size].tolist()
-        if own := whole[self._rank :: self._rank_count]:
+        full_batch = self._epoch_order(epoch)[start : start + self._batch_size].tolist()
+        if own := full_batch[self._rank :: self._rank_count]:
             return self._examples.batch(own, epoch)
-        return self._examples.batch(whole[:1], epoch)._replace(is_padding=True)
+        return self._examples.batch(full_batch[:1], epoch)._replace(is_padding=True)
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         if self._cached_order is None or self._cached_order[0] != epoch:

@@ -57,12 +57,12 @@ def plan_patches(
 ) -> PatchPlan:
     """Patches for `count` images, at least 2; their corners have `positions` possible values in each direction."""
     same = generator.permutation(count) % 2 == 0
-    here = np.arange(count)
+    own_image = np.arange(count)
     # Any image but this one: add 1 to count - 1, modulo count.
-    another = (here + generator.integers(1, count, count)) % count
+    another = (own_image + generator.integers(1, count, count)) % count
     return PatchPlan(
         same=same,
-        donor=np.where(same, here, another),
+        donor=np.where(same, own_image, another),
         source=generator.integers(0, positions, (count, 2)),
         target=generator.integers(0, positions, (count, 2)),
         flip_horizontal=generator.random(count) < probabilities.flip_horizontal,
@@ -121,8 +121,8 @@ class PatchworkExamples:
         return self._cached_plan[1]
 
     def _transform(self, patches: Tensor, patch_plan: PatchPlan, chosen: NDArray[np.int64]) -> Tensor:
-        for wanted, axis in ((patch_plan.flip_horizontal, -1), (patch_plan.flip_vertical, -2)):
-            mirrored = torch.from_numpy(wanted[chosen])
+        for is_flipped, axis in ((patch_plan.flip_horizontal, -1), (patch_plan.flip_vertical, -2)):
+            mirrored = torch.from_numpy(is_flipped[chosen])
             patches[mirrored] = patches[mirrored].flip(axis)
         for row in np.flatnonzero(patch_plan.noise[chosen]):
             random = torch.Generator().manual_seed(int(patch_plan.noise_seed[chosen[row]]))

@@ -108,8 +108,8 @@ def _read_cache(path: Path) -> Tensor | None:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    whole = array.shape == (TRAIN_COUNT + VALID_COUNT, 3, IMAGE_SIDE, IMAGE_SIDE) and array.dtype == np.uint8
-    return torch.from_numpy(array) if whole else None
+    valid = array.shape == (TRAIN_COUNT + VALID_COUNT, 3, IMAGE_SIDE, IMAGE_SIDE) and array.dtype == np.uint8
+    return torch.from_numpy(array) if valid else None
 
 
 def _write_cache(path: Path, images: Tensor, logger: RunLogger) -> None:
@@ -162,9 +162,9 @@ def _masks(classes: Tensor, x: Tensor, y: Tensor, uniform: Callable[..., Tensor]
     turned_y = (dy * torch.cos(angle) - dx * torch.sin(angle)) / size
     distance = torch.empty_like(turned_x)
     for i, shape in enumerate(SHAPES.values()):
-        here = classes == i
+        in_class = classes == i
         # Image rows go down, the formulas' y goes up.
-        distance[here] = shape(turned_x[here], -turned_y[here])
+        distance[in_class] = shape(turned_x[in_class], -turned_y[in_class])
     pixel = 2 / x.shape[-1]
     return (0.5 - distance * size / pixel).clamp(0, 1).unsqueeze(1)
 

@@ -83,10 +83,10 @@ class RankGroup:
         if self.size == 1:
             return [list(values)]
         own = torch.tensor([self._stop.signum or 0, *values], dtype=torch.float64)
-        found = [torch.empty_like(own) for _ in range(self.size)]
+        tensors = [torch.empty_like(own) for _ in range(self.size)]
         with _convert_peer_errors():
-            dist.all_gather(found, own)
-        rows = [row.tolist() for row in found]
+            dist.all_gather(tensors, own)
+        rows = [row.tolist() for row in tensors]
         self._agreed_signum = int(max(row[0] for row in rows)) or None
         return [row[1:] for row in rows]
 
@@ -103,20 +103,20 @@ class RankGroup:
 
     def gather(self, value: _T) -> list[_T]:
         """Each rank's `value`, in their order."""
-        found: list[Any] = [value] * self.size
+        values: list[Any] = [value] * self.size
         if self.size > 1:
             with _convert_peer_errors():
-                dist.all_gather_object(found, value)
-        return found
+                dist.all_gather_object(values, value)
+        return values
 
     def broadcast_from_first(self, make: Callable[[], _T]) -> _T:
         """The result of `make` on the first rank; the others wait for it."""
         if self.size == 1:
             return make()
-        found: list[Any] = [make() if self.is_main_process else None]
+        values: list[Any] = [make() if self.is_main_process else None]
         with _convert_peer_errors():
-            dist.broadcast_object_list(found, src=0)
-        value: _T = found[0]
+            dist.broadcast_object_list(values, src=0)
+        value: _T = values[0]
         return value
 
     def run_first_rank_first(self, make: Callable[[], _T]) -> _T:
@@ -130,10 +130,10 @@ class RankGroup:
 
     def map_over_ranks(self, numbers: Sequence[int], make: Callable[[Sequence[int]], list[_T]]) -> list[_T]:
         """The results of `make` for `numbers`, one each. Every rank does its part, and all get all results."""
-        found: list[Any] = [None] * len(numbers)
+        results: list[Any] = [None] * len(numbers)
         for rank, part in enumerate(self.gather(make(numbers[self.rank :: self.size]))):
-            found[rank :: self.size] = part
-        return found
+            results[rank :: self.size] = part
+        return results
 
     def claim_message(self, message: str) -> bool:
         """Whether this rank is the first one to claim this message, and so has to write it."""

@@ -17,20 +17,20 @@ _CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 def available_cpus() -> int:
     """CPUs that this process may use, at least 1."""
-    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for words in _cgroup_limits("cpu.max"):
         if len(words) == 2 and words[0].isdigit():
-            found = min(found, max(1, int(words[0]) // int(words[1])))
-    return found
+            count = min(count, max(1, int(words[0]) // int(words[1])))
+    return count
 
 
 def free_memory() -> int:
     """Bytes that may still be allocated without swapping."""
-    found: int = psutil.virtual_memory().available
+    free: int = psutil.virtual_memory().available
     limits = [int(words[0]) for words in _cgroup_limits("memory.max") if words[0].isdigit()]
     if limits:
-        found = min(found, max(0, min(limits) - psutil.Process().memory_info().rss))
-    return found
+        free = min(free, max(0, min(limits) - psutil.Process().memory_info().rss))
+    return free
 
 
 def _cgroup_limits(name: str) -> Iterator[list[str]]:

@@ -16,11 +16,11 @@ USED_SETTINGS = frozenset(("threads", "device", "precision"))
 
 def set_threads(config: Config, ranks: int = 1) -> None:
     """Set torch's CPU threads: the setting, or torch's choice within the CPUs of this process. Ranks share them."""
-    wanted = config.threads
-    if not wanted and "OMP_NUM_THREADS" not in os.environ:
-        wanted = min(torch.get_num_threads(), cpu_limits.available_cpus())
-    if wanted:
-        torch.set_num_threads(max(1, wanted // ranks))
+    count = config.threads
+    if not count and "OMP_NUM_THREADS" not in os.environ:
+        count = min(torch.get_num_threads(), cpu_limits.available_cpus())
+    if count:
+        torch.set_num_threads(max(1, count // ranks))
 
 
 def choose_device(config: Config, rank: int = 0, ranks: int = 1) -> torch.device:

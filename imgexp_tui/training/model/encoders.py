@@ -51,8 +51,8 @@ def build_encoder(config: Config, logger: RunLogger) -> Encoder:
         return _encoder_from_weights_file(config)
     reached = config.weights in ("auto", "hub") and hub.check_reachable()
     _check_name(config.encoder)
-    found = weights.load_pretrained(config, reached, logger)
-    return _timm_encoder(found.name, found.module, found.origin)
+    pretrained = weights.load_pretrained(config, reached, logger)
+    return _timm_encoder(pretrained.name, pretrained.module, pretrained.origin)
 
 
 def used_settings(config: Config, built: str) -> frozenset[str]:
@@ -71,8 +71,8 @@ def rebuild_saved_encoder(saved: dict[str, str], config: Config) -> Encoder:
     Args:
         saved: `name` and `origin` of that encoder.
     """
-    found = untrained_encoder(saved["name"], config.image_size)
-    return Encoder(found.name, found.module, found.mean, found.std, saved["origin"])
+    untrained = untrained_encoder(saved["name"], config.image_size)
+    return Encoder(untrained.name, untrained.module, untrained.mean, untrained.std, saved["origin"])
 
 
 def untrained_encoder(name: str, image_size: int) -> Encoder:
@@ -120,10 +120,10 @@ def _encoder_from_weights_file(config: Config) -> Encoder:
             f"encoder: there are no pretrained weights of {config.encoder}; "
             "set weights to a file, or pretrained = false"
         )
-    found = untrained_encoder(config.encoder, config.image_size)
+    untrained = untrained_encoder(config.encoder, config.image_size)
     path = Path(config.weights).expanduser()
-    weights.load_weights_file(found.module, path)
-    return Encoder(found.name, found.module, found.mean, found.std, str(path))
+    weights.load_weights_file(untrained.module, path)
+    return Encoder(untrained.name, untrained.module, untrained.mean, untrained.std, str(path))
 
 
 def _user_encoder(name: str) -> nn.Module:

@@ -72,14 +72,14 @@ def _load_stand_in(config: Config, logger: RunLogger) -> PretrainedEncoder:
     stand_in = config.encoder_without_hub
     cfg = _pretrained_cfg(stand_in)
     if stand_in != PACKAGE_ENCODER and cfg.hf_hub_id and hub.is_cached(cfg.hf_hub_id, cfg.hf_hub_filename):
-        found = _from_hub(stand_in, cfg, False, logger)
+        pretrained = _from_hub(stand_in, cfg, False, logger)
     else:
-        found = from_package(stand_in)
+        pretrained = from_package(stand_in)
     logger.log_warning(
         f"no weight hub is reached, so {stand_in} stands in for the encoder {config.encoder}, "
-        f"with pretrained weights of {found.origin}"
+        f"with pretrained weights of {pretrained.origin}"
     )
-    return found
+    return pretrained
 
 
 def from_package(name: str) -> PretrainedEncoder:
@@ -186,27 +186,27 @@ def _read_tensors(path: Path) -> dict[str, Any]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file as read_safetensors
 
-            found: dict[str, Any] = read_safetensors(path)
+            tensors: dict[str, Any] = read_safetensors(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise TrainingError(f"weights: {path}: {error.strerror or error}") from None
     except (RuntimeError, pickle.UnpicklingError, ValueError, EOFError, KeyError) as error:
         raise TrainingError(f"weights: {path} is not a file of weights: {_shorten_error(error)}") from None
-    if not isinstance(found, dict):
+    if not isinstance(tensors, dict):
         raise TrainingError(f"weights: {path} holds no tensors by name")
-    return found
+    return tensors
 
 
-def _encoder_state(found: dict[str, Any]) -> StateDict:
+def _encoder_state(checkpoint: dict[str, Any]) -> StateDict:
     """The encoder's tensors in a checkpoint of this trainer, of timm or of a similar tool, or in a plain file."""
-    if "position" in found and isinstance(found.get("model"), dict):
-        tensors = found["model"].items()
+    if "position" in checkpoint and isinstance(checkpoint.get("model"), dict):
+        tensors = checkpoint["model"].items()
         return {name.removeprefix("encoder."): t for name, t in tensors if name.startswith("encoder.")}
     for key in ("state_dict", "model"):
-        if isinstance(found.get(key), dict):
-            found = found[key]
-    return {name.removeprefix("module."): t for name, t in found.items()}
+        if isinstance(checkpoint.get(key), dict):
+            checkpoint = checkpoint[key]
+    return {name.removeprefix("module."): t for name, t in checkpoint.items()}
 
 
 def _shorten_error(error: Exception) -> str:

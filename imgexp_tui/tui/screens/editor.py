@@ -309,7 +309,7 @@ class EditorScreen(StyledScreen[str]):
         return outcome
 
     async def _write(self, note: EditedNote, text: str) -> files.NoteSaveResult:
-        call = partial(files.save, self._lab, self._version, note.field, text, seen=note.base_text)
+        call = partial(files.save, self._lab, self._version, note.field, text, original=note.base_text)
         return await asyncio.to_thread(call)
 
     def action_leave(self) -> None:
@@ -341,8 +341,8 @@ class EditorScreen(StyledScreen[str]):
         from imgexp_tui.tui.screens.dialogs.confirm import ConfirmScreen
 
         question = "These notes could not be saved. Leave anyway? Your text is kept as a draft and offered next time."
-        leave: bool = await self.app.push_screen_wait(ConfirmScreen(question, "Leave", "Stay"))
-        return leave
+        confirmed: bool = await self.app.push_screen_wait(ConfirmScreen(question, "Leave", "Stay"))
+        return confirmed
 
     @work(exclusive=True, group="history")
     async def action_history(self) -> None:

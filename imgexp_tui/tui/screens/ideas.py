@@ -118,12 +118,12 @@ class IdeasScreen(StyledScreen[str | None]):
 
     def _draw_title(self) -> None:
         open_, done = self._counts
-        shown = self.query_one(IdeaList).count
+        count = self.query_one(IdeaList).count
         left = line(
             (" Next ", "title"),
             ("ideas of all versions" if self._shows_done else "open ideas of all versions", "quiet"),
         )
-        matches = line((f"{shown:,} found · ", "")) if self._filter_input.value.strip() else ()
+        matches = line((f"{count:,} found · ", "")) if self._filter_input.value.strip() else ()
         right = line(*matches, (f"{open_:,} open", "strong"), (f" · {done:,} done ", "quiet"))
         self.query_one("#title", StyledView).set_lines([justify(left, right, self.size.width)])
 

@@ -66,12 +66,12 @@ class PictureGrid(ScrollView):
         """The width of a picture: the chosen one, or the largest that fits four a row and two rows."""
         if self._chosen_size is not None:
             return self._chosen_size
-        fits = [
+        sizes = [
             s
             for s in _PICTURE_SIZES
             if 4 * (s + _GAP) <= self.size.width and 2 * (s // 2 + _CAPTION_LINES) <= self.size.height
         ]
-        return max(fits, default=_PICTURE_SIZES[0])
+        return max(sizes, default=_PICTURE_SIZES[0])
 
     @property
     def _columns(self) -> int:

@@ -32,8 +32,8 @@ _BEFORE_MARK_DIVISOR = 3
 def hit_line(hit: Hit, room: int) -> Line:
     """Returns a hit as one line: version, location, and the text around its first match."""
     name = 20 if room > 110 else 10
-    where = f"{hit.field}:{hit.line}" if hit.is_in_note else hit.field
-    head = line(*pad(line((truncate(clean_line(hit.version), name), "strong")), name + 1), *_location_cell(where))
+    location = f"{hit.field}:{hit.line}" if hit.is_in_note else hit.field
+    head = line(*pad(line((truncate(clean_line(hit.version), name), "strong")), name + 1), *_location_cell(location))
     return truncate_line(line(*head, *_highlighted_text(hit, max(10, room - name - _LOCATION_WIDTH - 3))), room)
 
 

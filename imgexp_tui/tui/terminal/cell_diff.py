@@ -84,20 +84,20 @@ class CellDiffer:
                 row[:] = [_UNKNOWN] * width
                 continue
             colours = _sgr_parameters(style, system)
-            wide = cell_len(text)
-            if wide != len(text) or has_link(style):
+            text_width = cell_len(text)
+            if text_width != len(text) or has_link(style):
                 # Terminals disagree on the width of such text: write it whole, and the rest of the line again.
-                cells: list[Cell] = [(text, colours), *[("", colours)] * (wide - 1)]
-                if row[x : x + wide] != cells:
+                cells: list[Cell] = [(text, colours), *[("", colours)] * (text_width - 1)]
+                if row[x : x + text_width] != cells:
                     writer.write_raw(y, x, text if style is None else Strip.render_style(style, text, system))
-                    row[x:] = [*cells, *[_UNKNOWN] * (width - x - wide)]
+                    row[x:] = [*cells, *[_UNKNOWN] * (width - x - text_width)]
             else:
                 new = [(char, colours) for char in text]
-                if row[x : x + wide] != new:
+                if row[x : x + text_width] != new:
                     for start, end in _changed_spans(row, x, new):
                         writer.write(y, start, text[start - x : end - x], colours)
-                    row[x : x + wide] = new
-            x += wide
+                    row[x : x + text_width] = new
+            x += text_width
 
 
 def _positioned_strips(update: CompositorUpdate) -> Iterator[tuple[int, int, Strip]] | None:
@@ -192,8 +192,8 @@ def _style_change(old: str | None, new: str) -> str:
     if not new:
         return _RESET
     if old:
-        (attributes, foreground, background), (wanted, fore, back) = _split_sgr(old), _split_sgr(new)
-        if attributes == wanted:
+        (attributes, foreground, background), (new_attributes, fore, back) = _split_sgr(old), _split_sgr(new)
+        if attributes == new_attributes:
             changed = [(fore or "39") if fore != foreground else "", (back or "49") if back != background else ""]
             return f"\x1b[{';'.join(filter(None, changed))}m"
     return f"\x1b[{'0;' if old or old is None else ''}{new}m"

@@ -39,9 +39,9 @@ class AlertNotifier:
         self._last_notified = -_MIN_INTERVAL
 
     def __call__(self, alerts: list[Alert], settings: Mapping[str, Any]) -> None:
-        wanted = [alert for alert in alerts if alert.kind in enabled_kinds(settings)]
-        if wanted:
-            self._app.call_later(self._collect, wanted, settings)
+        enabled = [alert for alert in alerts if alert.kind in enabled_kinds(settings)]
+        if enabled:
+            self._app.call_later(self._collect, enabled, settings)
 
     def _collect(self, alerts: list[Alert], settings: Mapping[str, Any]) -> None:
         self._pending += alerts

@@ -103,7 +103,9 @@ def rounded_scale(low: float, high: float, *, log: bool) -> Scale:
     """A scale from `low` to `high`, widened to round limits that seldom change while a run grows."""
     if log and low > 0:
         # Tenths of a decade are close to the values and seldom change.
-        low, high = (10 ** (how(math.log10(v) * 10) / 10) for how, v in ((math.floor, low), (math.ceil, high)))
+        low, high = (
+            10 ** (round_to(math.log10(v) * 10) / 10) for round_to, v in ((math.floor, low), (math.ceil, high))
+        )
         return Scale(low, high if high > low else low * 10, log=True)
     span = high - low
     if span <= 0:

@@ -89,8 +89,8 @@ class CurveBuilder:
         then the curve is built again from the start.
         """
         steps, values = series.steps, series.values
-        went_back = self._curve and (len(steps) < self._count or steps[self._count - 1] != self._curve.last_step)
-        if went_back or self._series is not series:
+        rewound = self._curve and (len(steps) < self._count or steps[self._count - 1] != self._curve.last_step)
+        if rewound or self._series is not series:
             self._series = series
             self._reset()
         if len(steps) == self._count:

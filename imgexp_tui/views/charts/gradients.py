@@ -78,7 +78,7 @@ def _run_lines(run: RunGradients, scale: axes.Scale, bar_width: int, room: int) 
     rows = [line(" ", (clean_line(run.name), "strong"), (f"   at step {run.step:,}", "quiet"))]
     for one in run.layers:
         share = scale.fraction(one.norm)
-        drawn = progress_bar(0.0 if math.isnan(share) else share, bar_width, role)
+        bar = progress_bar(0.0 if math.isnan(share) else share, bar_width, role)
         name = truncate(clean_line(one.name), _NAME_WIDTH - 1)
         course = "".join(_block(scale, v, odd) for v, odd in zip(one.norm_history, one.non_finite, strict=True))
         rows.append(
@@ -86,7 +86,7 @@ def _run_lines(run: RunGradients, scale: axes.Scale, bar_width: int, room: int) 
                 line(
                     " ",
                     *pad(line(name), _NAME_WIDTH),
-                    *drawn,
+                    *bar,
                     " ",
                     f"{format_number(one.norm):>{_VALUE_WIDTH}} ",
                     (course, role),

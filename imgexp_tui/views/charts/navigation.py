@@ -15,13 +15,13 @@ _MIN_ZOOM_FRACTION = 1e-9
 
 def move_cursor(picture: ChartPicture, cursor: float | None, cells: int) -> dict[str, object]:
     """The changes to the request that move the cursor by `cells`; beyond the plot's ends it scrolls the plot."""
-    scale, wide = _scale(picture), max(1, picture.plot_span[1])
+    scale, width = _scale(picture), max(1, picture.plot_span[1])
     if cursor is None:
         last = min(picture.full_range[1], picture.window[1])
-        return {"cursor": last if cells < 0 else _cell_center(scale, 0, wide)}
-    cell = min(wide - 1, max(-1, int(scale.fraction(cursor) * wide + 1e-6))) + cells
+        return {"cursor": last if cells < 0 else _cell_center(scale, 0, width)}
+    cell = min(width - 1, max(-1, int(scale.fraction(cursor) * width + 1e-6))) + cells
     reach = _full_range_fractions(picture, scale)
-    share = max(reach[0], min(reach[1], (cell + 0.5) / wide))
+    share = max(reach[0], min(reach[1], (cell + 0.5) / width))
     span: XSpan | None = None
     if share < 0 or share >= 1:
         over = share - 0.5
@@ -35,9 +35,9 @@ def _cell_center(scale: Scale, cell: int, width: int) -> float:
 
 def x_at(picture: ChartPicture, cell: int) -> float | None:
     """The x of a cell of the screen; None outside the plot."""
-    first, wide = picture.plot_span
+    first, width = picture.plot_span
     at = cell % picture.chart_width if picture.chart_width else cell
-    return _cell_center(_scale(picture), at - first, wide) if 0 <= at - first < wide else None
+    return _cell_center(_scale(picture), at - first, width) if 0 <= at - first < width else None
 
 
 def zoom(picture: ChartPicture, factor: float, around: float | None) -> XSpan | None:

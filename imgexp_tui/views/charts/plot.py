@@ -25,10 +25,10 @@ _AXIS_NAMES = {"step": "step", "epoch": "epoch", "time": "time", "samples": "sam
 
 def large_chart(panel: ChartPanel, room: int, height: int) -> list[Line]:
     """One chart in `height` lines of `room` cells, with a legend line for each curve as far as they fit."""
-    shown = max(1, min(len(panel.curves), height // 3))
-    legend = [_legend_line(panel, i, curve, room) for i, curve in enumerate(panel.curves[:shown])]
-    if shown < len(panel.curves):
-        more = f"{len(panel.curves) - shown + 1} more"
+    shown_count = max(1, min(len(panel.curves), height // 3))
+    legend = [_legend_line(panel, i, curve, room) for i, curve in enumerate(panel.curves[:shown_count])]
+    if shown_count < len(panel.curves):
+        more = f"{len(panel.curves) - shown_count + 1} more"
         legend[-1] = line((f"  … and {more}", "quiet"))
     head = truncate_line(line((f" {_title(panel)}", "strong"), *_display_options(panel)), room)
     return [head, *legend, *plot_lines(panel, height - len(legend) - 1, GUTTER)]
@@ -57,11 +57,11 @@ def plot_lines(panel: ChartPanel, height: int, gutter: int) -> list[Line]:
         nothing = [line((" " * gutter + "no finite value in sight", "bad" if panel.curves else "quiet"))]
         return [*nothing, *[line("")] * (tall - 1), *x_axis_lines(panel, x, gutter)]
     canvas = Canvas(panel.plot_width, tall)
-    for where in panel.marked_x:
-        canvas.draw_vertical_line(_cell_of(x, where, panel.plot_width), _MARKED_SIGN, "key")
+    for position in panel.marked_x:
+        canvas.draw_vertical_line(_cell_of(x, position, panel.plot_width), _MARKED_SIGN, "key")
     for curve in panel.curves:
-        for where in curve.attempt_starts:
-            canvas.draw_vertical_line(_cell_of(x, where, panel.plot_width), _ATTEMPT_SIGN, "quiet")
+        for position in curve.attempt_starts:
+            canvas.draw_vertical_line(_cell_of(x, position, panel.plot_width), _ATTEMPT_SIGN, "quiet")
     if panel.cursor is not None:
         canvas.draw_vertical_line(_cell_of(x, panel.cursor, panel.plot_width), _CURSOR_SIGN, "key")
     if panel.chance is not None:
@@ -122,14 +122,14 @@ def _draw_letters(canvas: Canvas, rows: RowExtents, i: int, count: int, role: st
     flat = [cell for cell, (upper, lower) in rows.items() if upper == lower]
     if not flat:
         return
-    wide = canvas.width
-    wanted = [
-        min(wide - 1, at + i * _LETTER_SPACING // count) for at in range(_LETTER_SPACING // 4, wide, _LETTER_SPACING)
+    width = canvas.width
+    targets = [
+        min(width - 1, at + i * _LETTER_SPACING // count) for at in range(_LETTER_SPACING // 4, width, _LETTER_SPACING)
     ]
-    wanted = wanted or [min(wide - 1, i * max(1, wide // count))]
-    for want in [*wanted, max(rows) - i]:
-        cell = min(flat, key=lambda one: abs(one - want))
-        if abs(cell - want) <= _LETTER_SPACING // 2:
+    targets = targets or [min(width - 1, i * max(1, width // count))]
+    for target in [*targets, max(rows) - i]:
+        cell = min(flat, key=lambda one: abs(one - target))
+        if abs(cell - target) <= _LETTER_SPACING // 2:
             canvas.draw_sign(cell, rows[cell][0], _LETTERS[i % len(_LETTERS)], role)
 
 
@@ -166,11 +166,11 @@ def _y_axis_lines(panel: ChartPanel, y: Scale, height: int, gutter: int) -> list
         labels[row] = (axes.format_tick(value, panel.curves[0].entry), "quiet")
     if panel.chance is not None and -1e-9 <= y.fraction(panel.chance) <= 1 + 1e-9:
         labels[height - 1 - round(_dot_height(y, panel.chance, height)) // 4] = ("chance", "chance")
-    found = []
+    lines = []
     for row in range(height):
         text, role = labels.get(row, ("", "quiet"))
-        found.append(line((f"{truncate(text, gutter - 2):>{gutter - 2}} ", role), ("┤" if text else "│", "quiet")))
-    return found
+        lines.append(line((f"{truncate(text, gutter - 2):>{gutter - 2}} ", role), ("┤" if text else "│", "quiet")))
+    return lines
 
 
 def x_axis_lines(panel: ChartPanel, x: Scale, gutter: int) -> list[Line]:

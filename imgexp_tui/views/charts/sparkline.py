@@ -123,8 +123,8 @@ def _column_ranges_with_gaps(curve: Curve, count: int, step_columns: StepColumns
             continue
         if before and at > before[0] + 1:
             _interpolate(out, before, (at, (low + high) / 2))
-        there = out[at]
-        out[at] = (min(low, there[0]), max(high, there[1])) if isinstance(there, tuple) else (low, high)
+        previous = out[at]
+        out[at] = (min(low, previous[0]), max(high, previous[1])) if isinstance(previous, tuple) else (low, high)
         before = None if broken else (at, (low + high) / 2)
     return out
 
@@ -192,8 +192,8 @@ def curve_rows(run: RunSummary, curve: Curve, room: int, rows: int) -> list[Line
     columns = step_columns(max(run.step, curve.last_step), count, live=run.live)
     role = curve.metric.partition("/")[0]
     marks = {min(count - 1, columns.column_of(step - 1)) // 2 for _, step in run.attempt_starts}
-    drawn = braille_lines(column_ranges(curve, count, columns), rows, limits, chance, role, marks)
-    return [line(*_axis_label(row, rows, limits, chance, curve), *body) for row, body in enumerate(drawn)]
+    plot = braille_lines(column_ranges(curve, count, columns), rows, limits, chance, role, marks)
+    return [line(*_axis_label(row, rows, limits, chance, curve), *body) for row, body in enumerate(plot)]
 
 
 def _axis_limits(value_range: ValueRange, chance: float | None) -> ValueRange:

@@ -105,13 +105,13 @@ def _gpu_figures(gpu: GpuGauges) -> list[str]:
     power = None
     if gpu.power is not None:
         power = f"{gpu.power:.0f}/{gpu.power_limit:.0f} W" if gpu.power_limit else f"{gpu.power:.0f} W"
-    found = [
+    figures = [
         "" if gpu.utilization is None else f"{gpu.utilization:.0f} %",
         "" if gpu.memory is None else format_gigabytes(gpu.memory, gpu.memory_total),
         None if gpu.temperature is None else f"{gpu.temperature:.0f} °C",
         power,
     ]
-    return [text for text in found if text is not None]
+    return [text for text in figures if text is not None]
 
 
 def _gauge_row(label: str, value: float, maximum: float, text: str, room: int, history: GaugeHistory | None) -> Line:
@@ -120,14 +120,14 @@ def _gauge_row(label: str, value: float, maximum: float, text: str, room: int, h
 
     share = value / maximum if maximum else 0.0
     role = "warn" if share >= 0.95 else "live"
-    drawn = line(
+    bar = line(
         *progress_bar(share, _HISTORY_WIDTH, role),
         " ",
         history_sparkline(history, _HISTORY_WIDTH, maximum, _COLUMNS_PER_CELL),
     )
     if room < 10 + 2 * _HISTORY_WIDTH + 2 + 25:
-        drawn = progress_bar(share, max(6, min(28, room - 10 - 26)), role)
-    return line((f"{label:<10}", "quiet"), *drawn, "  ", text)
+        bar = progress_bar(share, max(6, min(28, room - 10 - 26)), role)
+    return line((f"{label:<10}", "quiet"), *bar, "  ", text)
 
 
 def _labelled(label: str, text: str) -> Line:

@@ -114,8 +114,8 @@ def _gpu_lines(gpu: GpuGauges, machine: Machine, traffic: GpuTraffic, room: int,
         used = "n/a" if part.memory is None else format_gigabytes(part.memory, part.memory_total)
         share = part.memory / part.memory_total if part.memory is not None and part.memory_total else 0.0
         label = f"  MIG {part.index}"
-        shown = progress_bar(share, history_width(room), "live")
-        rows.append(line((f"{label:<{_LABEL_WIDTH}}", "quiet"), *shown, " " * _GAP_WIDTH, used))
+        bar = progress_bar(share, history_width(room), "live")
+        rows.append(line((f"{label:<{_LABEL_WIDTH}}", "quiet"), *bar, " " * _GAP_WIDTH, used))
     return [*rows, _detail_line(gpu, traffic.get(gpu.index, (None, None)), room)]
 
 

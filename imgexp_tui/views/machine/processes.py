@@ -89,9 +89,9 @@ def _layout_columns(parts: Sequence[Line], room: int) -> Line:
     out: list[tuple[str, str]] = []
     for (name, width), part in zip(_COLUMNS, parts, strict=False):
         width = _WIDE_RUN_COLUMN if name == "run" and room >= _WIDE_FROM else width
-        laid = pad(part, width - 1)
+        cell = pad(part, width - 1)
         if name in _RIGHT_ALIGNED:
             text = "".join(span[0] for span in part)
-            laid = line(" " * max(0, width - 1 - len(text)), *part)
-        out += [*laid, (" ", "")]
+            cell = line(" " * max(0, width - 1 - len(text)), *part)
+        out += [*cell, (" ", "")]
     return pad(line(*out, *parts[-1]), room)

@@ -32,15 +32,15 @@ def edit_for_enter(line: str, column: int) -> EnterEdit:
 
     On an empty bullet, Enter ends the list: it removes the bullet and starts no new line.
     """
-    found = _BULLET.match(line)
-    if not found:
+    match = _BULLET.match(line)
+    if not match:
         indent = line[: len(line) - len(line.lstrip(" \t"))]
         return EnterEdit(column, "\n" + indent[:column])
-    if not line[found.end() :].strip() and column >= found.end("mark"):
+    if not line[match.end() :].strip() and column >= match.end("mark"):
         return EnterEdit(0, "")
-    if column < found.end():
+    if column < match.end():
         return EnterEdit(column, "\n")
-    return EnterEdit(column, "\n" + _next_prefix(found))
+    return EnterEdit(column, "\n" + _next_prefix(match))
 
 
 def next_bullet(note: str) -> str:
@@ -52,11 +52,11 @@ def next_bullet(note: str) -> str:
     return edit_for_enter(last, len(last)).text.removeprefix("\n")
 
 
-def _next_prefix(found: re.Match[str]) -> str:
-    mark = found["mark"]
+def _next_prefix(match: re.Match[str]) -> str:
+    mark = match["mark"]
     if mark[0].isdigit():
         mark = f"{int(mark[:-1]) + 1}{mark[-1]}"
-    return found["indent"] + mark + found["blank"] + ("[ ] " if found["box"] else "")
+    return match["indent"] + mark + match["blank"] + ("[ ] " if match["box"] else "")
 
 
 def is_bullet(line: str) -> bool:
@@ -68,30 +68,30 @@ def toggle_boxes(lines: Sequence[str]) -> list[str]:
 
     A line that is no bullet becomes one, except empty lines among several.
     """
-    found = [_BULLET.match(line) for line in lines]
+    matches = [_BULLET.match(line) for line in lines]
     meant = [bool(line.strip()) or len(lines) == 1 for line in lines]
-    boxes = [m["box"] if m else None for m, so in zip(found, meant, strict=True) if so]
+    boxes = [m["box"] if m else None for m, so in zip(matches, meant, strict=True) if so]
     if not all(boxes):
         return [_add_box(line) if so else line for line, so in zip(lines, meant, strict=True)]
     sign = "x" if any("[ ]" in (box or "") for box in boxes) else " "
     return [f"{line[: m.start('box')]}[{sign}]{line[m.start('box') + 3 :]}" if m and m["box"] else line
-            for line, m in zip(lines, found, strict=True)]  # fmt: skip
+            for line, m in zip(lines, matches, strict=True)]  # fmt: skip
 
 
 def _add_box(line: str) -> str:
-    found = _BULLET.match(line)
-    if found is None:
+    match = _BULLET.match(line)
+    if match is None:
         text = line.lstrip(" \t")
         return f"{line[: len(line) - len(text)]}- [ ] {text}"
-    if found["box"]:
+    if match["box"]:
         return line
     # Markdown needs a blank here, even where the author writes "-text".
-    return f"{found['indent']}{found['mark']}{found['blank'] or ' '}[ ] {line[found.end() :]}"
+    return f"{match['indent']}{match['mark']}{match['blank'] or ' '}[ ] {line[match.end() :]}"
 
 
 def indent_step(lines: Iterable[str]) -> str:
     """The indentation step of a note: the smallest indentation of a bullet; four blanks where no bullet is indented."""
-    indents = [found["indent"] for line in lines if (found := _BULLET.match(line)) and found["indent"]]
+    indents = [match["indent"] for line in lines if (match := _BULLET.match(line)) and match["indent"]]
     return min(indents, key=len, default=_DEFAULT_INDENT)
 
 

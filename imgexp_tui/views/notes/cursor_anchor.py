@@ -29,10 +29,10 @@ def moved_position(before: str, after: str, position: CursorPosition) -> CursorP
             continue
         if tag == "equal":
             return row - start + begin, column
-        there = range(head + begin, head + stop)
-        if not there:
+        candidates = range(head + begin, head + stop)
+        if not candidates:
             break
-        best = max(there, key=lambda at: (_common_ends_length(old[row], new[at]), at == row - start + begin))
+        best = max(candidates, key=lambda at: (_common_ends_length(old[row], new[at]), at == row - start + begin))
         return best, _moved_column(old[row], new[best], column)
     return min(head + begin, len(new) - 1), 0
 

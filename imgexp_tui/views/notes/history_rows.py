@@ -47,5 +47,5 @@ def _change_summary(change: NoteChange) -> str:
     new = next((text for text in now if text.strip() and text not in before), "")
     if new:
         return first_line(new)
-    gone = next((text for text in change.before.splitlines() if text.strip() and text not in set(now)), "")
-    return f"without: {first_line(gone)}" if gone else first_line(change.state.text)
+    removed = next((text for text in change.before.splitlines() if text.strip() and text not in set(now)), "")
+    return f"without: {first_line(removed)}" if removed else first_line(change.state.text)

@@ -30,18 +30,18 @@ def markup_spans(line: str) -> tuple[MarkupSpan, ...]:
     """Start, end and kind of every marked-up span of `line`; a later span may lie within an earlier one."""
     if _HEADING.match(line):
         return ((0, len(line), "heading"), *_inline_spans(line, 0))
-    found = _BULLET.match(line)
-    if not found:
+    match = _BULLET.match(line)
+    if not match:
         return tuple(_inline_spans(line, 0))
-    out: list[MarkupSpan] = [(*found.span(1), "bullet")]
-    if found[2]:
-        out.append((*found.span(2), "box"))
-        if found[2] != "[ ]":
-            out.append((found.start(2), len(line), "done"))
-    return (*out, *_inline_spans(line, found.end()))
+    out: list[MarkupSpan] = [(*match.span(1), "bullet")]
+    if match[2]:
+        out.append((*match.span(2), "box"))
+        if match[2] != "[ ]":
+            out.append((match.start(2), len(line), "done"))
+    return (*out, *_inline_spans(line, match.end()))
 
 
 def _inline_spans(line: str, start: int) -> list[MarkupSpan]:
     if len(line) > _MAX_INLINE_LENGTH:
         return []
-    return [(*found.span(), found.lastgroup or "") for found in _INLINE.finditer(line, start)]
+    return [(*match.span(), match.lastgroup or "") for match in _INLINE.finditer(line, start)]

@@ -47,8 +47,8 @@ def quotable_figures(
         judges: the metrics that judge the version's runs, in order of preference; without, those of the run's record.
     """
     measured = _metric_figures(follower, metrics, judges or follower.judges) if follower else ()
-    found = [*measured, *_change_figures(base, changes)]
-    return list(dict.fromkeys((kind, clean_line(text)) for kind, text in found))
+    figures = [*measured, *_change_figures(base, changes)]
+    return list(dict.fromkeys((kind, clean_line(text)) for kind, text in figures))
 
 
 def filter_figures(figures: Iterable[Figure], query: str) -> list[Figure]:
@@ -81,8 +81,8 @@ def _best_figure(follower: RunFollower, metric: Metric) -> str:
 
 def _last_figure(follower: RunFollower, metric: Metric) -> str:
     series = follower.series[metric.name]
-    where = _format_position(follower, metric.name, series, len(series.steps) - 1)
-    return f"{_format_metric(metric, series.values[-1])}{where}"
+    position = _format_position(follower, metric.name, series, len(series.steps) - 1)
+    return f"{_format_metric(metric, series.values[-1])}{position}"
 
 
 def _format_metric(metric: Metric, value: float) -> str:
@@ -126,8 +126,8 @@ def _run_figures(follower: RunFollower) -> Iterator[Figure]:
         yield "run", f"{follower.step:,} steps"
     if rate := _format_learning_rates(follower):
         yield "run", rate
-    if (taken := _format_duration(follower)) is not None:
-        yield "run", taken
+    if (duration := _format_duration(follower)) is not None:
+        yield "run", duration
     if (left := follower.eta()) is not None:
         yield "run", f"{format_duration(left)} left"
     if follower.request is not None:
@@ -143,8 +143,8 @@ def _format_learning_rates(follower: RunFollower) -> str:
         if n.startswith(f"{_LEARNING_RATE}/") and s.values
     }
     if not now:
-        asked = follower.request.config.get(_LEARNING_RATE) if follower.request else None
-        return f"learning rate {_format_learning_rate(asked)}" if isinstance(asked, int | float) and asked else ""
+        rate = follower.request.config.get(_LEARNING_RATE) if follower.request else None
+        return f"learning rate {_format_learning_rate(rate)}" if isinstance(rate, int | float) and rate else ""
     if len(set(now.values())) == 1:
         return f"learning rate {_format_learning_rate(next(iter(now.values())))}"
     return f"learning rate {join_names([f'{_format_learning_rate(value)} ({group})' for group, value in now.items()])}"

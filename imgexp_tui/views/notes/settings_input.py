@@ -34,11 +34,11 @@ def parse_settings(text: str, known: Mapping[str, Setting] | None = SETTINGS) ->
     Args:
         known: the settings that exist; None accepts any key (for versions with a command of their own).
     """
-    found: list[SettingLine] = []
+    settings: list[SettingLine] = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip() and not line.lstrip().startswith("#"):
-            found.append(_parse_line(number, line, known, {t.key for t in found}))
-    return found
+            settings.append(_parse_line(number, line, known, {t.key for t in settings}))
+    return settings
 
 
 def _parse_line(number: int, line: str, known: Mapping[str, Setting] | None, seen_keys: set[str]) -> SettingLine:

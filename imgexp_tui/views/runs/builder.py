@@ -103,10 +103,10 @@ def _epoch_label(follower: RunFollower, steps: int) -> str:
 
 def _progress_seconds_left(follower: RunFollower) -> float | None:
     """Seconds left at the average speed since the attempt began; None without a total."""
-    going, begun = follower.progress, follower.attempt_started_at
-    if going is None or going.total is None or begun is None or going.done <= 0:
+    progress, started = follower.progress, follower.attempt_started_at
+    if progress is None or progress.total is None or started is None or progress.done <= 0:
         return None
-    return max(0.0, (going.time - begun) * (going.total - going.done) / going.done)
+    return max(0.0, (progress.time - started) * (progress.total - progress.done) / progress.done)
 
 
 def _latest_warning(follower: RunFollower) -> str:

@@ -86,13 +86,13 @@ def _setting_columns(versions: Mapping[str, Version]) -> list[CompareColumn]:
     configs = {name: version.config for name, version in versions.items()}
     order = {name: i for i, name in enumerate(SETTINGS)}
     names = sorted({key for c in configs.values() for key in c}, key=lambda n: (order.get(n, len(order)), n))
-    found = []
+    columns = []
     for name in names:
         texts = {v: clean_line(format_value(name, c.get(name))) if name in c else "" for v, c in configs.items()}
         if len(set(texts.values())) > 1:
             values = {v: float(x) for v, c in configs.items() if isinstance(x := c.get(name), int | float)}
-            found.append(CompareColumn(name, texts, values))
-    return found
+            columns.append(CompareColumn(name, texts, values))
+    return columns
 
 
 def _best_column(rows: Mapping[str, VersionRow]) -> CompareColumn:
@@ -101,9 +101,9 @@ def _best_column(rows: Mapping[str, VersionRow]) -> CompareColumn:
     if judges - {DEFAULT_JUDGES[0]}:
         return _judged_column(rows, judges)
     values = {name: row.seed_stats[0] if row.seed_stats else row.best for name, row in rows.items()}
-    found = {name: value for name, value in values.items() if value is not None}
+    present = {name: value for name, value in values.items() if value is not None}
     spread = {name: f" ±{format_number(row.seed_stats[1])}" for name, row in rows.items() if row.seed_stats}
-    return CompareColumn("best loss", {n: format_number(v) + spread.get(n, "") for n, v in found.items()}, found)
+    return CompareColumn("best loss", {n: format_number(v) + spread.get(n, "") for n, v in present.items()}, present)
 
 
 def _judged_column(rows: Mapping[str, VersionRow], judges: set[str]) -> CompareColumn:
@@ -131,27 +131,27 @@ def _number_column(
     *,
     lower_is_better: bool = True,
 ) -> CompareColumn:
-    found = {v: float(x) for v, row in rows.items() if (x := get_value(row)) is not None}
-    return CompareColumn(name, {v: format_value(x) for v, x in found.items()}, found, lower_is_better)
+    numbers = {v: float(x) for v, row in rows.items() if (x := get_value(row)) is not None}
+    return CompareColumn(name, {v: format_value(x) for v, x in numbers.items()}, numbers, lower_is_better)
 
 
 def visible_columns(columns: Sequence[CompareColumn], selected: int, room: int) -> range:
     """The range of columns that fit `room` cells beside the first one, including the column at `selected`."""
     left = room - _MARK_WIDTH - columns[0].cell_width
 
-    def fits(first: int) -> int:
-        taken, count = 0, 0
+    def fitting_count(first: int) -> int:
+        used_width, count = 0, 0
         for column in columns[first:]:
-            taken += len(_GAP) + column.cell_width
-            if taken > left:
+            used_width += len(_GAP) + column.cell_width
+            if used_width > left:
                 break
             count += 1
         return max(1, count)
 
     first = 1
-    while selected >= first + fits(first) and first < len(columns) - 1:
+    while selected >= first + fitting_count(first) and first < len(columns) - 1:
         first += 1
-    return range(first, min(len(columns), first + fits(first)))
+    return range(first, min(len(columns), first + fitting_count(first)))
 
 
 def header_row(
@@ -181,5 +181,5 @@ def version_row(
 def _cell_line(text: Line, column: CompareColumn) -> Line:
     if not column.is_numeric:
         return pad(text, column.cell_width)
-    taken = sum(cell_width(part) for part, _ in text)
-    return line(" " * (column.cell_width - taken), *text)
+    text_width = sum(cell_width(part) for part, _ in text)
+    return line(" " * (column.cell_width - text_width), *text)

@@ -20,8 +20,8 @@ def confusion_lines(predictions: Predictions, room: int) -> list[Line]:
     right = sum(row[i] for i, row in enumerate(predictions.confusion))
     out = [line((f"{right:,} of {total:,} right ({right / total:.1%})" if total else "no images", "strong")), ()]
     cell = max(5, *(len(f"{n:,}") + 2 for row in predictions.confusion for n in row))
-    fits = (room - _NAME_WIDTH - 8) // cell
-    if len(names) <= fits:
+    max_classes = (room - _NAME_WIDTH - 8) // cell
+    if len(names) <= max_classes:
         out += _table_lines(predictions, names, cell)
     else:
         out += [line((f"A table of {len(names)} classes needs a wider terminal; these are taken for others:", "quiet"))]
@@ -36,13 +36,13 @@ def _table_lines(predictions: Predictions, names: list[str], cell_width: int) ->
     ]
     out = [line(*heads), line(*labels, ("   recall", "quiet"))]
     for i, (name, row) in enumerate(zip(names, predictions.confusion, strict=True)):
-        whole = sum(row)
+        total = sum(row)
         spans: list[Span | str] = [*pad(line((truncate(name, _NAME_WIDTH - 1), "strong")), _NAME_WIDTH)]
         for j, n in enumerate(row):
-            share = n / whole if whole else 0.0
+            share = n / total if total else 0.0
             shade = _SHADES[min(4, int(share * 5))] if n else " "
             spans.append((f"{shade}{n:>{cell_width - 1},}", "good" if i == j else "bad" if share >= 0.2 else ""))
-        spans.append((f"{row[i] / whole:>8.0%}" if whole else f"{'–':>8}", ""))
+        spans.append((f"{row[i] / total:>8.0%}" if total else f"{'–':>8}", ""))
         out.append(line(*spans))
     return out
 
@@ -54,6 +54,6 @@ def _mistake_lines(predictions: Predictions, names: list[str]) -> list[Line]:
         return [line(("No mistakes.", "good"))]
     out = [line(("most common mistakes", "title"))]
     for n, i, j in pairs[:_MAX_MISTAKES]:
-        whole = sum(predictions.confusion[i])
-        out.append(line(f" {n:>6,} of {whole:>6,} ", (names[i], "strong"), " taken for ", (names[j], "strong")))
+        total = sum(predictions.confusion[i])
+        out.append(line(f" {n:>6,} of {total:>6,} ", (names[i], "strong"), " taken for ", (names[j], "strong")))
     return out

@@ -23,17 +23,17 @@ def run_lines(run: RunSummary, room: int, height: int) -> list[Line]:
     if run.latest_warning:
         top.append(truncate_line(line(("! ", "warn"), run.latest_warning), room))
     curves = [c for c in run.curves if c.entry.is_loss or c.metric == run.judge]
-    others = [c for c in run.curves if c not in curves]
+    other_curves = [c for c in run.curves if c not in curves]
     # Accuracy has curves if each curve still gets three lines; otherwise its value stands in the loss's header.
-    if others and height - len(top) >= 4 * (len(curves) + len(others)) + 1:
-        curves, others = [*curves, *others], []
+    if other_curves and height - len(top) >= 4 * (len(curves) + len(other_curves)) + 1:
+        curves, other_curves = [*curves, *other_curves], []
     if not curves:
         return [*top, *_no_curves_lines(run)]
     rows = max(2, min(_MAX_CURVE_HEIGHT, (height - len(top) - 2 * len(curves)) // len(curves)))
     spaced = len(top) + len(curves) * (rows + 2) <= height
     for curve in curves:
         top += [()] if spaced else []
-        top.append(_curve_header(run, curve, others, room))
+        top.append(_curve_header(run, curve, other_curves, room))
         top += curve_rows(run, curve, room, rows)
     return top
 
@@ -118,8 +118,8 @@ def _format_count(value: int, unit: str) -> str:
     return f"{value / 1e6:.0f} M" if unit in ("bytes", "B") else f"{value:,}"
 
 
-def _curve_header(run: RunSummary, curve: Curve, others: list[Curve], room: int) -> Line:
-    """Name, current and best value of a curve, and chance; with a loss, the accuracies in `others`."""
+def _curve_header(run: RunSummary, curve: Curve, other_curves: list[Curve], room: int) -> Line:
+    """Name, current and best value of a curve, and chance; with a loss, the accuracies in `other_curves`."""
     half = curve.metric.partition("/")[0]
     parts = [line((_curve_title(curve), half), "  ", (_format_value(curve, curve.last_value), "strong"))]
     if curve.best:
@@ -130,7 +130,7 @@ def _curve_header(run: RunSummary, curve: Curve, others: list[Curve], room: int)
                 (f" {_format_step(run, curve.best[1])}", "quiet"),
             )
         )
-    for other in others:
+    for other in other_curves:
         if curve.entry.is_loss and other.metric.startswith(half + "/"):
             parts.append(line((f"{other.entry.measure} ", "quiet"), _format_value(other, other.last_value)))
     chance = run.chance.get(curve.metric)

@@ -54,14 +54,14 @@ def side_by_side_lines(parts: Sequence[ComparisonSection], visible: VisibleSides
 
 def _entry_rows(entry: ComparisonRow, visible: VisibleSides) -> list[Line]:
     """An entry, in as many rows as its longest cell needs."""
-    shown = range(visible.first, visible.first + visible.count)
+    indices = range(visible.first, visible.first + visible.count)
     # A column's last two cells are for the mark, so that numbers stand in line with and without it.
-    cells = [wrap(entry.cells[i], visible.width - 2) if entry.cells[i] else ["–"] for i in shown]
+    cells = [wrap(entry.cells[i], visible.width - 2) if entry.cells[i] else ["–"] for i in indices]
     rows = []
     for y in range(max(map(len, cells))):
         label = clean_line(entry.label) if y == 0 else ""
         spans: list[Span | str] = [(pad_text(f" {label}", _LABEL_WIDTH), "quiet")]
-        for i, texts in zip(shown, cells, strict=True):
+        for i, texts in zip(indices, cells, strict=True):
             text = texts[y] if y < len(texts) else ""
             ahead = entry.best_index == i and y == 0
             role = "strong" if ahead else "quiet" if not entry.cells[i] else ""

@@ -31,21 +31,21 @@ def sidebar_lines(version: str, run: RunSummary | None, room: int, height: int) 
         top += [line((text, "quiet")) for text in wrap(run.evidence, room)]
     if run.latest_warning:
         top.append(truncate_line(line(("! ", "warn"), run.latest_warning), room))
-    figures = [line(text) for label, said in run.measured for text in wrap(f"{label}: {said}", room)]
+    figures = [line(text) for label, value in run.measured for text in wrap(f"{label}: {value}", room)]
     losses = [curve for curve in run.curves if _is_always_drawn(run, curve)]
-    others = [curve for curve in run.curves if curve not in losses]
+    other_curves = [curve for curve in run.curves if curve not in losses]
     free = height - len(top) - len(figures) - (1 if figures else 0)
     # Accuracy has curves if every curve still gets three lines; otherwise only its value is shown.
     if free >= 5 * len(run.curves):
-        losses, others = list(run.curves), []
-    each = (free - len(others)) // len(losses) if losses else 0
+        losses, other_curves = list(run.curves), []
+    each = (free - len(other_curves)) // len(losses) if losses else 0
     spaced = each >= 5
     rows = max(2, min(_MAX_CURVE_HEIGHT, each - (2 if spaced else 1)))
     body: list[Line] = []
     for curve in losses:
         body += [(), _curve_header(run, curve, room)] if spaced else [_curve_header(run, curve, room)]
         body += curve_rows(run, curve, room, rows)
-    body += [_curve_header(run, curve, room) for curve in others]
+    body += [_curve_header(run, curve, room) for curve in other_curves]
     return [*top, *body, *([(), *figures] if figures else [])]
 
 
@@ -53,7 +53,7 @@ def two_line_summary(run: RunSummary | None, room: int) -> list[Line]:
     """The run in two lines: state, progress and measured values, then its losses."""
     if run is None:
         return [line(("no run yet", "quiet"))]
-    measured = [line((f"{label}: {said}", "quiet")) for label, said in run.measured]
+    measured = [line((f"{label}: {value}", "quiet")) for label, value in run.measured]
     first = [
         line(state_span(run.state)),
         line(_format_progress(run)),
@@ -72,8 +72,8 @@ def _loss_line(run: RunSummary, room: int) -> Line:
         best = [(" best ", "quiet"), (_format_best(run, curve), "")] if is_best_shown else []
         value = line(" ", (curve.entry.format_value(curve.last_value), "strong"), *best)
         losses.append((line((f"{_curve_name(curve)} ", role)), curve, value, role))
-    taken = sum(line_width(name) + line_width(value) for name, _, value, _ in losses) + 3 * (len(losses) - 1)
-    each = max(4, (room - taken) // max(1, len(losses)))
+    used_width = sum(line_width(name) + line_width(value) for name, _, value, _ in losses) + 3 * (len(losses) - 1)
+    each = max(4, (room - used_width) // max(1, len(losses)))
     parts = [
         line(*name, (block_sparkline(_bucket_highs(curve), each), role), *value) for name, curve, value, role in losses
     ]
@@ -85,9 +85,9 @@ def _curve_header(run: RunSummary, curve: Curve, room: int) -> Line:
     role = curve.metric.partition("/")[0]
     parts = [line((_curve_name(curve), role), "  ", (curve.entry.format_value(curve.last_value), "strong"))]
     if curve.best:
-        whole, short = _format_best(run, curve), curve.entry.format_value(curve.best[0])
-        fits = line_width(parts[0]) + len("  best ") + len(whole) <= room
-        parts.append(line(("best ", "quiet"), whole if fits else short))
+        full_text, short_text = _format_best(run, curve), curve.entry.format_value(curve.best[0])
+        fits = line_width(parts[0]) + len("  best ") + len(full_text) <= room
+        parts.append(line(("best ", "quiet"), full_text if fits else short_text))
     chance = run.chance.get(curve.metric)
     if chance is not None:
         parts.append(line((f"chance {curve.entry.format_value(chance)}", "chance")))
@@ -115,8 +115,8 @@ def _format_best(run: RunSummary, curve: Curve) -> str:
 
 def _bucket_highs(curve: Curve) -> list[float]:
     """The highest value of every bucket with values; nan for a bucket with a value that is not finite."""
-    found = zip(curve.highs, curve.non_finite, strict=True)
-    return [math.nan if broken else high for high, broken in found if broken or not math.isnan(high)]
+    pairs = zip(curve.highs, curve.non_finite, strict=True)
+    return [math.nan if broken else high for high, broken in pairs if broken or not math.isnan(high)]
 
 
 def _format_progress(run: RunSummary) -> str:

@@ -58,11 +58,11 @@ class TableColumns:
 
     def header_row(self) -> Line:
         """The header of the table."""
-        wide = self.room >= _WIDE_FROM
-        shown = {name: name if wide else _SHORT_NAMES.get(name, name) for name, _ in self.widths}
+        is_wide = self.room >= _WIDE_FROM
+        labels = {name: name if is_wide else _SHORT_NAMES.get(name, name) for name, _ in self.widths}
         if not self.is_judged_by_default:
-            shown["best loss"] = "best"
-        texts = {name: line((text, "quiet")) for name, text in shown.items()}
+            labels["best loss"] = "best"
+        texts = {name: line((text, "quiet")) for name, text in labels.items()}
         return self._layout_row(line("  "), texts)
 
     def version_row(
@@ -96,23 +96,23 @@ def fit_columns(
 
     Columns of measured values have their final width from the start, so nothing moves during a run's first epoch.
     """
-    wide = room >= _WIDE_FROM
+    is_wide = room >= _WIDE_FROM
     versions = list(versions)
     known = [rows[v.name] for v in versions if v.name in rows]
     sizes = {
-        "name": max([4, *(min(len(v.name), 24 if wide else 12) for v in versions)]),
-        "base": max([4, *(min(len(v.base or ""), 16) for v in versions)]) if wide else 0,
+        "name": max([4, *(min(len(v.name), 24 if is_wide else 12) for v in versions)]),
+        "base": max([4, *(min(len(v.base or ""), 16) for v in versions)]) if is_wide else 0,
         "state": max([10, *(len(row.state) + 2 + len(_format_seed_progress(row)) for row in known)]),
         "best loss": max([_LOSS_WIDTH, *(len(_format_best(row)) for row in known)]),
-        "accuracy": 8 if wide else 4,
+        "accuracy": 8 if is_wide else 4,
         "epoch": max([5, *(max(len(_format_epoch(row)), 2 * len(str(row.epochs or 0)) + 1) for row in known)]),
-        "curve": 24 if wide else 8,
+        "curve": 24 if is_wide else 8,
         "summary": 0,
-        "notes": 5 if wide or drafts else 3,
+        "notes": 5 if is_wide or drafts else 3,
     }
     names = [name for name in _COLUMN_NAMES if sizes[name] or name == "summary"]
-    taken = 2 + sum(sizes.values()) + len(_GAP) * (len(names) - 1)
-    sizes["summary"] = max(0, room - taken)
+    used_width = 2 + sum(sizes.values()) + len(_GAP) * (len(names) - 1)
+    sizes["summary"] = max(0, room - used_width)
     widths = tuple((name, sizes[name]) for name in names)
     return TableColumns(room, widths, sizes["curve"], all(_is_judged_by_default(row) for row in known))
 

@@ -51,8 +51,8 @@ def _changed_settings(request: Request, base: RunFollower | None) -> dict[str, t
     else:
         before = {name: SETTINGS[name].default for name in SETTINGS}
         names = set(request.overrides)
-    found = {n: (before.get(n, _default(n)), request.config.get(n, _default(n))) for n in sorted(names) if n != "seed"}
-    return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    pairs = {n: (before.get(n, _default(n)), request.config.get(n, _default(n))) for n in sorted(names) if n != "seed"}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _default(name: str) -> object:
@@ -101,11 +101,11 @@ def _find_identical_losses(
         return None
     for metric in ("train/loss", "valid/loss"):
         own, other = run.series(metric), base.series.get(metric)
-        mine = list(_finite_pairs(own.steps, own.values))
-        if other is None or (metric == "train/loss" and len(mine) < _MIN_STEPS) or not mine:
+        own_losses = list(_finite_pairs(own.steps, own.values))
+        if other is None or (metric == "train/loss" and len(own_losses) < _MIN_STEPS) or not own_losses:
             return None
-        theirs = dict(_finite_pairs(other.steps, other.values))
-        if any(theirs.get(step) != value for step, value in mine if step <= max(theirs, default=0)):
+        base_losses = dict(_finite_pairs(other.steps, other.values))
+        if any(base_losses.get(step) != value for step, value in own_losses if step <= max(base_losses, default=0)):
             return None
     return Finding(
         NAME,

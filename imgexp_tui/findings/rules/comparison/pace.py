@@ -29,8 +29,8 @@ def find(run: RunData) -> Finding | None:
     own, other = run.epoch_values("valid/loss"), _valid_losses(base)
     if min(len(own), len(other)) < _MIN_EPOCHS:
         return None
-    mine, theirs = (p[-1].step / p[-1].epoch for p in (own, other))
-    if max(mine, theirs) < _MIN_STEPS_RATIO * min(mine, theirs):
+    steps_per_epoch, base_steps_per_epoch = (p[-1].step / p[-1].epoch for p in (own, other))
+    if max(steps_per_epoch, base_steps_per_epoch) < _MIN_STEPS_RATIO * min(steps_per_epoch, base_steps_per_epoch):
         return None
     epoch, step = min(own[-1].epoch, other[-1].epoch), min(own[-1].step, other[-1].step)
     by_epoch = _interpolate(own, epoch, "epoch"), _interpolate(other, epoch, "epoch")

@@ -64,18 +64,18 @@ def welch_interval(
     own: Sequence[RunFollower], base: Sequence[RunFollower], metric: str
 ) -> tuple[float, float, float, tuple[int, int]] | None:
     """Difference of the mean best values, its 95 % interval, and the numbers of runs; None with fewer than two each."""
-    mine, theirs = (_best_values(views, metric) for views in (own, base))
-    if min(len(mine), len(theirs)) < 2:
+    own_bests, base_bests = (_best_values(views, metric) for views in (own, base))
+    if min(len(own_bests), len(base_bests)) < 2:
         return None
-    parts = variance(mine) / len(mine), variance(theirs) / len(theirs)
-    difference, error = fmean(mine) - fmean(theirs), math.sqrt(sum(parts))
+    parts = variance(own_bests) / len(own_bests), variance(base_bests) / len(base_bests)
+    difference, error = fmean(own_bests) - fmean(base_bests), math.sqrt(sum(parts))
     if not error:
-        return difference, difference, difference, (len(mine), len(theirs))
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(mine) - 1) + parts[1] ** 2 / (len(theirs) - 1))
+        return difference, difference, difference, (len(own_bests), len(base_bests))
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(own_bests) - 1) + parts[1] ** 2 / (len(base_bests) - 1))
     reach = student_t(freedom) * error
-    return difference, difference - reach, difference + reach, (len(mine), len(theirs))
+    return difference, difference - reach, difference + reach, (len(own_bests), len(base_bests))
 
 
 def _best_values(followers: Sequence[RunFollower], metric: str) -> list[float]:
-    found = [best for view in followers if not view.status.state.live and (best := view.best())]
-    return [best.value for best in found if best.metric == metric]
+    bests = [best for view in followers if not view.status.state.live and (best := view.best())]
+    return [best.value for best in bests if best.metric == metric]

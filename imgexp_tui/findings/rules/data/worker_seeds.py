@@ -29,9 +29,9 @@ def find(run: RunData) -> Finding | None:
             for worker in workers:
                 if worker.get(generator) is not None:
                     of[worker[generator]].add(worker.get("worker"))
-            alike = max(of.values(), key=len, default=set())
-            if len(alike) > 1:
-                names = join_names([clean_line(str(n)) for n in sorted(alike, key=str)])
+            same_seed_workers = max(of.values(), key=len, default=set())
+            if len(same_seed_workers) > 1:
+                names = join_names([clean_line(str(n)) for n in sorted(same_seed_workers, key=str)])
                 return Finding(
                     NAME,
                     Severity.WARNING,

@@ -25,15 +25,15 @@ def chance_test(run: RunData) -> tuple[float, int, int, int] | None:
 
     None if the run was not validated, or if it is unknown what guessing reaches.
     """
-    found = run.epoch_values("valid/accuracy")
+    accuracies = run.epoch_values("valid/accuracy")
     chance = run.follower.chance.get("valid/accuracy")
     counts = run.latest_values("valid/samples", 1)
     images = int(counts[0]) if counts else run.valid_samples
-    if not found or chance is None or not 0 < chance < 1 or not images:
+    if not accuracies or chance is None or not 0 < chance < 1 or not images:
         return None
-    best = max(found, key=lambda p: p.value)
+    best = max(accuracies, key=lambda p: p.value)
     right = round(best.value * images)
-    return min(1.0, binomial_tail(right, images, chance) * len(found)), right, images, best.step
+    return min(1.0, binomial_tail(right, images, chance) * len(accuracies)), right, images, best.step
 
 
 def find(run: RunData) -> Finding | None:

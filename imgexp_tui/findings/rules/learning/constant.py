@@ -42,11 +42,11 @@ def find(run: RunData) -> Finding | None:
         reasons.append(f"{share[-1].value:.1%} of the validation images get the same answer")
     if spread:
         reasons.append(f"the soft predictions have a standard deviation of {spread[-1].value:.2g}")
-    seen = spread if flat else share
+    epochs = spread if flat else share
     return Finding(
         NAME,
         Severity.WARNING,
-        f"It predicts a constant in epochs {seen[0].epoch} and {seen[-1].epoch}: {', and '.join(reasons)}.",
-        Evidence(("valid/soft_std", "valid/largest_share", "valid/soft_mean"), seen[0].step, seen[-1].step),
+        f"It predicts a constant in epochs {epochs[0].epoch} and {epochs[-1].epoch}: {', and '.join(reasons)}.",
+        Evidence(("valid/soft_std", "valid/largest_share", "valid/soft_mean"), epochs[0].step, epochs[-1].step),
         "Look at the head, at the labels, and at the learning rate: dead units do this, and a rate far too high.",
     )

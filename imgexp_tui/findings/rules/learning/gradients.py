@@ -70,13 +70,13 @@ def _find_by_depth(norms: dict[str, list[float]], first: int, last: int) -> Find
     dead = [name for name in encoder if middles[name] < _ZERO_NORM]
     if dead or (len(encoder) > 1 and middles[encoder[0]] < _VANISHING_RATIO * middles[encoder[-1]]):
         which = dead[0] if dead else encoder[0]
-        beside = f"{encoder[-1].partition('/')[2]} has {middles[encoder[-1]]:.2g}"
+        comparison = f"{encoder[-1].partition('/')[2]} has {middles[encoder[-1]]:.2g}"
         if which == encoder[-1]:
-            beside = f"{list(norms)[-1].partition('/')[2]} has {middles[list(norms)[-1]]:.2g}"
+            comparison = f"{list(norms)[-1].partition('/')[2]} has {middles[list(norms)[-1]]:.2g}"
         return Finding(
             NAME,
             Severity.WARNING,
-            f"Gradients vanish: {which.partition('/')[2]} has a norm of {middles[which]:.2g}, while {beside}.",
+            f"Gradients vanish: {which.partition('/')[2]} has a norm of {middles[which]:.2g}, while {comparison}.",
             evidence,
             "Normalisation or skip connections between the layers, another activation, or another initialisation.",
         )

@@ -129,8 +129,8 @@ def _scaled_rates(run: RunData, factor: float) -> dict[str, SettingValue] | None
     """Returns the rates that are set, times `factor`."""
     if not run.uses_shipped_trainer:
         return None
-    found = {name: rate for name in _RATE_SETTINGS if (rate := run.numeric_setting(name))}
-    return {name: float(f"{rate * factor:.3g}") for name, rate in found.items()}
+    rates = {name: rate for name in _RATE_SETTINGS if (rate := run.numeric_setting(name))}
+    return {name: float(f"{rate * factor:.3g}") for name, rate in rates.items()}
 
 
 def _format_change(change: dict[str, SettingValue] | None) -> str:

@@ -32,19 +32,19 @@ def find(run: RunData) -> Finding | None:
     step = min(first)
     names = sorted(first[step])
     groups = [n.partition("/")[2] for n in names if n.startswith("gradient_norm/")]
-    others = [n for n in names if not n.startswith("gradient_norm/")]
-    origin = others[0] if others else f"the gradient of {groups[0]}"
-    value = run.series(names[0] if not others else others[0])
+    losses = [n for n in names if not n.startswith("gradient_norm/")]
+    origin = losses[0] if losses else f"the gradient of {groups[0]}"
+    value = run.series(names[0] if not losses else losses[0])
     what = next(v for s, v in zip(value.steps, value.values, strict=True) if s == step)
     grown = _most_grown_group(run, step)
     more = f"; the gradient of {grown[0]} had grown to {grown[1]:.3g} before" if grown else ""
-    if others and groups:
+    if losses and groups:
         more = f", and so are the gradients of {len(groups)} layer groups" + more
     change = {"gradient_clip": 1.0} if run.uses_shipped_trainer and not run.numeric_setting("gradient_clip") else None
     return Finding(
         NAME,
         Severity.SERIOUS,
-        f"{origin[0].upper() + origin[1:] if not others else origin} is {what} at step {step:,}{more}.",
+        f"{origin[0].upper() + origin[1:] if not losses else origin} is {what} at step {step:,}{more}.",
         Evidence(tuple(names), max(0, step - _STEPS_BEFORE), step),
         "A lower learning rate, clipped gradients (gradient_clip = 1), or a look at the images of that step.",
         change,
@@ -53,12 +53,14 @@ def find(run: RunData) -> Finding | None:
 
 def _most_grown_group(run: RunData, step: int) -> tuple[str, float] | None:
     """Returns the layer group whose norm had grown most in the steps before, and how large it was."""
-    found = []
+    candidates = []
     for name, series in run.follower.series.items():
         if not name.startswith("gradient_norm/"):
             continue
         finite = [v for s, v in zip(series.steps, series.values, strict=True) if s < step and math.isfinite(v)]
         if len(finite) > _STEPS_BEFORE and (middle := median(finite[:-_STEPS_BEFORE])) > 0:
-            found.append((max(finite[-_STEPS_BEFORE:]) / middle, name.partition("/")[2], max(finite[-_STEPS_BEFORE:])))
-    top = max(found, default=None)
+            candidates.append(
+                (max(finite[-_STEPS_BEFORE:]) / middle, name.partition("/")[2], max(finite[-_STEPS_BEFORE:]))
+            )
+    top = max(candidates, default=None)
     return (top[1], top[2]) if top and top[0] >= _GROWTH_FACTOR else None

@@ -36,9 +36,11 @@ def find(run: RunData) -> Finding | None:
     at = best_index(valid)
     after, rise = valid[at + 1 :], last_mean(valid) - valid[at].value
     before = next((p.value for p in losses if p.epoch == valid[at].epoch), None)
-    fits = last_mean(losses)
+    train_loss = last_mean(losses)
     learns_on = (
-        before is not None and fits < (1 - _MIN_TRAIN_DECREASE) * before and fits < (1 - _MIN_RISE) * valid[at].value
+        before is not None
+        and train_loss < (1 - _MIN_TRAIN_DECREASE) * before
+        and train_loss < (1 - _MIN_RISE) * valid[at].value
     )
     if (
         len(after) >= _MIN_EPOCHS_AFTER_BEST

@@ -53,12 +53,12 @@ def find(run: RunData) -> Finding | None:
 
 def _fullest_gpu(run: RunData) -> tuple[str, float, float]:
     """Returns the run's GPU with the least room: its name, the most memory that the run held, and its size."""
-    found = []
+    candidates = []
     for name, used in run.follower.peaks.items():
         card, _, what = name.partition("/")
         total = run.follower.peaks.get(f"{card}/memory_total")
         if card.startswith("gpu") and what == "tree_memory" and total:
             # torch's own figure is known even if the driver does not report memory by process.
             torch = max(run.latest_values("memory/gpu_peak", 100), default=0.0)
-            found.append((card, max(used, torch), total))
-    return max(found, key=lambda f: f[1] / f[2], default=("gpu0", 0.0, 0.0))
+            candidates.append((card, max(used, torch), total))
+    return max(candidates, key=lambda f: f[1] / f[2], default=("gpu0", 0.0, 0.0))

@@ -68,5 +68,7 @@ def _describe_writer(run: RunData, pace: float) -> str:
 def _changed_samples(times: object, values: object) -> tuple[list[float], list[float]]:
     """Returns the samples at which the value was measured anew: the sampler repeats it in between."""
     pairs = list(zip(times, values, strict=True))  # type: ignore[call-overload]
-    kept = [pair for before, pair in zip([None, *pairs], pairs, strict=False) if before is None or before[1] != pair[1]]
-    return [t for t, _ in kept], [v for _, v in kept]
+    changed = [
+        pair for before, pair in zip([None, *pairs], pairs, strict=False) if before is None or before[1] != pair[1]
+    ]
+    return [t for t, _ in changed], [v for _, v in changed]

@@ -28,8 +28,8 @@ _MIN_SAMPLES = 10
 def find(run: RunData) -> Finding | None:
     cards = sorted({m[0] for name in run.system_samples if (m := re.match(r"gpu\d+(?=/tree_memory)", name))})
     for card in cards:
-        if found := _find_throttling(run, card) or _find_sharing(run, card):
-            return found
+        if finding := _find_throttling(run, card) or _find_sharing(run, card):
+            return finding
     return None
 
 
@@ -68,13 +68,13 @@ def _find_sharing(run: RunData, gpu: str) -> Finding | None:
     if own is None or every is None or not total or len(own.values) < _MIN_SAMPLES:
         return None
     at = dict(zip(every.times, every.values, strict=True))
-    others = median(at.get(t, v) - v for t, v in zip(own.times, own.values, strict=True))
-    if others < _MIN_OTHERS_SHARE * total:
+    other_memory = median(at.get(t, v) - v for t, v in zip(own.times, own.values, strict=True))
+    if other_memory < _MIN_OTHERS_SHARE * total:
         return None
     return Finding(
         NAME,
         Severity.WARNING,
-        f"Others use the {_gpu_label(gpu)} too: they hold {format_memory(others, total)}.",
+        f"Others use the {_gpu_label(gpu)} too: they hold {format_memory(other_memory, total)}.",
         Evidence((f"{gpu}/memory", f"{gpu}/tree_memory", f"{gpu}/utilization"), int(own.times[0]), int(own.times[-1])),
         "Its pace is not the run's own; take another card, or run when it is free.",
     )

@@ -57,8 +57,8 @@ def _warm_up_end(run: RunData) -> float | None:
         return None
     if run.first_epoch_end_time is not None:
         return max(0.0, run.first_epoch_end_time - run.first_sample_time)
-    begun = max(0.0, run.training_start_time - run.first_sample_time) if run.training_start_time is not None else 0.0
-    return begun + (samples.times[-1] - begun) / 5
+    start = max(0.0, run.training_start_time - run.first_sample_time) if run.training_start_time is not None else 0.0
+    return start + (samples.times[-1] - start) / 5
 
 
 def _growth_finding(run: RunData, late: tuple[float, float, float], now: float, first: int, last: int) -> Finding:

@@ -39,9 +39,9 @@ class CommitScreen(ModalScreen[str]):
         self._plan = plan
 
     def compose(self) -> ComposeResult:
-        where = f"on {self._plan.branch}" if self._plan.branch else "on no branch (HEAD is detached)"
+        branch_text = f"on {self._plan.branch}" if self._plan.branch else "on no branch (HEAD is detached)"
         with Vertical(id="box"):
-            yield Static(Content(f"Commit {NOTEBOOK}, and nothing else, {where}."), id="question")
+            yield Static(Content(f"Commit {NOTEBOOK}, and nothing else, {branch_text}."), id="question")
             yield Input(self._plan.message, id="message", compact=True, select_on_focus=False)
             yield Static(Content("enter commits · esc cancels"), id="keys")
 

@@ -88,12 +88,12 @@ def _highlight_differences(lines: list[str], other: list[str], colour: str) -> C
         return Content.styled("(empty)", "dim")
     parts: list[tuple[str, str]] = []
     for tag, start, end, _, _ in SequenceMatcher(None, lines, other, autojunk=False).get_opcodes():
-        shown = [clean(line).expandtabs(4) for line in lines[start:end]]
+        run_lines = [clean(line).expandtabs(4) for line in lines[start:end]]
         if tag != "equal":
-            parts += [(f"▌ {line}\n", f"bold {colour}") for line in shown]
+            parts += [(f"▌ {line}\n", f"bold {colour}") for line in run_lines]
             continue
-        if len(shown) > _CONTEXT_LINES + 1:
-            parts.append((f"  ⋯ {len(shown) - _CONTEXT_LINES} lines that both have\n", "dim italic"))
-            shown = shown[-_CONTEXT_LINES:]
-        parts += [(f"  {line}\n", "dim") for line in shown]
+        if len(run_lines) > _CONTEXT_LINES + 1:
+            parts.append((f"  ⋯ {len(run_lines) - _CONTEXT_LINES} lines that both have\n", "dim italic"))
+            run_lines = run_lines[-_CONTEXT_LINES:]
+        parts += [(f"  {line}\n", "dim") for line in run_lines]
     return Content.assemble(*parts)

@@ -149,14 +149,14 @@ class VersionActions(Controller):
         from imgexp_tui.services.actions import versions
         from imgexp_tui.tui.screens.dialogs.prompt import PromptScreen
 
-        others = [
+        other_names = [
             name
             for name in (self.state.snapshot.notebook.versions if self.state.snapshot.notebook else ())
             if name != version.name
         ]
 
         def fault(name: str) -> str:
-            return f"{found}." if (found := version_name_error(name, others)) else ""
+            return f"{problem}." if (problem := version_name_error(name, other_names)) else ""
 
         remark = "Its runs and what builds on it follow. What notes say of it stays as it was written."
         prompt = PromptScreen(f"Rename {version.name} to", version.name, remark, fault)
@@ -200,8 +200,8 @@ class VersionActions(Controller):
         from imgexp_tui.services.actions import versions
 
         book = self.state.snapshot.notebook
-        others = list(book.versions.values()) if book else []
-        why = await asyncio.to_thread(versions.deletion_obstacle, self.state.lab, version, others)
+        all_versions = list(book.versions.values()) if book else []
+        why = await asyncio.to_thread(versions.deletion_obstacle, self.state.lab, version, all_versions)
         if why:
             self.runner.notify(why, "warning")
             return

@@ -53,8 +53,8 @@ class ItemList(ListPane[T]):
     def move_pages(self, pages: int) -> None:
         """Move the cursor by as many items as fit in the pane, at least by one."""
         step = pages * max(1, self.size.height - 1)
-        here, at = self._item_rows(self.cursor)[0], self.cursor
-        while 0 <= at + pages < self.count and abs(self._item_rows(at)[0] - here) < abs(step):
+        first_row, at = self._item_rows(self.cursor)[0], self.cursor
+        while 0 <= at + pages < self.count and abs(self._item_rows(at)[0] - first_row) < abs(step):
             at += pages
         self.move_to(at)
 

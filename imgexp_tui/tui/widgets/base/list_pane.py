@@ -66,9 +66,9 @@ class ListPane(Pane, Generic[T]):
 
     def replace_items(self, items: Sequence[T], select: T | None = None) -> None:
         """Replace the items without drawing. The cursor stays on its item, or goes to `select` where that is given."""
-        wanted = self.selected if select is None else select
+        item = self.selected if select is None else select
         self.items = items
-        row = None if wanted is None else self.row_of(wanted)
+        row = None if item is None else self.row_of(item)
         self.cursor = max(0, min(self.cursor if row is None else row, self.count - 1))
 
     def set_items(self, items: Sequence[T], select: T | None = None) -> None:

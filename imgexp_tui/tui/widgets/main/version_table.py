@@ -77,17 +77,19 @@ class VersionTable(ListPane[str]):
     def _line_maker(self, layout: TableColumns) -> Callable[[int], Line]:
         """Returns a function that makes the line of a row, with the state as it is now."""
         names, versions, rows, drafts = self.items, self._versions, self._rows, self._drafts
-        cursor, now, made = self.cursor, time.time(), self._cached_lines
+        cursor, now, lines = self.cursor, time.time(), self._cached_lines
 
         def make(at: int) -> Line:
             name = names[at]
-            row, here = rows.get(name), at == cursor
+            row, is_selected = rows.get(name), at == cursor
             # Everything else in a line depends on the columns only.
-            key = name, here, format_row_age(row.notes_changed, now) if row else ""
-            if key not in made:
-                if len(made) > _MAX_CACHED_LINES:
-                    made.clear()
-                made[key] = layout.version_row(versions[name], row, has_draft=name in drafts, is_selected=here, now=now)
-            return made[key]
+            key = name, is_selected, format_row_age(row.notes_changed, now) if row else ""
+            if key not in lines:
+                if len(lines) > _MAX_CACHED_LINES:
+                    lines.clear()
+                lines[key] = layout.version_row(
+                    versions[name], row, has_draft=name in drafts, is_selected=is_selected, now=now
+                )
+            return lines[key]
 
         return make

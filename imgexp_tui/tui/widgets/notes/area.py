@@ -148,8 +148,8 @@ class NoteArea(TextArea):
     def match_position(self) -> tuple[int, int]:
         """Which occurrence of the query is selected, 1-based (0 for none), and how many there are."""
         matches = search.find_matches(self.document.lines, self._search_pattern) if self._search_pattern else []
-        here = (min(self.selection), max(self.selection))
-        return (matches.index(here) + 1 if here in matches else 0), len(matches)
+        selected = (min(self.selection), max(self.selection))
+        return (matches.index(selected) + 1 if selected in matches else 0), len(matches)
 
     def select_match(self, *, forward: bool, skip_current: bool) -> None:
         """Select the next or the previous occurrence of the query; wraps around the ends of the text.
