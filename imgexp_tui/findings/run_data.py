@@ -9,15 +9,17 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from statistics import fmean
 from typing import Any
 
+from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue
 from imgexp_tui.records.jsonl import LineTail
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, Judge
 from imgexp_tui.records.metrics.run_state import Series
 
 _RULE_EVENT_KINDS = ("worker", "settings", "error", "warning", "stopped_early")
@@ -198,6 +200,19 @@ class RunData:
         pairs = enumerate(zip(series.steps, series.values, strict=True), 1)
         return [EpochValue(int(self.follower.epoch_at(s) or i), s, v) for i, (s, v) in pairs if math.isfinite(v)]
 
+    @property
+    def judge(self) -> Judge:
+        """The metric that judges the run's epochs: that of its record where it was recorded, valid/loss otherwise.
+
+        A metric of training judges by its means over the epochs, `train/epoch_…`.
+        """
+        judges = self.follower.judges
+        default = next(one for one in judges if one.metric == DEFAULT_JUDGES[0])
+        half, _, measure = judges[0].metric.partition("/")
+        has_means = half == "train" and not measure.startswith("epoch_")
+        own = replace(judges[0], metric=f"train/epoch_{measure}") if has_means else judges[0]
+        return own if self.epoch_values(own.metric) else default
+
     @cached_property
     def train_losses(self) -> list[EpochValue]:
         """The training loss of each epoch: as the trainer logged it, or the mean over the steps of the epoch."""
@@ -234,6 +249,6 @@ def last_mean(points: Sequence[EpochValue], count: int = 3) -> float:
     return fmean(p.value for p in points[-count:]) if points else math.nan
 
 
-def best_index(points: Sequence[EpochValue]) -> int:
-    """Returns the index of the lowest value; of equal ones the first."""
-    return min(range(len(points)), key=lambda i: points[i].value)
+def best_index(points: Sequence[EpochValue], goal: Goal = Goal.LOWER) -> int:
+    """Returns the index of the best value; of equal ones the first."""
+    return min(range(len(points)), key=lambda i: goal.sort_key(points[i].value))

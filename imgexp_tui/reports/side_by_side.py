@@ -30,9 +30,6 @@ from imgexp_tui.records.metrics.run_state import Series
 from imgexp_tui.records.system.stats import measured_stats
 from imgexp_tui.text import format_duration, format_number
 
-_UNKNOWN_GOAL = Goal.HIGHER
-"""Of a metric whose goal nobody knows: most of what a validation measures, but for losses and errors, rises."""
-
 
 @dataclass(frozen=True, slots=True)
 class ComparedVersion:
@@ -170,30 +167,33 @@ def _format_commit(follower: RunFollower) -> str:
 
 
 def _metric_sections(compared: Sequence[ComparedVersion], metrics: MetricTable) -> Iterator[ComparisonSection]:
-    """The metrics that the table lists and all others of validation, those that judge a version first."""
+    """The metrics that the table lists and all others of validation, those that judge a version first.
+
+    A metric of unknown goal has no best.
+    """
     names = {name for side in compared for view in side.runs for name in view.series}
     judges = {side.version.judge: None for side in compared if side.version.judge in names}
     listed = [*judges, *(n for n in in_list_order(names) if is_listed(n) or n.startswith("valid/"))]
     step, seconds = _common_step(compared), _common_time(compared)
     for name in dict.fromkeys(listed):
-        judge = Judge(name, metrics[name].goal or _UNKNOWN_GOAL)
-        rows = [
-            _metric_row(
-                judge, "best", compared, partial(_best_value, judge=judge), describe_position=_best_describer(judge)
-            ),
-            _metric_row(judge, "last", compared, partial(_last_value, metric=name)),
-        ]
+        goal = metrics[name].goal
+        rows = []
+        if goal:
+            judge = Judge(name, goal)
+            best = partial(_best_value, judge=judge)
+            rows.append(_metric_row(goal, "best", compared, best, describe_position=_best_describer(judge)))
+        rows.append(_metric_row(goal, "last", compared, partial(_last_value, metric=name)))
         if step is not None:
             label = f"at step {step:,}"
-            rows.append(_metric_row(judge, label, compared, partial(value_at_step, metric=name, step=step)))
+            rows.append(_metric_row(goal, label, compared, partial(value_at_step, metric=name, step=step)))
         if seconds is not None:
             label = f"after {format_duration(seconds)}"
-            rows.append(_metric_row(judge, label, compared, partial(_value_after, metric=name, seconds=seconds)))
+            rows.append(_metric_row(goal, label, compared, partial(_value_after, metric=name, seconds=seconds)))
         yield ComparisonSection(name, tuple(row for row in rows if any(row.cells)))
 
 
 def _metric_row(
-    judge: Judge,
+    goal: Goal | None,
     label: str,
     compared: Sequence[ComparedVersion],
     value: Callable[[RunFollower], float | None],
@@ -210,9 +210,9 @@ def _metric_row(
         at = describe_position(side.runs[0]) if len(side.runs) == 1 else ""
         cells.append(format_number(mean) + over + at)
     known = [(one[0], i) for i, one in enumerate(means) if one]
-    if len(known) < 2 or len({mean for mean, _ in known}) == 1:
+    if goal is None or len(known) < 2 or len({mean for mean, _ in known}) == 1:
         return ComparisonRow(label, tuple(cells))
-    ahead = min(known) if judge.goal is Goal.LOWER else max(known)
+    ahead = min(known) if goal is Goal.LOWER else max(known)
     return ComparisonRow(label, tuple(cells), ahead[1])
 
 

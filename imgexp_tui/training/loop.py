@@ -176,7 +176,7 @@ class Trainer:
         memory = device.peak_gpu_memory(self.device, self.group)
         self.log.record_epoch(at, {**means, "time/epoch_train": at.seconds, **valid, **memory})
         self.log.check_finite(at, valid)
-        is_best = self._note_best({**means, **valid})
+        is_best = self._note_best({**{f"train/{name}": value for name, value in train.items()}, **means, **valid})
         names = ["last", "best"] if is_best else ["last"]
         answers = evaluation.predictions.compute(at.epoch + 1, at.step)
         if self.group.is_main_process:
@@ -191,6 +191,7 @@ class Trainer:
     def _note_best(self, measured: Mapping[str, float]) -> bool:
         """Note the value of the judged metric where it is the best so far, and return whether it is.
 
+        `train/loss` and the like judge by their means over the epoch, the same as `train/epoch_loss`.
         A metric that this task does not record cannot judge: the default one does, and a warning says so.
         """
         at = self.state.position

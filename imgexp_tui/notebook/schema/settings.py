@@ -162,7 +162,12 @@ _ALL_SETTINGS = (
     Setting("schedule", "constant", "learning rate over the run", ("constant", "one-cycle")),
     Setting("gradient_clip", 0.0, "largest gradient norm; 0 does not clip", low=0),
     Setting("freeze_epochs", 0, "epochs in which the encoder stays as it is", low=0),
-    Setting("patience", 0, "stop after this many epochs without a better valid/loss; 0 never stops early", low=0),
+    Setting(
+        "patience",
+        0,
+        "stop after this many epochs without a better value of the judge (valid/loss by default); 0 never stops early",
+        low=0,
+    ),
     Setting("seed", 0, "seed of weights, data order, patches and workers", low=0, high=2**32 - 1),
     # machine
     Setting("device", "auto", "auto, cpu, cuda or cuda:N"),

@@ -3,6 +3,9 @@
 To add a metric, add an entry to `_ENTRIES`; to give a family of names a goal, add a word to
 `notebook/schema/metrics.py`. Bests, curves, tables, exports, findings and alerts all ask this module. `[lab.metrics]`
 of a notebook overrides the goal and the unit of any metric.
+
+A metric of unknown goal has no best: figures for notes, charts and comparisons show none. Only a judge needs a goal;
+`check` reports one whose goal is not known, and `DEFAULT_UNKNOWN_GOAL` stands in for it.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from imgexp_tui.records.documents import Request
 
 DEFAULT_UNKNOWN_GOAL = Goal.LOWER
-"""The goal of a metric of unknown goal, where a choice must be made."""
+"""The goal that a judge of unknown goal is given, because a choice must be made."""
 _LOSS_PART = re.compile(r"loss(?![^\W\d_])")
 
 

@@ -11,6 +11,7 @@ from imgexp_tui.findings.rules.comparison.no_effect import _changed_settings, _f
 from imgexp_tui.findings.rules.comparison.seed_noise import welch_interval
 from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.metric import Judge
 from imgexp_tui.text import join_names
 
 NAME = "against_base"
@@ -40,7 +41,7 @@ def find(run: RunData) -> Finding | None:
         if abs(ratio) < _SAME_SHARE
         else f"got {'better' if best.goal.is_better(best.value, before.value) else 'worse'} by {abs(ratio):.0%}"
     )
-    noise = _describe_noise(run, base, best.metric)
+    noise = _describe_noise(run, base, Judge(best.metric, best.goal))
     accuracy = _describe_accuracy(before.other_metrics, best.other_metrics)
     return Finding(
         NAME,
@@ -56,9 +57,9 @@ def _describe_accuracy(before: dict[str, float], now: dict[str, float]) -> str:
     return f", accuracy {pair[0]:.1%} → {pair[1]:.1%}" if pair[0] is not None and pair[1] is not None else ""
 
 
-def _describe_noise(run: RunData, base: RunFollower, metric: str) -> str:
+def _describe_noise(run: RunData, base: RunFollower, judge: Judge) -> str:
     interval = welch_interval(
-        run.comparison_runs.seed_group or (run.follower,), run.comparison_runs.base_seed_group or (base,), metric
+        run.comparison_runs.seed_group or (run.follower,), run.comparison_runs.base_seed_group or (base,), judge
     )
     if interval is None:
         return "one seed cannot tell whether that is more than noise"

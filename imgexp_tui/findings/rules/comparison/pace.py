@@ -11,12 +11,11 @@ from statistics import median
 
 from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.run_data import EpochValue, RunData
-from imgexp_tui.records.metrics.follower import RunFollower
 
 NAME = "pace"
 ORDER = 130
 _MIN_DIFFERENCE = 0.02
-"""Minimum difference as a share of the loss."""
+"""Minimum difference as a share of the value."""
 _MIN_EPOCHS = 3
 _MIN_STEPS_RATIO = 1.2
 """Factor by which the steps of an epoch must differ; else epochs and steps are the same measure."""
@@ -26,7 +25,8 @@ def find(run: RunData) -> Finding | None:
     base = next(iter(run.comparison_runs.base_runs), None)
     if base is None or base.run_dir == run.follower.run_dir:
         return None
-    own, other = run.epoch_values("valid/loss"), _valid_losses(base)
+    judge = run.judge
+    own, other = run.epoch_values(judge.metric), RunData(base).epoch_values(judge.metric)
     if min(len(own), len(other)) < _MIN_EPOCHS:
         return None
     steps_per_epoch, base_steps_per_epoch = (p[-1].step / p[-1].epoch for p in (own, other))
@@ -39,20 +39,16 @@ def find(run: RunData) -> Finding | None:
         return None
     (a, b), (c, d) = by_epoch, by_step
     assert a is not None and b is not None and c is not None and d is not None
-    shakes = _MIN_DIFFERENCE * min(a, b, c, d) + max(_curve_noise(own), _curve_noise(other))
+    shakes = _MIN_DIFFERENCE * min(map(abs, (a, b, c, d))) + max(_curve_noise(own), _curve_noise(other))
     if abs(a - b) < shakes or abs(c - d) < shakes or (a > b) == (c > d):
         return None
-    behind = a > b
+    behind = judge.goal.is_better(b, a)
     sentence = (
         f"{'Slower per epoch but ahead' if behind else 'Faster per epoch but behind'} per step than {base.version}: "
-        f"valid/loss {a:.4g} against {b:.4g} after {epoch} epochs, {c:.4g} against {d:.4g} after {step:,} steps."
+        f"{judge.metric} {a:.4g} against {b:.4g} after {epoch} epochs, {c:.4g} against {d:.4g} after {step:,} steps."
     )
     what = "A higher learning rate or more epochs may win both." if behind else ""
-    return Finding(NAME, Severity.INFO, sentence, Evidence(("valid/loss",), own[0].step, own[-1].step), what)
-
-
-def _valid_losses(follower: RunFollower) -> list[EpochValue]:
-    return RunData(follower).epoch_values("valid/loss")
+    return Finding(NAME, Severity.INFO, sentence, Evidence((judge.metric,), own[0].step, own[-1].step), what)
 
 
 def _curve_noise(points: list[EpochValue]) -> float:

@@ -14,6 +14,7 @@ from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.run_data import RunData
 from imgexp_tui.findings.statistics import student_t
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.metric import Judge
 
 NAME = "seed_noise"
 ORDER = 140
@@ -34,7 +35,9 @@ def find(run: RunData) -> Finding | None:
     ):
         return None
     interval = welch_interval(
-        relatives.seed_group or (run.follower,), relatives.base_seed_group or (base,), own_best.metric
+        relatives.seed_group or (run.follower,),
+        relatives.base_seed_group or (base,),
+        Judge(own_best.metric, own_best.goal),
     )
     evidence = Evidence((own_best.metric,), own_best.step, own_best.step)
     if interval is None:
@@ -61,10 +64,10 @@ def find(run: RunData) -> Finding | None:
 
 
 def welch_interval(
-    own: Sequence[RunFollower], base: Sequence[RunFollower], metric: str
+    own: Sequence[RunFollower], base: Sequence[RunFollower], judge: Judge
 ) -> tuple[float, float, float, tuple[int, int]] | None:
     """Difference of the mean best values, its 95 % interval, and the numbers of runs; None with fewer than two each."""
-    own_bests, base_bests = (_best_values(views, metric) for views in (own, base))
+    own_bests, base_bests = (_best_values(views, judge) for views in (own, base))
     if min(len(own_bests), len(base_bests)) < 2:
         return None
     parts = variance(own_bests) / len(own_bests), variance(base_bests) / len(base_bests)
@@ -76,6 +79,6 @@ def welch_interval(
     return difference, difference - reach, difference + reach, (len(own_bests), len(base_bests))
 
 
-def _best_values(followers: Sequence[RunFollower], metric: str) -> list[float]:
-    bests = [best for view in followers if not view.status.state.live and (best := view.best())]
-    return [best.value for best in bests if best.metric == metric]
+def _best_values(followers: Sequence[RunFollower], judge: Judge) -> list[float]:
+    # By this metric alone, whatever the records of the runs name: two metrics are not compared.
+    return [best.value for view in followers if not view.status.state.live and (best := view.best([judge]))]
