@@ -339,3 +339,10 @@ def test_the_queue_from_the_command_line(lab: Path) -> None:
 def test_mistakes_with_the_queue_are_one_sentence(lab: Path, words: tuple[str, ...], code: int, told: str) -> None:
     said = cli(lab, *words, code=code)
     assert told in said and said.count("\n") == 1
+
+
+def test_check_refuses_a_judge_of_unknown_goal_and_goals_that_contradict(new_lab: NewLab) -> None:
+    told = cli(new_lab('[lab]\njudge = "valid/rank"\n[versions.v0]\n'), "check", code=1)
+    assert "2: lab.judge: whether a higher or a lower valid/rank is better is not known; write goal =" in told
+    both = '[lab.metrics.dice]\ngoal = "lower"\n[lab.metrics."valid/dice"]\ngoal = "higher"\n[versions.v0]\n'
+    assert "contradicts [lab.metrics.dice], which says lower; keep one of them" in cli(new_lab(both), "check", code=1)

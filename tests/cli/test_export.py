@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -14,6 +16,7 @@ from imgexp_tui.cli import main
 from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.services.actions import runs
 from tests.conftest import NewLab
+from tests.support.judged_runs import AUROC, LOSS, a_judged_run
 from tests.support.recorded_runs import PLAN, a_run
 
 NOTEBOOK = """\
@@ -174,3 +177,21 @@ def test_the_app_says_why_nothing_was_exported(lab: Path) -> None:
     (lab / "notebook_files").write_text("mine")
     with pytest.raises(runs.ActionError, match=r"^Not exported: .*is there already and is no folder; .*output\.$"):
         runs.export(load_notebook(lab))
+
+
+def test_every_format_tells_the_best_of_the_judge(new_lab: NewLab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab = new_lab('[lab]\njudge = "valid/auroc"\n[versions.v0]\n', "judged")
+    a_judged_run(lab, "v0", "valid/auroc", "higher", auroc=AUROC, loss=LOSS)
+    assert export(lab, "-o", str(lab / "report.md")) == export(lab, "-o", str(lab / "report.html")) == 0
+    page = (lab / "report.md").read_text()
+    assert "best auroc" in page and "0.9000" in page
+    assert "0.9000" in (lab / "report.html").read_text()
+    capsys.readouterr()
+    assert export(lab, "--format", "json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert [(one["metric"], one["value"]) for one in (row["best"], row["run_details"][0]["best"])] == [
+        ("valid/auroc", 0.9)
+    ] * 2
+    assert export(lab, "--format", "csv") == 0
+    (line,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (line["best metric"], line["best value"]) == ("valid/auroc", "0.9")

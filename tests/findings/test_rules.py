@@ -396,3 +396,61 @@ def test_with_one_seed_each_it_says_what_it_needs(tmp_path: Path) -> None:
     assert found is not None
     assert "needs at least two seeds of both" in found.sentence
     assert found.suggestion == "imgexp-tui run v0 v1 --seeds 3"
+
+
+AUROC = ("valid/auroc", "higher")
+RISING = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85]
+PASSED = [0.5, 0.7, 0.9, 0.8, 0.81, 0.8, 0.79, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("loss", "auroc", "words"),
+    [
+        (LEVEL, RISING, "still getting better: valid/auroc rose by 14% over the last 2 epochs, to 0.85 in epoch 8"),
+        (FALLING, PASSED, "The last 5 of 8 epochs brought nothing: the best was epoch 3 (valid/auroc 0.9)."),
+    ],
+    ids=["too early", "wasted"],
+)
+def test_when_to_stop_is_told_by_the_judge(loss: list[float], auroc: list[float], words: str, tmp_path: Path) -> None:
+    found = found_in(made_up(tmp_path, epochs={"valid/loss": loss, "valid/auroc": auroc}, judge=AUROC), "stopping")
+    assert found is not None
+    assert words in found.sentence
+    assert found.evidence.series == ("valid/auroc",)
+
+
+def test_a_judge_of_training_is_told_by_its_means_over_epochs(tmp_path: Path) -> None:
+    epochs = {"train/epoch_accuracy": PASSED, "valid/loss": FALLING}
+    view = made_up(tmp_path, epochs=epochs, steps={"train/accuracy": [0.5] * 80}, judge=("train/accuracy", "higher"))
+    found = found_in(view, "stopping")
+    assert found is not None
+    assert "(train/epoch_accuracy 0.9)" in found.sentence
+
+
+def test_a_judge_that_was_not_recorded_gives_way_to_the_loss(tmp_path: Path) -> None:
+    view = made_up(tmp_path, epochs={"valid/loss": [0.69, 0.5, 0.4, 0.41, 0.42, 0.41, 0.42, 0.43]}, judge=AUROC)
+    found = found_in(view, "stopping")
+    assert found is not None
+    assert "the best was epoch 3 (0.4)" in found.sentence
+
+
+def test_who_is_ahead_per_step_is_told_by_the_judge(tmp_path: Path) -> None:
+    base = made_up(tmp_path, version="v0", epochs={"valid/auroc": [0.6, 0.7, 0.8, 0.85]}, per_epoch=40)
+    own = made_up(tmp_path, epochs={"valid/auroc": [0.55, 0.62, 0.68, 0.74]}, per_epoch=10, judge=AUROC)
+    found = found_in(own, "pace", ComparisonRuns([base], [own], [base]))
+    assert found is not None
+    assert found.sentence.startswith("Slower per epoch but ahead per step than v0: valid/auroc 0.74 against 0.85")
+
+
+def test_seeds_are_compared_by_the_judge_whatever_the_base_was_judged_by(tmp_path: Path) -> None:
+    def seeds(version: str, values: list[float], **more: Any) -> list[Any]:
+        given = [
+            {"epochs": {"valid/loss": [0.6, 0.5], "valid/auroc": [v, 0.5]}, "seed": i} for i, v in enumerate(values)
+        ]
+        return [made_up(tmp_path, version=version, group=version, **one, **more) for one in given]
+
+    base, own = seeds("v0", [0.7, 0.71, 0.72]), seeds("v1", [0.9, 0.91, 0.92], base="v0", judge=AUROC)
+    told = found_in(own[0], "against_base", ComparisonRuns(base, own, base))
+    assert told is not None
+    assert (
+        "valid/auroc got better by 29% against v0 (0.7 → 0.9); over 3 and 3 seeds that is beyond noise" in told.sentence
+    )

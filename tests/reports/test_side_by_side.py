@@ -13,12 +13,14 @@ from imgexp_tui.notebook.model import Notebook
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.metrics.follower import RunFollower
+from imgexp_tui.records.metrics.metric import MetricTable
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.reports.code_diff import code_diff
 from imgexp_tui.reports.side_by_side import ComparedVersion, ComparisonSection, compare_versions
 from imgexp_tui.views.lab import VersionRow
 from imgexp_tui.views.runs import compare_table, side_by_side
 from imgexp_tui.views.styled import line_width, plain_text
+from tests.support.judged_runs import a_judged_run
 from tests.support.recorded_runs import a_run
 
 NOTEBOOK = """
@@ -205,3 +207,17 @@ def test_without_copies_the_commits_are_compared(book: Notebook, tmp_path: Path)
     assert "+two" in lines
     views[1].request = replace(views[1].request, git={"sha": "f" * 40})  # type: ignore[type-var]
     assert any("git could not compare" in line for line in code_diff(*views))
+
+
+def test_a_metric_of_unknown_goal_has_no_best(book: Notebook) -> None:
+    sides = [
+        ComparedVersion(book.versions[name], (a_judged_run(book.lab, name, rank=values, auroc=values),))
+        for name, values in (("v0", [0.5, 0.9, 0.8]), ("v1", [0.5, 0.6, 0.7]))
+    ]
+    assert {label: ahead for label, (_, ahead) in part(compare_versions(sides), "valid/rank").items()} == {
+        "last": None,
+        "after 2s": None,
+    }
+    known = compare_versions(sides, MetricTable({"rank": {"goal": "lower"}}))
+    assert part(known, "valid/rank")["last"] == (("0.8000", "0.7000"), 1)
+    assert part(known, "valid/auroc")["best"] == (("0.9000 (epoch 2)", "0.7000 (epoch 3)"), 0)

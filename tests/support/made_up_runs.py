@@ -40,6 +40,7 @@ def made_up(
     trainer: str = "shipped",
     argv: Sequence[str] = (),
     overrides: Mapping[str, Any] | None = None,
+    judge: tuple[str, str] = ("", ""),
 ) -> RunFollower:
     """A run, polled.
 
@@ -48,6 +49,7 @@ def made_up(
         steps: metric → its values at steps 1, 2, ….
         system: series → its samples, one a second.
         cause: how it ended; "" while this process carries it on.
+        judge: the metric that judges it, and its goal, as its record names them.
     """
     folder = lab / "runs" / version
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,7 @@ def made_up(
     uuid = f"{version}/{run.run_id}"
     Request(
         uuid, run.run_id, version, base, settings, list(argv), trainer, seed, str(lab), "here", "me", 1.0,
-        dict(overrides or {}), heartbeat=heartbeat, group=group,
+        dict(overrides or {}), heartbeat=heartbeat, group=group, judge=judge[0], judge_goal=judge[1],
     ).write(run)  # fmt: skip
     told = {"kind": "plan", "time": 0.0, "epochs": settings["epochs"], "steps_per_epoch": per_epoch, "chance": CHANCE}
     write_lines(run.events, [told | dict(plan or {}), *events])

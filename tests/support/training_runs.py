@@ -56,8 +56,8 @@ def folder_of_pictures(folder: Path, count: int, classes: Sequence[str] = ()) ->
     return folder
 
 
-def new_run(lab: Path, *, gpus: int = 1, **config: Any) -> RunDir:
-    """A run that was asked for and not started."""
+def new_run(lab: Path, *, gpus: int = 1, judge: tuple[str, str] = ("", ""), **config: Any) -> RunDir:
+    """A run that was asked for and not started; `judge` is a metric with its goal."""
     run = create_run_dir(lab, "v0")
     settings = default_settings() | SMALL | config
     Request(
@@ -74,6 +74,8 @@ def new_run(lab: Path, *, gpus: int = 1, **config: Any) -> RunDir:
         user="me",
         created=time.time(),
         gpus=gpus,
+        judge=judge[0],
+        judge_goal=judge[1],
     ).write(run)
     return run
 

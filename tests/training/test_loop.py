@@ -102,6 +102,40 @@ def test_early_stopping_and_a_frozen_encoder(pictures: Path, tmp_path: Path) -> 
     assert metrics(run)[-1]["epoch"] < 30
 
 
+@pytest.mark.parametrize(
+    ("judge", "goal", "recorded"),
+    [
+        ("valid/soft_mean", "higher", "valid/soft_mean"),
+        ("valid/soft_mean", "lower", "valid/soft_mean"),
+        ("train/accuracy", "higher", "train/epoch_accuracy"),
+        ("train/epoch_loss", "lower", "train/epoch_loss"),
+    ],
+)
+def test_the_judge_decides_the_best_checkpoint_and_the_patience(
+    judge: str, goal: str, recorded: str, pictures: Path, tmp_path: Path
+) -> None:
+    run, out, _ = train(
+        tmp_path, judge=(judge, goal), data=str(pictures), epochs=6, patience=2, learning_rate=0.03, train_samples=16
+    )
+    values = [line[recorded] for line in metrics(run) if recorded in line]
+    best = values.index(max(values) if goal == "higher" else min(values))
+    kept = torch.load(run.checkpoints / "best", weights_only=True)["position"]
+    assert (kept["epoch"], kept["best"]) == (best + 1, values[best])
+    assert len(values) == min(6, best + 1 + 2), "it stops after two epochs without a better one"
+    assert ("stopped early" in out) == (len(values) < 6)
+    assert "is not measured" not in out
+    if len(values) < 6:
+        assert f"the best {judge} is {values[best]:.4f} of epoch {best + 1}" in out
+
+
+def test_a_judge_that_is_not_measured_gives_way_with_a_warning(pictures: Path, tmp_path: Path) -> None:
+    run, *_ = train(tmp_path, judge=("valid/auroc", "higher"), data=str(pictures), epochs=2)
+    told = "valid/auroc, the judge of this version, is not measured; valid/loss judges"
+    assert [e["message"] for e in jsonl.read_records(run.events) if e["kind"] == "warning"].count(told) == 1
+    losses = [line["valid/loss"] for line in metrics(run) if "valid/loss" in line]
+    assert torch.load(run.checkpoints / "best", weights_only=True)["position"]["best"] == min(losses)
+
+
 def test_the_learning_rates_of_the_groups_and_of_one_cycle(pictures: Path, tmp_path: Path) -> None:
     run, *_ = train(
         tmp_path, data=str(pictures), epochs=3, schedule="one-cycle", learning_rate=1e-3, learning_rate_encoder=1e-4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,43 +11,20 @@ from hypothesis import strategies as st
 from imgexp_tui.notebook.load import parse_notebook
 from imgexp_tui.notebook.schema.metrics import Goal, Unit
 from imgexp_tui.records.alerts import AlertDetector
-from imgexp_tui.records.documents import Request
-from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, MetricTable, lab_metrics, version_judges
 from imgexp_tui.records.metrics.run_state import Series, best_run
-from imgexp_tui.records.rundir import RunDir, create_run_dir
+from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.reports.side_by_side import ComparedVersion, compare_versions
 from imgexp_tui.reports.tabular import run_row, version_row
 from imgexp_tui.views.charts.curve import CurveBuilder
 from imgexp_tui.views.notes.quotable_figures import quotable_figures
+from tests.support.judged_runs import AUROC, LOSS, a_judged_run
 
-AUROC = [0.5, 0.7, 0.9, 0.8]
-LOSS = [0.4, 0.3, 0.35, 0.2]
 BOOK = '[lab]\njudge = "valid/auroc"\n[versions.v0]\n[versions.v1]\nbase = "v0"\njudge = "valid/loss"\n'
 
 
 def problems(text: str) -> list[str]:
     return [str(problem) for problem in parse_notebook(text, Path("lab")).problems]
-
-
-def a_run(lab: Path, judge: str = "", goal: str = "", **series: list[float]) -> RunFollower:
-    run = create_run_dir(lab, "v0")
-    Request(
-        "u", run.run_id, "v0", None, {}, [], "command", 0, str(lab), "h", "me", 1.0, judge=judge, judge_goal=goal
-    ).write(run)
-    rows = [
-        {
-            "step": i + 1,
-            "epoch": i + 1,
-            "time": 2.0 + i,
-            **{f"valid/{name}": values[i] for name, values in series.items()},
-        }
-        for i in range(4)
-    ]
-    run.metrics.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    follower = RunFollower(run)
-    follower.poll()
-    return follower
 
 
 @given(
@@ -66,13 +42,13 @@ def test_a_part_counts_only_as_a_whole(letters: str) -> None:
 
 
 def test_the_best_auroc_is_the_highest_everywhere(tmp_path: Path) -> None:
-    run = a_run(tmp_path, auroc=AUROC, loss=LOSS)
+    run = a_judged_run(tmp_path, auroc=AUROC, loss=LOSS)
     curve = CurveBuilder("valid/auroc").update(run.series["valid/auroc"])
     assert curve and curve.best == (0.9, 3)
     assert ("best", "best valid auroc 0.9000 (epoch 3)") in quotable_figures(run)
     version = parse_notebook("[versions.v0]\n", tmp_path).versions["v0"]
     (section,) = (s for s in compare_versions([ComparedVersion(version, (run,))]) if s.title == "valid/auroc")
-    assert section.rows[0].cells == ("0.9000 (step 3)",)
+    assert section.rows[0].cells == ("0.9000 (epoch 3)",)
 
 
 def test_a_notebook_says_the_goal_and_the_unit() -> None:
@@ -111,20 +87,20 @@ def test_a_version_has_its_own_judge_or_the_labs() -> None:
 
 
 def test_the_judge_of_a_record_decides_its_best(tmp_path: Path) -> None:
-    run = a_run(tmp_path, "valid/auroc", "higher", auroc=AUROC, loss=LOSS)
+    run = a_judged_run(tmp_path, "v0", "valid/auroc", "higher", auroc=AUROC, loss=LOSS)
     best = run.best()
     assert best and (best.metric, best.value, best.step) == ("valid/auroc", 0.9, 3)
     assert run_row(run)["best"]["metric"] == "valid/auroc"
-    other = a_run(tmp_path, auroc=AUROC, loss=LOSS).best()
+    other = a_judged_run(tmp_path, auroc=AUROC, loss=LOSS).best()
     assert other and (other.metric, other.value) == ("valid/loss", 0.2)
 
 
 def test_the_notebooks_judge_decides_the_best_of_a_version(tmp_path: Path) -> None:
     book = parse_notebook(BOOK, tmp_path)
     without, low, high = (
-        a_run(tmp_path, loss=[0.1] * 4),
-        a_run(tmp_path, auroc=[0.6] * 4, loss=[0.2] * 4),
-        a_run(tmp_path, auroc=AUROC, loss=LOSS),
+        a_judged_run(tmp_path, loss=[0.1] * 4),
+        a_judged_run(tmp_path, auroc=[0.6] * 4, loss=[0.2] * 4),
+        a_judged_run(tmp_path, auroc=AUROC, loss=LOSS),
     )
     judges = version_judges(book, "v0")
     found = best_run([without, low, high], judges)
@@ -136,8 +112,10 @@ def test_the_notebooks_judge_decides_the_best_of_a_version(tmp_path: Path) -> No
 
 
 def test_a_request_names_a_judge_only_where_the_notebook_does(tmp_path: Path) -> None:
-    assert b'"judge"' not in a_run(tmp_path, loss=LOSS).run_dir.request.read_bytes()
-    assert b'"judge_goal"' in a_run(tmp_path, "valid/auroc", "higher", loss=LOSS).run_dir.request.read_bytes()
+    assert b'"judge"' not in a_judged_run(tmp_path, loss=LOSS).run_dir.request.read_bytes()
+    assert (
+        b'"judge_goal"' in a_judged_run(tmp_path, "v0", "valid/auroc", "higher", loss=LOSS).run_dir.request.read_bytes()
+    )
 
 
 def test_alerts_follow_the_judge_with_its_direction(tmp_path: Path) -> None:
