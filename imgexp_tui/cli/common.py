@@ -79,10 +79,10 @@ def read_runs(lab: Path, version: str | None = None) -> list[RunFollower]:
     """Returns the runs of a lab or of one version, newest first, with all records up to now."""
     from imgexp_tui.records.metrics.follower import RunFollower
     from imgexp_tui.records.rundir import find_runs
-    from imgexp_tui.runner.launchers.slurm.poll import ANSWER_TIMEOUT, SlurmPoller
+    from imgexp_tui.runner.launchers.poller import ANSWER_TIMEOUT, JobPoller
 
     runs = find_runs(lab, version)
-    SlurmPoller().poll(runs, ANSWER_TIMEOUT)
+    JobPoller().poll(runs, ANSWER_TIMEOUT)
     views = [RunFollower(run) for run in runs]
     for view in views:
         view.poll()

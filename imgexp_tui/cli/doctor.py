@@ -33,7 +33,7 @@ def _run_checks(start: Path) -> Iterator[tuple[str, str, str]]:
     yield from _check_packages()
     yield _check_torch()
     yield from _check_gpus()
-    yield _check_slurm()
+    yield from _check_launchers()
     yield _check_terminal()
     yield from _check_tools()
     yield from _check_folders(start)
@@ -93,11 +93,12 @@ def _check_gpus() -> Iterator[tuple[str, str, str]]:
         yield _OK, "gpu", f"{card.index}: {card.name}, {size}"
 
 
-def _check_slurm() -> tuple[str, str, str]:
-    from imgexp_tui.runner.launchers.slurm.api import diagnose
+def _check_launchers() -> Iterator[tuple[str, str, str]]:
+    from imgexp_tui.runner.launchers import all_launchers
 
-    well, sentence = diagnose()
-    return _OK if well else _NOTE, "slurm", sentence
+    for launcher in all_launchers():
+        if found := launcher.diagnose():
+            yield _OK if found.usable else _NOTE, launcher.schema.name, found.sentence
 
 
 def _check_terminal() -> tuple[str, str, str]:

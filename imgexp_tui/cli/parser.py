@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imgexp_tui import __version__
+from imgexp_tui.notebook.schema.launchers import LAUNCHERS, SLURM
 from imgexp_tui.reports.parts import PARTS
 
 _TOP_EXAMPLES = """\
@@ -192,7 +193,8 @@ def _add_start_commands(add_command: Any) -> None:
         "run",
         "start training, or put it into the queue; it goes on when you log out",
         "imgexp-tui run v0\nimgexp-tui run v0 v1 v2 --wait\nimgexp-tui run v0 --seeds 3\n"
-        "imgexp-tui run v0 --set epochs=2 --set data=~/photos.zip\nimgexp-tui run V5 --gpus 2 --launcher slurm\n",
+        "imgexp-tui run v0 --set epochs=2 --set data=~/photos.zip\n"
+        f"imgexp-tui run V5 --gpus 2 --launcher {SLURM.name}\n",
     )
     one.add_argument("versions", nargs="+", metavar="V", help="the versions to train, in this order")
     one.add_argument("--set", dest="set", action="append", default=[], metavar="KEY=VALUE", help="a setting to change")
@@ -200,7 +202,7 @@ def _add_start_commands(add_command: Any) -> None:
     one.add_argument("--seeds", type=int, metavar="N", help="N runs of each that differ in their seed, as one group")
     one.add_argument("--gpus", type=int, metavar="N", help="GPUs that each run takes, in place of the notebook's")
     one.add_argument("--gpu-memory", metavar="SIZE", help='memory that must be free on each, such as "8 GB"')
-    one.add_argument("--launcher", metavar="NAME", help="local or slurm, in place of the notebook's")
+    one.add_argument("--launcher", metavar="NAME", help=f"{' or '.join(LAUNCHERS)}, in place of the notebook's")
     one.add_argument("--wait", action="store_true", help="until all have ended; exit 1 if one failed")
     one = add_command("runs", "list runs, newest first", "imgexp-tui runs\nimgexp-tui runs v0 --json\n")
     one.add_argument("version", nargs="?", metavar="V", help="of this version only")

@@ -17,6 +17,7 @@ from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, Notebook, Noteb
 from imgexp_tui.notebook.schema import alerts
 from imgexp_tui.notebook.schema import command as commands
 from imgexp_tui.notebook.schema.alerts import ALERT_KEYS
+from imgexp_tui.notebook.schema.launchers import OPTION_TABLES, options_error
 from imgexp_tui.notebook.schema.metrics import (
     JUDGE_KEYS,
     MetricOverrides,
@@ -25,20 +26,24 @@ from imgexp_tui.notebook.schema.metrics import (
     override_problems,
     right_judge,
 )
-from imgexp_tui.notebook.schema.resources import (
-    RESOURCE_KEYS,
-    count_error,
-    resolve_resources,
-    resource_error,
-    sbatch_options_error,
-)
+from imgexp_tui.notebook.schema.resources import RESOURCE_KEYS, count_error, resolve_resources, resource_error
 from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_name
 from imgexp_tui.notebook.toml.spans import KeyPath, join_key
 from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 from imgexp_tui.paths import NOTEBOOK
 
 _TOP_KEYS = ("lab", "defaults", "versions")
-_LAB_KEYS = ("title", "heartbeat", "grace", "slots", *ALERT_KEYS, *RESOURCE_KEYS, "slurm", "findings_off", *JUDGE_KEYS)
+_LAB_KEYS = (
+    "title",
+    "heartbeat",
+    "grace",
+    "slots",
+    *ALERT_KEYS,
+    *RESOURCE_KEYS,
+    *OPTION_TABLES,
+    "findings_off",
+    *JUDGE_KEYS,
+)
 _VERSION_KEYS = ("base", *NOTE_FIELDS, "command", "group", "tags", "archived", *RESOURCE_KEYS, "judge", "train")
 _MAX_SLOTS = 1024
 _TEXT_KEYS = (*NOTE_FIELDS, "group")
@@ -190,7 +195,7 @@ class _NotebookParser:
                 self._add_problem(("lab", key), "must be a number of seconds, such as 60")
             elif key == "metrics":
                 lab[key] = self._metric_overrides(table)
-            elif key in ("slots", "slurm", "findings_off", *ALERT_KEYS, *RESOURCE_KEYS) and (
+            elif key in ("slots", "findings_off", *OPTION_TABLES, *ALERT_KEYS, *RESOURCE_KEYS) and (
                 wrong := _lab_setting_error(key, value, self._finding_names)
             ):
                 self._add_problem(("lab", key), wrong)
@@ -327,7 +332,7 @@ def _lab_setting_error(key: str, value: object, finding_names: Collection[str]) 
         return _finding_names_error(value, finding_names)
     if key in ALERT_KEYS:
         return alerts.alert_setting_error(key, value)
-    return sbatch_options_error(value) if key == "slurm" else resource_error(key, value)
+    return options_error(key, value) if key in OPTION_TABLES else resource_error(key, value)
 
 
 def _finding_names_error(value: object, known: Collection[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
@@ -10,6 +11,7 @@ from typing import Any, Self, TypeVar
 import orjson
 
 from imgexp_tui import durable
+from imgexp_tui.notebook.schema.launchers import LOCAL, OPTION_TABLES
 from imgexp_tui.records.json_bytes import dumps
 from imgexp_tui.records.process_identity import ProcessIdentity
 from imgexp_tui.records.rundir import RunDir
@@ -33,13 +35,13 @@ class Request:
         created: seconds since the epoch.
         grace: seconds between SIGTERM and SIGKILL when the run is stopped.
         heartbeat: seconds without a new line in any of the live run's files before it is called out.
-        launcher: "local" or "slurm".
+        launcher: name of one of `notebook.schema.launchers.LAUNCHERS`.
         gpus: how many it takes; 0 keeps to the CPU.
         gpu_memory: bytes that must be free on each of them; 0 where nothing was said.
         slots: runs that may share a GPU, or a machine without one.
         group: id that runs launched together for their seeds share; "" for a run by itself.
         source: name of the folder with the lab's own source as it was then; "" where none of it is run.
-        slurm: sbatch's long options.
+        launcher_options: launcher → its table `[lab.NAME]`; in the file each table is a key of its own, the name.
         on_event: the command that is run for each event; [] without.
         judge: the metric that decides which epoch is the best; "" (and not in the file) where the notebook names none.
         judge_goal: "higher" or "lower", which of its values are better; "" without a judge.
@@ -62,26 +64,31 @@ class Request:
     packages: dict[str, str] = field(default_factory=dict)
     grace: float = DEFAULT_GRACE
     heartbeat: float = DEFAULT_HEARTBEAT
-    launcher: str = "local"
+    launcher: str = LOCAL.name
     gpus: int = 1
     gpu_memory: int = 0
     slots: int = 1
     group: str = ""
     source: str = ""
-    slurm: dict[str, Any] = field(default_factory=dict)
+    launcher_options: dict[str, dict[str, Any]] = field(default_factory=dict)
     on_event: list[str] = field(default_factory=list)
     judge: str = ""
     judge_goal: str = ""
 
     def write(self, run: RunDir) -> None:
-        data = asdict(self)
+        data: dict[str, Any] = {}
+        for key, value in asdict(self).items():
+            if key == "launcher_options":
+                data |= {name: value.get(name, {}) for name in OPTION_TABLES}
+            else:
+                data[key] = value
         if not self.judge:
             del data["judge"], data["judge_goal"]
         durable.create(run.request, _dump(data))
 
     @classmethod
     def read(cls, run: RunDir) -> Self | None:
-        return _load(cls, run.request)
+        return _load(cls, run.request, _gather_launcher_options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class Process:
         attempt: 1 for the first, one more for each resume.
         supervisor, trainer: identities; the trainer's is None until it has been started.
         started: when this attempt began, seconds since the epoch.
-        launcher: "local", or the Slurm job that carries it, such as "slurm 12".
+        launcher: the launcher's name and, where a job carries the run, the job's id once it runs: "local", "NAME 12".
         waiting: why the trainer is not started yet, for people; "" once it is.
         gpus: indices of the GPUs that it was given, in the driver's order.
     """
@@ -102,9 +109,19 @@ class Process:
     supervisor: ProcessIdentity | None
     trainer: ProcessIdentity | None
     started: float
-    launcher: str = "local"
+    launcher: str = LOCAL.name
     waiting: str = ""
     gpus: list[int] = field(default_factory=list)
+
+    @property
+    def launcher_name(self) -> str:
+        """The launcher's name alone."""
+        return self.launcher.partition(" ")[0]
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job that carries the run; "" where none does, or none is known yet."""
+        return self.launcher.partition(" ")[2].strip()
 
     def write(self, run: RunDir) -> None:
         durable.replace(run.process, _dump(asdict(self)))
@@ -160,14 +177,29 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "list[int]": (list,),
     "dict[str, Any]": (dict,),
     "dict[str, str]": (dict,),
+    "dict[str, dict[str, Any]]": (dict,),
 }
 _T = TypeVar("_T")
 
 
-def _load(cls: type[_T], path: Path) -> _T | None:
+def _gather_launcher_options(data: dict[str, Any]) -> None:
+    """Put the tables of the launchers under one key.
+
+    Raises:
+        TypeError: one is no table.
+    """
+    tables = {name: data[name] for name in OPTION_TABLES if name in data}
+    if not all(isinstance(table, dict) for table in tables.values()):
+        raise TypeError("not a table")
+    data["launcher_options"] = tables
+
+
+def _load(cls: type[_T], path: Path, prepare: Callable[[dict[str, Any]], None] | None = None) -> _T | None:
     """The document at `path`; None where it is missing, not (yet) whole or damaged. Unknown keys are passed over."""
     try:
         data = orjson.loads(path.read_bytes())
+        if prepare:
+            prepare(data)
         known = {f.name: f for f in fields(cls) if f.name in data}  # type: ignore[arg-type]
         valid = all(isinstance(data[n], _FIELD_TYPES.get(str(f.type), (object,))) for n, f in known.items())
         return cls(**{n: data[n] for n in known}) if valid else None

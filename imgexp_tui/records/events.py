@@ -10,7 +10,7 @@ Every event has `time` (seconds since the epoch), `kind` and, for people, `messa
 - `settings` (trainer, after the first epoch): `unread`, the settings that nothing asked for.
 - `progress` (trainer, at most once a second): `what`, `done`, `total` (None where unknown), `unit`.
 - `checkpoint`: `epoch`, `step`, `best` (bool).
-- `requeued` (supervisor): Slurm took the job back, and starts it again; `message` says why.
+- `requeued` (supervisor): the cluster took the job back, and starts it again; `message` says why.
 - `warning`, `queued`, `started`, `resumed`, `stopping`, `ended`: `message`.
 """
 

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from imgexp_tui.notebook.schema.launchers import LAUNCHERS, LauncherSchema
 from imgexp_tui.records.documents import DEFAULT_HEARTBEAT, Exit, Process, Request
+from imgexp_tui.records.job_status import JobStatus
 from imgexp_tui.records.metrics.source_registry import metric_files
 from imgexp_tui.records.process_identity import ProcessIdentity, boot_id
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.slurm_status import WAITING_STATES, SlurmStatus
 from imgexp_tui.text import clean_line, format_duration
 
 START_SECONDS = 30.0
 """Seconds that a supervisor may take between the request and `process.json`."""
-SLURM_GONE_SECONDS = 30.0
-"""Seconds after which a Slurm job that its controller does not know, or calls ended, and whose run writes nothing, is
-lost: a job is not known before it is submitted, and a shared file system may show an end late."""
+JOB_GONE_SECONDS = 30.0
+"""Seconds after which a job that its controller does not know, or calls ended, and whose run writes nothing, is lost: a
+job is not known before it is submitted, and a shared file system may show an end late."""
 
 
 class State(StrEnum):
@@ -88,8 +89,9 @@ def _ended_status(exit_: Exit, process: Process | None) -> Status:
 
 def _live_status(run: RunDir, process: Process, request: Request | None, now: float) -> Status:
     one = process.trainer or process.supervisor
-    if process.launcher.startswith("slurm") and not _has_process_here(process):
-        state, evidence = _slurm_state(run, process, now)
+    launcher = _job_launcher(process)
+    if launcher and not _has_process_here(process):
+        state, evidence = _job_state(run, process, launcher, now)
     elif one is None:
         state, evidence = State.LOST, "process.json names no process"
     elif one.is_on_this_host and not one.is_alive():
@@ -109,8 +111,8 @@ def _state_with_process(process: Process, identity: ProcessIdentity) -> tuple[St
     if process.trainer is None:
         return State.QUEUED, clean_line(process.waiting) or "its trainer is not started yet"
     alone = process.supervisor is None or not process.supervisor.is_alive()
-    job = process.launcher.removeprefix("slurm").strip()
-    return State.RUNNING, f"pid {identity.pid}{f', Slurm job {clean_line(job)}' if job.isdecimal() else ''}" + (
+    launcher, job = _job_launcher(process), clean_line(process.job_id)
+    return State.RUNNING, f"pid {identity.pid}{f', {launcher.describe_job(job)}' if launcher and job else ''}" + (
         "; its supervisor is gone, so that how it ends will not be known" if alone else ""
     )
 
@@ -134,44 +136,51 @@ def _has_process_here(process: Process) -> bool:
     )
 
 
-def _slurm_state(run: RunDir, process: Process, now: float) -> tuple[State, str]:
-    """Of a run whose Slurm job waits, runs on another machine, or has ended.
+def _job_launcher(process: Process) -> LauncherSchema | None:
+    """The launcher whose job carries the run; None where no job does."""
+    launcher = LAUNCHERS.get(process.launcher_name)
+    return launcher if launcher and launcher.has_jobs else None
 
-    What the controller said counts only where it said so after the processes were written down: a job that it called
-    pending may have started since.
+
+def _job_state(run: RunDir, process: Process, launcher: LauncherSchema, now: float) -> tuple[State, str]:
+    """The state of a run whose job waits, runs on another machine, or has ended.
+
+    An answer of the controller counts only if it is newer than `process.json`: a job that it called pending may have
+    started since.
     """
-    slurm_status = SlurmStatus.read(run, process.uuid)
-    number = (slurm_status.job if slurm_status else "") or process.launcher.removeprefix("slurm").strip()
-    current = slurm_status if slurm_status and slurm_status.asked >= process.started else None
-    state, evidence = _state_from_slurm(run, process, current, clean_line(number), now)
-    if slurm_status and slurm_status.silent:
-        since = time.strftime("%H:%M:%S", time.localtime(slurm_status.silent))
-        evidence += f" (Slurm does not answer since {since})"
+    answer = JobStatus.read(run, launcher.name, process.uuid)
+    job_id = (answer.job if answer else "") or process.job_id
+    current = answer if answer and answer.asked >= process.started else None
+    state, evidence = _state_from_controller(run, process, launcher, current, clean_line(job_id), now)
+    if answer and answer.silent:
+        since = time.strftime("%H:%M:%S", time.localtime(answer.silent))
+        evidence += f" ({launcher.title} does not answer since {since})"
     return state, evidence
 
 
-def _state_from_slurm(
-    run: RunDir, process: Process, slurm_status: SlurmStatus | None, job_number: str, now: float
+def _state_from_controller(
+    run: RunDir, process: Process, launcher: LauncherSchema, answer: JobStatus | None, job_id: str, now: float
 ) -> tuple[State, str]:
-    job = f"Slurm job {job_number}" if job_number else "its Slurm job"
-    if slurm_status and slurm_status.state in WAITING_STATES:
-        word, reason = slurm_status.state.lower().replace("_", " "), clean_line(slurm_status.reason)
+    job = launcher.describe_job(job_id)
+    word = answer.state.lower().replace("_", " ") if answer else ""
+    if answer and answer.state in launcher.waiting_states:
+        reason = clean_line(answer.reason)
         return State.QUEUED, f"{job} {word}" + (f": {reason}" if reason not in ("", "None") else "")
-    end_text = ""
-    if slurm_status and slurm_status.is_gone:
-        word = slurm_status.state.lower().replace("_", " ")
-        end_text = f"Slurm calls job {job_number} {word}" if word else f"Slurm knows no job {job_number or 'of it'}"
-        if now - max(slurm_status.asked, _last_write_time(run, process, run.system)) > SLURM_GONE_SECONDS:
+    gone = ""
+    if answer and answer.is_gone(launcher.ended_states):
+        title = launcher.title
+        gone = f"{title} calls job {job_id} {word}" if word else f"{title} knows no job {job_id or 'of it'}"
+        if now - max(answer.asked, _last_write_time(run, process, run.system)) > JOB_GONE_SECONDS:
             when = "before it was started" if process.supervisor is None else "exit unknown"
-            return State.LOST, f"ended, {when}: {end_text}"
-        end_text = f"; {end_text}"
+            return State.LOST, f"ended, {when}: {gone}"
+        gone = f"; {gone}"
     if process.supervisor is None:
-        return State.QUEUED, f"{job} is starting" if slurm_status and not end_text else f"waits for {job}{end_text}"
+        return State.QUEUED, f"{job} is starting" if answer and not gone else f"waits for {job}{gone}"
     if process.trainer is None:
         return State.QUEUED, clean_line(process.waiting) or f"{job}: its trainer is not started yet"
     if process.trainer.is_on_this_host:
         return State.NO_HEARTBEAT, f"its processes are gone; what became of {job} is not known yet"
-    return State.RUNNING, f"{job} on {process.trainer.host}, pid {process.trainer.pid}{end_text}"
+    return State.RUNNING, f"{job} on {process.trainer.host}, pid {process.trainer.pid}{gone}"
 
 
 def _last_write_time(run: RunDir, process: Process, *more_files: Path) -> float:

@@ -18,6 +18,7 @@ from typing import Any
 
 from imgexp_tui.notebook.model import Notebook, Version
 from imgexp_tui.notebook.schema.command import RUN_DIR_PLACEHOLDER, fill_placeholders
+from imgexp_tui.notebook.schema.launchers import OPTION_TABLES
 from imgexp_tui.notebook.schema.resources import Resources, resolve_resources, resource_error
 from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue, closest_name
 from imgexp_tui.records.documents import DEFAULT_GRACE, DEFAULT_HEARTBEAT, Request
@@ -25,9 +26,8 @@ from imgexp_tui.records.metrics.metric import lab_metrics
 from imgexp_tui.records.rundir import RunDir, create_run_dir
 from imgexp_tui.runner import provenance, source_copy
 from imgexp_tui.runner.extras import missing_trainer_error
-from imgexp_tui.runner.launchers import local
-from imgexp_tui.runner.launchers.slurm.api import SlurmError
-from imgexp_tui.runner.launchers.slurm.submit import submit
+from imgexp_tui.runner.launchers import find_launcher
+from imgexp_tui.runner.launchers.base import LauncherError
 from imgexp_tui.runner.supervisor.process_cleanup import end_processes, processes_of_run
 
 _TRAINER_MODULE, _MULTI_GPU_TRAINER_MODULE = "imgexp_tui.training", "imgexp_tui.training.ranks"
@@ -52,7 +52,7 @@ def launch(
     """Start a run of `version`, or put it into the queue; it goes on when this process ends.
 
     Returns when its supervisor has started the trainer, has taken its place in the queue, or has written down why
-    neither could be done; with the launcher "slurm", when Slurm has the job.
+    neither could be done; with a launcher of jobs, when the cluster has the job.
 
     Args:
         overrides: settings in place of the notebook's.
@@ -78,11 +78,8 @@ def launch(
         request = _build_request(notebook, wanted, run, config, given, asked.gpus)
         request = replace(request, **asdict(asked), group=group, source=_copy_source(notebook.lab, wanted, run, config))
         request.write(run)
-        if request.launcher == "slurm":
-            submit(run, request)
-        else:
-            local.start_supervisor(run)
-    except (OSError, local.NotStarted, SlurmError) as error:
+        find_launcher(request.launcher).submit(run, request)
+    except (OSError, LauncherError) as error:
         _remove_run(run)
         raise LaunchError(f"cannot start {wanted.name}: {_describe_error(error)}") from None
     return run
@@ -204,7 +201,7 @@ def _build_request(
         git=provenance.git_state(notebook.lab),
         packages=provenance.package_versions(),
         slots=notebook.lab_settings.get("slots", 1),
-        slurm=dict(notebook.lab_settings.get("slurm", {})),
+        launcher_options={name: dict(notebook.lab_settings.get(name, {})) for name in OPTION_TABLES},
         on_event=list(notebook.lab_settings.get("on_event", ())),
         grace=_lab_seconds(notebook, "grace", DEFAULT_GRACE),
         heartbeat=_lab_seconds(notebook, "heartbeat", DEFAULT_HEARTBEAT),

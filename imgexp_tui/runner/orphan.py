@@ -20,7 +20,7 @@ from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
 from imgexp_tui.records.process_identity import ProcessIdentity, identity_of
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.runner.launchers.local import STARTED
+from imgexp_tui.runner.launchers.base import STARTED
 from imgexp_tui.runner.run_lock import LockHeld, acquire_lock
 from imgexp_tui.runner.signals import send_signals
 from imgexp_tui.runner.supervisor.cleanup import remove_leftovers

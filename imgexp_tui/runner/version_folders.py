@@ -32,7 +32,7 @@ from imgexp_tui.notebook.toml.tolerant import parse_tolerant
 from imgexp_tui.paths import NOTEBOOK, RUNS, rename_mark
 from imgexp_tui.records.rundir import RUN_ID, find_runs
 from imgexp_tui.records.status import START_SECONDS, status
-from imgexp_tui.runner.launchers.slurm.poll import ANSWER_TIMEOUT, SlurmPoller
+from imgexp_tui.runner.launchers.poller import ANSWER_TIMEOUT, JobPoller
 
 
 def rename_version(lab: Path, old: str, new: str) -> None:
@@ -196,7 +196,7 @@ def _move_or_merge_folder(source: Path, target: Path) -> None:
 def _describe_live_run(lab: Path, name: str) -> str:
     """Which run of a version has, or may have, living processes, as the beginning of a sentence; "" without one."""
     runs = find_runs(lab, name)
-    SlurmPoller().poll(runs, ANSWER_TIMEOUT)
+    JobPoller().poll(runs, ANSWER_TIMEOUT)
     for run in runs:
         found = status(run)
         if found.state.live:

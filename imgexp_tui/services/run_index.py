@@ -35,7 +35,7 @@ from imgexp_tui.views.runs.model import RunSummary
 
 if TYPE_CHECKING:
     from imgexp_tui.notebook.model import Notebook
-    from imgexp_tui.runner.launchers.slurm.poll import SlurmPoller
+    from imgexp_tui.runner.launchers.poller import JobPoller
 
 _READ_TIME_LIMIT = 0.15
 """Seconds of reading after which a poll returns what is known so far."""
@@ -70,7 +70,7 @@ class RunIndex:
         self._note_times: tuple[object, dict[str, float]] = (None, {})
         self._drafts: frozenset[str] = frozenset()
         self._next_draft_check = 0.0
-        self._slurm: SlurmPoller | None = None
+        self._job_poller: JobPoller | None = None
         self._opened_at = time.time()
         self._alerts: list[Alert] = []
         self._notebook: Notebook | None = None
@@ -120,7 +120,7 @@ class RunIndex:
             if name != displayed and is_interrupted():
                 break
             done += self._update_version(name, end)
-        self._poll_slurm()
+        self._poll_jobs()
         if time.monotonic() >= self._next_save:
             # Also while there is more to read: what was read is not lost when the app is ended before.
             self._next_save = time.monotonic() + _SAVE_INTERVAL
@@ -247,18 +247,18 @@ class RunIndex:
             self._drafts = frozenset(d.version for d in read_drafts(self._lab))
         return self._drafts
 
-    def _poll_slurm(self) -> None:
-        """Have Slurm asked about those of the runs that may be live that it carries."""
+    def _poll_jobs(self) -> None:
+        """Have the launchers asked about the runs that may be live jobs of theirs."""
         may_be: list[RunDir] = []
         for runs in self._versions.values():
             may_be += (view.run_dir for view in runs.followers.values() if view.status.state.live)
             may_be += runs.unread
-        if may_be and self._slurm is None:
-            from imgexp_tui.runner.launchers.slurm.poll import SlurmPoller
+        if may_be and self._job_poller is None:
+            from imgexp_tui.runner.launchers.poller import JobPoller
 
-            self._slurm = SlurmPoller()
-        if self._slurm:
-            self._slurm.poll(may_be)
+            self._job_poller = JobPoller()
+        if self._job_poller:
+            self._job_poller.poll(may_be)
 
     def _is_live(self, name: str) -> bool:
         row = self.rows.get(name)

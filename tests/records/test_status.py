@@ -15,9 +15,9 @@ import pytest
 
 from imgexp_tui.records import status
 from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.job_status import JobStatus
 from imgexp_tui.records.process_identity import ProcessIdentity, identity_of
 from imgexp_tui.records.rundir import RunDir, create_run_dir, find_runs
-from imgexp_tui.records.slurm_status import SlurmStatus
 from imgexp_tui.records.status import State
 
 
@@ -166,7 +166,7 @@ def in_slurm(
 
 
 def told(run: RunDir, state_: str, reason: str = "None", *, asked: float = 1010.0, silent: float = 0.0) -> None:
-    SlurmStatus("u", "12", state_, reason, asked, silent).write(run)
+    JobStatus("u", "12", state_, reason, asked, silent).write(run, "slurm")
 
 
 def old(run: RunDir) -> None:
@@ -246,7 +246,7 @@ def test_dead_processes_of_a_job_on_this_machine_are_not_running(
 
 def test_what_was_said_of_another_run_or_is_damaged_counts_for_nothing(run: RunDir) -> None:
     in_slurm(run, None, waiting="w")
-    SlurmStatus("another", "13", "CANCELLED", "", 1010.0).write(run)
+    JobStatus("another", "13", "CANCELLED", "", 1010.0).write(run, "slurm")
     assert seen(run, 1e9) == (State.QUEUED, "waits for Slurm job 12")
     for content in (b"", b"{", b"[]", b'{"uuid":"u","job":"1","state":"X","reason":"","asked":"x","silent":0}'):
         (run.cache / "slurm.json").write_bytes(content)

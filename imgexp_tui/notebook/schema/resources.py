@@ -1,4 +1,4 @@
-"""Declares what a run needs of a machine (`launcher`, `gpus`, `gpu_memory`, `[lab.slurm]`) and checks the values.
+"""Declares what a run needs of a machine (`launcher`, `gpus`, `gpu_memory`, a launcher's table) and checks the values.
 
 These keys of `[lab]` and of versions are not settings of the trainer: they change where and when a version is trained,
 not the result.
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from imgexp_tui.notebook.schema.launchers import LAUNCHERS, LOCAL
 from imgexp_tui.notebook.schema.settings import closest_name
 
-LAUNCHERS = ("local", "slurm")
 RESOURCE_KEYS = ("launcher", "gpus", "gpu_memory")
 """The keys that `[lab]` and every version take; a version without one takes its base's, then the lab's."""
 MAX_GPUS = 1024
@@ -31,7 +31,7 @@ class Resources:
         gpu_memory: bytes that must be free on each GPU; 0 for no requirement.
     """
 
-    launcher: str = "local"
+    launcher: str = LOCAL.name
     gpus: int = 1
     gpu_memory: int = 0
 
@@ -52,18 +52,6 @@ def count_error(value: object, low: int, high: int) -> str | None:
     """Returns what is wrong with a whole number that must lie between `low` and `high`; None if it is valid."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         return f"must be a whole number between {low} and {high:,}"
-    return None
-
-
-def sbatch_options_error(table: object) -> str | None:
-    """Returns what is wrong with `[lab.slurm]`: long names of sbatch options, each with a text, a number or true."""
-    if not isinstance(table, dict):
-        return "must be a table; write [lab.slurm]"
-    for name, value in table.items():
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
-            return f"{name!r} is no option of sbatch; write its long name, such as partition"
-        if not isinstance(value, str | int) or (isinstance(value, str) and "\n" in value):
-            return f"{name} must be a text, a whole number or true"
     return None
 
 

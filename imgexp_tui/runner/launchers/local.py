@@ -1,4 +1,7 @@
-"""Processes that outlive the one that starts them: the terminal's end, a dropped connection, SIGKILL."""
+"""Starts and stops runs on this machine, as processes that outlive the one that starts them.
+
+They go on when the terminal closes, the connection drops or the app is killed.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,74 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from imgexp_tui.monitor.proc import read_environment
-from imgexp_tui.records.documents import Process
+from imgexp_tui.notebook.schema.launchers import LOCAL
+from imgexp_tui.records.documents import Process, Request
 from imgexp_tui.records.process_identity import ProcessIdentity
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.runner import user_scope
+from imgexp_tui.runner.launchers.base import (
+    QUEUED,
+    STARTED,
+    SUPERVISOR_LOG,
+    SUPERVISOR_MODULE,
+    Launcher,
+    LauncherError,
+    RunsElsewhereError,
+)
+from imgexp_tui.runner.signals import send_signals
 from imgexp_tui.runner.supervisor.process_cleanup import RUN_UUID_VARIABLE
 from imgexp_tui.text import clean_line
 
-SUPERVISOR_MODULE = "imgexp_tui.runner.supervise"
 ORPHAN_MODULE = "imgexp_tui.runner.orphan"
-SUPERVISOR_LOG = "supervisor.log"
-"""What such a process itself has to complain about; gone where that is nothing."""
-STARTED = "started"
-"""What it says on standard output when it is at work."""
-QUEUED = "queued"
-"""What it says instead when its run has to wait."""
 _START_TIMEOUT = 120.0
 """Seconds for a start: Python on a slow network file system."""
 _RELEASE_TIMEOUT = 5.0
 
 
-class NotStarted(Exception):
-    """One sentence that says why not."""
+class NotStartedError(LauncherError):
+    """One sentence that says why the process was not started."""
+
+
+class LocalLauncher:
+    """Runs are processes of this machine; where they start, and when, its queue decides (`runner/queue/`)."""
+
+    schema = LOCAL
+
+    def submit(self, run: RunDir, request: Request) -> None:
+        """Start the run's supervisor, which takes its place in the queue."""
+        start_supervisor(run)
+
+    def stop(self, run: RunDir, process: Process) -> None:
+        """Send SIGTERM to the supervisor; where that is gone, start a process that ends the run in its place.
+
+        Raises:
+            RunsElsewhereError: the run's processes are on another machine.
+        """
+        for known in (process.supervisor, process.trainer):
+            if known and not known.is_on_this_host:
+                raise RunsElsewhereError(known.host)
+        if process.supervisor and send_signals(process.supervisor, signal.SIGTERM):
+            return
+        if process.trainer and process.trainer.is_alive():
+            start_detached(ORPHAN_MODULE, run)
+
+    def poll(self, runs: Iterable[RunDir]) -> None:
+        """Nothing: the processes of this machine show what state a run is in."""
+
+    def diagnose(self) -> None:
+        """None: there is nothing to check."""
+
+    def current_job(self, run: RunDir, environ: Mapping[str, str]) -> NoReturn:
+        """Raises LauncherError: a run of this machine is no job."""
+        raise LauncherError("the run's launcher is local; start it by: imgexp-tui resume")
+
+
+LAUNCHER: Launcher = LocalLauncher()
 
 
 def start_supervisor(run: RunDir) -> None:
@@ -42,7 +88,7 @@ def start_supervisor(run: RunDir) -> None:
     """
     try:
         start_detached(SUPERVISOR_MODULE, run)
-    except NotStarted:
+    except NotStartedError:
         process = Process.read(run)
         if not (process and process.trainer and _trainer_was_released(process.trainer, process.uuid)):
             raise
@@ -54,7 +100,7 @@ def start_detached(module: str, run: RunDir) -> None:
     The module forks once, so that its process is a child of nobody's; what it says stands in `supervisor.log`.
 
     Raises:
-        NotStarted: with what it said instead.
+        NotStartedError: with what it said instead.
         OSError: its log cannot be written.
     """
     words = [sys.executable, "-P", "-m", module, os.fspath(run.path.absolute())]
@@ -63,7 +109,9 @@ def start_detached(module: str, run: RunDir) -> None:
     if not said and before:  # there is no manager of the user's to ask; the supervisor says what that means
         said = _read_first_word(words, run)
     if said not in (STARTED, QUEUED):
-        raise NotStarted(clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / SUPERVISOR_LOG)}")
+        raise NotStartedError(
+            clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / SUPERVISOR_LOG)}"
+        )
 
 
 def _read_first_word(command: list[str], run: RunDir) -> str:
@@ -84,7 +132,7 @@ def _read_first_word(command: list[str], run: RunDir) -> str:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.communicate()
-        raise NotStarted(f"its supervisor did not come up within {_START_TIMEOUT:g} s") from None
+        raise NotStartedError(f"its supervisor did not come up within {_START_TIMEOUT:g} s") from None
 
 
 def _trainer_was_released(trainer: ProcessIdentity, uuid: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which attempt of a run a supervisor carries: what was asked, and a number that no other supervisor has."""
+"""Claims an attempt of a run for a supervisor: the request, and a number that no other supervisor has."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class StartRefused(Exception):
 
 
 def own_identity() -> ProcessIdentity:
-    """This process.
+    """The identity of this process.
 
     Raises:
-        Refused: nothing tells of it.
+        StartRefused: /proc does not show it.
     """
     me = identity_of(os.getpid())
     if me is None:
@@ -29,49 +29,51 @@ def own_identity() -> ProcessIdentity:
     return me
 
 
-def read_request(run: RunDir, *, in_job: bool) -> Request:
-    """What was asked.
+def read_request(run: RunDir) -> Request:
+    """The run's request.
 
     Raises:
-        Refused: it cannot be read, or it is for another launcher to start.
+        StartRefused: it cannot be read.
     """
     request = Request.read(run)
     if request is None:
         raise StartRefused(f"{run.request} is missing or damaged")
-    if (request.launcher == "slurm") != in_job:
-        raise StartRefused(f"the run's launcher is {request.launcher}; start it by: imgexp-tui resume")
     return request
 
 
-def claim_attempt(run: RunDir, request: Request, supervisor: ProcessIdentity, *, in_job: bool) -> int:
-    """The number of this attempt, which no other supervisor has: whoever creates its file first.
+def claim_attempt(run: RunDir, request: Request, supervisor: ProcessIdentity) -> int:
+    """Claim the number of this attempt on this machine: whoever creates its file first has it.
 
     Raises:
-        Refused: the run is under way, or about to be.
+        StartRefused: the run is under way, or about to be.
         OSError: the file cannot be written.
     """
     former = Process.read(run)
-    if in_job:
-        return _claim_in_job(run, former, supervisor)
     for attempt in count(former.attempt + 1 if former else 1):
-        mine = run.path / f".attempt-{attempt}"
+        lock = run.path / f".attempt-{attempt}"
         try:
-            if acquire_lock(mine, supervisor):
+            if acquire_lock(lock, supervisor):
                 break
         except LockHeld:
             raise StartRefused("the run is being started already") from None
-    now = Process.read(run)  # another may have claimed, run and ended since the first look
+    now = Process.read(run)  # another supervisor may have claimed, run and ended since `former` was read
     if now and (now.attempt >= attempt or status.status(run, request).state.live):
-        mine.unlink()
+        lock.unlink()
         raise StartRefused("the run is under way already")
     return attempt
 
 
-def _claim_in_job(run: RunDir, previous: Process | None, supervisor: ProcessIdentity) -> int:
-    """A job is there once, so that a number that another machine claimed was claimed by one that has ended.
+def claim_attempt_in_job(run: RunDir, supervisor: ProcessIdentity) -> int:
+    """Claim the number of this attempt in a cluster's job.
 
-    The attempt for which the job was submitted is this one; when Slurm starts the job again, it is the next.
+    The attempt for which the job was submitted is this one; when the cluster starts the job again, it is the next. A
+    job exists once, so a number that another machine claimed belongs to a supervisor that has ended.
+
+    Raises:
+        StartRefused: the run is under way.
+        OSError: the file cannot be written.
     """
+    previous = Process.read(run)
     if previous and any(one and one.is_alive() for one in (previous.supervisor, previous.trainer)):
         raise StartRefused("the run is under way already")
     first = previous is None or previous.supervisor is None

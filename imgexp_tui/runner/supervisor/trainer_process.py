@@ -31,8 +31,8 @@ def fork_trainer(
 
     Args:
         gpus: the GPUs that it was given.
-        ends_with_parent: it is asked to end when this process dies. In a Slurm job it would go on outside of what
-            Slurm gave
+        ends_with_parent: it is asked to end when this process dies. In a cluster's job it would go on outside of
+            what the cluster gave
             and counts, on a cluster that follows processes by their parents only.
 
     Raises:

@@ -1,4 +1,4 @@
-"""CPUs and memory that this process may use, within the limits of a container or a batch job.
+"""CPUs and memory that this process may use, within the limits of a container or a cluster's job.
 
 torch starts a thread for every core that it sees; in a container with two CPUs on a machine with 64 that is many
 times slower than two threads. psutil reports the whole machine too, so this module reads control groups (v2).

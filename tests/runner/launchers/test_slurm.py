@@ -15,14 +15,15 @@ import pytest
 from imgexp_tui.notebook.load import load_notebook
 from imgexp_tui.records import jsonl, process_identity, status
 from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.job_status import JobStatus
 from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.rundir import RunDir, find_runs
-from imgexp_tui.records.slurm_status import SlurmStatus
 from imgexp_tui.records.status import State, Status
 from imgexp_tui.runner.control import ControlError, resume, stop, wait_for_end
 from imgexp_tui.runner.launch import LaunchError, launch
+from imgexp_tui.runner.launchers.poller import JobPoller
 from imgexp_tui.runner.launchers.slurm import api
-from imgexp_tui.runner.launchers.slurm.poll import SlurmPoller, update_statuses
+from imgexp_tui.runner.launchers.slurm.poll import update_statuses
 from imgexp_tui.runner.supervisor.process_cleanup import processes_of_run
 from imgexp_tui.tui.app import LabApp
 from tests.conftest import NewLab
@@ -112,7 +113,7 @@ def kinds(run: RunDir) -> list[str]:
 
 
 def number(run: RunDir) -> str:
-    found = SlurmStatus.read(run, uuid(run))
+    found = JobStatus.read(run, "slurm", uuid(run))
     assert found
     return found.job
 
@@ -127,7 +128,7 @@ def test_a_run_is_watched_from_pending_to_its_end(cluster: Cluster, lab: Path) -
     blocker = cluster.sbatch("--exclusive")
     until(lambda: cluster.state(blocker) == "RUNNING")
     run = launch(load_notebook(lab), "quick")
-    view, watch = RunFollower(run), SlurmPoller()
+    view, watch = RunFollower(run), JobPoller()
     view.poll()
     assert view.status.state is State.QUEUED and view.status.evidence == f"Slurm job {number(run)} pending"
     until(lambda: "Resources" in told(run).evidence or "Priority" in told(run).evidence, pace=0.3)
@@ -260,7 +261,7 @@ def test_a_silent_controller_holds_nobody_up(cluster: Cluster, lab: Path, login_
     run = launch(load_notebook(lab), "hold")
     cluster.kill_controller()
     start = time.monotonic()
-    watch = SlurmPoller()
+    watch = JobPoller()
     watch.poll([run])
     watch.poll([run])
     assert status.status(run).state is State.QUEUED
@@ -307,9 +308,9 @@ LAUNCHER = """
 import os, sys
 from pathlib import Path
 from imgexp_tui.notebook.load import load_notebook
-from imgexp_tui.records.slurm_status import SlurmStatus
+from imgexp_tui.records.job_status import JobStatus
 from imgexp_tui.runner.launch import launch
-SlurmStatus.write = lambda *_: os._exit(9)  # between sbatch's answer and the note of it
+JobStatus.write = lambda *_: os._exit(9)  # between sbatch's answer and the note of it
 launch(load_notebook(Path(sys.argv[1])), "hold")
 """
 
@@ -351,7 +352,7 @@ def test_a_killed_supervisor_is_lost_with_what_slurm_says(cluster: Cluster, lab:
     assert process.supervisor and process.trainer
     os.kill(process.supervisor.pid, signal.SIGKILL)
     until(lambda: not processes_of_run(uuid(run), None))
-    until(lambda: told(run) and (SlurmStatus.read(run, uuid(run)) or SlurmStatus("")).state == "FAILED", pace=0.3)
+    until(lambda: told(run) and (JobStatus.read(run, "slurm", uuid(run)) or JobStatus("")).state == "FAILED", pace=0.3)
     assert status.status(run).state.live  # an end may be on its way through the file system
     found = status.status(run, now=time.time() + status.SLURM_GONE_SECONDS + 20)
     assert (found.state, found.evidence) == (State.LOST, f"ended, exit unknown: Slurm calls job {number(run)} failed")

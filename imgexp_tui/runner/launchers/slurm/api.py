@@ -13,20 +13,19 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from imgexp_tui.records.slurm_status import ENDED_STATES, WAITING_STATES
+from imgexp_tui.notebook.schema.launchers import SLURM
+from imgexp_tui.runner.launchers.base import LauncherError
 from imgexp_tui.text import clean_line
 
 COMMAND_TIMEOUT = 15.0
 """Seconds for one command; without a controller Slurm's own give up after nine."""
-SLURM_FOLDER = "slurm"
-"""In a run's folder: the batch script, and what the job itself printed."""
 STOP_MARK = ".stop-asked"
 """In a run's folder: somebody asked it to stop. Durable, because its job may start long after."""
 _JOB_NAME_PREFIX = "imgexp-"
 _SLURM_VARIABLE = re.compile(r"(SQUEUE|SCANCEL|SINFO|SCONTROL|SBATCH)_")
 
 
-class SlurmError(Exception):
+class SlurmError(LauncherError):
     """One sentence that says why it was not done."""
 
 
@@ -50,11 +49,11 @@ class JobInfo:
 
     @property
     def is_waiting(self) -> bool:
-        return self.state in WAITING_STATES
+        return self.state in SLURM.waiting_states
 
     @property
     def has_ended(self) -> bool:
-        return self.state in ENDED_STATES
+        return self.state in SLURM.ended_states
 
 
 def job_name(uuid: str) -> str:

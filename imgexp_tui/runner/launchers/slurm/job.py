@@ -11,15 +11,14 @@ import contextlib
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
 
+from imgexp_tui.notebook.schema.launchers import SLURM
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.rundir import RunDir
+from imgexp_tui.runner.launchers.base import Eviction, EvictionOutcome
 from imgexp_tui.runner.launchers.slurm import api
 
-JOB_ARGUMENT = "job"
-"""The supervisor's second argument, where it is a job."""
+_JOB_ID_VARIABLE = "SLURM_JOB_ID"
 _REQUEUE_TRIES, _REQUEUE_PAUSE = 3, 5.0
 """How often Slurm is asked to queue the job again, and with how many seconds between."""
 _PREEMPTED = "Slurm needs its place for another job, or its node"
@@ -27,45 +26,33 @@ _CONTROLLER_TIMEOUT = 5.0
 """Seconds that the controller may take to say how often the job was started before."""
 
 
-class EvictionOutcome(Enum):
-    """What becomes of a job that Slurm takes back."""
-
-    AGAIN = "Slurm has queued it again"
-    ASK = "Slurm has to be asked to queue it again"
-    CANCELLED = "somebody cancelled it"
-    UNKNOWN = "Slurm does not say"
-
-
-@dataclass(frozen=True, slots=True)
-class Eviction:
-    """That Slurm takes the job back, and why, for people."""
-
-    outcome: EvictionOutcome
-    reason: str
-
-
 class SlurmJob:
     """The job that this process is.
 
     Attributes:
+        schema: Slurm's.
         job_id: Slurm's id.
         gpus: the GPUs that Slurm gave, as CUDA_VISIBLE_DEVICES numbers them.
+        eviction_signals: Slurm sends SIGTERM when it takes the job back, and SIGUSR2 before its time limit.
+
+    Raises:
+        SlurmError: this process is no job of Slurm's.
     """
 
+    schema = SLURM
+    eviction_signals = (signal.SIGTERM, signal.SIGUSR2)
+
     def __init__(self, run: RunDir, environ: Mapping[str, str]) -> None:
+        if _JOB_ID_VARIABLE not in environ:
+            raise api.SlurmError("this is no Slurm job")
         self._stop_mark = run.path / api.STOP_MARK
         self._environ = environ
         self._restart_count = 0
         request = Request.read(run)
         self._uuid = request.uuid if request else ""
-        self.job_id = environ["SLURM_JOB_ID"]
+        self.job_id = environ[_JOB_ID_VARIABLE]
         words = environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         self.gpus = tuple(int(word) for word in words if word.isdecimal())
-
-    @property
-    def launcher(self) -> str:
-        """As `Process` holds it."""
-        return f"slurm {self.job_id}"
 
     def read_restart_count(self) -> None:
         """Note how often the job was started before. After a failure of the controller its variable is not set,
@@ -86,27 +73,34 @@ class SlurmJob:
         self._stop_mark.unlink(missing_ok=True)
 
     def explain_eviction(self, signum: int) -> Eviction:
-        """What the signal means that the job got without the app's doing."""
+        """Say what the signal means that the job got without the app's doing."""
+        outcome, reason = self._eviction_outcome(signum)
+        short = "its time limit is too short for it to get anywhere; see [lab.slurm] time"
+        return Eviction(
+            outcome, SLURM.describe_job(self.job_id), reason, self._requeue, short if signum == signal.SIGUSR2 else ""
+        )
+
+    def _eviction_outcome(self, signum: int) -> tuple[EvictionOutcome, str]:
         try:
             facts = self._job_fields()
         except api.SlurmError:
             facts = {}
         preempted = facts.get("PreemptTime", "None") not in ("None", "N/A")
         if signum == signal.SIGUSR2:
-            return Eviction(EvictionOutcome.ASK, _PREEMPTED if preempted else "its time limit is near")
+            return EvictionOutcome.ASK, _PREEMPTED if preempted else "its time limit is near"
         if not facts:
-            return Eviction(EvictionOutcome.UNKNOWN, "Slurm takes the job back and does not say why")
+            return EvictionOutcome.UNKNOWN, "Slurm takes the job back and does not say why"
         if _int_or_zero(facts.get("Restarts", "")) > self._restart_count:
-            return Eviction(EvictionOutcome.AGAIN, _PREEMPTED)
+            return EvictionOutcome.AGAIN, _PREEMPTED
         if "TimeLimit" in facts.get("Reason", "") or facts.get("JobState") == "TIMEOUT":
-            return Eviction(EvictionOutcome.ASK, "its time limit is over")
+            return EvictionOutcome.ASK, "its time limit is over"
         if preempted:
-            return Eviction(EvictionOutcome.ASK, _PREEMPTED)
+            return EvictionOutcome.ASK, _PREEMPTED
         if facts.get("JobState") == "RUNNING":
-            return Eviction(EvictionOutcome.ASK, "Slurm asks it to end")
-        return Eviction(EvictionOutcome.CANCELLED, f"Slurm job {self.job_id} was cancelled, but not by this app")
+            return EvictionOutcome.ASK, "Slurm asks it to end"
+        return EvictionOutcome.CANCELLED, f"Slurm job {self.job_id} was cancelled, but not by this app"
 
-    def requeue(self) -> str:
+    def _requeue(self) -> str:
         """Ask Slurm to end this job and start it again later; "" where it will, else why not."""
         told = ""
         for left in reversed(range(_REQUEUE_TRIES)):

@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from imgexp_tui import durable
+from imgexp_tui.notebook.schema.launchers import SLURM
 from imgexp_tui.records import events
 from imgexp_tui.records.documents import Exit, Process, Request
+from imgexp_tui.records.job_status import JobStatus
 from imgexp_tui.records.process_identity import identity_of
 from imgexp_tui.records.rundir import RunDir
-from imgexp_tui.records.slurm_status import SlurmStatus
-from imgexp_tui.runner.launchers import local
+from imgexp_tui.runner.extras import missing_extra_error
+from imgexp_tui.runner.launchers.base import JOB_ARGUMENT, SUPERVISOR_MODULE, job_folder
 from imgexp_tui.runner.launchers.slurm import api
-from imgexp_tui.runner.launchers.slurm.job import JOB_ARGUMENT
 from imgexp_tui.runner.run_lock import LockHeld, acquire_lock
 from imgexp_tui.text import clean_line
 
@@ -60,10 +61,12 @@ def submit(run: RunDir, request: Request) -> str:
         SlurmError: Slurm has no such job, and the run's files are as before.
         OSError: the run's files cannot be written.
     """
-    given = _lab_options(request.slurm)
+    given = _lab_options(request)
+    if missing := missing_extra_error("slurm", "handing runs to Slurm", ("submitit",)):
+        raise api.SlurmError(missing)
     api.require_controller()
     with _submission_lock(run):
-        (run.path / api.SLURM_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        job_folder(run, SLURM.name).mkdir(mode=0o700, exist_ok=True)
         before = _write_waiting_process(run, request)
         with contextlib.suppress(FileNotFoundError):
             (run.path / api.STOP_MARK).unlink()
@@ -74,7 +77,7 @@ def submit(run: RunDir, request: Request) -> str:
             _restore_process(run, before)
             _cancel_possible_job(request)
             raise
-        SlurmStatus(request.uuid, number, "PENDING", "", asked).write(run)
+        JobStatus(request.uuid, number, "PENDING", "", asked).write(run, SLURM.name)
     with contextlib.suppress(OSError):
         events.append_event(run, "queued", f"submitted to Slurm as job {number}", job=number)
     return number
@@ -86,7 +89,7 @@ def sbatch_options(request: Request) -> dict[str, Any]:
     Raises:
         SlurmError: an option is not for the lab to set, or Slurm does not answer.
     """
-    given = _lab_options(request.slurm)
+    given = _lab_options(request)
     found: dict[str, Any] = {"ntasks": 1, **given}
     asks = request.gpus > 0 and not any(name in given for name in _GPU_OPTIONS)
     # As on a machine of one's own: where there are no GPUs, a run that could use one trains on CPUs.
@@ -95,7 +98,8 @@ def sbatch_options(request: Request) -> dict[str, Any]:
     return found
 
 
-def _lab_options(table: Mapping[str, Any]) -> dict[str, Any]:
+def _lab_options(request: Request) -> dict[str, Any]:
+    table = request.launcher_options.get(SLURM.name, {})
     found = {name.replace("_", "-"): value for name, value in table.items() if value is not False}
     for name in found:
         if name in _RESERVED_OPTIONS:
@@ -125,7 +129,7 @@ def _write_waiting_process(run: RunDir, request: Request) -> bytes | None:
     former, last = Process.read(run), Exit.read(run)
     before = run.process.read_bytes() if former else None
     attempt = max(former.attempt if former else 0, last.attempt if last else 0) + 1
-    Process(request.uuid, attempt, None, None, time.time(), "slurm", "waits for its Slurm job").write(run)
+    Process(request.uuid, attempt, None, None, time.time(), SLURM.name, "waits for its Slurm job").write(run)
     return before
 
 
@@ -159,7 +163,7 @@ def _run_sbatch(run: RunDir, request: Request, lab_options: Mapping[str, Any]) -
             limit = ["timeout", "--kill-after=2", str(_SBATCH_TIMEOUT)]
             return ["env", *unset, *limit, *sbatch, os.fspath(submission_file_path)]
 
-    folder = run.path / api.SLURM_FOLDER
+    folder = job_folder(run, SLURM.name)
     executor = Executor(folder=folder)
     executor.update_parameters(
         job_name=name,
@@ -176,7 +180,7 @@ def _run_sbatch(run: RunDir, request: Request, lab_options: Mapping[str, Any]) -
     )
     # `exec`: the batch shell becomes the supervisor, so that the signals that Slurm sends to the one reach the other.
     # Until the supervisor listens, a signal must not end it; the mark that asks to stop is found then.
-    words = [sys.executable, "-P", "-m", local.SUPERVISOR_MODULE, os.fspath(run.path.absolute()), JOB_ARGUMENT]
+    words = [sys.executable, "-P", "-m", SUPERVISOR_MODULE, os.fspath(run.path.absolute()), JOB_ARGUMENT]
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # submitit prints complaints: the app may have the terminal
             return str(executor._submit_command(f"trap '' INT USR2; exec {shlex.join(words)}").job_id)
