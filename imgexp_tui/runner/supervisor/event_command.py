@@ -67,7 +67,7 @@ class EventCommandProcess:
                 self._socket = _fork_process(run, request, attempt)
 
     def wait_until_done(self) -> None:
-        """Wait until the command for the end has run. For a cluster's job, whose end takes all of its processes along."""
+        """Wait until the command for the end has run: the end of a cluster's job takes all of its processes along."""
         if self._socket >= 0:
             with contextlib.suppress(OSError):  # it is gone
                 os.write(self._socket, b"!")
