@@ -299,7 +299,7 @@ def test_another_job_with_the_same_number_is_not_ours(cluster: Cluster, lab: Pat
     with pytest.raises(ControlError, match="knows no such job"):
         stop(run)
     assert told(run).state.live
-    later = status.status(run, now=time.time() + status.SLURM_GONE_SECONDS + 5)
+    later = status.status(run, now=time.time() + status.JOB_GONE_SECONDS + 5)
     assert (later.state, later.evidence) == (State.LOST, f"ended, exit unknown: Slurm knows no job {stranger}")
     assert cluster.state(stranger) == "RUNNING"
 
@@ -354,7 +354,7 @@ def test_a_killed_supervisor_is_lost_with_what_slurm_says(cluster: Cluster, lab:
     until(lambda: not processes_of_run(uuid(run), None))
     until(lambda: told(run) and (JobStatus.read(run, "slurm", uuid(run)) or JobStatus("")).state == "FAILED", pace=0.3)
     assert status.status(run).state.live  # an end may be on its way through the file system
-    found = status.status(run, now=time.time() + status.SLURM_GONE_SECONDS + 20)
+    found = status.status(run, now=time.time() + status.JOB_GONE_SECONDS + 20)
     assert (found.state, found.evidence) == (State.LOST, f"ended, exit unknown: Slurm calls job {number(run)} failed")
 
 
