@@ -132,6 +132,6 @@ def make_folder(folder: Path, *, mode: int = 0o700) -> None:
     while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
-    for made in reversed(missing):
-        made.mkdir(mode=mode, exist_ok=True)
-        sync_folder(made.parent)
+    for new_folder in reversed(missing):
+        new_folder.mkdir(mode=mode, exist_ok=True)
+        sync_folder(new_folder.parent)

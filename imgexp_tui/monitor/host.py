@@ -59,8 +59,8 @@ class HostSampler:
         if len(before) != len(self._last_cpu_times):  # a core came or went
             return (0.0,) * len(self._last_cpu_times)
         return tuple(
-            _busy_percent(now[0] - then[0], now[1] - then[1], last)
-            for now, then, last in zip(self._last_cpu_times, before, self._core_percents, strict=True)
+            _busy_percent(now[0] - earlier[0], now[1] - earlier[1], last)
+            for now, earlier, last in zip(self._last_cpu_times, before, self._core_percents, strict=True)
         )
 
     def _read_disk_space(self) -> tuple[int | None, int | None]:

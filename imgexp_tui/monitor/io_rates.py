@@ -27,7 +27,7 @@ class RateMeter:
         if before is None or counters is None or len(before) != len(counters) or passed <= 0:
             return None
         # Less than before: the device was taken out and put in again.
-        return tuple(max(0, now - then) / passed for now, then in zip(counters, before, strict=True))
+        return tuple(max(0, now - earlier) / passed for now, earlier in zip(counters, before, strict=True))
 
 
 def disk_stat_file(folder: Path) -> Path | None:

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from imgexp_tui.notebook.inheritance import Inheritance
-from imgexp_tui.notebook.model import NOTE_FIELDS, VERSION_NAME, Notebook, NotebookError, Problem, Version, tags_error
+from imgexp_tui.notebook.model import (
+    NOTE_FIELDS,
+    VERSION_NAME,
+    VERSION_NAME_RULE,
+    Notebook,
+    NotebookError,
+    Problem,
+    Version,
+    tags_error,
+)
 from imgexp_tui.notebook.schema import alerts
 from imgexp_tui.notebook.schema import command as commands
 from imgexp_tui.notebook.schema.alerts import ALERT_KEYS
@@ -219,8 +228,7 @@ class _NotebookParser:
     def _version_table(self, name: str) -> dict[str, Any]:
         path = ("versions", name)
         if not VERSION_NAME.fullmatch(name):
-            takes = "takes letters, digits, '.', '_' and '-', starts with a letter or digit and is at most 64 long"
-            self._add_problem(path, f"this is no name for a version, which {takes}")
+            self._add_problem(path, f"this is no name for a version, which {VERSION_NAME_RULE}")
         table = self._get_table(self._data["versions"], path)
         self._report_unknown_keys(table, path, _VERSION_KEYS, "key")
         for key in ("base", *_TEXT_KEYS):

@@ -12,7 +12,8 @@ from imgexp_tui.notebook.schema.settings import SettingValue, default_settings
 from imgexp_tui.text import clean_line
 
 VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What a version may be called; the name is also that of its folder in `runs/`."""
+VERSION_NAME_RULE = "takes letters, digits, '.', '_' and '-', starts with a letter or digit and is at most 64 long"
+"""What a version may be called, and the same in words; the name is also that of its folder in `runs/`."""
 TAG = re.compile(r"\w[\w.+/-]{0,31}")
 """A tag of a version: letters, digits and a few other characters."""
 NOTE_FIELDS = ("summary", "takeaways", "observed")

@@ -64,10 +64,10 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, at: int | slice) -> Hit | Hits:
         if isinstance(at, slice):
             return Hits(self._index, self._line_numbers[at], self._words, case_sensitive=self._case_sensitive)
-        version, where, line, text = self._index.lines[self._line_numbers[at]]
+        version, field, line, text = self._index.lines[self._line_numbers[at]]
         return Hit(
             version,
-            where,
+            field,
             line,
             text,
             tuple(_match_spans(text if self._case_sensitive else fold_case(text), self._words)),

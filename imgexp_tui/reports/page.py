@@ -102,10 +102,10 @@ def _anchors(title: str, names: Iterable[str]) -> dict[str, str]:
     used = {_heading_slug(title)}
     for name in names:
         base = anchor = _heading_slug(name)
-        again = 0
+        suffix = 0
         while anchor in used:
-            again += 1
-            anchor = f"{base}-{again}"
+            suffix += 1
+            anchor = f"{base}-{suffix}"
         anchors[name] = anchor
         used.add(anchor)
     return anchors

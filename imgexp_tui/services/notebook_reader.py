@@ -37,8 +37,8 @@ class CurrentNotebook:
     def read(self) -> Notebook | None:
         """The notebook; as it was read before where it cannot be read now, and None where it never could."""
         if notebook_stamp(self._lab) != self._stamp:
-            found = read_notebook(self._lab)
-            self._stamp, self._notebook = found.stamp, found.notebook or self._notebook
+            result = read_notebook(self._lab)
+            self._stamp, self._notebook = result.stamp, result.notebook or self._notebook
         return self._notebook
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from imgexp_tui.paths import RUNS, lab_cache
+from imgexp_tui.paths import RUNS, lab_cache, modified_ns
 from imgexp_tui.views.lab import VersionRow
 
 _FORMAT = 2
@@ -107,17 +107,10 @@ class RowCache:
 
     def _stamp(self, version: str, runs: Iterable[int | str]) -> Stamp:
         folder = os.path.join(self._runs, version)  # noqa: PTH118 - a thousand paths are made at each poll
-        stamp: Stamp = [_modified_ns(folder)]
+        stamp: Stamp = [modified_ns(folder)]
         for run in runs:
-            stamp += [run, _modified_ns(f"{folder}/{run}/process.json"), _modified_ns(f"{folder}/{run}/exit.json")]
+            stamp += [run, modified_ns(f"{folder}/{run}/process.json"), modified_ns(f"{folder}/{run}/exit.json")]
         return stamp
-
-
-def _modified_ns(path: str) -> int:
-    try:
-        return os.stat(path).st_mtime_ns  # noqa: PTH116
-    except OSError:
-        return 0
 
 
 def _is_finite(row: VersionRow) -> bool:
@@ -141,8 +134,8 @@ def _read_file(path: Path) -> dict[str, list[Any]]:
 
 
 def _unpack_row(packed: list[Any]) -> VersionRow:
-    told = dict(zip(_FIELDS, packed, strict=True))
+    values = dict(zip(_FIELDS, packed, strict=True))
     for name in _TUPLE_FIELDS:
-        told[name] = None if told[name] is None else tuple(told[name])
-    told["best_metrics"] = tuple((str(name), float(value)) for name, value in told["best_metrics"])
-    return VersionRow(**told)
+        values[name] = None if values[name] is None else tuple(values[name])
+    values["best_metrics"] = tuple((str(name), float(value)) for name, value in values["best_metrics"])
+    return VersionRow(**values)

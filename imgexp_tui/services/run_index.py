@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgexp_tui.paths import RUNS
+from imgexp_tui.paths import RUNS, modified_ns
 from imgexp_tui.records.alerts import Alert
 from imgexp_tui.records.metrics.metric import (
     DEFAULT_METRICS,
@@ -27,7 +27,7 @@ from imgexp_tui.records.rundir import RunDir, find_runs
 from imgexp_tui.services import run_followers
 from imgexp_tui.services.log_tail import LogTail
 from imgexp_tui.services.row_cache import RowCache
-from imgexp_tui.services.version_rows import VersionRuns, build_row, group_members, modified_ns, retire_ended
+from imgexp_tui.services.version_rows import VersionRuns, build_row, group_members, retire_ended
 from imgexp_tui.views.charts.curve import CurveBuilder
 from imgexp_tui.views.lab import LogLines, VersionRow
 from imgexp_tui.views.runs.builder import summarize_run

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean, stdev
 
+from imgexp_tui.paths import modified_ns
 from imgexp_tui.records.metrics.follower import RunFollower
 from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Judge, MetricTable
 from imgexp_tui.records.metrics.run_state import Best
@@ -158,10 +158,3 @@ def _thin_curve(follower: RunFollower, judges: Sequence[Judge]) -> tuple[float, 
 def _highest(values: Iterable[float]) -> float:
     finite = [v for v in values if math.isfinite(v)]
     return max(finite, default=math.nan)
-
-
-def modified_ns(folder: Path) -> int:
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -170,6 +170,6 @@ def _sum_of_largest(probabilities: Tensor) -> float:
     return probabilities.amax(1).sum().item() if len(probabilities) else 0.0
 
 
-def _divide_float32(part: float, whole: float) -> float:
+def _divide_float32(numerator: float, denominator: float) -> float:
     """The quotient in single precision, which torch uses for the losses."""
-    return (torch.tensor(part, dtype=torch.float32) / torch.tensor(whole, dtype=torch.float32)).item()
+    return (torch.tensor(numerator, dtype=torch.float32) / torch.tensor(denominator, dtype=torch.float32)).item()

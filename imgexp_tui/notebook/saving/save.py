@@ -192,8 +192,8 @@ def _record_in_history(lab: Path, raw: bytes, timestamp: float) -> None:
         log.record_missing(lab, log.notes_in(parse_tolerant(text)[0] if data is None else data), timestamp)
     except OSError as error:
         if error.errno in durable.DATA_LOSS_ERRORS:
-            kept = f"cannot keep what the notes said until now in {log.metadata_folder(lab)}"
-            raise NotebookError(f"{kept}: {error.strerror}; the file is as it was") from None
+            problem = f"cannot keep what the notes said until now in {log.metadata_folder(lab)}"
+            raise NotebookError(f"{problem}: {error.strerror}; the file is as it was") from None
 
 
 def _file_equals(path: Path, data: bytes) -> bool:

@@ -103,9 +103,9 @@ class TomlScan:
             # What follows a broken header still belongs to the table that it names.
             self._table = split_key(header[2])
             self.entries.append(TomlEntry(self._table, start, header.end()))
-            whole = _HEADER.match(text, start)
-            if whole and _LINE_END.match(text, whole.end()):
-                return whole.end()
+            complete_header = _HEADER.match(text, start)
+            if complete_header and _LINE_END.match(text, complete_header.end()):
+                return complete_header.end()
         elif key := _KEY.match(text, start):
             known = len(self.entries)
             path = self._table + split_key(key[0])

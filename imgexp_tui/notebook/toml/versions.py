@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from imgexp_tui.notebook.model import VERSION_NAME, NotebookError
+from imgexp_tui.notebook.model import VERSION_NAME, VERSION_NAME_RULE, NotebookError
 from imgexp_tui.notebook.toml.edit import verify_edit
 from imgexp_tui.notebook.toml.spans import TomlScan
 from imgexp_tui.notebook.toml.tolerant import SyntaxProblem, parse_tolerant
@@ -59,8 +59,7 @@ def rename(source: str, old: str, new: str) -> str:
 def version_name_error(name: str, other_names: Iterable[str]) -> str:
     """Returns why a version cannot be called `name` beside `other_names`; "" if it can."""
     if not VERSION_NAME.fullmatch(name):
-        takes = "takes letters, digits, '.', '_' and '-', starts with a letter or digit and is at most 64 long"
-        return f"{clean_line(name) or 'nothing'} is no name for a version, which {takes}"
+        return f"{clean_line(name) or 'nothing'} is no name for a version, which {VERSION_NAME_RULE}"
     same = next((other for other in other_names if other.lower() == name.lower()), None)
     return f"{same} is there already; take another name" if same else ""
 

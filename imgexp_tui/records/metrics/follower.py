@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from imgexp_tui.paths import modified_ns
 from imgexp_tui.records import status as states
 from imgexp_tui.records.alerts import Alert, AlertDetector
 from imgexp_tui.records.documents import Request
@@ -240,11 +240,4 @@ def _parse_progress(record: Record) -> Progress | None:
 
 def _change_stamp(run_dir: RunDir) -> tuple[int, int]:
     """Changes when a run is resumed, and when its end is written down."""
-    return _mtime_ns(run_dir.process), _mtime_ns(run_dir.exit)
-
-
-def _mtime_ns(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+    return modified_ns(run_dir.process), modified_ns(run_dir.exit)

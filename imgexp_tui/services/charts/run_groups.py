@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgexp_tui.paths import RUNS
+from imgexp_tui.paths import RUNS, modified_ns
 from imgexp_tui.records.documents import Request
 from imgexp_tui.records.metrics.history import MetricHistory
 from imgexp_tui.records.metrics.source_registry import metrics_size
@@ -62,7 +62,7 @@ class ChartRuns:
     def _refresh_groups(self) -> bool:
         """List the runs again if a version's folder changed, or a charted run has no records yet."""
         versions = dict.fromkeys(choice.version for choice in self.choices)
-        stamps = {version: _modified_ns(self._lab / RUNS / version) for version in versions}
+        stamps = {version: modified_ns(self._lab / RUNS / version) for version in versions}
         empty = any(not run.last_step for group in self.groups for run in group.runs)
         if stamps == self._folder_mtimes and not empty:
             return False
@@ -106,10 +106,3 @@ def choices_for_all_runs(lab: Path, versions: Sequence[str], max_count: int) -> 
         ChartChoice(version, run.run_id) for version in versions for run in find_runs(lab, version) if metrics_size(run)
     ]
     return choices[:max_count]
-
-
-def _modified_ns(folder: Path) -> int:
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -130,8 +130,8 @@ class ChartSession:
         reach = self._full_range(runs, Axis(request.axis))
         first = min((x for run in runs if (x := run.x_of(1, Axis(request.axis))) > 0), default=reach[1] / 1000 or 1.0)
         window = self._visible_window(runs, request, reach, first)
-        wanted = request.metric or self._judge()
-        metric = wanted if wanted in panels else self._panel_of(wanted, panels)
+        preferred = request.metric or self._judge()
+        metric = preferred if preferred in panels else self._panel_of(preferred, panels)
         picture = ChartPicture(
             panels=tuple(panels),
             metric=metric,

@@ -73,7 +73,7 @@ class NoteHistory:
 
     def _external_changes(self, changes: list[NoteChange], current_texts: dict[str, str]) -> list[NoteChange]:
         """Changes for the notes whose current text was not written by a save of this app."""
-        made = []
+        external = []
         for name in self._fields:
             last = next((c.state.text for c in changes if c.state.field == name), None)
             if last is None and self._timeline and not self._timeline.is_exhausted:
@@ -81,8 +81,8 @@ class NoteHistory:
             text = current_texts.get(name, last or "")
             if text != (last or ""):
                 moment = notebook_stamp(self._lab)[0] / 1e9
-                made.append(measure_change(NoteState(self._version, name, moment, text), last or ""))
-        return made
+                external.append(measure_change(NoteState(self._version, name, moment, text), last or ""))
+        return external
 
 
 def read_current_notes(lab: Path, version: str) -> tuple[dict[str, str], str]:

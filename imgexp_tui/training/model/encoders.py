@@ -136,10 +136,10 @@ def _user_encoder(name: str) -> nn.Module:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise TrainingError(f"encoder: {module_name} cannot be imported from the lab's folder: {error}") from error
-    made = getattr(module, attribute, None)
-    if made is None:
+    factory = getattr(module, attribute, None)
+    if factory is None:
         raise TrainingError(f"encoder: {module_name} has no {attribute}")
-    encoder = made()
+    encoder = factory()
     if not isinstance(encoder, nn.Module):
         raise TrainingError(f"encoder: {name}() is a {type(encoder).__name__}, not a torch.nn.Module")
     return encoder

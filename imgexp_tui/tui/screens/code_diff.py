@@ -81,4 +81,4 @@ class CodeDiffScreen(StyledScreen[None]):
         self._view.scroll_relative(y=rows, animate=False)
 
     def action_page(self, pages: int) -> None:
-        self._view.scroll_relative(y=pages * max(1, self._view.size.height - 1), animate=False)
+        self._view.scroll_pages(pages)

@@ -236,7 +236,7 @@ class CompareScreen(StyledScreen[str | None]):
         self._rows.move(rows)
 
     def action_page(self, pages: int) -> None:
-        self._rows.move(pages * max(1, self._rows.size.height - 1))
+        self._rows.move_pages(pages)
 
     def action_new(self) -> None:
         if self._snapshot is None or self._snapshot.notebook is None or not self._rows.selected:

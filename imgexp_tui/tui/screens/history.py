@@ -249,7 +249,7 @@ class HistoryScreen(StyledScreen[None]):
         self._rows.move(rows)
 
     def action_page(self, pages: int) -> None:
-        self._rows.move(pages * max(1, self._rows.size.height - 1))
+        self._rows.move_pages(pages)
 
     def action_scroll(self, rows: int) -> None:
         self._diff.scroll_relative(y=rows, animate=False)

@@ -34,13 +34,6 @@ class LogView(Pane):
         if at_end:
             self.scroll_to_end()
 
-    @property
-    def is_at_end(self) -> bool:
-        return self.scroll_offset.y >= self.max_scroll_y - 1
-
-    def scroll_to_end(self) -> None:
-        self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
-
     def build(self, width: int, height: int) -> list[Line]:
         if not self.wraps:
             return [line(truncate(text, width)) for text in self._texts]
@@ -98,7 +91,7 @@ class LogScreen(StyledScreen[None]):
         self._view.scroll_relative(y=rows, animate=False)
 
     def action_page(self, pages: int) -> None:
-        self._view.scroll_relative(y=pages * max(1, self._view.size.height - 1), animate=False)
+        self._view.scroll_pages(pages)
 
     def action_start(self) -> None:
         self._view.scroll_home(animate=False)

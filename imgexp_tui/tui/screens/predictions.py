@@ -16,7 +16,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from imgexp_tui.paths import RUNS
+from imgexp_tui.paths import RUNS, modified_ns
 from imgexp_tui.records import predictions as record
 from imgexp_tui.records.predictions import Prediction, Predictions
 from imgexp_tui.records.rundir import RunDir
@@ -203,7 +203,7 @@ class PredictionsScreen(StyledScreen[None]):
     @work(exclusive=True, group="poll")
     async def _poll(self) -> None:
         which = self._epoch_choice
-        stamp = await asyncio.to_thread(_modified_ns, record.path_of(self._run, which))
+        stamp = await asyncio.to_thread(modified_ns, record.path_of(self._run, which))
         if (which, stamp) == self._stamp:
             return
         self._stamp = which, stamp
@@ -262,10 +262,3 @@ def _save_png(predictions: Predictions, path: Path) -> str:
     except OSError as error:
         raise ActionError(f"Not saved: {error.strerror or error}") from error
     return f"Saved: {path}"
-
-
-def _modified_ns(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

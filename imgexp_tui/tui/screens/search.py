@@ -187,7 +187,7 @@ class SearchScreen(StyledScreen[Hit | None]):
         self._rows.move(rows)
 
     def action_page(self, pages: int) -> None:
-        self._rows.move(pages * max(1, self._rows.size.height - 1))
+        self._rows.move_pages(pages)
 
     def action_toggle_focus(self) -> None:
         if self.focused:

@@ -121,7 +121,7 @@ class SideBySideScreen(StyledScreen[None]):
         self._view.scroll_relative(y=rows, animate=False)
 
     def action_page(self, pages: int) -> None:
-        self._view.scroll_relative(y=pages * max(1, self._view.size.height - 1), animate=False)
+        self._view.scroll_pages(pages)
 
     def action_code(self) -> None:
         at = self._view.first_column

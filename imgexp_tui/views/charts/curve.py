@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Metric, MetricTable
+from imgexp_tui.text import clean_line
 
 if TYPE_CHECKING:
     from imgexp_tui.records.metrics.run_state import Series
@@ -51,6 +52,11 @@ class Curve:
     def metric(self) -> str:
         """The metric's name."""
         return self.entry.name
+
+    @property
+    def title(self) -> str:
+        """The metric's name as a heading: "train loss" for `train/loss`."""
+        return clean_line(self.metric.replace("/", " "))
 
 
 class CurveBuilder:

@@ -17,8 +17,8 @@ def moved_position(before: str, after: str, position: CursorPosition) -> CursorP
     """
     row, column = position
     old, new = before.split("\n"), after.split("\n")
-    head = _common_prefix_length(old, new)
-    tail = _common_prefix_length(old[head:][::-1], new[head:][::-1])
+    head = common_prefix_length(old, new)
+    tail = common_prefix_length(old[head:][::-1], new[head:][::-1])
     if row < head:
         return position
     if row >= len(old) - tail:
@@ -38,8 +38,8 @@ def moved_position(before: str, after: str, position: CursorPosition) -> CursorP
 
 
 def _moved_column(old: str, new: str, column: int) -> int:
-    head = _common_prefix_length(old, new)
-    tail = _common_prefix_length(old[head:][::-1], new[head:][::-1])
+    head = common_prefix_length(old, new)
+    tail = common_prefix_length(old[head:][::-1], new[head:][::-1])
     if column > head and column >= len(old) - tail:
         return column + len(new) - len(old)
     return min(column, len(new))
@@ -47,10 +47,10 @@ def _moved_column(old: str, new: str, column: int) -> int:
 
 def _common_ends_length(old: str, new: str) -> int:
     """Number of unchanged characters at both ends of a line."""
-    head = _common_prefix_length(old, new)
-    return head + _common_prefix_length(old[head:][::-1], new[head:][::-1])
+    head = common_prefix_length(old, new)
+    return head + common_prefix_length(old[head:][::-1], new[head:][::-1])
 
 
-def _common_prefix_length(a: list[str] | str, b: list[str] | str) -> int:
+def common_prefix_length(a: list[str] | str, b: list[str] | str) -> int:
     """Length of the common beginning of two sequences."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

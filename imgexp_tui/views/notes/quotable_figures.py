@@ -106,8 +106,8 @@ def _accuracies_at_best(follower: RunFollower, metrics: MetricTable, judges: Seq
     if best := follower.best(judges):
         at = f"epoch {best.epoch:g}" if best.epoch is not None else f"step {best.step:,}"
         for name, value in best.other_metrics.items():
-            told_better = name.replace("/", "/epoch_") in best.other_metrics
-            if metrics[name].unit is Unit.PERCENT and math.isfinite(value) and not told_better:
+            has_epoch_value = name.replace("/", "/epoch_") in best.other_metrics
+            if metrics[name].unit is Unit.PERCENT and math.isfinite(value) and not has_epoch_value:
                 judged = best.metric.replace("/", " ")
                 yield "best", f"{_format_metric(metrics[name], value)} at the best {judged} ({at})"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imgexp_tui.text import cell_width, clean_line, format_duration, format_number, truncate
+from imgexp_tui.text import cell_width, format_duration, format_number, truncate
 from imgexp_tui.views.charts.curve import Curve
 from imgexp_tui.views.charts.sparkline import curve_rows
 from imgexp_tui.views.machine.gauges import progress_bar
@@ -121,7 +121,7 @@ def _format_count(value: int, unit: str) -> str:
 def _curve_header(run: RunSummary, curve: Curve, other_curves: list[Curve], room: int) -> Line:
     """Name, current and best value of a curve, and chance; with a loss, the accuracies in `other_curves`."""
     half = curve.metric.partition("/")[0]
-    parts = [line((_curve_title(curve), half), "  ", (_format_value(curve, curve.last_value), "strong"))]
+    parts = [line((curve.title, half), "  ", (_format_value(curve, curve.last_value), "strong"))]
     if curve.best:
         parts.append(
             line(
@@ -137,10 +137,6 @@ def _curve_header(run: RunSummary, curve: Curve, other_curves: list[Curve], room
     if chance is not None:
         parts.append(line(("⠂⠂ ", "chance"), (f"chance {_format_value(curve, chance)}", "quiet")))
     return join_fitting(parts, ("   ", ""), room)
-
-
-def _curve_title(curve: Curve) -> str:
-    return clean_line(curve.metric.replace("/", " "))
 
 
 def _format_value(curve: Curve, value: float) -> str:

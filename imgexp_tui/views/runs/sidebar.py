@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from imgexp_tui.text import clean_line, format_duration
+from imgexp_tui.text import format_duration
 from imgexp_tui.views.charts.curve import Curve
 from imgexp_tui.views.charts.sparkline import block_sparkline, curve_rows
 from imgexp_tui.views.runs.model import RunSummary
@@ -71,7 +71,7 @@ def _loss_line(run: RunSummary, room: int) -> Line:
         is_best_shown = role == "valid" or len(run.curves) == 1 or curve.metric == run.judge
         best = [(" best ", "quiet"), (_format_best(run, curve), "")] if is_best_shown else []
         value = line(" ", (curve.entry.format_value(curve.last_value), "strong"), *best)
-        losses.append((line((f"{_curve_name(curve)} ", role)), curve, value, role))
+        losses.append((line((f"{curve.title} ", role)), curve, value, role))
     used_width = sum(line_width(name) + line_width(value) for name, _, value, _ in losses) + 3 * (len(losses) - 1)
     each = max(4, (room - used_width) // max(1, len(losses)))
     parts = [
@@ -83,7 +83,7 @@ def _loss_line(run: RunSummary, room: int) -> Line:
 def _curve_header(run: RunSummary, curve: Curve, room: int) -> Line:
     """Name, current and best value of a curve, and chance."""
     role = curve.metric.partition("/")[0]
-    parts = [line((_curve_name(curve), role), "  ", (curve.entry.format_value(curve.last_value), "strong"))]
+    parts = [line((curve.title, role), "  ", (curve.entry.format_value(curve.last_value), "strong"))]
     if curve.best:
         full_text, short_text = _format_best(run, curve), curve.entry.format_value(curve.best[0])
         fits = line_width(parts[0]) + len("  best ") + len(full_text) <= room
@@ -97,10 +97,6 @@ def _curve_header(run: RunSummary, curve: Curve, room: int) -> Line:
 def _is_always_drawn(run: RunSummary, curve: Curve) -> bool:
     """Whether a curve is drawn in little room too: a loss, or the metric that judges the run."""
     return curve.entry.is_loss or curve.metric == run.judge
-
-
-def _curve_name(curve: Curve) -> str:
-    return clean_line(curve.metric.replace("/", " "))
 
 
 def _format_best(run: RunSummary, curve: Curve) -> str:

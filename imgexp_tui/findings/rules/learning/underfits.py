@@ -34,14 +34,14 @@ def find(run: RunData) -> Finding | None:
     learned_share = 1 - loss / chance
     if learned_share >= _FAIR_FIT or (valid and last_mean(valid) - loss > _MAX_GAP * chance):
         return None
-    still = decrease_p_value([p.value for p in losses[-max(4, len(losses) // 2) :]]) < 0.05
-    suggestion, change = _suggest(run, still)
+    still_falls = decrease_p_value([p.value for p in losses[-max(4, len(losses) // 2) :]]) < 0.05
+    suggestion, change = _suggest(run, still_falls)
     valid_text = f", validation {last_mean(valid):.3g}" if valid else ""
     return Finding(
         NAME,
         Severity.WARNING if learned_share < _POOR_FIT else Severity.INFO,
         f"It underfits: the training loss is {loss:.3g} at the end (guessing: {chance:.3g}{valid_text})"
-        + (", and still falls." if still else "."),
+        + (", and still falls." if still_falls else "."),
         Evidence(("train/loss", "valid/loss"), losses[max(0, len(losses) - 3)].step, losses[-1].step),
         suggestion,
         change,

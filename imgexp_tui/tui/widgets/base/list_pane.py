@@ -82,6 +82,10 @@ class ListPane(Pane, Generic[T]):
         """Move the cursor by `rows`, at most to the first or last row."""
         self.move_to(self.cursor + rows)
 
+    def move_pages(self, pages: int) -> None:
+        """Move the cursor by `pages` screens, which overlap by one row."""
+        self.move(pages * max(1, self.size.height - 1))
+
     def move_to(self, index: int) -> None:
         """Put the cursor on a row."""
         index = max(0, min(index, self.count - 1))

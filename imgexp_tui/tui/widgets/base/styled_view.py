@@ -121,6 +121,19 @@ class StyledView(ScrollView):
         """The displayed lines."""
         return self._lines
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last line is in sight, within one line."""
+        return self.scroll_offset.y >= self.max_scroll_y - 1
+
+    def scroll_to_end(self) -> None:
+        """Scroll to the last line, also where the layout does not know of it yet."""
+        self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
+
+    def scroll_pages(self, pages: int) -> None:
+        """Scroll by `pages` screens, which overlap by one line."""
+        self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
+
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show `lines` in place of those before, and repaint the cells that differ."""
         old, self._lines = self._lines, lines if isinstance(lines, LazyLines) else list(lines)

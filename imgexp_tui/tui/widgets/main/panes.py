@@ -79,15 +79,11 @@ class LogPane(Pane):
         """Show the lines of a log."""
         if log.lines is self._log.lines:
             return
-        at_end = self.scroll_offset.y >= self.max_scroll_y - 1
+        at_end = self.is_at_end
         self._log = log
         self.rebuild()
         if at_end:
             self.scroll_to_end()
-
-    def scroll_to_end(self) -> None:
-        """Scroll to the latest line."""
-        self.scroll_to(y=max(0, len(self.lines) - self.size.height), animate=False, force=True)
 
     def build(self, width: int, height: int) -> list[Line]:
         if not self._log.lines:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from itertools import takewhile
 
 from rich.text import Text
 from textual import events
@@ -25,7 +24,7 @@ from imgexp_tui.tui.textual_compat import forward_key, run_binding
 from imgexp_tui.tui.widgets.notes.document import NoteDocument
 from imgexp_tui.tui.widgets.notes.wrapped_document import WrappedNoteDocument
 from imgexp_tui.views.notes import bullets, markup, search
-from imgexp_tui.views.notes.cursor_anchor import moved_position
+from imgexp_tui.views.notes.cursor_anchor import common_prefix_length, moved_position
 from imgexp_tui.views.notes.safe_characters import decode_unsafe, encode_unsafe, newline_of, visible_text
 
 _UNDO_STEPS = 1000
@@ -203,8 +202,8 @@ class NoteArea(TextArea):
             after = after.replace("\r\n", "\n")
         if before == after:
             return
-        head = _common_prefix_length(before, after)
-        tail = _common_prefix_length(before[head:][::-1], after[head:][::-1])
+        head = common_prefix_length(before, after)
+        tail = common_prefix_length(before[head:][::-1], after[head:][::-1])
         selection = self.selection
         self.history.checkpoint()
         self.replace(
@@ -312,9 +311,9 @@ class NoteArea(TextArea):
 
     def _insert_line_break(self) -> None:
         row, column = self.cursor_location
-        made = bullets.edit_for_enter(self.document.get_line(row), column)
-        end = (row, column) if made.text else (row, len(self.document.get_line(row)))
-        self._replace_via_keyboard(made.text, (row, made.start), end)
+        enter_edit = bullets.edit_for_enter(self.document.get_line(row), column)
+        end = (row, column) if enter_edit.text else (row, len(self.document.get_line(row)))
+        self._replace_via_keyboard(enter_edit.text, (row, enter_edit.start), end)
 
     def _repeats_offered_bullet(self, typed: str) -> bool:
         """Returns whether a character typed after the offered bullet repeats that bullet."""
@@ -337,8 +336,3 @@ def _location_of(text: str, index: int) -> Location:
     """Returns row and column of `text[index]`."""
     row = text.count("\n", 0, index)
     return row, index - (text.rfind("\n", 0, index) + 1)
-
-
-def _common_prefix_length(a: str, b: str) -> int:
-    """Returns how many characters `a` and `b` have in common at their start."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
