@@ -55,18 +55,32 @@ class AlertDetector:
     def __init__(self, run: RunDir) -> None:
         self._run = run
         self._pending: dict[str, Alert] = {}
-        self.judges: Sequence[Judge] = DEFAULT_METRICS.judges()
+        self._judges: Sequence[Judge] = ()
+        self._alert_judges: Sequence[Judge] = ()
+        self.judges = DEFAULT_METRICS.judges()
         self._judge: Judge | None = None
         self._bests: list[dict[str, Any]] = []
         self._nan_reported = self._has_been_taken = False
         self._last_state: tuple[State, int] | None = None
+
+    @property
+    def judges(self) -> Sequence[Judge]:
+        """The metrics that judge the run; the training metrics among them count only in the first place."""
+        return self._judges
+
+    @judges.setter
+    def judges(self, judges: Sequence[Judge]) -> None:
+        self._judges = judges
+        self._alert_judges = tuple(one for one in judges if one is judges[0] or not one.metric.startswith("train/"))
 
     def add_line(self, record: dict[str, Any]) -> None:
         """A line of metrics."""
         self._note_best(record)
         if not self._nan_reported:
             for name, value in record.items():
-                if name not in NON_METRIC_KEYS and isinstance(value, float) and _is_broken_value(name, value):
+                if not isinstance(value, float) or math.isfinite(value):
+                    continue
+                if name not in NON_METRIC_KEYS and _is_broken_value(name, value):
                     self._nan_reported = True
                     position = _format_position(record)
                     self._add_alert(
@@ -86,7 +100,7 @@ class AlertDetector:
         Args:
             series: metric → steps and values, every extreme among them.
         """
-        judged = (j for j in self._alert_judges() if any(map(math.isfinite, series.get(j.metric, ((), ()))[1])))
+        judged = (j for j in self._alert_judges if any(map(math.isfinite, series.get(j.metric, ((), ()))[1])))
         self._judge = next(judged, None)
         if judge := self._judge:
             for step, value in zip(*series[judge.metric], strict=True):
@@ -134,11 +148,11 @@ class AlertDetector:
     def _note_best(self, record: dict[str, Any]) -> None:
         """Note a new best. A resumed run goes back in steps: what it had found from there on is void."""
         step = record.get("step")
-        while self._bests and isinstance(step, int) and self._bests[-1]["step"] >= step:
-            self._bests.pop()
         if not isinstance(step, int):
             return
-        for judge in self._alert_judges():
+        while self._bests and self._bests[-1]["step"] >= step:
+            self._bests.pop()
+        for judge in self._alert_judges:
             value = record.get(judge.metric)
             if isinstance(value, int | float) and math.isfinite(value):
                 if judge != self._judge:  # one that comes before the one so far: their values are never compared
@@ -150,10 +164,6 @@ class AlertDetector:
                 return
             if judge == self._judge:
                 return
-
-    def _alert_judges(self) -> Sequence[Judge]:
-        """The metrics whose best is told: those that judge, but for a training metric that nobody named."""
-        return [one for one in self.judges if one is self.judges[0] or not one.metric.startswith("train/")]
 
     def _is_new_best(self, judge: Judge, value: float) -> bool:
         return not self._bests or judge.goal.is_better(value, self._bests[-1][judge.metric])

@@ -84,7 +84,7 @@ class RunIndex:
         metrics_changed = lab_metrics(notebook) != self._metrics
         self._metrics = lab_metrics(notebook)
         for name, runs in self._versions.items():
-            judges = version_judges(notebook, name)
+            judges = version_judges(notebook, name, self._metrics)
             if judges != runs.judges or metrics_changed:
                 runs.judges, runs.is_polled, runs.curves, runs.cached_summary = judges, False, {}, None
                 runs.unread += [run for run in runs.run_dirs if run.run_id in runs.ended]
@@ -272,7 +272,7 @@ class RunIndex:
             if self.rows.get(name) != row:
                 self.rows[name] = row
             return True
-        runs = self._versions.setdefault(name, VersionRuns(judges=version_judges(self._notebook, name)))
+        runs = self._versions.setdefault(name, VersionRuns(judges=version_judges(self._notebook, name, self._metrics)))
         if time.monotonic() > deadline and not self._is_live(name):
             return runs.is_polled
         self._list_runs(name, runs)
@@ -287,7 +287,7 @@ class RunIndex:
 
     def _is_current(self, name: str, row: VersionRow) -> bool:
         """Whether a cached row was judged and formatted as the notebook says now."""
-        judge = version_judges(self._notebook, name)[0]
+        judge = version_judges(self._notebook, name, self._metrics)[0]
         unit = self._metrics[row.metric].unit if row.metric else ""
         return not row.runs or (row.judge, row.goal, row.unit) == (judge.metric, judge.goal, unit)
 

@@ -140,15 +140,22 @@ class RunFollower(RunState):
         self._note_resumption(step, record.get("time"), rewound=rewound)
         self.step = step
         self._add_time(step, record.get("time"))
-        if any(name.startswith("valid/") for name in record):
-            self.training_seconds.add(step, self._training_clock.seconds)
         if is_number(epoch := record.get("epoch")):
             self.epoch = float(epoch)
             self._epoch_series.add(step, self.epoch)
             self._add_epoch(self.epoch, record.get("time"), rewound=rewound)
+        is_validation = False
         for name, value in record.items():
-            if name not in NON_METRIC_KEYS and is_number(value):
-                self.series.setdefault(name, Series()).add(step, float(value))
+            if name in NON_METRIC_KEYS:
+                continue
+            is_validation = is_validation or name.startswith("valid/")
+            if is_number(value):
+                series = self.series.get(name)
+                if series is None:
+                    series = self.series[name] = Series()
+                series.add(step, float(value))
+        if is_validation:
+            self.training_seconds.add(step, self._training_clock.seconds)
 
     def _add_time(self, step: int, timestamp: Any) -> None:
         if not is_number(timestamp):

@@ -130,6 +130,7 @@ class MetricTable:
     def __init__(self, overrides: MetricOverrides | None = None) -> None:
         self._overrides = overrides or {}
         self._known: dict[str, Metric] = {}
+        self._known_judges: dict[str, tuple[Judge, ...]] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MetricTable) and self._overrides == other._overrides
@@ -151,8 +152,11 @@ class MetricTable:
 
     def judges(self, judge: str = "") -> tuple[Judge, ...]:
         """The metrics that judge a run, in order of preference: `judge`, then the default ones."""
-        names = dict.fromkeys((*((judge,) if judge else ()), *DEFAULT_JUDGES))
-        return tuple(Judge(name, self[name].goal_or_lower) for name in names)
+        judges = self._known_judges.get(judge)
+        if judges is None:
+            names = dict.fromkeys((*((judge,) if judge else ()), *DEFAULT_JUDGES))
+            judges = self._known_judges[judge] = tuple(Judge(name, self[name].goal_or_lower) for name in names)
+        return judges
 
 
 DEFAULT_JUDGES = ("valid/loss", "train/loss")
@@ -199,10 +203,14 @@ def lab_metrics(notebook: Notebook | None) -> MetricTable:
     return MetricTable(overrides) if overrides else DEFAULT_METRICS
 
 
-def version_judges(notebook: Notebook | None, version: str) -> tuple[Judge, ...]:
-    """The metrics that judge the runs of a version, in order of preference, as the notebook says now."""
+def version_judges(notebook: Notebook | None, version: str, metrics: MetricTable | None = None) -> tuple[Judge, ...]:
+    """The metrics that judge the runs of a version, in order of preference, as the notebook says now.
+
+    Args:
+        metrics: the notebook's `lab_metrics`, where the caller has them.
+    """
     version_entry = notebook.versions.get(version) if notebook else None
-    return lab_metrics(notebook).judges(version_entry.judge if version_entry else "")
+    return (metrics or lab_metrics(notebook)).judges(version_entry.judge if version_entry else "")
 
 
 def best_index(values: Sequence[float], goal: Goal) -> int | None:

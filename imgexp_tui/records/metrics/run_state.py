@@ -69,7 +69,8 @@ class Series:
 
     def add(self, step: int, value: float) -> None:
         """Append a value. A resumed run goes back in steps: values at or after `step` are replaced."""
-        self.discard_from(step)
+        if self.steps and self.steps[-1] >= step:
+            self.discard_from(step)
         self.steps.append(step)
         self.values.append(value)
 
