@@ -18,6 +18,7 @@ _BRAILLE = 0x2800
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 _STROKES = tuple(tuple(tuple(sum(dots[bottom : top + 1]) for top in range(4)) for bottom in range(4)) for dots in _DOTS)
 """Side of the cell, lowest dot, highest dot → bits of a vertical stroke between the two."""
+_CHARACTERS = tuple(chr(_BRAILLE + code) for code in range(256))
 FAINT_LAYER, FRONT_LAYER = 1, 2
 """Dots of the front layer hide faint ones of the same cell."""
 
@@ -97,25 +98,35 @@ class Canvas:
         return edge
 
     def _draw_column(self, x: int, low: float, high: float, role: str, layer: int, rows: RowExtents) -> None:
-        bottom, top = max(0, round(low)), min(4 * self.height - 1, round(high))
+        # Comparisons instead of min and max: there is a column for every dot of the width.
+        bottom, top, last = round(low), round(high), self.height - 1
+        if bottom < 0:
+            bottom = 0
+        if top > 4 * last + 3:
+            top = 4 * last + 3
         if bottom > top or x >= 2 * self.width:
             return
         cell, strokes = x // 2, _STROKES[x % 2]
-        upper, lower = self.height - 1 - top // 4, self.height - 1 - bottom // 4
-        for row in range(upper, lower + 1):
-            first = bottom % 4 if row == lower else 0
-            last = top % 4 if row == upper else 3
-            self._add_dots(row, cell, strokes[first][last], role, layer)
-        extent = rows.get(cell, (upper, lower))
-        rows[cell] = (min(extent[0], upper), max(extent[1], lower))
+        upper, lower = last - top // 4, last - bottom // 4
+        if upper == lower:
+            self._add_dots(upper, cell, strokes[bottom % 4][top % 4], role, layer)
+        else:
+            self._add_dots(upper, cell, strokes[0][top % 4], role, layer)
+            for row in range(upper + 1, lower):
+                self._add_dots(row, cell, strokes[0][3], role, layer)
+            self._add_dots(lower, cell, strokes[bottom % 4][3], role, layer)
+        extent = rows.get(cell)
+        if extent is None:
+            rows[cell] = (upper, lower)
+        elif upper < extent[0] or lower > extent[1]:
+            rows[cell] = (min(extent[0], upper), max(extent[1], lower))
 
     def _add_dots(self, row: int, cell: int, dots: int, role: str, layer: int) -> None:
         current = self._layers[row][cell]
-        if current > layer:
-            return
-        if current < layer:
-            self._layers[row][cell], self._codes[row][cell], self._roles[row][cell] = layer, 0, role
-        self._codes[row][cell] |= dots
+        if current == layer:
+            self._codes[row][cell] |= dots
+        elif current < layer:
+            self._layers[row][cell], self._codes[row][cell], self._roles[row][cell] = layer, dots, role
 
     def draw_band(self, low: Sequence[float], high: Sequence[float], role: str) -> None:
         """Draw a faint area between two heights in each column: its edges and every fourth dot between them."""
@@ -155,20 +166,23 @@ class Canvas:
 
     def _row_line(self, row: int) -> Line:
         spans: list[Span] = []
+        signs, background, roles, blank_role = self._signs, self._background, self._roles[row], self._blank_role
+        span_text, span_role = "", ""
         for cell, code in enumerate(self._codes[row]):
-            span = self._signs.get((row, cell))
-            if span is None:
-                span = (chr(_BRAILLE + code), self._roles[row][cell]) if code else self._background.get((row, cell))
-            if span is None:
-                span = (" ", self._role_of_blank(spans))
-            text, role = span
-            if spans and spans[-1][1] == role:
-                spans[-1] = (spans[-1][0] + text, role)
+            if signs and (row, cell) in signs:
+                text, role = signs[row, cell]
+            elif code:
+                text, role = _CHARACTERS[code], roles[cell]
+            elif background and (row, cell) in background:
+                text, role = background[row, cell]
             else:
-                spans.append((text, role))
+                text, role = " ", span_role if blank_role is None else blank_role
+            if role == span_role:
+                span_text += text
+            else:
+                if span_text:
+                    spans.append((span_text, span_role))
+                span_text, span_role = text, role
+        if span_text:
+            spans.append((span_text, span_role))
         return tuple(spans)
-
-    def _role_of_blank(self, spans: Sequence[Span]) -> str:
-        if self._blank_role is not None:
-            return self._blank_role
-        return spans[-1][1] if spans else ""

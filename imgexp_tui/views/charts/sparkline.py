@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _GAP = "×"
 _MARK = "┊"
-_NO_HEIGHTS = (math.nan, math.nan)
 _GUTTER = 8
 """Cells of the axis to the left of a curve."""
 
@@ -159,15 +158,16 @@ def braille_lines(
     for x, column in enumerate(columns):
         if isinstance(column, str):
             canvas.draw_sign(x // 2, height - 1, column, "bad", behind_curves=True)
-    heights = [
-        (_dot_height(column[0], limits, height), _dot_height(column[1], limits, height))
-        if isinstance(column, tuple)
-        else _NO_HEIGHTS
-        for column in columns
-    ]
+    lows = [math.nan] * len(columns)
+    highs = lows.copy()
+    for x, column in enumerate(columns):
+        if isinstance(column, tuple):
+            low, high = column
+            lows[x] = highs[x] = _dot_height(low, limits, height)
+            if high != low:
+                highs[x] = _dot_height(high, limits, height)
     # Lines over columns without a value are in `columns` already, so that an empty column is a gap here.
-    is_gap = [not isinstance(column, tuple) for column in columns]
-    canvas.draw_curve(Trace([low for low, _ in heights], [high for _, high in heights], is_gap), role)
+    canvas.draw_curve(Trace(lows, highs, [not isinstance(column, tuple) for column in columns]), role)
     return canvas.to_lines()
 
 
@@ -180,7 +180,8 @@ def _dot_height(value: float, limits: ValueRange, height: int) -> float:
     """The dot from the bottom, a whole number, at which a value is drawn."""
     low, high = limits
     share = (value - low) / (high - low) if high > low else 0.5
-    return round(min(1.0, max(0.0, share)) * (4 * height - 1))
+    top = 4 * height - 1
+    return round(share * top) if 0.0 <= share <= 1.0 else top if share > 1.0 else 0
 
 
 def curve_rows(run: RunSummary, curve: Curve, room: int, rows: int) -> list[Line]:
