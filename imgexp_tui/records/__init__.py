@@ -1,1 +1,1 @@
-"""Run directories: what a run was asked, what it is doing, what it measured, how it ended. Files only."""
+"""Run directories: the request, state, metrics and end of a run. Files only."""

@@ -1,8 +1,8 @@
-"""What happens to a run, as the few events of which people want to be told: an end, a stall, a NaN, a new best.
+"""Detects the events of a run that people want to know: an end, a stall, a NaN, a new best.
 
-Fed with what others read anyway, the lines of `metrics.jsonl` and the state, by the app and by the process that runs
-`on_event`, so that both tell the same. Each event is told once. What a user asked for is no event: a run that was
-stopped tells nothing.
+The app and the process that runs `on_event` both pass in the lines of `metrics.jsonl` and the state, which they read
+anyway, so both report the same events. Each event is reported once. What a user asked for is no event: a stopped run
+reports nothing.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class AlertDetector:
     """The events of one run since `take_new` was last called.
 
     Attributes:
-        judges: the metrics that judge the run, in order of preference. A new best is told of the first one that the
-            run has recorded; a training metric is told only where the notebook names it as the judge.
+        judges: the metrics that judge the run, in order of preference. A new best is reported for the first one that
+            the run has recorded; for a training metric only where the notebook names it as the judge.
     """
 
     def __init__(self, run: RunDir) -> None:
@@ -74,7 +74,7 @@ class AlertDetector:
         self._alert_judges = tuple(one for one in judges if one is judges[0] or not one.metric.startswith("train/"))
 
     def add_line(self, record: dict[str, Any]) -> None:
-        """A line of metrics."""
+        """Add a line of metrics."""
         self._note_best(record)
         if not self._nan_reported:
             for name, value in record.items():
@@ -89,16 +89,16 @@ class AlertDetector:
                     break
 
     def reset_metrics(self) -> None:
-        """The file of metrics was replaced: what it told before is void."""
+        """Forget all metrics, because their file was replaced."""
         self._judge, self._bests, self._nan_reported = None, [], False
         self._pending.pop("best", None)
         self._pending.pop("nan", None)
 
     def restore_bests(self, series: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> None:
-        """What the overview of a long record holds, which is no news: a later best has to be better than these.
+        """Take over the bests of a long record's overview without reporting them; a later best must be better.
 
         Args:
-            series: metric → steps and values, every extreme among them.
+            series: metric → steps and values, with every extreme.
         """
         judged = (j for j in self._alert_judges if any(map(math.isfinite, series.get(j.metric, ((), ()))[1])))
         self._judge = next(judged, None)
@@ -111,7 +111,7 @@ class AlertDetector:
         )
 
     def update_status(self, status: Status) -> None:
-        """The run's state as of now."""
+        """Set the run's current state."""
         now = (status.state, status.attempt)
         if now == self._last_state:
             return
@@ -129,16 +129,16 @@ class AlertDetector:
             text = f" finished; best {_format_best(best, metric)}" if best else " finished"
             self._add_alert("finished", text, {**best, "time": ended}, metric, status.state)
         elif status.state is State.LOST and not self._run.path.exists():
-            return  # somebody moved or deleted it: its version has another name now
+            return  # the folder was moved or deleted: its version has another name now
         elif status.state in _FAILURE_WORDS:
             text = f" {_FAILURE_WORDS[status.state]}: {status.evidence}"
             self._add_alert("failed", text, {"time": ended}, state=status.state)
 
     def take_new(self, since: float = 0.0) -> list[Alert]:
-        """What has happened since the last call; the end comes last.
+        """The events since the last call; the end comes last.
 
         Args:
-            since: the first call leaves out what was before this time. What comes later was seen to happen.
+            since: the first call leaves out events from before this time.
         """
         alerts, self._pending = self._pending, {}
         since, self._has_been_taken = 0.0 if self._has_been_taken else since, True
@@ -146,7 +146,7 @@ class AlertDetector:
         return sorted((a for a in alerts.values() if a.time >= since), key=lambda a: order.index(a.kind))
 
     def _note_best(self, record: dict[str, Any]) -> None:
-        """Note a new best. A resumed run goes back in steps: what it had found from there on is void."""
+        """Note a new best. A resumed run goes back in steps; bests from there on no longer count."""
         step = record.get("step")
         if not isinstance(step, int):
             return
@@ -186,7 +186,7 @@ class AlertDetector:
 
 
 def _is_broken_value(name: str, value: float) -> bool:
-    """Infinity may be a value of a metric of one's own, of a loss never."""
+    """Whether a value is an error: nan always, infinity for a loss. Metrics of users' own may be infinite."""
     return math.isnan(value) or (math.isinf(value) and DEFAULT_METRICS[name].is_loss)
 
 

@@ -1,4 +1,4 @@
-"""The three JSON documents of a run: what was asked, which processes carry it, how it ended."""
+"""The three JSON documents of a run: its request, its processes, its end."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from imgexp_tui.records.process_identity import ProcessIdentity
 from imgexp_tui.records.rundir import RunDir
 
 DEFAULT_GRACE, DEFAULT_HEARTBEAT = 60.0, 120.0
-"""Seconds, where `[lab]` says nothing else."""
+"""Seconds, unless `[lab]` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`request.json`: what was asked, frozen when the run was launched. Written once.
+    """`request.json`: what to run, fixed at the launch. Written once.
 
     Attributes:
-        uuid: identifies the run for good; folders can be renamed.
+        uuid: identifies the run, also after its folder is renamed.
         config: every setting of the shipped trainer, resolved; the version's own values for a `command`.
         argv: what the supervisor starts.
         trainer: "shipped" or "command".
-        overrides: the settings given on the command line over the notebook's.
+        overrides: the settings of the command line that replace the notebook's.
         git: `sha`, `branch`, `dirty` and `diff` of the lab's repository; {} outside one.
-        packages: versions of the packages that shape a result.
+        packages: versions of the packages that influence results.
         created: seconds since the epoch.
         grace: seconds between SIGTERM and SIGKILL when the run is stopped.
-        heartbeat: seconds without a new line in any of the live run's files before it is called out.
+        heartbeat: seconds without a new line in any of the live run's files before it counts as stalled.
         launcher: name of one of `notebook.schema.launchers.LAUNCHERS`.
-        gpus: how many it takes; 0 keeps to the CPU.
-        gpu_memory: bytes that must be free on each of them; 0 where nothing was said.
+        gpus: how many it uses; 0 uses the CPU only.
+        gpu_memory: bytes that must be free on each of them; 0 for no condition.
         slots: runs that may share a GPU, or a machine without one.
         group: id that runs launched together for their seeds share; "" for a run by itself.
-        source: name of the folder with the lab's own source as it was then; "" where none of it is run.
+        source: name of the folder with a copy of the lab's own source code; "" where none of it runs.
         launcher_options: launcher → its table `[lab.NAME]`; in the file each table is a key of its own, the name.
         on_event: the command that is run for each event; [] without.
         judge: the metric that decides which epoch is the best; "" (and not in the file) where the notebook names none.
@@ -97,11 +97,11 @@ class Process:
 
     Attributes:
         attempt: 1 for the first, one more for each resume.
-        supervisor, trainer: identities; the trainer's is None until it has been started.
+        supervisor, trainer: identities; the trainer's is None until it starts.
         started: when this attempt began, seconds since the epoch.
         launcher: the launcher's name and, where a job carries the run, the job's id once it runs: "local", "NAME 12".
         waiting: why the trainer is not started yet, for people; "" once it is.
-        gpus: indices of the GPUs that it was given, in the driver's order.
+        gpus: indices of its GPUs, in the driver's order.
     """
 
     uuid: str
@@ -137,12 +137,12 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """`exit.json`: how the attempt ended. Nothing is finished without it.
+    """`exit.json`: how the attempt ended. A run without it is not finished.
 
     Attributes:
-        exit_code: the trainer's; None where it was killed by a signal or nobody saw it end.
-        signal: name such as "SIGKILL"; None where it was not killed by one.
-        cause: "finished", "stopped", "failed" or "killed", or "lost" where nobody saw the exit.
+        exit_code: the trainer's; None where a signal killed it or its end was not observed.
+        signal: name of the signal that killed it, such as "SIGKILL"; None without one.
+        cause: "finished", "stopped", "failed" or "killed", or "lost" where the exit was not observed.
         detail: one sentence of evidence for people.
         ended: seconds since the epoch.
     """
@@ -195,7 +195,7 @@ def _gather_launcher_options(data: dict[str, Any]) -> None:
 
 
 def _load(cls: type[_T], path: Path, prepare: Callable[[dict[str, Any]], None] | None = None) -> _T | None:
-    """The document at `path`; None where it is missing, not (yet) whole or damaged. Unknown keys are passed over."""
+    """The document at `path`; None where it is missing, incomplete or damaged. Unknown keys are ignored."""
     try:
         data = orjson.loads(path.read_bytes())
         if prepare:

@@ -1,7 +1,7 @@
-"""`cache/LAUNCHER.json`: what a cluster's controller said last of the job that carries a run.
+"""`cache/LAUNCHER.json`: the latest answer of a cluster's controller about the job of a run.
 
 Only the controller knows about a job that has not started yet, or not again; about everything else the run's own files
-know more. Whoever asks the controller (`runner/launchers/poller.py`) writes the answer here, so that whoever reads a
+know more. The process that asks it (`runner/launchers/poller.py`) writes the answer here, so that readers of a run's
 state need not ask. Disposable: it is asked again.
 """
 

@@ -1,4 +1,4 @@
-"""JSON of what may hold text from outside: file names and settings that are no UTF-8 must not lose a record."""
+"""Writes JSON that may hold text from outside: file names and settings that are not UTF-8 must not lose a record."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import orjson
 
 
 def dumps(data: Any, option: int) -> bytes:
-    """`data` as JSON, by orjson; characters that UTF-8 cannot carry (lone surrogates) become "?".
+    """`data` as JSON, by orjson; characters that UTF-8 cannot encode (lone surrogates) become "?".
 
     Raises:
-        TypeError: a value that JSON has no form for.
+        TypeError: a value that JSON cannot represent.
     """
     try:
         return orjson.dumps(data, option=option)

@@ -1,7 +1,7 @@
-"""JSON lines: written in one `write` each, read by offset while they grow.
+"""Reads and writes files of JSON lines: each line in one `write`, new lines by their offset.
 
-A line is a JSON object. What is not finite is written as the texts "nan", "inf" and "-inf" (JSON has no such
-numbers, and `null` would not tell them apart). A reader takes a torn or zero-filled tail as "not yet".
+A line is a JSON object. Numbers that are not finite are written as the texts "nan", "inf" and "-inf" (JSON has no such
+numbers, and `null` would not distinguish them). Readers ignore a torn or zero-filled tail until it is complete.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _BLANK_BYTES = b"\0 \t\r"
 _MAX_POLL_BYTES = 4 << 20
-"""Bytes that one poll reads; no line of ours comes near it."""
+"""Bytes that one poll reads; lines of this program are much shorter."""
 
 
 def encode_line(record: dict[str, Any]) -> bytes:
-    """One line of bytes with its newline. Text that is no UTF-8, such as a strange file name, loses what is not."""
+    """One line as bytes, with its newline. Characters that UTF-8 cannot encode, such as in file names, become "?"."""
     data = dumps(record, _OPTIONS)
     if b"null" in data:  # maybe a number that is not finite; looking at each beforehand would double the cost of a call
         record = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
@@ -33,22 +33,21 @@ def encode_line(record: dict[str, Any]) -> bytes:
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Add one record to a file that several processes write rarely, such as `events.jsonl`."""
+    """Append one record to a file that several processes write rarely, such as `events.jsonl`."""
     with contextlib.closing(LineWriter(path)) as writer:
         writer.write(record)
 
 
 def decode_number(value: Any) -> Any:
-    """A number of a line, with the texts that stand for what is not finite turned back."""
+    """A value of a line as it was written: "nan", "inf" and "-inf" become numbers again."""
     return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
 class LineWriter:
     """Appends records to one file that stays open, each in a single `write`.
 
-    A line is acknowledged when `write` returns: it is then in the kernel's hands and survives a SIGKILL of this
-    process. A torn line that a crash or a full disk left at the end of the file is closed with a newline before the
-    next, so that what follows stays readable.
+    When `write` returns, the kernel has the line, which survives a SIGKILL of this process. A torn line that a crash or
+    a full disk left at the end of the file gets a newline before the next line, so that later lines stay readable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,7 +56,7 @@ class LineWriter:
         self._ends_torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
     def write(self, record: dict[str, Any]) -> None:
-        """Add one record.
+        """Append one record.
 
         Raises:
             OSError: the disk is full or failing; nothing, or a torn line that readers skip, was written.
@@ -75,11 +74,11 @@ class LineWriter:
 
 
 class LineTail:
-    """Reads what has been added to a file of JSON lines since the last call.
+    """Reads the lines that were added to a file of JSON lines since the last call.
 
     Attributes:
-        skipped: complete lines that were no JSON object.
-        restarted: the records of the last `poll` are not a continuation: the file was replaced or cut short.
+        skipped: number of complete lines that were not JSON objects.
+        restarted: whether the last `poll` read from the start again, because the file was replaced or truncated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,10 +90,10 @@ class LineTail:
         self._restart_pending = False
 
     def poll(self) -> list[dict[str, Any]]:
-        """The new complete records, at most about 4 MB of them a call; [] where there are none.
+        """The new complete records, at most about 4 MB per call; [] for none.
 
-        A file that was replaced or cut short is read from its start again, which `restarted` tells together with
-        the first records of that reading.
+        A file that was replaced or truncated is read from its start again; `restarted` is then set with its first
+        records.
         """
         self.restarted = False
         while (data := self._read()) is not None:
@@ -106,11 +105,11 @@ class LineTail:
 
     @property
     def offset(self) -> int:
-        """Where the first byte stands that was not read yet."""
+        """The position of the first byte that was not read yet."""
         return self._offset
 
     def start_at(self, offset: int) -> None:
-        """Go on from the beginning of a line; what stands before it is known already."""
+        """Continue at the beginning of a line; the lines before it are known already."""
         with contextlib.suppress(OSError):
             self._inode = self.path.stat().st_ino
         self._offset, self._restart_pending = offset, False
@@ -134,7 +133,7 @@ class LineTail:
         end = data.rfind(b"\n") + 1
         if (
             not end and len(data) == _MAX_POLL_BYTES
-        ):  # no line is that long: a crash left a hole, or this is no file of ours
+        ):  # no line is that long: a crash left a hole, or another program wrote the file
             end = _MAX_POLL_BYTES
         self._offset += end
         return data[:end] if end else None
@@ -146,7 +145,7 @@ class LineTail:
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """One line; None where it is no JSON object."""
+    """The record of one line; None where it is not a JSON object."""
     try:
         record = orjson.loads(line.strip(_BLANK_BYTES))
     except orjson.JSONDecodeError:

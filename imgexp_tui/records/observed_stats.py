@@ -1,8 +1,7 @@
-"""What a person noted of a run's stats, set beside what was measured: where the two disagree, and what cannot be.
+"""Compares the stats in a note with those that were measured: where they disagree, and which are impossible.
 
-Both are read by the same rules, because what is measured is told in the notes' own shape. A line is compared only
-where its label names something that was measured and a number can be made out; a sentence that says nothing in numbers
-is left alone.
+The same rules parse both, because measured stats are formatted as people note them. A line is compared only where its
+label names something that was measured and it has a number that can be parsed; other sentences are ignored.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from imgexp_tui.text import clean_line, format_memory
 
 MEMORY_TOLERANCE_SHARE, MEMORY_TOLERANCE_MB = 0.10, 200.0
 """Memory disagrees by more than this share of what was measured, and by more than these MB: what the driver and its
-context take differs that much from tool to tool."""
+context take differs that much between tools."""
 TOTAL_TOLERANCE_SHARE = 0.05
-"""Totals that differ by more are of different machines: GB and GiB differ by 7 %, what is reserved by less."""
+"""Totals that differ by more are from different machines: GB and GiB differ by 7 %, reserved memory by less."""
 UTILIZATION_TOLERANCE_POINTS = 15.0
-"""Points by which the lowest or highest utilization has to differ: people read it off a gauge that moves."""
+"""Points by which the lowest or highest utilization must differ: people read it from a moving gauge."""
 TIME_TOLERANCE_SHARE = 0.25
-"""Share by which an epoch's time has to differ: people write about a minute."""
+"""Share by which an epoch's time must differ: people write rounded times."""
 
 IMPOSSIBLE, DIFFERS = "impossible", "differs"
 KIND_SIGNS = {IMPOSSIBLE: "✗", DIFFERS: "≠"}
@@ -39,7 +38,7 @@ _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """What is to be said of one line of a note.
+    """One disagreement between a line of a note and the measured stats.
 
     Attributes:
         line: its number in the note, from 0.
@@ -56,7 +55,7 @@ class Discrepancy:
 
 
 def find_discrepancies(observed: str, measured: Sequence[tuple[str, str]]) -> list[Discrepancy]:
-    """Where a note and the stats of its run disagree; at most one remark a line."""
+    """Where a note and the stats of its run disagree; at most one per line."""
     discrepancies = []
     for number, line in enumerate(observed.split("\n")):
         label, colon, claim = line.strip(" \t-*").partition(":")
@@ -76,7 +75,7 @@ def _discrepancy(number: int, subject: str, claim: str, measured_texts: list[str
 
 
 def _subject(label: str) -> str:
-    """What a label is about, however it is spelled: "" where it is nothing that is measured."""
+    """The subject of a label, in any spelling; "" for a subject that is not measured."""
     words = set(re.findall(r"[a-z]+", label.lower()))
     if words & {"gpu", "vram", "cuda"}:
         if words & {"memory", "mem", "vram"}:
@@ -90,12 +89,12 @@ def _subject(label: str) -> str:
 
 
 def _measured_texts(subject: str, measured: Sequence[tuple[str, str]]) -> list[str]:
-    """What was measured of a subject; several where there are several GPUs."""
+    """The measured texts of a subject; several for several GPUs."""
     return [text for label, text in measured if _subject(label) == subject]
 
 
 def _why_impossible(subject: str, claim: str) -> str:
-    """Why a claim cannot be true, whatever was measured."""
+    """Why a claim cannot be true, independent of what was measured; None where it can."""
     if subject.endswith("memory"):
         used, total = _parse_memory(claim)
         return (
@@ -143,7 +142,7 @@ def _parse_memory(text: str) -> tuple[float | None, float | None]:
 
 
 def _parse_percents(text: str) -> tuple[float, float] | tuple[()]:
-    """The lowest and the highest percent that a sentence names; what it says of time spent above one is an aside."""
+    """The lowest and the highest percentage in a sentence, without the share of time spent above one."""
     main = _ASIDE.sub("", text)
     numbers = [number for pair in _RANGE.findall(main) for number in pair] + _PERCENT.findall(main)
     percents = [value for number in numbers if (value := float(number.replace(",", ""))) <= 100]
@@ -151,7 +150,7 @@ def _parse_percents(text: str) -> tuple[float, float] | tuple[()]:
 
 
 def _parse_seconds(text: str) -> float | None:
-    """The first length of time in a text, such as "~70 s" or "11m 40s"."""
+    """The first duration in a text, in seconds, such as "~70 s" or "11m 40s"."""
     total, end = None, None
     for match in _TIME.finditer(text):
         if end is not None and text[end : match.start()].strip(" ,"):

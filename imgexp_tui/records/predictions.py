@@ -1,6 +1,6 @@
-"""`answers/last.bin` and `answers/best.bin`: what a model answered to its validation images, the most wrong first.
+"""Reads and writes a model's answers to its validation images (`answers/last.bin`, `answers/best.bin`), worst first.
 
-A line of JSON, then the small pictures as raw bytes, one after the other: it takes no picture library to show them.
+A file is a line of JSON, then the small pictures as raw bytes, one after the other, which need no image library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from imgexp_tui import durable
 from imgexp_tui.records.rundir import RunDir
 
 _MAX_BYTES = 64 << 20
-"""Bytes of a file; a larger one was not written by us."""
+"""Most bytes of a file; this program writes no larger one."""
 _MAX_CLASSES = 2_000
 
 
@@ -26,8 +26,8 @@ class Prediction:
 
     Attributes:
         truth, predicted: indices of classes.
-        confidence: the probability that the model gave its answer.
-        truth_probability: the probability that it gave the truth; the images are sorted by it.
+        confidence: the model's probability of its answer.
+        truth_probability: the model's probability of the true class; the images are sorted by it.
     """
 
     truth: int
@@ -42,7 +42,7 @@ class Predictions:
 
     Attributes:
         classes: their names.
-        confusion: a row for each true class: how often each class was answered. All validation images count.
+        confusion: a row for each true class, with the count of each answer, over all validation images.
         side: pixels along each side of a small picture.
         pixels: RGB, `side * side * 3` bytes for each of `images`.
     """
@@ -62,10 +62,10 @@ class Predictions:
 
 
 def write(run: RunDir, name: str, predictions: Predictions) -> None:
-    """Write them as `name`, `last` or `best`, in place of those of an earlier epoch.
+    """Write predictions as `name`, `last` or `best`, replacing those of an earlier epoch.
 
     Raises:
-        OSError: it could not be written; what stood there is whole.
+        OSError: the file cannot be written; the earlier one is intact.
     """
     head = {
         "epoch": predictions.epoch,
@@ -80,7 +80,7 @@ def write(run: RunDir, name: str, predictions: Predictions) -> None:
 
 
 def read(run: RunDir, name: str) -> Predictions | None:
-    """What was written as `name`; None where that is nothing, or nothing that can be read."""
+    """The predictions that were written as `name`; None where the file is missing or damaged."""
     try:
         path = path_of(run, name)
         if path.stat().st_size > _MAX_BYTES:
@@ -96,7 +96,11 @@ def path_of(run: RunDir, name: str) -> Path:
 
 
 def _parse_predictions(header: Any, pixels: bytes) -> Predictions:
-    """Raises ValueError, KeyError or TypeError where the parts do not fit together."""
+    """Parse a file.
+
+    Raises:
+        ValueError, KeyError, TypeError: its parts do not fit together.
+    """
     predictions = Predictions(
         epoch=int(header["epoch"]),
         step=int(header["step"]),

@@ -1,4 +1,4 @@
-"""Which process is meant: a pid alone may be reused, a pid with its start time and boot id may not."""
+"""Identifies a process beyond the reuse of its pid, by its start time and the boot id."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process for as long as the machine lives.
+    """A process, unique on its machine across reboots.
 
     Attributes:
         pid: process id.
         start_ticks: field 22 of `/proc/PID/stat`: clock ticks between boot and the process's start.
         boot_id: `/proc/sys/kernel/random/boot_id`.
-        host: host name; on another host nothing can be said about the process.
+        host: host name; from another host the process cannot be checked.
     """
 
     pid: int
@@ -40,7 +40,7 @@ class ProcessIdentity:
         return self.host == host()
 
     def is_alive(self) -> bool:
-        """Whether this very process runs on this machine; a zombie does not run."""
+        """Whether exactly this process runs on this machine; a zombie does not run."""
         if self.boot_id != boot_id():
             return False
         fields = stat_fields(self.pid)
@@ -49,7 +49,7 @@ class ProcessIdentity:
 
 @functools.cache
 def boot_id() -> str:
-    """A text that changes with each start of this machine."""
+    """A text that changes with each boot of this machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -59,19 +59,19 @@ def host() -> str:
 
 
 def identity_of(pid: int) -> ProcessIdentity | None:
-    """The identity of a process of this machine; None where it has ended."""
+    """The identity of a process of this machine; None if it has ended."""
     fields = stat_fields(pid)
     return ProcessIdentity(pid, int(fields[19]), boot_id(), host()) if fields else None
 
 
 def stat_fields(pid: int) -> list[bytes] | None:
-    """`/proc/PID/stat` from the third field on (man 5 proc): state, parent, …; None where there is no such process."""
+    """`/proc/PID/stat` from the third field on (man 5 proc): state, parent, …; None if there is no such process."""
     try:
         # Unbuffered, because this is read often: every process of a run, every second.
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123
             text = file.read()
     except OSError:
         return None
-    # The command's name stands in parentheses and may itself hold blanks and parentheses.
+    # The command's name is in parentheses and may itself contain spaces and parentheses.
     fields = text[text.rfind(b")") + 2 :].split()
     return fields if len(fields) > 21 else None

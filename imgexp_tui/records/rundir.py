@@ -1,6 +1,6 @@
-"""The names of a run directory's files, and how runs are found.
+"""Names the files of a run directory, and finds and creates run directories.
 
-`runs/<version>/<run id>/`; everything that passes between app, supervisor and trainer is a file in it.
+The directory is `runs/<version>/<run id>/`; app, supervisor and trainer communicate only through files in it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """One run's folder. The properties are paths; nothing is read or made."""
+    """One run's folder. The properties are paths; they neither read nor create anything."""
 
     path: Path
 
@@ -75,9 +75,9 @@ class RunDir:
 
 
 def create_run_dir(lab: Path, version: str) -> RunDir:
-    """A new, empty run folder. It and those above it, up to `runs`, are made for their owner only (mode 0700).
+    """Create a new, empty run folder; it and its parents, up to `runs`, are for their owner only (mode 0700).
 
-    Ids sort by time: date, time of day, 4096ths of the second, and three digits by chance to keep two apart.
+    Ids sort by time: date, time of day, 4096ths of the second, and three random digits against collisions.
     """
     parent = lab / RUNS / version
     for folder in (parent.parent, parent):
@@ -94,7 +94,7 @@ def create_run_dir(lab: Path, version: str) -> RunDir:
 
 
 def find_runs(lab: Path, version: str | None = None) -> list[RunDir]:
-    """The runs of a lab or of one version, newest first. A folder without `request.json` is no run."""
+    """The runs of a lab or of one version, newest first. A folder without `request.json` is not a run."""
     runs = [
         RunDir(Path(p))
         for v in _version_folders(lab, version)

@@ -1,4 +1,4 @@
-"""What state a run is in, and the evidence for it. Truthful: nothing is assumed that no file or process shows."""
+"""Determines the state of a run, with evidence: only what a file or a process shows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.text import clean_line, format_duration
 
 START_SECONDS = 30.0
-"""Seconds that a supervisor may take between the request and `process.json`."""
+"""Most seconds that a supervisor takes from the request to `process.json`."""
 JOB_GONE_SECONDS = 30.0
 """Seconds after which a job that its controller does not know, or calls ended, and whose run writes nothing, is lost: a
 job is not known before it is submitted, and a shared file system may show an end late."""
 
 
 class State(StrEnum):
-    """The states a run can be in; the values are what people and `--json` see."""
+    """The states of a run; the values are shown on screens and by `--json`."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -36,18 +36,18 @@ class State(StrEnum):
 
     @property
     def live(self) -> bool:
-        """Whether processes of the run are there, or are about to be."""
+        """Whether processes of the run exist, or are about to start."""
         return self in (State.QUEUED, State.RUNNING, State.NO_HEARTBEAT)
 
     @property
     def rank(self) -> int:
-        """What is under way comes before what waits, and that before what has ended."""
+        """Sorts states: running ones, then waiting ones, then ended ones."""
         return 2 if self.live and self is not State.QUEUED else int(self.live)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A state with its evidence: one sentence that says what was seen."""
+    """A state with its evidence: one sentence that says what was observed."""
 
     state: State
     evidence: str
@@ -57,7 +57,7 @@ class Status:
 
 
 def status(run: RunDir, request: Request | None = None, now: float | None = None) -> Status:
-    """The state of `run` as its files and this machine's processes show it."""
+    """The state of `run`, from its files and the processes of this machine."""
     now = time.time() if now is None else now
     process, exit_ = Process.read(run), Exit.read(run)
     if exit_ is None or (process and exit_.attempt < process.attempt):
@@ -105,7 +105,7 @@ def _live_status(run: RunDir, process: Process, request: Request | None, now: fl
 
 
 def _state_with_process(process: Process, identity: ProcessIdentity) -> tuple[State, str]:
-    """`identity` is alive, or on another machine, where only its heartbeat tells."""
+    """The state where `identity` is alive, or on another machine, where only its heartbeat shows that."""
     if not identity.is_on_this_host:
         return State.RUNNING, f"on {identity.host}, pid {identity.pid}"
     if process.trainer is None:
@@ -118,7 +118,7 @@ def _state_with_process(process: Process, identity: ProcessIdentity) -> tuple[St
 
 
 def _state_without_process(process: Process, identity: ProcessIdentity) -> tuple[State, str]:
-    """`identity` was a process of this machine, and is gone."""
+    """The state where `identity` was a process of this machine and has ended."""
     if process.supervisor and process.supervisor.is_alive():
         return State.RUNNING, "its trainer has ended; its supervisor is writing how"
     if process.trainer is None and process.waiting:
@@ -130,7 +130,7 @@ def _state_without_process(process: Process, identity: ProcessIdentity) -> tuple
 
 
 def _has_process_here(process: Process) -> bool:
-    """Whether a process of this machine carries the run: nobody need be asked then."""
+    """Whether a live process of this machine runs it; then no controller need be asked."""
     return any(
         one is not None and one.is_on_this_host and one.is_alive() for one in (process.trainer, process.supervisor)
     )
@@ -184,7 +184,7 @@ def _state_from_controller(
 
 
 def _last_write_time(run: RunDir, process: Process, *more_files: Path) -> float:
-    """When the run last wrote anything (modification times, seconds since the epoch)."""
+    """When the run last wrote a file, by modification times, seconds since the epoch."""
     beats = [process.started]
     for path in (*metric_files(run), run.events, run.log, *more_files):
         try:

@@ -1,10 +1,10 @@
-"""Which versions of a table are shown: a line in a small language, and what it makes of a version and its runs.
+"""Parses the filter line of the version table, and matches versions and their runs against it.
 
     state:running tag:seed base:v0 valid/loss<0.3 accuracy>60% starves "two words" !tag:old
 
-All of it must hold. A metric's number is that of the best line of the version's best run, as tables and reports show
-it: nothing has to be read for it. A metric is named by its end; of several that fit, the judged one counts, then
-validation.
+All conditions must hold. The value of a metric is that at the best line of the version's best run, as tables and
+reports show it, so that no file is read for it. A condition names a metric by the end of its name; of several matches
+the judged one counts, then validation.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from imgexp_tui.text import clean_line, join_names
 
 _NONE, _LIVE, _BROKEN = "none", "live", "broken"
 FILTER_STATES = (*(state.value for state in State), _LIVE, _NONE, _BROKEN)
-"""What `state:` takes: the states, "live" for any of a run under way, "none" without runs, "broken" for a version that
-cannot run."""
+"""The values of `state:`: the states, "live" for any live run, "none" without runs, "broken" for a version that cannot
+run."""
 _FILTER_KEYS = ("state", "tag", "base")
 _KEY_TOKEN = re.compile(r"(!?)([^\W\d_]\w*):(\"[^\"]*\"?|\S*)")
 _COMPARISON_TOKEN = re.compile(r"([^\s\"<>=!:]*)\s*(<=|>=|<|>|=)\s*(\S*)")
@@ -40,16 +40,16 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 
 class FilterError(Exception):
-    """One sentence: what is wrong with a filter."""
+    """What is wrong with a filter, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionFacts:
-    """What is known of a version.
+    """The facts of a version that a filter tests.
 
     Attributes:
-        states: of its shown run and of every live one; none without runs.
-        metric_values: `Best.numbers` of the version's best run.
+        states: of its displayed run and of every live one; empty without runs.
+        metric_values: `Best.metric_values` of the version's best run.
     """
 
     version: Version
@@ -62,28 +62,28 @@ _Predicate = Callable[[VersionFacts], bool]
 
 @dataclass(frozen=True, slots=True)
 class ParsedFilter:
-    """A filter that was understood.
+    """A parsed filter.
 
     Attributes:
-        text: as it was typed.
+        text: as typed.
     """
 
     text: str
     predicates: tuple[_Predicate, ...]
 
     def matches(self, facts: VersionFacts) -> bool:
-        """Whether a version is shown."""
+        """Whether a version passes the filter."""
         return all(test(facts) for test in self.predicates)
 
 
 def parse_filter(text: str, metrics: Collection[str] = ()) -> ParsedFilter | None:
-    """The filter that `text` says; None where it says nothing.
+    """The filter of `text`; None for an empty one.
 
     Args:
-        metrics: those that are known, so that a mistyped one can be told; without any, none is.
+        metrics: names of the known metrics, to report unknown ones; without any, none is reported.
 
     Raises:
-        FilterError: it cannot be understood.
+        FilterError: the text is not a filter.
     """
     tests: list[_Predicate] = []
     at = 0
@@ -137,7 +137,7 @@ def _key_predicate(key: str, value: str) -> _Predicate:
 
 
 def _state_predicate(words: list[str]) -> _Predicate:
-    """The beginning of a state will do: what is being typed filters already."""
+    """A condition on the state; its beginning is enough, so that the filter works while it is typed."""
     states: set[str] = set()
     for word in words:
         matching = {state for state in FILTER_STATES if state.startswith(word.replace("-", " ").replace("_", " "))}

@@ -18,7 +18,7 @@ from imgexp_tui.notebook.diff import SettingChange, format_value, setting_change
 from imgexp_tui.notebook.ideas.model import ideas_of
 from imgexp_tui.notebook.model import Version
 from imgexp_tui.records.metrics.follower import RunFollower
-from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, DEFAULT_METRICS, Judge
+from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, DEFAULT_METRICS, Judge, accuracy_name
 from imgexp_tui.records.metrics.run_state import Best, best_run
 from imgexp_tui.records.observed_stats import find_discrepancies
 from imgexp_tui.records.system.stats import measured_stats
@@ -303,7 +303,7 @@ def _best_cells(best: Best | None, usual_metric: str) -> list[str]:
     """Returns value, epoch and accuracy of a best; the value names its metric where that is not the usual one."""
     if best is None:
         return ["", "", ""]
-    accuracy = best.metric_values.get(f"{best.metric.partition('/')[0]}/accuracy")
+    accuracy = best.metric_values.get(accuracy_name(best.metric))
     epoch = f"{best.epoch:g}" if best.epoch is not None else ""
     kind = "" if best.metric == usual_metric else f" ({best.metric})"
     return [format_number(best.value) + kind, epoch, format_number(accuracy) if accuracy is not None else ""]

@@ -236,6 +236,11 @@ def is_listed(name: str) -> bool:
     return name in _ENTRIES
 
 
+def accuracy_name(metric: str) -> str:
+    """The accuracy of the same half as a metric, such as `valid/accuracy` for `valid/loss`."""
+    return f"{metric.partition('/')[0]}/accuracy"
+
+
 def chance_value(stated: object, name: str) -> float | None:
     """What guessing reaches of a metric; None where the trainer did not say.
 

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard, TypeVar
 
 from imgexp_tui.notebook.schema.metrics import Goal
 from imgexp_tui.records.documents import Request
-from imgexp_tui.records.metrics.metric import Judge, request_judges
+from imgexp_tui.records.metrics.metric import Judge, accuracy_name, request_judges
 from imgexp_tui.records.metrics.pace import Pace
 from imgexp_tui.records.rundir import RunDir
 from imgexp_tui.records.status import State, Status
@@ -46,7 +46,7 @@ class Best:
     @property
     def accuracy(self) -> float | None:
         """The finite accuracy of the same half at that step; None without."""
-        value = self.metric_values.get(f"{self.metric.partition('/')[0]}/accuracy")
+        value = self.metric_values.get(accuracy_name(self.metric))
         return value if value is not None and math.isfinite(value) else None
 
     @property
