@@ -37,6 +37,7 @@ def chance_test(run: RunData) -> tuple[float, int, int, int] | None:
 
 
 def find(run: RunData) -> Finding | None:
+    """Returns how the accuracy compares with guessing, whatever judges the run: the test counts right answers."""
     judged = chance_test(run)
     chance = run.follower.chance.get("valid/accuracy", 0.0)
     accuracies = run.epoch_values("valid/accuracy")

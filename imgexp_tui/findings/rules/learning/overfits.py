@@ -30,6 +30,7 @@ _MIN_FIT = 0.2
 
 
 def find(run: RunData) -> Finding | None:
+    """Returns since when it overfits, by the losses, whatever judges the run: both halves have them."""
     valid, losses = run.epoch_values("valid/loss"), run.train_losses
     if len(valid) < _MIN_EPOCHS or not losses:
         return None
