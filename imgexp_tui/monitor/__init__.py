@@ -1,1 +1,1 @@
-"""What the machine is doing: host, GPUs, and one run's processes. Samples only; nothing is kept or written here."""
+"""Samples the machine: host, GPUs, and the processes of one run. Stores and writes nothing."""

@@ -1,7 +1,7 @@
-"""NVIDIA GPUs, through NVML.
+"""Samples NVIDIA GPUs, through NVML.
 
-Cards differ in what they answer, lose parts of it when they are shared (MIG) and can fall off the bus while we look;
-so every call is guarded by itself and what is not answered is None. Without a driver there are no GPUs and no noise.
+GPUs differ in what they report, report less when they are divided (MIG), and can fall off the bus at any time. So each
+call is guarded by itself, and a value that is not reported is None. Without a driver there are no GPUs and no messages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class GpuSampler:
     """Samples all GPUs that NVML shows; the library is loaded at the first sample.
 
     Attributes:
-        problem: a quiet sentence where a driver that had answered does so no more; "" otherwise.
+        problem: a sentence if a driver that had answered no longer does; "" otherwise.
     """
 
     def __init__(self) -> None:
@@ -36,13 +36,13 @@ class GpuSampler:
         self.problem = ""
 
     def sample(self) -> list[GpuSample]:
-        """Every card now; [] without a driver. A card that was lost stays in the list with its values None."""
+        """Returns a sample of each GPU; [] without a driver. A GPU that was lost stays in the list, its values None."""
         return [self._sample_gpu(index) for index in range(self._gpu_count())]
 
     def memory_by_pid(self) -> dict[int, int]:
-        """Bytes of GPU memory by pid, over all cards.
+        """Returns the bytes of GPU memory by pid, over all GPUs.
 
-        In a container the driver may give the host's pids, which then match nobody's.
+        In a container the driver may report the host's pids, which match no process there.
         """
         memory: dict[int, int] = {}
         for card in self.process_memory_by_gpu().values():
@@ -51,7 +51,7 @@ class GpuSampler:
         return memory
 
     def process_memory_by_gpu(self) -> dict[int, dict[int, int]]:
-        """Card → pid → bytes, for the processes whose memory the driver tells."""
+        """Returns GPU → pid → bytes, for the processes whose memory the driver reports."""
         by_gpu: dict[int, dict[int, int]] = {index: {} for index in range(self._gpu_count())}
         for one in self.all_processes():
             if one.memory is not None:
@@ -60,12 +60,12 @@ class GpuSampler:
         return by_gpu
 
     def all_processes(self) -> list[GpuProcess]:
-        """Every process on every card and MIG instance."""
+        """Returns the processes on all GPUs and MIG instances."""
         processes: list[GpuProcess] = []
         for index in range(self._gpu_count()):
             handle = self._handle(index)
             instances = self._mig_instances(handle)
-            # A card that is divided sums up its instances for the administrator, and tells others nothing.
+            # A GPU that is divided reports the sum of its instances to the administrator, and nothing to other users.
             for number, instance in instances:
                 processes += self._list_processes(index, number, instance)
             if not instances:
@@ -73,14 +73,14 @@ class GpuSampler:
         return processes
 
     def pcie_rates(self) -> dict[int, tuple[float | None, float | None]]:
-        """Card → bytes a second to it and from it over PCIe.
+        """Returns GPU → bytes a second to it and from it over PCIe.
 
-        The driver counts for 20 ms each, so this is for whoever looks at that very number.
+        The driver counts for 20 ms per value, so call this only where the number is displayed.
         """
         return {index: self._pcie_rate(self._handle(index)) for index in range(self._gpu_count())}
 
     def uuids(self) -> dict[int, str]:
-        """Card → the driver's UUID of it, such as "GPU-8f6a…", for the cards that tell."""
+        """Returns GPU → its UUID, such as "GPU-8f6a…", for the GPUs that report one."""
         answers = {i: self._query("nvmlDeviceGetUUID", self._handle(i)) for i in range(self._gpu_count())}
         return {index: str(uuid) for index, uuid in answers.items() if uuid}
 
@@ -137,7 +137,7 @@ class GpuSampler:
         self.problem = "the GPU driver does not answer any more"
 
     def _query(self, name: str, *arguments: Any) -> Any:
-        """What NVML answers; None for whatever it does not support, has lost or does not know."""
+        """Returns what NVML answers; None if it does not support the query, has lost the GPU or does not know."""
         function: Callable[..., Any] | None = getattr(self._nvml, name, None)
         try:
             return function(*arguments) if function else None
@@ -158,7 +158,9 @@ class GpuSampler:
         known, name = index in self._names, self._names.get(index, f"GPU {index}")
         used = None if handle is None else self._query("nvmlDeviceGetUtilizationRates", handle)
         if handle is None or self._lost:
-            return GpuSample(index, name, lost=self._lost or known)  # others may just not be ours to look at
+            return GpuSample(
+                index, name, lost=self._lost or known
+            )  # for other errors, this user may lack the permission
         memory, clocks = self._memory_info(handle), (self._nvml.NVML_CLOCK_SM, self._nvml.NVML_CLOCK_MEM)
         return GpuSample(
             index=index,
@@ -182,7 +184,7 @@ class GpuSampler:
         )
 
     def _read_throttle_reasons(self, handle: Any) -> tuple[str, ...] | None:
-        """Drivers before 535 know the older name only, and later ones may drop it."""
+        """Returns the names of the reasons. Drivers before 535 know only the older query; later ones may drop it."""
         bits = self._query("nvmlDeviceGetCurrentClocksEventReasons", handle)
         if bits is None:
             bits = self._query("nvmlDeviceGetCurrentClocksThrottleReasons", handle)
@@ -191,7 +193,7 @@ class GpuSampler:
         return tuple(dict.fromkeys(word for bit, word in _THROTTLE_REASONS.items() if bits & bit))
 
     def _mig_instances(self, handle: Any) -> list[tuple[int, Any]]:
-        """Number and handle of each MIG instance; [] where the card is not divided."""
+        """Returns number and handle of each MIG instance; [] if the GPU is not divided."""
         if handle is None or not (mode := self._query("nvmlDeviceGetMigMode", handle)) or not mode[0]:
             return []
         most = self._query("nvmlDeviceGetMaxMigDeviceCount", handle)
@@ -208,7 +210,7 @@ class GpuSampler:
         )
 
     def _memory_info(self, handle: Any) -> Any:
-        """As nvidia-smi counts it: the second version keeps what the driver reserves apart; old drivers lack it."""
+        """Returns memory as nvidia-smi counts it: version 2 excludes what the driver reserves; old drivers lack it."""
         memory = self._query("nvmlDeviceGetMemoryInfo", handle, self._nvml.nvmlMemory_v2)
         return memory or self._query("nvmlDeviceGetMemoryInfo", handle)
 

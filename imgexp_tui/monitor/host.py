@@ -1,6 +1,6 @@
-"""The machine's gauges, by psutil.
+"""Samples the host: CPU, memory, disk and network, with psutil.
 
-CPU percentages are taken between two of our own looks: psutil's `cpu_percent` keeps its last look per thread, and
+CPU percentages are computed here between two samples: psutil's `cpu_percent` stores its last sample per thread, and
 the app samples from a pool of threads.
 """
 
@@ -16,7 +16,7 @@ from imgexp_tui.monitor.io_rates import RateMeter, disk_bytes, disk_stat_file, n
 from imgexp_tui.monitor.samples import HostSample
 
 _DISK_INTERVAL = 10.0
-"""Seconds between two looks at the disk, which may lie on a network."""
+"""Seconds between two reads of the disk's free space; the disk may be on a network."""
 
 
 class HostSampler:
@@ -33,7 +33,7 @@ class HostSampler:
         self._io_rates()
 
     def sample(self) -> HostSample:
-        """The machine now; CPU percentages since the call before (the first: since this object was made)."""
+        """Returns a sample; CPU percentages since the previous call (the first: since this object was made)."""
         self._core_percents = self._cpu_percent()
         memory, swap = psutil.virtual_memory(), psutil.swap_memory()
         free, total = self._read_disk_space()
@@ -75,7 +75,7 @@ class HostSampler:
         return self._disk_free_and_total
 
     def _io_rates(self) -> tuple[float | None, ...]:
-        """Bytes a second read, written, received and sent."""
+        """Returns the bytes a second read, written, received and sent."""
         if self._disk_stat_file is None:
             self._read_disk_space()
         disk, net = self._disk_rates(disk_bytes(self._disk_stat_file)), self._net_rates(net_bytes())
@@ -83,12 +83,12 @@ class HostSampler:
 
 
 def _busy_percent(busy: float, total: float, previous: float) -> float:
-    """Percent; two looks within one clock tick tell nothing new."""
+    """Returns busy time in percent; `previous` if both samples are from the same clock tick."""
     return min(100.0, max(0.0, 100.0 * busy / total)) if total > 0 else previous
 
 
 def _cpu_times() -> list[tuple[float, float]]:
-    """Seconds busy and seconds in all, for each core. Guest time is part of user time (man 5 proc)."""
+    """Returns the seconds busy and the seconds in all, for each core. Guest time is part of user time (man 5 proc)."""
     times = []
     for core in psutil.cpu_times(percpu=True):
         total = sum(core) - getattr(core, "guest", 0.0) - getattr(core, "guest_nice", 0.0)

@@ -1,4 +1,4 @@
-"""What goes to and from the lab's disk and over the network, from the kernel's counters."""
+"""Reads the kernel's counters of the lab's disk and the network, and turns them into rates."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _MOUNTS, _NET = Path("/proc/self/mountinfo"), Path("/proc/net/dev")
 
 
 class RateMeter:
-    """Turns counters into amounts a second, between one look and the next."""
+    """Turns counters into rates per second, between one call and the next."""
 
     def __init__(self) -> None:
         self._previous_counters: tuple[int, ...] | None = None
         self._previous_time = 0.0
 
     def __call__(self, counters: tuple[int, ...] | None) -> tuple[float | None, ...] | None:
-        """The rates since the look before; None at the first look, and where there are no counters."""
+        """Returns the rates since the previous call; None at the first call, and without counters."""
         before, self._previous_counters = self._previous_counters, counters
         when, self._previous_time = self._previous_time, time.monotonic()
         passed = self._previous_time - when
         if before is None or counters is None or len(before) != len(counters) or passed <= 0:
             return None
-        # Less than before: the device was taken out and put in again.
+        # A counter is less than before if the device was removed and added again.
         return tuple(max(0, now - earlier) / passed for now, earlier in zip(counters, before, strict=True))
 
 
 def disk_stat_file(folder: Path) -> Path | None:
-    """The counters of the disk or partition that holds `folder`; None where it lies on none of this machine's."""
+    """Returns the file of counters of the disk or partition that holds `folder`; None if it is on no local disk."""
     try:
         device = folder.stat().st_dev
     except OSError:
@@ -47,7 +47,7 @@ def disk_stat_file(folder: Path) -> Path | None:
 
 
 def disk_bytes(stat_file: Path | None) -> tuple[int, int] | None:
-    """Bytes read and written so far."""
+    """Returns the bytes read and written so far."""
     try:
         fields = stat_file.read_bytes().split() if stat_file else []
         return int(fields[2]) * _SECTOR_BYTES, int(fields[6]) * _SECTOR_BYTES
@@ -56,9 +56,9 @@ def disk_bytes(stat_file: Path | None) -> tuple[int, int] | None:
 
 
 def net_bytes() -> tuple[int, int] | None:
-    """Bytes received and sent so far, over network cards; over everything but loopback where there is no card.
+    """Returns the bytes received and sent so far, over network cards; without cards, over all interfaces but loopback.
 
-    What goes through a bridge or a tunnel goes through a card too, and is counted once.
+    Traffic through a bridge or a tunnel goes through a card too, and is counted once.
     """
     try:
         rows = [line.partition(":") for line in _NET.read_text().splitlines()[2:]]
@@ -79,7 +79,7 @@ def _is_network_card(name: str) -> bool:
 
 
 def _mount_source(device: int) -> Path | None:
-    """The device file of the mount whose made-up number is `device`."""
+    """Returns the device file of the mount whose virtual device number is `device`."""
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
         for line in _MOUNTS.read_text("utf-8", "replace").splitlines():

@@ -1,7 +1,7 @@
-"""The processes of a run, read from `/proc` (man 5 proc).
+"""Reads processes from `/proc` (man 5 proc): their state, children, environment, memory and disk use.
 
-psutil finds children by reading every process of the machine, which at one look a second costs a busy server more
-than the supervisor may take; the kernel's own lists of children cost a few reads.
+psutil finds children by reading every process of the machine. Once a second, that costs more on a busy server than
+the supervisor may use; the kernel's own lists of children cost a few reads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ProcessStat:
 
     Attributes:
         cpu_seconds: seconds of user and system time so far.
-        start_ticks: start of the process; with the pid it names the process for good.
+        start_ticks: start of the process; together with the pid it identifies the process.
         rss: resident bytes.
     """
 
@@ -38,7 +38,7 @@ class ProcessStat:
 
 
 def read_stat(pid: int) -> ProcessStat | None:
-    """What the kernel says of a process; None where it is gone."""
+    """Returns what the kernel reports of a process; None if it has ended."""
     f = stat_fields(pid)
     if f is None:
         return None
@@ -54,10 +54,10 @@ def read_stat(pid: int) -> ProcessStat | None:
 
 
 def descendants(pid: int, excluded: Collection[int] = ()) -> list[int]:
-    """Every process below `pid`, parents before their children; zombies included.
+    """Returns the pids of all processes below `pid`, parents before their children; zombies included.
 
     Args:
-        excluded: leave these out, with all that is below them.
+        excluded: pids to leave out, with all processes below them.
     """
     children = _children if _kernel_lists_children() else _children_by_parent()
     pids: list[int] = []
@@ -72,12 +72,12 @@ def descendants(pid: int, excluded: Collection[int] = ()) -> list[int]:
 
 
 def list_pids() -> list[int]:
-    """Every process that this one may see."""
+    """Returns the pids that this process may see."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def read_environment(pid: int) -> list[bytes]:
-    """`NAME=value` of a process's environment as it was at its start; [] where it may not be read."""
+    """Returns `NAME=value` of a process's environment as it was at its start; [] if it may not be read."""
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -85,9 +85,9 @@ def read_environment(pid: int) -> list[bytes]:
 
 
 def read_pss(pid: int) -> int | None:
-    """Bytes, with shared pages divided among their users; None where the kernel does not tell.
+    """Returns a process's bytes of memory, shared pages divided among their users; None if the kernel reports none.
 
-    The kernel walks all page tables for it: milliseconds for a large process. Call it seldom.
+    The kernel walks all page tables for it, which takes milliseconds for a large process. Call it rarely.
     """
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
@@ -99,7 +99,7 @@ def read_pss(pid: int) -> int | None:
 
 
 def process_disk_bytes(pid: int) -> tuple[int, int] | None:
-    """Bytes that a process has read from disks and written to them; None where the kernel does not tell."""
+    """Returns the bytes that a process has read from disks and written to them; None if the kernel reports none."""
     try:
         counters = dict(line.split(b": ") for line in Path(f"/proc/{pid}/io").read_bytes().splitlines())
         return int(counters[b"read_bytes"]), int(counters[b"write_bytes"])
@@ -119,7 +119,7 @@ def _children(pid: int) -> list[int]:
 
 @functools.cache
 def _kernel_lists_children() -> bool:
-    """Kernels may be built without CONFIG_PROC_CHILDREN."""
+    """Returns whether the kernel lists children; it may be built without CONFIG_PROC_CHILDREN."""
     return Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 

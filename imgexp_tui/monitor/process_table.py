@@ -1,6 +1,6 @@
-"""The processes of the machine, everybody's: what each takes, and which run it belongs to.
+"""Lists all processes of the machine: what each uses, and which run it belongs to.
 
-For whoever looks at them at this moment: reading all of `/proc` costs milliseconds, which a supervisor may not take.
+Use it only while they are displayed: reading all of `/proc` takes milliseconds, too long for a supervisor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_COMMAND_LENGTH = 500
 
 @dataclass(frozen=True, slots=True)
 class _CachedDetails:
-    """What seldom changes of a process."""
+    """What rarely changes about a process."""
 
     user: str
     command: str
@@ -38,13 +38,13 @@ class ProcessInfo:
     """One process.
 
     Attributes:
-        user: "" where that is not told: a GPU's list may hold processes that are not visible from a container.
-        cpu_percent: 100 is one core; 0 at the first look.
+        user: "" if unknown: a GPU's list may contain processes that are not visible from a container.
+        cpu_percent: 100 is one core; 0 in the first sample.
         memory: resident bytes.
-        gpus: the cards that work for it.
-        gpu_memory: bytes; None where it uses none, or the driver does not tell.
-        command: its command line, as it wrote it: not cleaned.
-        run_dir: the folder of the run that it belongs to; "" for one that belongs to none, or is another user's.
+        gpus: the GPUs that it uses.
+        gpu_memory: bytes; None if it uses none, or the driver does not report it.
+        command: its command line, as the process wrote it: not cleaned.
+        run_dir: the folder of the run that it belongs to; "" if it belongs to none or to another user.
     """
 
     pid: int
@@ -59,7 +59,7 @@ class ProcessInfo:
 
 
 class ProcessTable:
-    """Looks at all processes."""
+    """Samples all processes."""
 
     def __init__(self) -> None:
         self._cpu_seconds: dict[tuple[int, int], float] = {}
@@ -68,7 +68,7 @@ class ProcessTable:
         self._last_sample_time = time.monotonic()
 
     def sample(self, gpu_processes: Iterable[GpuProcess] = ()) -> list[ProcessInfo]:
-        """Everything that runs, in no order; threads of the kernel are left out."""
+        """Returns all processes, in no order, without kernel threads."""
         stats = [s for pid in list_pids() if (s := read_stat(pid)) and not s.zombie and s.rss]
         used = _gpu_use_by_pid(gpu_processes)
         passed, self._last_sample_time = time.monotonic() - self._last_sample_time, time.monotonic()
@@ -92,7 +92,7 @@ class ProcessTable:
         self._details = {key: before.get(key) or _read_details(key[0]) for key in keys}
 
     def _run_dirs_by_pid(self, stats: list[ProcessStat]) -> dict[int, str]:
-        """pid → folder of its run: by its environment, else that of its parent, for one that has wiped its own."""
+        """Returns pid → folder of its run, by its environment; a process that has cleared it gets its parent's run."""
         parents = {s.pid: s.parent_pid for s in stats}
         runs = {pid: known.run_dir for (pid, _), known in self._details.items() if known.run_dir}
         for pid in parents:
@@ -105,7 +105,7 @@ class ProcessTable:
 
 
 def read_command_line(pid: int) -> str:
-    """A process's command line, or its name in brackets where it has none; "" where it is gone."""
+    """Returns a process's command line, or its name in brackets if it has none; "" if it has ended."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()[:_MAX_COMMAND_LENGTH].replace(b"\0", b" ").strip()
         words = words or b"[" + Path(f"/proc/{pid}/comm").read_bytes().strip() + b"]"
@@ -115,7 +115,10 @@ def read_command_line(pid: int) -> str:
 
 
 def _read_details(pid: int) -> _CachedDetails:
-    """Environments tell the run. Others' may not be read, and by root are not: nothing of theirs counts as ours."""
+    """Reads what rarely changes; the run is in the environment.
+
+    Environments of other users are not read, also not by root: their processes never belong to a run of this user.
+    """
     try:
         uid = Path(f"/proc/{pid}").stat().st_uid
     except OSError:

@@ -1,4 +1,4 @@
-"""A run's own share of the machine: a process and all that it started."""
+"""Samples what one run uses of the machine: a process and all processes below it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PSS_COST_FACTOR = 1000.0
 class TreeSampler:
     """Samples the processes below `pid`, and that one too unless `include_root` is False.
 
-    The supervisor is the subreaper of its run, so that with `itself=False` it sees everything that the run started.
+    The supervisor is the subreaper of its run: with `include_root=False` it samples all processes that the run started.
 
     Attributes:
-        excluded: processes that do not belong to it, with all that is below them.
+        excluded: pids that do not belong to it, with all processes below them.
     """
 
     def __init__(self, pid: int, *, include_root: bool = True) -> None:
@@ -37,10 +37,10 @@ class TreeSampler:
         self._last_sample_time = time.monotonic()
 
     def sample(self, process_memory_by_gpu: Mapping[int, Mapping[int, int]] | None = None) -> TreeSample:
-        """The processes now; CPU percent since the call before.
+        """Returns a sample of the processes; CPU percent since the previous call.
 
         Args:
-            process_memory_by_gpu: card → pid → bytes, as `GpuSampler.processes_by_card` gives it.
+            process_memory_by_gpu: GPU → pid → bytes, as `GpuSampler.process_memory_by_gpu` returns it.
         """
         now = time.monotonic()
         members = self._living_members(now)
@@ -68,12 +68,12 @@ class TreeSampler:
         return living
 
     def _disk_rates(self, members: list[ProcessStat]) -> tuple[float | None, float | None]:
-        """Bytes a second from and to disks.
+        """Returns the bytes a second from and to disks, of the whole tree.
 
-        Of the tree as a whole: when a process is collected, the kernel adds what it did to its parent's count.
+        When a process is reaped, the kernel adds its counts to those of its parent.
         """
         counters = [io for m in members if (io := process_disk_bytes(m.pid))]
-        if members and not counters:  # they are another user's
+        if members and not counters:  # they belong to another user
             return None, None
         read, written = self._io_rates((sum(io[0] for io in counters), sum(io[1] for io in counters))) or (None, None)
         return read, written
@@ -90,9 +90,9 @@ class TreeSampler:
         return sum(max(0, m.rss - self._shared.get((m.pid, m.start_ticks), 0)) for m in members)
 
     def _read_shares(self, members: list[ProcessStat]) -> float:
-        """Note how much of each process's resident memory is counted with another; how many seconds it took.
+        """Reads how much of each process's resident memory is shared, and returns the seconds that this took.
 
-        Between two of these readings, resident memory moves and the shared part is taken as it was.
+        Between two reads, resident memory changes while the shared part is assumed constant.
         """
         start = time.monotonic()
         self._shared = {

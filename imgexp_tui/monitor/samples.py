@@ -1,4 +1,4 @@
-"""What one look at the machine finds. Plain values; None stands for what the machine does not tell."""
+"""The values of one sample of the machine. None stands for a value that the machine does not report."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class GpuSample:
     """One GPU.
 
     Attributes:
-        index: NVML's number of the card.
+        index: NVML's number of the GPU.
         utilization: percent of the last moments in which a kernel was running.
         memory, memory_total: bytes, of all processes.
         temperature: °C.
         power, power_limit: W.
         clock, clock_max, memory_clock: MHz; the first two are those of the processors.
-        throttle: what slows its clocks down, such as ("heat",); () where nothing does.
-        pcie_generation, pcie_width: of the link as it is now; links rest where nothing is sent.
-        ecc_errors: that could not be corrected, since the driver was started.
-        mig: its instances; () where it is not divided.
-        lost: it has fallen off the bus; all else is unknown.
+        throttle: what slows its clocks down, such as ("heat",); () if nothing does.
+        pcie_generation, pcie_width: of the link as it is now; an idle link slows down.
+        ecc_errors: uncorrected errors since the driver was started.
+        mig: its instances; () if it is not divided.
+        lost: whether it has fallen off the bus; all else is unknown then.
     """
 
     index: int
@@ -55,11 +55,11 @@ class GpuSample:
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process that a GPU works for.
+    """A process that uses a GPU.
 
     Attributes:
-        mig: the instance of the card; None where that is not divided.
-        memory: bytes; None where the driver does not tell.
+        mig: the instance of the GPU; None if that is not divided.
+        memory: bytes; None if the driver does not report it.
     """
 
     gpu: int
@@ -73,14 +73,14 @@ class HostSample:
     """The machine.
 
     Attributes:
-        cpu_percent: of all cores together, 0 to 100, since the sample before.
+        cpu_percent: of all cores together, 0 to 100, since the previous sample.
         per_core: the same for each core.
         load: load average over 1, 5 and 15 minutes.
         memory, memory_total, swap, swap_total: bytes; memory is what is not available to a new process.
         disk_free, disk_total: bytes of the file system that holds the lab.
-        disk_read, disk_write: bytes a second of the disk that holds the lab, since the sample before; None where it
-            lies on no disk of this machine.
-        net_in, net_out: bytes a second over the network, since the sample before.
+        disk_read, disk_write: bytes a second of the disk that holds the lab, since the previous sample; None if it
+            is on no disk of this machine.
+        net_in, net_out: bytes a second over the network, since the previous sample.
     """
 
     cpu_percent: float
@@ -100,16 +100,16 @@ class HostSample:
 
 @dataclass(frozen=True, slots=True)
 class TreeSample:
-    """A process and all that it started.
+    """A process and all processes below it.
 
     Attributes:
         cpu_percent: 100 is one core.
-        memory: bytes; what several of its processes share is counted once where the kernel tells (PSS).
+        memory: bytes; what several of its processes share is counted once if the kernel reports it (PSS).
         processes: how many there are.
-        gpu_memory: bytes on all GPUs; None where the driver does not tell.
-        memory_by_gpu: the same for each card that it uses.
+        gpu_memory: bytes on all GPUs; None if the driver does not report it.
+        memory_by_gpu: the same for each GPU that it uses.
         shared: bytes by which their resident memory exceeds `memory`, because several of them have it.
-        read, write: bytes a second from and to disks, since the sample before; None where the kernel does not tell.
+        read, write: bytes a second from and to disks, since the previous sample; None if the kernel does not report it.
     """
 
     cpu_percent: float

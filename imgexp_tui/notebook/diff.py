@@ -91,9 +91,9 @@ def format_tried_idea(idea: Idea) -> str:
 
 
 def unfinished_bullets(text: str) -> list[str]:
-    """Returns the bullets of a note that ask for something still to be done, with what is nested under them.
+    """Returns the bullets of a note that name something still to be done, with what is nested under them.
 
-    Check boxes are left out: `ideas` lists them. If a bullet asks for nothing, those nested under it are taken by
+    Check boxes are left out: `ideas` lists them. If a bullet names nothing, those nested under it are taken by
     themselves.
     """
     from imgexp_tui.notebook.ideas.model import remove_ideas

@@ -40,10 +40,10 @@ class _SharedFollower:
 
 
 class RunHandle(RunFollower):
-    """A follower that gets what it knows from the one follower of its run in this process.
+    """A follower that copies its data from the one follower of its run in this process.
 
-    `poll` reads what was added, whoever else follows the run, and copies what is new for this handle. What a handle
-    knows changes in its own `poll` alone, so that its user reads consistent data without a lock. A handle is for one
+    `poll` reads what was added, whoever else follows the run, and copies what is new for this handle. Its
+    data changes in its own `poll` only, so that its user reads consistent data without a lock. A handle is for one
     thread at a time. The shared follower is dropped with its last handle.
     """
 

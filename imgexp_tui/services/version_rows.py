@@ -45,7 +45,7 @@ class VersionRuns:
         log: the end of the displayed run's log.
         cached_summary: of the displayed run, where it is not live and nothing has changed since.
         judges: the metrics that judge its runs, in order of preference.
-        alerts_taken: ids of ended runs that are read again, but whose alerts were told.
+        alerts_taken: ids of ended runs that are read again, but whose alerts were reported.
         resume_check_index: the older run that was checked last for being resumed.
     """
 

@@ -1,6 +1,6 @@
 """The app's dark and light theme, and the choice between them at the start.
 
-A terminal with 16 colours or fewer keeps its own palette: several colours of ours would have the same nearest match
+A terminal with 16 colours or fewer keeps its own palette: several of the app's colours would have the same match
 there, and users have chosen their sixteen to be legible.
 """
 

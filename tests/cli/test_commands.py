@@ -76,8 +76,8 @@ def rows(lab: Path, *words: str) -> Any:
 
 def test_the_main_job(lab: Path) -> None:
     """Run, look, write a takeaway, export."""
-    told = cli(lab, "run", "v0", "--set", "learning_rate=0.002", "--seed", "7", "--wait")
-    assert "finished" in told and "valid/loss" in told
+    output = cli(lab, "run", "v0", "--set", "learning_rate=0.002", "--seed", "7", "--wait")
+    assert "finished" in output and "valid/loss" in output
 
     (run,) = rows(lab, "runs")
     assert run.keys() >= RUN_KEYS
@@ -96,8 +96,8 @@ def test_the_main_job(lab: Path) -> None:
     assert request["config"]["batch_size"] == 16
     assert request["seed"] == 7
 
-    shown = cli(lab, "show", run["run"])
-    assert "finished" in shown and "valid/accuracy" in shown
+    details = cli(lab, "show", run["run"])
+    assert "finished" in details and "valid/accuracy" in details
     assert "epoch 2" in cli(lab, "logs", "v0")
 
     cli(lab, "note", "v0", "--takeaway", "two epochs are too few")
@@ -162,7 +162,7 @@ def test_interrupting_as_soon_as_the_run_is_announced_leaves_it_alone(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["run", "v7"], 1, "no version v7"),
         (["run", "v0", "--set", "batchsize=2"], 2, "did you mean batch_size?"),
@@ -179,8 +179,8 @@ def test_interrupting_as_soon_as_the_run_is_announced_leaves_it_alone(
         (["frobnicate"], 2, "frobnicate"),
     ],
 )
-def test_mistakes_are_one_sentence(lab: Path, words: list[str], code: int, told: str) -> None:
-    assert told in cli(lab, *words, code=code)
+def test_mistakes_are_one_sentence(lab: Path, words: list[str], code: int, message: str) -> None:
+    assert message in cli(lab, *words, code=code)
 
 
 def test_a_folder_without_a_notebook_says_what_to_do(tmp_path: Path) -> None:
@@ -206,14 +206,14 @@ def test_check_reports_every_problem_with_its_line(lab: Path) -> None:
     (lab / "experiments.toml").write_text(
         "[defaults]\nepoch = 3\n[versions.v0.train]\nhead = 'lineer'\n[versions.v1]\nbase = 'v9'\n[versions.v2]\n"
     )
-    told = cli(lab, "check", code=1)
+    output = cli(lab, "check", code=1)
     for expected in (
         "experiments.toml:2: defaults.epoch",
         "experiments.toml:4: versions.v0.train.head",
         "experiments.toml:6: versions.v1.base",
     ):
-        assert expected in told
-    assert "epochs" in told and "linear" in told
+        assert expected in output
+    assert "epochs" in output and "linear" in output
     assert [v["name"] for v in rows(lab, "list")] == ["v0", "v1", "v2"]
     assert f"{lab / 'experiments.toml'} has problems" in listing(lab)
 
@@ -283,9 +283,9 @@ def test_the_help_of_a_command_has_an_example_and_describes_what_it_takes(name: 
 
 
 def test_list_is_readable_while_nothing_has_run(lab: Path) -> None:
-    told = cli(lab, "list")
-    assert told.splitlines()[0].split() == ["version", "state", "best", "runs", "noted", "summary"]
-    assert "First try [/] with | and tab." in told
+    output = cli(lab, "list")
+    assert output.splitlines()[0].split() == ["version", "state", "best", "runs", "noted", "summary"]
+    assert "First try [/] with | and tab." in output
 
 
 def test_a_pipe_that_closes_early_is_no_error(lab: Path) -> None:
@@ -303,9 +303,9 @@ def test_a_pipe_that_closes_early_is_no_error(lab: Path) -> None:
 def test_the_queue_from_the_command_line(lab: Path) -> None:
     assert "nothing waits" in cli(lab, "queue")
     cli(lab, "run", "slow")
-    told = cli(lab, "run", "slow", "--seeds", "2", "--set", "seconds=1")
+    output = cli(lab, "run", "slow", "--seeds", "2", "--set", "seconds=1")
     (running,) = (r for r in rows(lab, "runs") if r["state"] == "running")
-    queued = [line for line in told.splitlines() if "queued" in line]
+    queued = [line for line in output.splitlines() if "queued" in line]
     assert len(queued) == 2
     assert queued[0].endswith(f"queued: this machine busy with slow/{running['run']}")
     assert queued[1].endswith(", 1 ahead")
@@ -325,7 +325,7 @@ def test_the_queue_from_the_command_line(lab: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (("queue", "v0"), 2, "where to?"),
         (("queue", "--first"), 2, "which run"),
@@ -336,9 +336,9 @@ def test_the_queue_from_the_command_line(lab: Path) -> None:
         (("run", "v0", "--launcher", "slurp"), 1, "did you mean 'slurm'?"),
     ],
 )
-def test_mistakes_with_the_queue_are_one_sentence(lab: Path, words: tuple[str, ...], code: int, told: str) -> None:
-    said = cli(lab, *words, code=code)
-    assert told in said and said.count("\n") == 1
+def test_mistakes_with_the_queue_are_one_sentence(lab: Path, words: tuple[str, ...], code: int, message: str) -> None:
+    output = cli(lab, *words, code=code)
+    assert message in output and output.count("\n") == 1
 
 
 def test_check_refuses_a_judge_of_unknown_goal_and_goals_that_contradict(new_lab: NewLab) -> None:

@@ -68,9 +68,9 @@ def test_the_list_of_plots_is_one_that_sha256sum_reads(lab: Path, tmp_path: Path
 def test_on_standard_output_there_are_no_plots_and_that_is_said(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(lab)
     assert export(lab) == 0
-    told = capsys.readouterr()
-    assert "![" not in told.out and "valid/loss" in told.out
-    assert told.err == "without plots, which need a place: name a file with -o\n"
+    printed = capsys.readouterr()
+    assert "![" not in printed.out and "valid/loss" in printed.out
+    assert printed.err == "without plots, which need a place: name a file with -o\n"
     assert export(lab, "--parts", "summary") == 0
     assert capsys.readouterr().err == ""
     assert files(lab) == before
@@ -90,16 +90,16 @@ def test_versions_are_chosen_for_every_format(
     lab: Path, capsys: pytest.CaptureFixture[str], words: list[str], format_: str
 ) -> None:
     assert export(lab, "--format", format_, *words) == 0
-    told = capsys.readouterr().out
-    assert "Second." in told and "First." not in told
+    output = capsys.readouterr().out
+    assert "Second." in output and "First." not in output
     if format_ == "json":
-        assert [row["name"] for row in json.loads(told)] == ["v1"]
+        assert [row["name"] for row in json.loads(output)] == ["v1"]
     if format_ in ("json", "markdown"):
-        assert "512" in told
+        assert "512" in output
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["v7"], 1, "has no version v7; it has v0, v1"),
         (["--versions", "v0,vv1"], 1, "has no version vv1; did you mean v1?"),
@@ -117,11 +117,11 @@ def test_versions_are_chosen_for_every_format(
     ],
 )
 def test_mistakes_are_one_sentence(
-    lab: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, told: str
+    lab: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, message: str
 ) -> None:
     assert export(lab, *words) == code
     err = capsys.readouterr().err
-    assert told in err and err.count("\n") <= 2
+    assert message in err and err.count("\n") <= 2
 
 
 def test_somebody_s_plot_is_not_overwritten(lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,8 +22,8 @@ SAID = "Validation leaves out 52 of 500 images: the last, incomplete batch of 64
 def lab(new_lab: NewLab) -> Path:
     lab = new_lab('[versions.v0]\n[versions.v1]\nbase = "v0"\n[versions.v2]\n')
     made_up(lab, version="v0", epochs={"valid/loss": [0.69, 0.5], "valid/samples": [500] * 2})
-    given = {"valid/loss": [0.69, 0.25], "valid/samples": [448] * 2}
-    made_up(lab, base="v0", epochs=given, plan={"valid_samples": 500}, config={"dropout": 0.2})
+    epochs = {"valid/loss": [0.69, 0.25], "valid/samples": [448] * 2}
+    made_up(lab, base="v0", epochs=epochs, plan={"valid_samples": 500}, config={"dropout": 0.2})
     return lab
 
 
@@ -33,11 +33,11 @@ def run(lab: Path, *words: str) -> int:
 
 def test_it_prints_sentences_suggestions_and_evidence(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(lab, "v1") == 0
-    said = capsys.readouterr().out
-    assert said.startswith("v1/20260101-000000-abcdef: finished\n")
-    assert f" ! {SAID}\n   -> Do not drop the last batch" in said
-    assert "(validation: valid/samples, steps 10 to 20)" in said
-    assert "With dropout 0 → 0.2, valid/loss got better by 50% against v0 (0.5 → 0.25)" in said
+    output = capsys.readouterr().out
+    assert output.startswith("v1/20260101-000000-abcdef: finished\n")
+    assert f" ! {SAID}\n   -> Do not drop the last batch" in output
+    assert "(validation: valid/samples, steps 10 to 20)" in output
+    assert "With dropout 0 → 0.2, valid/loss got better by 50% against v0 (0.5 → 0.25)" in output
 
 
 def test_without_names_it_tells_of_every_version_that_ran(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,11 +56,11 @@ def test_without_names_it_tells_of_every_version_that_ran(lab: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("v2", "v2 has no run yet; start one with"), ("v9", "no version v9; it has v0, v1, v2")]
+    ("name", "message"), [("v2", "v2 has no run yet; start one with"), ("v9", "no version v9; it has v0, v1, v2")]
 )
-def test_what_is_not_there_is_said(lab: Path, name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_there_is_said(lab: Path, name: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(lab, name) == 1
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_page_has_them_where_they_are_asked_for(lab: Path) -> None:

@@ -17,8 +17,8 @@ def test_a_page_is_the_program_s_own_table(name: str) -> None:
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    made = getattr(module, f"{name}_page")()
-    assert (ROOT / "docs" / f"{name}.md").read_text() == made, f"mend: python docs/{name}.py"
+    page = getattr(module, f"{name}_page")()
+    assert (ROOT / "docs" / f"{name}.md").read_text() == page, f"mend: python docs/{name}.py"
 
 
 def test_the_commands_of_the_readme_exist() -> None:

@@ -87,8 +87,8 @@ def test_what_was_just_typed_outlives_a_signal(lab: Path, start: Callable[..., T
     else:
         terminal.process.terminate()
     terminal.ended()
-    kept = [d.text for d in drafts.read_drafts(lab)] + [load_notebook(lab).versions["v0"].takeaways]
-    assert any("-just now" in text for text in kept)
+    texts = [d.text for d in drafts.read_drafts(lab)] + [load_notebook(lab).versions["v0"].takeaways]
+    assert any("-just now" in text for text in texts)
 
 
 def test_ctrl_q_saves(lab: Path, start: Callable[..., Terminal]) -> None:
@@ -103,16 +103,16 @@ def test_ctrl_q_saves(lab: Path, start: Callable[..., Terminal]) -> None:
 def test_the_users_editor_gets_the_note_and_what_it_wrote_is_saved(
     lab: Path, tmp_path: Path, start: Callable[..., Terminal]
 ) -> None:
-    seen = tmp_path / "seen"
+    copied = tmp_path / "seen"
     editor = script(
-        tmp_path, f'cp -p "$2" {seen}; echo "$1 $2" > {tmp_path}/args; printf -- "-from outside\\n" >> "$2"'
+        tmp_path, f'cp -p "$2" {copied}; echo "$1 $2" > {tmp_path}/args; printf -- "-from outside\\n" >> "$2"'
     )
     terminal = start(VISUAL="", EDITOR=f"{editor} --wait")
     terminal.type("-typed\x1bOS")
     terminal.shows("-from outside")
     terminal.saved()
-    assert seen.read_text() == "-old\n-typed"
-    assert stat.S_IMODE(seen.stat().st_mode) == 0o600
+    assert copied.read_text() == "-old\n-typed"
+    assert stat.S_IMODE(copied.stat().st_mode) == 0o600
     option, path = (tmp_path / "args").read_text().split()
     assert option == "--wait" and path.endswith(".md") and path.startswith(str(paths.lab_state(lab)))
     assert not Path(path).exists()

@@ -66,9 +66,9 @@ def test_what_is_not_as_it_should_be_is_counted(lane: Lane, monkeypatch: pytest.
     lane.is_state("now", Status(State.LOST, "gone", 1), State.RUNNING)
     assert lane.tally.wrong == ["now: lost (gone) in place of running"]
 
-    mine = identity_of(1)
-    assert mine
-    lane.goes_on("now", run, mine)
+    identity = identity_of(1)
+    assert identity
+    lane.goes_on("now", run, identity)
     assert (lane.tally.should, lane.tally.went) == (1, 0)
 
 

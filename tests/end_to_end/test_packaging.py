@@ -74,18 +74,18 @@ def installed(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
 
 def test_the_wheel_holds_every_file_of_the_package(packages: tuple[Path, Path]) -> None:
     with zipfile.ZipFile(packages[0]) as wheel:
-        held = {name for name in wheel.namelist() if name.startswith("imgexp_tui/")}
+        names = {name for name in wheel.namelist() if name.startswith("imgexp_tui/")}
     package = ROOT / "imgexp_tui"
     files = (f for f in package.rglob("*") if f.is_file() and f.suffix not in (".pyc", ".pyo"))
-    assert held == {f.relative_to(ROOT).as_posix() for f in files}
+    assert names == {f.relative_to(ROOT).as_posix() for f in files}
 
 
 def test_the_sdist_holds_what_its_tests_need(packages: tuple[Path, Path]) -> None:
     with tarfile.open(packages[1]) as sdist:
-        held = {name.partition("/")[2] for name in sdist.getnames()}
-    assert {"Makefile", "pyproject.toml", "README.md", "experiments.toml", "tests/conftest.py"} <= held
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {"Makefile", "pyproject.toml", "README.md", "experiments.toml", "tests/conftest.py"} <= names
     files = (f for f in (ROOT / "tests").rglob("*") if f.is_file() and f.suffix not in (".pyc", ".pyo"))
-    assert {f.relative_to(ROOT).as_posix() for f in files} <= held
+    assert {f.relative_to(ROOT).as_posix() for f in files} <= names
 
 
 def test_the_core_works_without_torch(installed: Path, tmp_path: Path) -> None:

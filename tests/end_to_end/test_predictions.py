@@ -45,8 +45,8 @@ class _Binary(PatchworkTask):
 
 
 def test_the_most_wrong_of_all_batches_are_kept_in_order() -> None:
-    given, random = PredictionCollector(_Binary()), torch.Generator().manual_seed(0)
-    seen: list[tuple[float, int]] = []
+    collector, random = PredictionCollector(_Binary()), torch.Generator().manual_seed(0)
+    shares: list[tuple[float, int]] = []
     number = 0
     for _ in range(9):
         n = 31
@@ -55,28 +55,28 @@ def test_the_most_wrong_of_all_batches_are_kept_in_order() -> None:
         for i in range(n):
             inputs[i] = number % 251
             right = float(probabilities[i] if targets[i] else 1 - probabilities[i])
-            seen.append((right, number % 251))
+            shares.append((right, number % 251))
             number += 1
-        given.update(inputs, probabilities, targets)
-    found = given.compute(1, 9)
-    wanted = sorted(seen)[:MAX_IMAGES]
-    assert [image.truth_probability for image in found.images] == pytest.approx([right for right, _ in wanted])
-    assert [found.image_pixels(i)[0] for i in range(MAX_IMAGES)] == [value for _, value in wanted]
-    assert sum(map(sum, found.confusion)) == len(seen)
-    wrong = sum(right < 0.5 for right, _ in seen)
-    assert found.confusion[0][1] + found.confusion[1][0] == wrong
+        collector.update(inputs, probabilities, targets)
+    predictions = collector.compute(1, 9)
+    expected = sorted(shares)[:MAX_IMAGES]
+    assert [image.truth_probability for image in predictions.images] == pytest.approx([right for right, _ in expected])
+    assert [predictions.image_pixels(i)[0] for i in range(MAX_IMAGES)] == [value for _, value in expected]
+    assert sum(map(sum, predictions.confusion)) == len(shares)
+    wrong = sum(right < 0.5 for right, _ in shares)
+    assert predictions.confusion[0][1] + predictions.confusion[1][0] == wrong
 
 
 def test_large_images_are_made_small_and_keep_their_colours() -> None:
-    given = PredictionCollector(_Binary())
+    collector = PredictionCollector(_Binary())
     inputs = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
     inputs[:, 0, :, :64] = 200
-    given.update(inputs, torch.tensor([[0.2]]), torch.tensor([[1.0]]))
-    found = given.compute(1, 1)
-    assert found.side == 48
-    assert tuple(found.image_pixels(0)[:3]) == (200, 0, 0)
-    assert tuple(found.image_pixels(0)[-3:]) == (0, 0, 0)
-    assert found.images == (Prediction(1, 0, pytest.approx(0.8), pytest.approx(0.2)),)
+    collector.update(inputs, torch.tensor([[0.2]]), torch.tensor([[1.0]]))
+    predictions = collector.compute(1, 1)
+    assert predictions.side == 48
+    assert tuple(predictions.image_pixels(0)[:3]) == (200, 0, 0)
+    assert tuple(predictions.image_pixels(0)[-3:]) == (0, 0, 0)
+    assert predictions.images == (Prediction(1, 0, pytest.approx(0.8), pytest.approx(0.2)),)
 
 
 def test_a_training_writes_down_what_it_answered_last_and_at_its_best(tmp_path: Path) -> None:
@@ -141,10 +141,10 @@ def test_without_colours_light_and_dark_are_told_apart() -> None:
 @pytest.mark.parametrize("room", [40, 80, 200])
 def test_the_commonest_mistake_is_named(room: int) -> None:
     lines = confusion_lines(SOME, room)
-    said = "\n".join(plain_text(one) for one in lines)
-    assert "9 of 16 right (56.2%)" in said
-    assert "5 of      6 dog [/] taken for cat" in said
-    assert "\x1b" not in said
+    text = "\n".join(plain_text(one) for one in lines)
+    assert "9 of 16 right (56.2%)" in text
+    assert "5 of      6 dog [/] taken for cat" in text
+    assert "\x1b" not in text
     many = Predictions(1, 1, tuple(f"c{i}" for i in range(10)), ((50,) * 10,) * 10, 1, (), b"")
     assert all(line_width(one) <= 80 for one in confusion_lines(many, 80))
     assert any("taken for" in plain_text(one) and "c9" in plain_text(one) for one in confusion_lines(many, 80))

@@ -72,8 +72,10 @@ def test_it_looks_as_it_did(app: Tmux, name: str, keys: dict[str, str]) -> None:
 
 
 def _settled(app: Tmux) -> str:
-    seen: list[str] = []
-    return _trimmed(app.until(lambda screen: seen.append(screen) or seen[-10:] == [screen] * 10, "a screen at rest"))
+    screens: list[str] = []
+    return _trimmed(
+        app.until(lambda screen: screens.append(screen) or screens[-10:] == [screen] * 10, "a screen at rest")
+    )
 
 
 def _trimmed(screen: str) -> str:

@@ -130,6 +130,6 @@ def test_no_call_is_missed(tmp_path: Path) -> None:
     if done.returncode:
         pytest.skip(f"strace cannot trace here: {done.stderr.strip()[-100:]}")
     lines = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines() if f"{run}" in line]
-    seen = [line.partition("(")[0] for line in lines if not line.startswith("execve")]
+    calls = [line.partition("(")[0] for line in lines if not line.startswith("execve")]
     harmless = ("newfstatat", "fstat", "lseek", "ioctl", "fcntl", "readlink")
-    assert [call for call in seen if call not in harmless] == [*WRITTEN, "rename", *NAMED]
+    assert [call for call in calls if call not in harmless] == [*WRITTEN, "rename", *NAMED]

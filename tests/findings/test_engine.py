@@ -55,17 +55,17 @@ def test_rules_are_switched_off_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ('["starvd"]', "'starvd' is no finding; did you mean starved?"),
         ('"starved"', 'must be an array of names, such as ["starved", "memory"]'),
         ('["starved", "memory"]', ""),
     ],
 )
-def test_the_lab_says_which_are_off(value: str, said: str, tmp_path: Path) -> None:
+def test_the_lab_says_which_are_off(value: str, message: str, tmp_path: Path) -> None:
     notebook = parse_notebook(f"[lab]\nfindings_off = {value}\n", tmp_path, finding_names=rules.names())
-    assert [p.message for p in notebook.problems] == ([said] if said else [])
-    assert notebook.lab_settings.get("findings_off") == (None if said else ["starved", "memory"])
+    assert [p.message for p in notebook.problems] == ([message] if message else [])
+    assert notebook.lab_settings.get("findings_off") == (None if message else ["starved", "memory"])
 
 
 def test_the_most_severe_comes_first(tmp_path: Path) -> None:

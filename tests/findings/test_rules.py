@@ -31,8 +31,8 @@ def _card(own: float, every: float, count: int = 20, **more: float | str) -> dic
 
 
 def _workers(*numpy: int, side: str = "train") -> list[dict[str, Any]]:
-    told = [{"kind": "worker", "side": side, "epoch": 1, "worker": i, "numpy": n} for i, n in enumerate(numpy)]
-    return [event | {"time": 1.0, "python": 10 + event["worker"], "torch": 20 + event["worker"]} for event in told]
+    events = [{"kind": "worker", "side": side, "epoch": 1, "worker": i, "numpy": n} for i, n in enumerate(numpy)]
+    return [event | {"time": 1.0, "python": 10 + event["worker"], "torch": 20 + event["worker"]} for event in events]
 
 
 def _ramp(count: int, start: float, step: float) -> list[float]:
@@ -319,18 +319,18 @@ QUIET: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "severity", "words", "given"), [f[1:] for f in FOUND], ids=[" ".join(f[:2]) for f in FOUND]
+    ("name", "severity", "words", "record"), [f[1:] for f in FOUND], ids=[" ".join(f[:2]) for f in FOUND]
 )
-def test_a_rule_finds(name: str, severity: Severity, words: str, given: dict[str, Any], tmp_path: Path) -> None:
-    found = found_in(made_up(tmp_path, **given), name)
-    assert found is not None
-    assert (found.severity, words in found.sentence) == (severity, True), found.sentence
-    assert found.sentence.endswith(".")
+def test_a_rule_finds(name: str, severity: Severity, words: str, record: dict[str, Any], tmp_path: Path) -> None:
+    finding = found_in(made_up(tmp_path, **record), name)
+    assert finding is not None
+    assert (finding.severity, words in finding.sentence) == (severity, True), finding.sentence
+    assert finding.sentence.endswith(".")
 
 
-@pytest.mark.parametrize(("name", "given"), [q[1:] for q in QUIET], ids=[" ".join(q[:2]) for q in QUIET])
-def test_a_rule_keeps_quiet(name: str, given: dict[str, Any], tmp_path: Path) -> None:
-    assert found_in(made_up(tmp_path, **given), name) is None
+@pytest.mark.parametrize(("name", "record"), [q[1:] for q in QUIET], ids=[" ".join(q[:2]) for q in QUIET])
+def test_a_rule_keeps_quiet(name: str, record: dict[str, Any], tmp_path: Path) -> None:
+    assert found_in(made_up(tmp_path, **record), name) is None
 
 
 def _beside(tmp_path: Path, name: str, own: dict[str, Any], base: dict[str, Any]) -> Finding | None:
@@ -341,18 +341,18 @@ def _beside(tmp_path: Path, name: str, own: dict[str, Any], base: dict[str, Any]
 def test_slower_per_epoch_but_ahead_per_step(tmp_path: Path) -> None:
     few = {"epochs": {"valid/loss": [0.6, 0.5, 0.42, 0.36]}, "per_epoch": 5}
     many = {"epochs": {"valid/loss": [0.5, 0.4, 0.3, 0.22]}, "per_epoch": 20}
-    found = _beside(tmp_path, "pace", few, many)
-    assert found is not None
-    assert found.sentence.startswith("Slower per epoch but ahead per step than v0: valid/loss 0.36 against 0.22")
+    finding = _beside(tmp_path, "pace", few, many)
+    assert finding is not None
+    assert finding.sentence.startswith("Slower per epoch but ahead per step than v0: valid/loss 0.36 against 0.22")
     assert _beside(tmp_path / "other", "pace", many, many) is None
 
 
 def test_a_change_without_effect_is_seen_by_its_losses(tmp_path: Path) -> None:
     losses = {"steps": {"train/loss": FALLING * 2}, "epochs": {"valid/loss": [0.5]}}
     own = {**losses, "config": {"patch_noise_std": 0.1}}
-    found = _beside(tmp_path, "no_effect", own, losses)
-    assert found is not None
-    assert "patch_noise_std 0.05 → 0.1 had no effect" in found.sentence
+    finding = _beside(tmp_path, "no_effect", own, losses)
+    assert finding is not None
+    assert "patch_noise_std 0.05 → 0.1 had no effect" in finding.sentence
     speed = {**losses, "config": {"num_workers": 2}}
     assert _beside(tmp_path / "speed", "no_effect", speed, losses) is None
     changed = {**own, "steps": {"train/loss": [0.7, *FALLING, *FALLING]}}
@@ -361,16 +361,16 @@ def test_a_change_without_effect_is_seen_by_its_losses(tmp_path: Path) -> None:
 
 def test_a_setting_that_does_not_reach_a_command(tmp_path: Path) -> None:
     base = {"trainer": "command", "argv": ["python", "t.py"], "config": {"width": 8}}
-    found = _beside(tmp_path, "no_effect", base | {"config": {"width": 16}}, base)
-    assert found is not None
-    assert "width 8 → 16 does not reach the command" in found.sentence
+    finding = _beside(tmp_path, "no_effect", base | {"config": {"width": 16}}, base)
+    assert finding is not None
+    assert "width 8 → 16 does not reach the command" in finding.sentence
     passed = base | {"config": {"width": 16}, "argv": ["python", "t.py", "16"]}
     assert _beside(tmp_path / "passed", "no_effect", passed, base) is None
 
 
 def _seeds(tmp_path: Path, version: str, values: list[float], **more: Any) -> list[Any]:
-    given = ({"epochs": {"valid/loss": [0.69, v]}, "seed": i} for i, v in enumerate(values))
-    return [made_up(tmp_path, version=version, group=version, **one, **more) for one in given]
+    records = ({"epochs": {"valid/loss": [0.69, v]}, "seed": i} for i, v in enumerate(values))
+    return [made_up(tmp_path, version=version, group=version, **one, **more) for one in records]
 
 
 @pytest.mark.parametrize(
@@ -381,21 +381,21 @@ def test_differences_are_set_beside_the_noise_of_seeds(
 ) -> None:
     base = _seeds(tmp_path, "v0", [0.51, 0.5, 0.53])
     own = _seeds(tmp_path, "v1", values, base="v0", config={"dropout": 0.2})
-    relatives = ComparisonRuns(base, own, base)
-    found = found_in(own[0], "seed_noise", relatives)
-    assert (found is not None and "within the noise of seeds" in found.sentence) == noise
-    told = found_in(own[0], "against_base", relatives)
-    assert told is not None
-    assert "With dropout 0 → 0.2, valid/loss" in told.sentence
-    assert f"over 3 and 3 seeds that is {beyond} noise" in told.sentence
+    comparison_runs = ComparisonRuns(base, own, base)
+    finding = found_in(own[0], "seed_noise", comparison_runs)
+    assert (finding is not None and "within the noise of seeds" in finding.sentence) == noise
+    summary = found_in(own[0], "against_base", comparison_runs)
+    assert summary is not None
+    assert "With dropout 0 → 0.2, valid/loss" in summary.sentence
+    assert f"over 3 and 3 seeds that is {beyond} noise" in summary.sentence
 
 
 def test_with_one_seed_each_it_says_what_it_needs(tmp_path: Path) -> None:
-    given = {"epochs": {"valid/loss": [0.69, 0.5]}}
-    found = _beside(tmp_path, "seed_noise", given | {"config": {"dropout": 0.2}}, given)
-    assert found is not None
-    assert "needs at least two seeds of both" in found.sentence
-    assert found.suggestion == "imgexp-tui run v0 v1 --seeds 3"
+    record = {"epochs": {"valid/loss": [0.69, 0.5]}}
+    finding = _beside(tmp_path, "seed_noise", record | {"config": {"dropout": 0.2}}, record)
+    assert finding is not None
+    assert "needs at least two seeds of both" in finding.sentence
+    assert finding.suggestion == "imgexp-tui run v0 v1 --seeds 3"
 
 
 AUROC = ("valid/auroc", "higher")

@@ -45,8 +45,8 @@ command = ["python", "a b.py"]
 
 
 def test_changes_are_told_against_the_base_and_only_where_they_make_a_difference() -> None:
-    told = [str(change) for change in setting_changes(NOTEBOOK, "v1")]
-    assert told == ["pretrained true → false", "batch_size 64 → 512", "learning_rate_head 0 → 0.0001"]
+    changes = [str(change) for change in setting_changes(NOTEBOOK, "v1")]
+    assert changes == ["pretrained true → false", "batch_size 64 → 512", "learning_rate_head 0 → 0.0001"]
     assert setting_changes(NOTEBOOK, "v0") == []
     assert str(setting_changes(NOTEBOOK, "own")[0]) == "command the shipped trainer → python 'a b.py'"
 

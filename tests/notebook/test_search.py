@@ -132,7 +132,7 @@ def test_find_prints_hits_and_json(tmp_path: Path, capsys: pytest.CaptureFixture
         {"version": "v0", "where": "tags", "line": 1, "text": "seed", "marks": [[0, 4]]}
     ]
     assert main(["-C", str(tmp_path), "find", "nowhere"]) == 1
-    said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "nothing in experiments.toml holds nowhere\n")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "nothing in experiments.toml holds nowhere\n")
     assert main(["-C", str(tmp_path), "find", "nowhere", "--json"]) == 1
     assert capsys.readouterr().out == "[]\n"

@@ -131,8 +131,8 @@ def test_the_page_marks_what_disagrees(lab: Path) -> None:
 
 def test_the_command_marks_what_disagrees(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-C", str(lab), "show", "v0"]) == 0
-    said = capsys.readouterr().out
-    assert "CPU Memory: 9,000/30,147 MB ≠ measured 2,425/30,147 MB (peak)" in said and "✗ cannot be" in said
+    output = capsys.readouterr().out
+    assert "CPU Memory: 9,000/30,147 MB ≠ measured 2,425/30,147 MB (peak)" in output and "✗ cannot be" in output
 
 
 def test_the_notes_pane_marks_a_line_below_it(lab: Path) -> None:

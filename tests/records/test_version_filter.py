@@ -116,9 +116,9 @@ def test_list_filters_and_hides_what_is_archived(tmp_path: Path, capsys: pytest.
 
     def listed(*words: str) -> list[str]:
         assert main(["-C", str(tmp_path), "list", *words]) == 0
-        said = capsys.readouterr()
-        assert ("1 archived version is hidden" in said.err) == ("--all" not in words and "loss<0.3" in words)
-        return [line.split()[0] for line in said.out.splitlines()[1:]]
+        printed = capsys.readouterr()
+        assert ("1 archived version is hidden" in printed.err) == ("--all" not in words and "loss<0.3" in words)
+        return [line.split()[0] for line in printed.out.splitlines()[1:]]
 
     assert listed("--filter", "loss<0.3") == ["v0"]
     assert listed("--all", "--filter", "loss<0.3") == ["v0", "v1"]

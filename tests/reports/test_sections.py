@@ -129,13 +129,13 @@ def test_open_ideas_stand_in_one_list_and_lead_to_their_versions(tmp_path: Path)
         "[versions.v1]\nobserved = '- [ ] [a](javascript:b) # [x]'\n"
     )
     book = parse_notebook(text, tmp_path)
-    said = render_markdown(page_blocks(book, {}, parts=["ideas"]))
-    assert said == render_markdown(page_blocks(book, {}, parts=["ideas"]))
+    page = render_markdown(page_blocks(book, {}, parts=["ideas"]))
+    assert page == render_markdown(page_blocks(book, {}, parts=["ideas"]))
     assert (
         "**Open ideas**\n\n- [ ] [v0](#v0): try \\`x\\` \\| \\<b>\n- [ ] [v0](#v0): nested, goes on\n"
         "- [ ] [v1](#v1): \\[a](javascript:b) # [x]\n"
-    ) in said
-    assert "done" not in said
+    ) in page
+    assert "done" not in page
     assert "v0" not in render_markdown(page_blocks(book, {}, versions=["v1"], parts=["ideas"]))
     parsed = Parsed(render_html(page_blocks(book, {}, parts=["ideas"])))
     assert [(tag, value) for tag, name, value in parsed.attributes if name == "href"] == [

@@ -54,8 +54,8 @@ async def test_what_is_copied_is_also_in_a_file_for_its_owner_only(lab: Path) ->
         await opened(pilot, app)
         app.area.selection = type(app.area.selection)((0, 0), (1, 4))
         await pilot.press("ctrl+c")
-        (said,) = await copied(pilot, app, 1)
-        assert said.startswith("Copied 2 lines; also in ") and said.endswith("clipboard.txt")
+        (message,) = await copied(pilot, app, 1)
+        assert message.startswith("Copied 2 lines; also in ") and message.endswith("clipboard.txt")
         assert kept(lab).read_text() == TEXT and stat.S_IMODE(kept(lab).stat().st_mode) == 0o600
         await pilot.press("ctrl+c")
         assert (await copied(pilot, app, 2))[1] == "Copied 2 lines."
@@ -91,8 +91,8 @@ async def test_where_the_file_cannot_be_written_it_says_so(lab: Path, monkeypatc
         await opened(pilot, app)
         monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
         await pilot.press("f7", "ctrl+c")
-        (said,) = await copied(pilot, app, 1)
-        assert "but not to" in said
+        (message,) = await copied(pilot, app, 1)
+        assert "but not to" in message
         assert app.clipboard.startswith(TEXT)
 
 
@@ -102,8 +102,8 @@ async def test_what_no_terminal_takes_goes_to_the_file_only(lab: Path) -> None:
         await opened(pilot, app)
         app.area.load_text("数" * (clipboard.MAX_BYTES // 3) + "x")
         await pilot.press("f7", "ctrl+c")
-        (said,) = await copied(pilot, app, 1)
-        assert "only: more than the 74,994 bytes" in said
+        (message,) = await copied(pilot, app, 1)
+        assert "only: more than the 74,994 bytes" in message
         assert len(kept(lab).read_bytes()) == clipboard.MAX_BYTES + 1
 
 

@@ -103,11 +103,11 @@ def test_what_begins_out_of_sight_is_seen_within_a_round(lab: Path, asked: Count
 
 
 async def test_a_cursor_that_scrolls_lays_out_one_new_row(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    laid: list[str] = []
+    laid_out: list[str] = []
     row = TableColumns.version_row
 
     def counted(self: TableColumns, version: Any, *rest: Any, **more: Any) -> Any:
-        laid.append(version.name)
+        laid_out.append(version.name)
         return row(self, version, *rest, **more)
 
     monkeypatch.setattr(TableColumns, "version_row", counted)
@@ -117,11 +117,11 @@ async def test_a_cursor_that_scrolls_lays_out_one_new_row(large: Path, monkeypat
         await pilot.press(*"jjjjjjjjjjjj")
         await until(pilot, lambda: table.scroll_offset.y > 0, "it scrolls")
         await pilot.pause()
-        laid.clear()
+        laid_out.clear()
         await pilot.press("j")
         await pilot.pause()
         # The row that comes into sight, the one that the cursor leaves and the one that it comes to.
-        assert 0 < len(laid) <= 3
+        assert 0 < len(laid_out) <= 3
         assert "▌ v13 " in plain_text(table.lines[13])
 
 

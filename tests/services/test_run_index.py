@@ -193,11 +193,11 @@ def test_a_live_run_that_writes_anything_stirs(lab: Lab) -> None:
 def test_the_editor_s_glance_stays_with_the_live_run(lab: Lab) -> None:
     older, newer = lab.run(FIRST, 0.5, live=True), lab.run(SECOND, 0.4)
     glancer = VersionRunFollower(lab.path, "v0", older.run_id)
-    glance = glancer.poll()
-    assert glance and (glance.run, glance.live) == (older.run_id, True)
+    summary = glancer.poll()
+    assert summary and (summary.run, summary.live) == (older.run_id, True)
     lab.end(older)
-    glance = glancer.poll()
-    assert glance and (glance.run, glance.live) == (newer.run_id, False)
+    summary = glancer.poll()
+    assert summary and (summary.run, summary.live) == (newer.run_id, False)
 
 
 def drawn(runs: RunIndex, width: int = 100) -> str:

@@ -63,8 +63,14 @@ def made_up(
         uuid, run.run_id, version, base, settings, list(argv), trainer, seed, str(lab), "here", "me", 1.0,
         dict(overrides or {}), heartbeat=heartbeat, group=group, judge=judge[0], judge_goal=judge[1],
     ).write(run)  # fmt: skip
-    told = {"kind": "plan", "time": 0.0, "epochs": settings["epochs"], "steps_per_epoch": per_epoch, "chance": CHANCE}
-    write_lines(run.events, [told | dict(plan or {}), *events])
+    plan_event = {
+        "kind": "plan",
+        "time": 0.0,
+        "epochs": settings["epochs"],
+        "steps_per_epoch": per_epoch,
+        "chance": CHANCE,
+    }
+    write_lines(run.events, [plan_event | dict(plan or {}), *events])
     write_lines(run.metrics, _metrics(epochs, steps, per_epoch))
     samples = system or {}
     length = max((len(values) for values in samples.values()), default=0)

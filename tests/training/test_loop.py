@@ -157,7 +157,7 @@ def test_an_encoder_of_the_user_from_the_lab(pictures: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ({"encoder": "mobilenetv2_10"}, "did you mean mobilenetv2_1"),
         ({"encoder": "mine:Net"}, "cannot be imported"),
@@ -167,7 +167,7 @@ def test_an_encoder_of_the_user_from_the_lab(pictures: Path, tmp_path: Path) -> 
         ({"data": "nowhere.zip"}, "nowhere.zip"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(config: dict[str, Any], told: str, pictures: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_is_one_sentence(config: dict[str, Any], message: str, pictures: Path, tmp_path: Path) -> None:
     run, _, error = train(tmp_path, 1, **{"data": str(pictures)} | config)
-    assert told in error
+    assert message in error
     assert not jsonl.read_records(run.metrics), "nothing was trained from random weights"

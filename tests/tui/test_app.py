@@ -296,8 +296,8 @@ async def test_every_key_is_in_the_help(lab: Path) -> None:
         await shows(pilot, "Write takeaways", "Start a run", "asks first", "Export the notebook")
         for binding in (*MainScreen.BINDINGS, *LabApp.BINDINGS):
             assert isinstance(binding, Binding)
-            told = binding.tooltip or binding.description
-            await shows(pilot, *told.split(";")[0].split(": ")[:1])
+            description = binding.tooltip or binding.description
+            await shows(pilot, *description.split(";")[0].split(": ")[:1])
         await pilot.press("end")
         await shows(pilot, "your own editor")
 

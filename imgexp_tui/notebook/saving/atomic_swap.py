@@ -178,7 +178,7 @@ def _write_swap_file(path: Path, data: bytes, expected: bytes) -> tuple[Path, Bi
         new.write(data)
         new.flush()
         os.fsync(fd)
-        # Only a complete file has this name, so that what others wrote is never taken for an incomplete one of ours.
+        # Only a complete file has this name, so that a text of others is never taken for an incomplete one.
         swap = f".{path.name}.{_digest(expected)}-{_digest(data)}.{secrets.token_hex(4)}.swap"
         return temporary.rename(path.with_name(swap)), new
     except BaseException:

@@ -4,7 +4,7 @@
   this metric in training and in validation.
 - `judge`, in `[lab]` or a version, names the metric that decides which epoch and which run is the best.
 
-The notebook checks both. The table that all other modules ask is `records/metrics/metric.py`; the words that give an
+The notebook checks both. The table that all other modules use is `records/metrics/metric.py`; the words that give an
 unknown metric its goal stand here because the notebook, a lower layer, checks the goal of a judge with them.
 """
 

@@ -66,7 +66,7 @@ def read_rows(path: Path, start: int, stop: int) -> tuple[MetricRows, int]:
             if not end:
                 if len(data) < _CHUNK_BYTES:
                     break
-                end = len(data)  # no line is that long: a crash left a hole, or this is no file of ours
+                end = len(data)  # no line is that long: a crash left a hole, or the file is not from this app
             builder.add(parse_rows(data[:end]))
             start += end
     return builder.build(), start

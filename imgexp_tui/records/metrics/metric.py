@@ -90,7 +90,7 @@ class Metric:
         return format_memory(value) if self.unit is Unit.BYTES else _format_si(value)
 
     def format_share(self, value: float, digits: str) -> str | None:
-        """A percentage with the digits of a format such as `.0f`; None where the metric is not told in percent."""
+        """A percentage with the digits of a format such as `.0f`; None if the metric is not in percent."""
         return f"{value * 100:{digits}} %" if self.unit is Unit.PERCENT else None
 
 

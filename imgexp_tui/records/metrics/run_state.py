@@ -169,9 +169,9 @@ class RunState:
         self._training_copy, self._epoch_copy = SeriesCopy(), SeriesCopy()
 
     def copy_from(self, other: RunState) -> None:
-        """Take over everything that another state of the same run knows, so that the two share nothing that changes.
+        """Copy all data of another state of the same run, so that the two share nothing that changes.
 
-        Series are the same objects as before, with what is new appended, so that whoever follows them reads only that.
+        Series stay the same objects, with the new values appended, so that their readers read only those.
         """
         for name in ("request", "status", "plan", "progress", "events", "system", "epoch", "step", "time"):
             setattr(self, name, getattr(other, name))  # these are replaced and never changed

@@ -63,7 +63,7 @@ def choose_precision(config: Config, device: torch.device) -> torch.dtype:
 def peak_gpu_memory(device: torch.device, group: RankGroup) -> dict[str, float]:
     """The most GPU memory that torch has allocated in any process of the run, in bytes, as a metric; {} on a CPU.
 
-    torch is asked because NVML, in a container, may not tell which process is ours.
+    From torch, because NVML in a container may not report which process is this one.
     """
     if device.type != "cuda":
         return {}

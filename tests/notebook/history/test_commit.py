@@ -87,8 +87,8 @@ def test_a_hook_that_fails_is_quoted_clean_and_leaves_the_index_as_it_was(lab: P
     hook.write_text("#!/bin/sh\nprintf '\\n\\033[31mno notes\\033[0m on Fridays\\nmore\\n' >&2\nexit 1\n")
     hook.chmod(0o755)
     before = git(lab, "status", "--porcelain")
-    said = refusal(lab)
-    assert said == "not committed; the hook pre-commit refused it: no notes on Fridays"
+    message = refusal(lab)
+    assert message == "not committed; the hook pre-commit refused it: no notes on Fridays"
     assert git(lab, "status", "--porcelain") == before
 
 

@@ -178,18 +178,18 @@ def test_an_idea_is_found_where_it_went_meanwhile(lab: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("try num_workers > 0", "try 4 workers"), "not in the takeaways of v0 any more"),
         (("- [ ] try num_workers > 0", "- [x] try num_workers > 0 (tried in v1)"), "ticked already, tried in v1"),
         (("[versions.v0]", "[versions.old]"), "not in the takeaways of v0 any more"),
     ],
 )  # fmt: skip
-def test_an_idea_that_changed_meanwhile_is_left_alone(lab: Path, change: tuple[str, str], told: str) -> None:
+def test_an_idea_that_changed_meanwhile_is_left_alone(lab: Path, change: tuple[str, str], message: str) -> None:
     first, *_ = model.all_ideas(load_notebook(lab))
     changed = NOTEBOOK.replace(*change)
     (lab / paths.NOTEBOOK).write_text(changed)
-    with pytest.raises(NotebookError, match=told):
+    with pytest.raises(NotebookError, match=message):
         edits.tick_idea(lab, first, "v2")
     assert (lab / paths.NOTEBOOK).read_text() == changed
 

@@ -89,13 +89,13 @@ def test_the_shipped_notes_are_read_to_the_letter(notes_file: Path) -> None:
     notes = parse_plain(text)
     assert notes.remarks == ()
     assert [v.name for v in notes.versions] == ["v0", "v1", "v2", "v3", "V4", "V5"]
-    said = "\n".join(
+    texts = "\n".join(
         f"{v.name}\n--\nSummary:\n{v.summary.strip()}\n"
         + (f"Approximate Stats:\n{v.observed.strip()}\n" if v.observed else "")
         + f"Takeaways:\n{v.takeaways.strip(chr(10))}"
         for v in notes.versions
     )
-    assert without_blank_lines(said) == without_blank_lines(text)
+    assert without_blank_lines(texts) == without_blank_lines(text)
     assert notes.versions[5].takeaways == "-\n"
     assert "\n        -Try num_workers>0 next time." in notes.versions[1].takeaways
 
@@ -119,19 +119,19 @@ def test_messy_notes_lose_nothing() -> None:
     """Every word of the file stands in a note, a name, a group or a comment."""
     notes = parse_plain(MESSY)
     assert [v.name for v in notes.versions] == ["v0", "v1", "v0-2", "V1", "v8", "v0-3"]
-    kept = "\n".join(
+    texts = "\n".join(
         t for v in notes.versions for t in (v.unassigned_text, v.group, v.name, v.summary, v.observed, v.takeaways)
     )
     for line in MESSY.split("\n"):
         words = line.replace("Takeaways", "").replace("TAKEAWAYS", "").replace("takeaways ", "").replace("Summary", "")
         words = words.replace("Approximate stats", "").strip(" :=-")
-        assert words.replace("V1 (rerun)", "(rerun)") in kept, line
+        assert words.replace("V1 (rerun)", "(rerun)") in texts, line
 
 
 def test_every_remark_has_its_line() -> None:
     lines = MESSY.split("\n")
-    told = {lines[remark.line - 1]: remark.message for remark in parse_plain(MESSY).remarks}
-    assert list(told) == [
+    messages = {lines[remark.line - 1]: remark.message for remark in parse_plain(MESSY).remarks}
+    assert list(messages) == [
         "My notes, since March.",
         "Summary (short):",
         "Takeaways (after 10 epochs):",
@@ -146,7 +146,7 @@ def test_every_remark_has_its_line() -> None:
         "v7",
         "an undecorated banner",
     ]
-    assert "called v0-3" in told["v0"] and "group “SIMCLR”" in told["SIMCLR"]
+    assert "called v0-3" in messages["v0"] and "group “SIMCLR”" in messages["SIMCLR"]
 
 
 def test_a_header_s_remark_is_the_first_line_of_its_note() -> None:
@@ -317,12 +317,12 @@ def test_no_word_of_any_notes_is_lost(text: str, windows: bool) -> None:
     if not notes.versions:
         assert not text.strip() or [r.message[:20] for r in notes.remarks] == ["no version was found"]
         return
-    kept = "\n".join(
+    texts = "\n".join(
         t for v in notes.versions for t in (v.unassigned_text, v.group, v.name, v.summary, v.observed, v.takeaways)
     )
     for word, count in Counter(re.findall(r"\w+", text)).items():
         if word.lower() not in MARK_WORDS:
-            assert len(re.findall(rf"\b{word}\b", kept)) >= count, (word, notes)
+            assert len(re.findall(rf"\b{word}\b", texts)) >= count, (word, notes)
 
 
 @settings(max_examples=500)

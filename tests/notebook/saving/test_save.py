@@ -179,7 +179,7 @@ def test_a_syntax_error_elsewhere_does_not_stand_in_the_way(lab: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "version", "text", "told"),
+    ("content", "version", "text", "message"),
     [
         (NOTEBOOK.encode(), "v7", "x", "no version v7"),
         (NOTEBOOK.encode(), "v0", "half \ud83d", "half a character"),
@@ -188,10 +188,10 @@ def test_a_syntax_error_elsewhere_does_not_stand_in_the_way(lab: Path) -> None:
     ],
 )
 def test_what_cannot_be_written_is_told_and_the_file_stays(
-    lab: Path, content: bytes, version: str, text: str, told: str
+    lab: Path, content: bytes, version: str, text: str, message: str
 ) -> None:
     (lab / "experiments.toml").write_bytes(content)
-    with pytest.raises(NotebookError, match=told):
+    with pytest.raises(NotebookError, match=message):
         save_note(lab, version, "summary", text, original="")
     assert (lab / "experiments.toml").read_bytes() == content
 
@@ -230,13 +230,13 @@ def test_a_saver_that_is_killed_leaves_a_whole_file_and_every_acknowledged_edit(
         seen = notes(lab)["v0", "summary"]
         saver = subprocess.Popen([sys.executable, "-c", code, str(lab), seen], stdout=subprocess.PIPE, text=True)
         assert saver.stdout
-        told = [saver.stdout.readline() for _ in range(acknowledged)]
+        acknowledgements = [saver.stdout.readline() for _ in range(acknowledged)]
         saver.kill()
-        told += saver.stdout.read().splitlines()
+        acknowledgements += saver.stdout.read().splitlines()
         saver.wait()
         notebook = load_notebook(lab)
         assert notebook.problems == load_problems(NOTEBOOK)
-        last = told[-1].strip().rsplit(".", 2)[-2]
+        last = acknowledgements[-1].strip().rsplit(".", 2)[-2]
         assert f"{last}." in notebook.versions["v0"].summary
 
 

@@ -104,9 +104,9 @@ def test_columns_hold_what_reading_line_by_line_finds(run: RunDir, seed: int, mo
                     dice.choice([b""] * 12 + [b'{"step": 3, "a/lo\n', b"\0\0\0\0", b"[1]\n", b"\n", b'{"step":-1}\n'])
                 )
         found.poll()
-    there = as_read_line_by_line(run)
-    assert {name for name in found.metric_names if numbers(found, name)} == set(there)
-    for name, values in there.items():
+    expected = as_read_line_by_line(run)
+    assert {name for name in found.metric_names if numbers(found, name)} == set(expected)
+    for name, values in expected.items():
         assert same(numbers(found, name), values), name
 
 

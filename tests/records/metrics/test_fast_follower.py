@@ -177,11 +177,11 @@ def test_an_overview_has_every_extreme(run: RunDir, seed: int) -> None:
 
 
 def test_what_an_overview_tells_is_no_news_and_a_later_best_has_to_be_better(tmp_path: Path) -> None:
-    news = AlertDetector(RunDir(tmp_path / "v0" / "run"))
-    news.restore_bests({"valid/loss": ([1, 2, 3], [0.5, math.nan, 0.3]), "train/loss": ([], [])})
+    detector = AlertDetector(RunDir(tmp_path / "v0" / "run"))
+    detector.restore_bests({"valid/loss": ([1, 2, 3], [0.5, math.nan, 0.3]), "train/loss": ([], [])})
     now = time.time()
     for step, value in ((4, 0.4), (5, math.nan)):
-        news.add_line({"step": step, "epoch": 1, "time": now, "attempt": 1, "valid/loss": value})
-    assert news.take_new() == []
-    news.add_line({"step": 6, "epoch": 1, "time": now, "attempt": 1, "valid/loss": 0.2})
-    assert [alert.kind for alert in news.take_new()] == ["best"]
+        detector.add_line({"step": step, "epoch": 1, "time": now, "attempt": 1, "valid/loss": value})
+    assert detector.take_new() == []
+    detector.add_line({"step": 6, "epoch": 1, "time": now, "attempt": 1, "valid/loss": 0.2})
+    assert [alert.kind for alert in detector.take_new()] == ["best"]

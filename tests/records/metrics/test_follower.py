@@ -277,7 +277,7 @@ def test_a_run_on_a_part_of_a_card_is_not_measured_against_all_of_it(run: RunDir
 
 
 @pytest.mark.parametrize(
-    ("course", "told"),
+    ("course", "growth"),
     [
         (lambda s: 2000, "level"),
         (lambda s: 2000 + 500 * (s // 20 % 2), "level"),  # up and down is no leak
@@ -287,7 +287,7 @@ def test_a_run_on_a_part_of_a_card_is_not_measured_against_all_of_it(run: RunDir
     ],
 )
 def test_how_memory_went_is_told_with_its_rate_and_since_when_it_is_level(
-    run: RunDir, course: Callable[[int], float], told: str
+    run: RunDir, course: Callable[[int], float], growth: str
 ) -> None:
     mega = 1024 * 1024
     for second in range(60):  # before the first step: does not count
@@ -296,7 +296,7 @@ def test_how_memory_went_is_told_with_its_rate_and_since_when_it_is_level(
         log(run, second, train__loss=1.0)  # an epoch in ten seconds
         system(run, second, tree__memory=course(second) * mega)
     (text,) = [text for label, text in measured_stats(seen(run)) if label == "CPU Memory"]
-    assert text.endswith(f"(peak; {told})")
+    assert text.endswith(f"(peak; {growth})")
 
 
 def test_memory_of_an_earlier_attempt_is_no_part_of_this_ones_course(run: RunDir) -> None:

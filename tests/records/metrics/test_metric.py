@@ -121,11 +121,11 @@ def test_a_request_names_a_judge_only_where_the_notebook_does(tmp_path: Path) ->
 def test_alerts_follow_the_judge_with_its_direction(tmp_path: Path) -> None:
     detector = AlertDetector(RunDir(tmp_path / "v0" / "r"))
     detector.judges = MetricTable().judges("valid/auroc")
-    told = []
+    reported = []
     for step, value in enumerate(AUROC, 1):
         detector.add_line({"step": step, "epoch": step, "valid/auroc": value, "valid/loss": 1 / step})
-        told += [alert.value for alert in detector.take_new()]
-    assert told == [0.5, 0.7, 0.9]
+        reported += [alert.value for alert in detector.take_new()]
+    assert reported == [0.5, 0.7, 0.9]
 
 
 def test_a_run_without_the_judged_metric_is_told_of_by_its_loss(tmp_path: Path) -> None:

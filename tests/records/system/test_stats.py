@@ -51,12 +51,12 @@ def test_known_memory_cpu_time_and_card_are_measured(tmp_path: Path, monkeypatch
         stop_all(lab)
     view = RunFollower(run)
     view.poll()
-    told = dict(measured_stats(view))
+    stats = dict(measured_stats(view))
     # The card: its own 1,234 MB, not the other process's; 40 % throughout.
-    assert told["GPU Memory Usage"] == "1,234/8,126 MB"
-    assert told["GPU Utilization"] == "steady at about 40 %"
+    assert stats["GPU Memory Usage"] == "1,234/8,126 MB"
+    assert stats["GPU Utilization"] == "steady at about 40 %"
     # Memory: the block and an interpreter of some ten MB.
-    found = re.fullmatch(r"(\d+)/[\d,]+ MB \(peak\)", told["CPU Memory"])
+    found = re.fullmatch(r"(\d+)/[\d,]+ MB \(peak\)", stats["CPU Memory"])
     assert found and 150 <= int(found[1]) <= 150 + 30
     # CPU time: the record's share of a core, added up, is what the process itself counted; a second at either end may
     # lie outside of the samples.

@@ -21,5 +21,5 @@ for words in (b"", b"no handshake"):
     resource_sharer.stop(30)
 sys.excepthook(ValueError, ValueError("other faults are said"), None)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
-    assert said == "ValueError: other faults are said\n"
+    errors = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert errors == "ValueError: other faults are said\n"

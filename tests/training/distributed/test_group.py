@@ -79,8 +79,8 @@ def test_two_processes_train_as_one_does(pictures: Path, tmp_path: Path) -> None
     assert [line["valid/samples"] for line in two if "valid/samples" in line] == [10, 10]
     assert out.count("epoch 2/2") == 1
     for each in (alone, run):
-        (told,) = (e["message"] for e in jsonl.read_records(each.events) if e["kind"] == "warning")
-        assert "cat/0.jpg is skipped" in told, "by whichever process and worker saw it, and once"
+        (warning,) = (e["message"] for e in jsonl.read_records(each.events) if e["kind"] == "warning")
+        assert "cat/0.jpg is skipped" in warning, "by whichever process and worker saw it, and once"
     assert out.count("is skipped") == 1
 
 

@@ -116,8 +116,8 @@ async def test_the_cursor_reads_step_epoch_and_value_of_each_run(lab: Path) -> N
         await pilot.press(*["left"] * 10)
         await until(pilot, lambda: axis_row(pilot).find("▲") == at - 10)
         step = int(pilot.app.screen._picture.cursor + 0.5)
-        told = [row for row in screen_rows(pilot) if "━" in row]
-        for row, per, scale in zip(told, (10, 2), (200, 150), strict=True):
+        legend = [row for row in screen_rows(pilot) if "━" in row]
+        for row, per, scale in zip(legend, (10, 2), (200, 150), strict=True):
             near = next(s for s in (step, step - 1, step + 1) if f"step {s}" in row)
             assert f"epoch {near / per:.4g}" in row
             assert f"{math.exp(-near / scale):.4f}" in row
@@ -133,8 +133,8 @@ async def test_one_key_tells_the_opposite_story(lab: Path) -> None:
             await until(pilot, lambda axis=axis: f"x: {axis}" in screen_text(pilot))
             pilot.app.screen._update_request(cursor=100.0 if axis == "step" else 10.0)
             await until(pilot, lambda: "▲" in screen_text(pilot) and pilot.app.screen._picture.cursor in (100.0, 10.0))
-            told = [row.split("━ ")[1].split()[1] for row in screen_rows(pilot) if "━" in row]
-            values[axis] = [float(value) for value in told]
+            legend = [row.split("━ ")[1].split()[1] for row in screen_rows(pilot) if "━" in row]
+            values[axis] = [float(value) for value in legend]
             await pilot.press("0", "x")
         assert values["step"][1] < values["step"][0]
         assert values["epoch"][1] > values["epoch"][0]

@@ -117,9 +117,9 @@ async def test_a_finding_goes_into_the_takeaways_once_beside_what_others_write(l
 def test_what_cannot_be_written_is_said(lab: Path) -> None:
     assert finding_actions.add_to_takeaways(lab, "v9", SAID) == (False, "v9 is not in experiments.toml (any more).")
     (lab / paths.NOTEBOOK).unlink()
-    done, said = finding_actions.add_to_takeaways(lab, "v1", SAID)
+    done, message = finding_actions.add_to_takeaways(lab, "v1", SAID)
     assert not done
-    assert "experiments.toml" in said
+    assert "experiments.toml" in message
 
 
 async def test_a_new_version_has_the_suggested_change(lab: Path) -> None:
@@ -184,15 +184,15 @@ async def test_the_help_tells_its_keys(lab: Path) -> None:
 def test_the_thread_follows_what_is_wanted_and_grows(tmp_path: Path) -> None:
     view = made_up(tmp_path, epochs={"valid/samples": [500] * 2}, cause="")
     other = made_up(tmp_path, version="v2", **NAN)
-    news = threading.Event()
-    watch = FindingWorker(tmp_path, news.set)
+    updated = threading.Event()
+    watch = FindingWorker(tmp_path, updated.set)
     try:
         wait_until(lambda: watch.findings_for("v1", view.run_id, ()) is not None, "a first look")
         assert watch.findings_for("v1", view.run_id, ()) == ()
         write_lines(view.run_dir.metrics, [{"step": 30, "epoch": 3, "valid/samples": 448}])
-        news.clear()
+        updated.clear()
         wait_until(lambda: watch.findings_for("v1", view.run_id, ()), "the finding")
-        assert news.is_set()
+        assert updated.is_set()
         assert watch.findings_for("v2", other.run_id, ()) is None, "of another run nothing is known yet"
         wait_until(lambda: len(watch.findings_for("v2", other.run_id, ()) or ()) == 2, "both")
         wait_until(lambda: len(watch.findings_for("v2", other.run_id, ("validation",)) or ()) == 1, "one is off")
@@ -251,10 +251,10 @@ def test_what_another_process_could_not_find_is_said(lab: Path, monkeypatch: pyt
 def test_no_line_is_longer_than_the_room() -> None:
     long = Finding("starved", Severity.INFO, "Ωords " * 60, Evidence(tuple("abcdef")), "suggestion " * 20)
     for room in (20, 40, 80, 200):
-        laid = findings.layout_findings([long, long], room)
-        assert max(map(line_width, laid.lines)) <= room
-        assert laid.item_spans[1][1] == laid.item_spans[0][2] + 1
-        assert plain_text(laid.lines[0]).startswith(" i  Ωords")
+        layout = findings.layout_findings([long, long], room)
+        assert max(map(line_width, layout.lines)) <= room
+        assert layout.item_spans[1][1] == layout.item_spans[0][2] + 1
+        assert plain_text(layout.lines[0]).startswith(" i  Ωords")
 
 
 def test_settings_are_written_as_they_are_read() -> None:

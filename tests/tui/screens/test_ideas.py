@@ -296,10 +296,10 @@ async def test_two_thousand_ideas_move_at_once(lab: Path) -> None:
 def test_lines_fit_and_each_idea_knows_its_own(room: int) -> None:
     book = parse_notebook(NOTEBOOK.replace("learns", "- [ ] 字字字字字字字字字字字字字字"), Path("lab"))
     found = idea_views.group_ideas(book, include_done=True)
-    laid = idea_views.layout_groups(found, room)
-    assert all(line_width(line) <= room for line in laid.lines)
+    layout = idea_views.layout_groups(found, room)
+    assert all(line_width(line) <= room for line in layout.lines)
     ideas = [idea for group in found for idea in group.ideas]
-    for idea, (top, start, end) in zip(ideas, laid.item_spans, strict=True):
-        words = "".join(plain_text(line).strip() for line in laid.lines[start:end]).replace(" ", "")
+    for idea, (top, start, end) in zip(ideas, layout.item_spans, strict=True):
+        words = "".join(plain_text(line).strip() for line in layout.lines[start:end]).replace(" ", "")
         assert idea.text.replace(" ", "") in words and top <= start
-        assert laid.item_at(start) == laid.item_at(end - 1) == ideas.index(idea)
+        assert layout.item_at(start) == layout.item_at(end - 1) == ideas.index(idea)

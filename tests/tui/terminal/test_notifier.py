@@ -41,9 +41,9 @@ def a_lab(folder: Path, keys: str) -> Path:
 
 def opened(lab: Path, until: bytes, settle: float = 0.2, **environment: str) -> Recording:
     """The app while three runs end that it has seen running."""
-    command, look = [sys.executable, "-m", "imgexp_tui", str(lab)], {"TERM": "xterm-256color", **environment}
+    command, variables = [sys.executable, "-m", "imgexp_tui", str(lab)], {"TERM": "xterm-256color", **environment}
     ends = (b"3 running", (lab / "go").touch)
-    found = record(command, until=until, settle=settle, environment=look, then=ends)
+    found = record(command, until=until, settle=settle, environment=variables, then=ends)
     stop_all(lab)
     return found
 
@@ -91,10 +91,10 @@ def test_many_events_are_one_sentence() -> None:
 
 @pytest.mark.parametrize("kind", ["osc9", "osc777"])
 def test_no_text_gets_out_of_the_sequence(kind: str) -> None:
-    said = notification_sequence(kind, "a failed: \x1b]52;c;xx\a \x07\x9c\x1b\\ b;4;1\nc", {})
-    assert said[0] == "\x1b" and said[-1] == "\a"
-    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", said[1:-1])
-    assert said.count(";") == 3  # those of its own, and of the text in the one that has no fields
+    sequence = notification_sequence(kind, "a failed: \x1b]52;c;xx\a \x07\x9c\x1b\\ b;4;1\nc", {})
+    assert sequence[0] == "\x1b" and sequence[-1] == "\a"
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", sequence[1:-1])
+    assert sequence.count(";") == 3  # those of its own, and of the text in the one that has no fields
 
 
 def test_a_run_whose_folder_is_moved_tells_nothing(tmp_path: Path) -> None:

@@ -159,14 +159,14 @@ async def test_a_filter_is_typed_stays_and_goes(lab: Path) -> None:
 
 
 async def test_a_mistyped_metric_is_told_once_metrics_are_known(lab: Path) -> None:
-    book, sieve = load_notebook(lab), VersionFilter()
-    sieve.set_text("acuracy>0.1", LabSnapshot(book))
-    assert (sieve.error, sieve.is_active) == ("", True)
-    look = LabSnapshot(
+    book, version_filter = load_notebook(lab), VersionFilter()
+    version_filter.set_text("acuracy>0.1", LabSnapshot(book))
+    assert (version_filter.error, version_filter.is_active) == ("", True)
+    snapshot = LabSnapshot(
         book, rows={"v0": VersionRow(state="finished", best_metrics=(("valid/loss", 0.2), ("valid/accuracy", 0.8)))}
     )
-    assert len(sieve.versions(look)) == 3
-    assert "did you mean accuracy?" in sieve.error
+    assert len(version_filter.versions(snapshot)) == 3
+    assert "did you mean accuracy?" in version_filter.error
 
 
 async def test_rename_by_key_keeps_the_cursor_and_the_runs(lab: Path) -> None:
