@@ -55,8 +55,8 @@ class FilterBar(Vertical):
         self.focus_input()
 
     def focus_input(self) -> None:
-        """Give the line the focus."""
-        self.query_one(Input).focus()
+        """Give the line the focus at once: `Widget.focus` would send keys that follow quickly to the table."""
+        self.screen.set_focus(self.query_one(Input))
 
     def show(self, visible: int, total: int, error: str) -> None:
         """Show how many versions fit, or what is wrong with the filter."""

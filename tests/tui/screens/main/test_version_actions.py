@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
@@ -156,6 +157,20 @@ async def test_a_filter_is_typed_stays_and_goes(lab: Path) -> None:
         await pilot.press("f", *"state:none", "enter", "escape")
         await until(pilot, lambda: names(pilot) == ["v0", "v1", "v2"], "every version")
         assert not pilot.app.screen.query(Input)
+
+
+async def test_keys_that_follow_f_at_once_go_to_the_filter(lab: Path) -> None:
+    def type_burst(*keys: str) -> None:
+        for key in keys:
+            pilot.app.post_message(Key(key, key if len(key) == 1 else None))
+
+    async with LabApp(lab).run_test(size=(100, 30), notifications=True) as pilot:
+        await settled(pilot)
+        await pilot.press("f", *"loss<0.3", "enter")
+        await until(pilot, lambda: names(pilot) == ["v0"], "the filter")
+        type_burst("f", "ctrl+u", "enter")
+        await until(pilot, lambda: names(pilot) == ["v0", "v1", "v2"], "the text was deleted")
+        await until(pilot, lambda: not pilot.app.screen.query(Input), "the line is gone")
 
 
 async def test_a_mistyped_metric_is_told_once_metrics_are_known(lab: Path) -> None:
