@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,15 +52,11 @@ def read_stat(pid: int) -> ProcessStat | None:
     )
 
 
-def descendants(pid: int, excluded: Collection[int] = ()) -> list[int]:
-    """Returns the pids of all processes below `pid`, parents before their children; zombies included.
-
-    Args:
-        excluded: pids to leave out, with all processes below them.
-    """
+def descendants(pid: int) -> list[int]:
+    """Returns the pids of all processes below `pid`, parents before their children; zombies included."""
     children = _children if _kernel_lists_children() else _children_by_parent()
     pids: list[int] = []
-    seen, todo = {pid, *excluded}, [pid]
+    seen, todo = {pid}, [pid]
     while todo:
         for child in children(todo.pop(0)):
             if child not in seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from imgexp_tui.monitor.io_rates import RateMeter
 from imgexp_tui.monitor.proc import ProcessStat, descendants, process_disk_bytes, read_pss, read_stat
@@ -21,14 +21,10 @@ class TreeSampler:
     """Samples the processes below `pid`, and that one too unless `include_root` is False.
 
     The supervisor is the subreaper of its run: with `include_root=False` it samples all processes that the run started.
-
-    Attributes:
-        excluded: pids that do not belong to it, with all processes below them.
     """
 
     def __init__(self, pid: int, *, include_root: bool = True) -> None:
         self._pid, self._include_root = pid, include_root
-        self.excluded: Collection[int] = ()
         self._members: list[int] = []
         self._members_due = self._shares_due = 0.0
         self._cpu_seconds: dict[tuple[int, int], float] = {}
@@ -62,7 +58,7 @@ class TreeSampler:
     def _living_members(self, now: float) -> list[ProcessStat]:
         if now >= self._members_due:
             self._members_due = now + _MEMBERS_INTERVAL
-            self._members = [*([self._pid] if self._include_root else []), *descendants(self._pid, self.excluded)]
+            self._members = [*([self._pid] if self._include_root else []), *descendants(self._pid)]
         living = [s for pid in self._members if (s := read_stat(pid)) and not s.zombie]
         self._members = [s.pid for s in living]
         return living

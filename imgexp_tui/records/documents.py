@@ -191,7 +191,7 @@ def _gather_launcher_options(data: dict[str, Any]) -> None:
     tables = {name: data[name] for name in OPTION_TABLES if name in data}
     if not all(isinstance(table, dict) for table in tables.values()):
         raise TypeError("not a table")
-    data["launcher_options"] = tables
+    data["launcher_options"] = {name: table for name, table in tables.items() if table}
 
 
 def _load(cls: type[_T], path: Path, prepare: Callable[[dict[str, Any]], None] | None = None) -> _T | None:

@@ -201,7 +201,7 @@ def _build_request(
         git=provenance.git_state(notebook.lab),
         packages=provenance.package_versions(),
         slots=notebook.lab_settings.get("slots", 1),
-        launcher_options={name: dict(notebook.lab_settings.get(name, {})) for name in OPTION_TABLES},
+        launcher_options={n: dict(table) for n in OPTION_TABLES if (table := notebook.lab_settings.get(n))},
         on_event=list(notebook.lab_settings.get("on_event", ())),
         grace=_lab_seconds(notebook, "grace", DEFAULT_GRACE),
         heartbeat=_lab_seconds(notebook, "heartbeat", DEFAULT_HEARTBEAT),

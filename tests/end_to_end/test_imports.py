@@ -31,6 +31,13 @@ def test_app_and_runner_load_nothing_heavy(module: str, tmp_path: Path) -> None:
     assert not _loaded(f"import {module}", tmp_path) & HEAVY
 
 
+@pytest.mark.parametrize("module", ["imgexp_tui.tui.app", "imgexp_tui.runner.control", "imgexp_tui.runner.supervise"])
+def test_the_room_of_a_cluster_is_loaded_for_its_own_runs_only(module: str, tmp_path: Path) -> None:
+    code = f"import {module}, sys; print([m for m in sys.modules if m.startswith('imgexp_tui.runner.launchers.slurm')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_supervisor_loads_no_terminal(tmp_path: Path) -> None:
     assert not _loaded("import imgexp_tui.runner.supervise", tmp_path) & {"textual", "rich"}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection
 from pathlib import Path
 
 from imgexp_tui.monitor.gpu import GpuSampler
@@ -51,10 +50,6 @@ class SystemRecorder:
         self._tree = TreeSampler(os.getpid(), include_root=False)
         self._samples: list[SystemLine] = []
         self._started = self.due = self._line_due = time.monotonic()
-
-    def leave_out(self, pids: Collection[int]) -> None:
-        """Processes below this one that are not the run's."""
-        self._tree.excluded = pids
 
     def sample_if_due(self) -> None:
         """Take a sample, and write a line, if they are due. A full disk loses samples, never the run."""
