@@ -15,11 +15,11 @@ from itertools import islice
 from statistics import fmean
 from typing import Any
 
-from imgexp_tui.notebook.schema.metrics import Goal
+from imgexp_tui.notebook.schema.metrics import DEFAULT_JUDGES, Goal
 from imgexp_tui.notebook.schema.settings import SETTINGS, SettingValue
 from imgexp_tui.records.jsonl import LineTail
 from imgexp_tui.records.metrics.follower import RunFollower
-from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, Judge
+from imgexp_tui.records.metrics.metric import Judge
 from imgexp_tui.records.metrics.run_state import Series
 
 _RULE_EVENT_KINDS = ("worker", "settings", "error", "warning", "stopped_early")

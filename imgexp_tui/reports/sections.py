@@ -17,8 +17,9 @@ from imgexp_tui.findings.format import SEVERITY_MARKS
 from imgexp_tui.notebook.diff import SettingChange, format_value, setting_changes
 from imgexp_tui.notebook.ideas.model import ideas_of
 from imgexp_tui.notebook.model import Version
+from imgexp_tui.notebook.schema.metrics import DEFAULT_JUDGES
 from imgexp_tui.records.metrics.follower import RunFollower
-from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, DEFAULT_METRICS, Judge, accuracy_name
+from imgexp_tui.records.metrics.metric import DEFAULT_METRICS, Judge, accuracy_name
 from imgexp_tui.records.metrics.run_state import Best, best_run
 from imgexp_tui.records.observed_stats import find_discrepancies
 from imgexp_tui.records.system.stats import measured_stats

@@ -52,6 +52,8 @@ class Unit(StrEnum):
 
 JUDGE_KEYS = ("judge", "metrics")
 """The keys of `[lab]`; a version takes the first of them."""
+DEFAULT_JUDGES = ("valid/loss", "train/loss")
+"""The metrics that judge a run where nothing else is said, in order of preference."""
 METRIC_KEYS = ("goal", "unit")
 """The keys of a table of `[lab.metrics]`."""
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -62,8 +64,8 @@ _HIGHER_PARTS = frozenset(
     "accuracy acc auc auroc f1 iou map r2 psnr ssim dice precision recall score kappa".split()  # noqa: SIM905
 )
 _LOWER_PARTS = frozenset("loss error err mse mae rmse nll perplexity ppl fid wer".split())  # noqa: SIM905
-_WORD = re.compile(r"[^\W_]+")
-_LETTERS = re.compile(r"[^\W\d_]+")
+_WORD = r"[^\W_]+"  # compiled at first use: most names are in the table of metrics
+_LETTERS = r"[^\W\d_]+"
 
 MetricOverrides = Mapping[str, Mapping[str, str]]
 """Metric → what `[lab.metrics]` says of it: `goal`, `unit`."""
@@ -76,8 +78,8 @@ def goal_from_name(metric: str) -> Goal | None:
     precision, `remapped` is not. `f1` and `r2` count with their digit. Of several parts the last one decides, as in
     English: an `f1_loss` is a loss.
     """
-    for word in reversed(_WORD.findall(metric.lower())):
-        for part in (word, *reversed(_LETTERS.findall(word))):
+    for word in reversed(re.findall(_WORD, metric.lower())):
+        for part in (word, *reversed(re.findall(_LETTERS, word))):
             if part in _HIGHER_PARTS:
                 return Goal.HIGHER
             if part in _LOWER_PARTS:

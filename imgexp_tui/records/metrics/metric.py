@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imgexp_tui.notebook.schema.metrics import (
+    DEFAULT_JUDGES,
     Goal,
     MetricOverrides,
     Unit,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 DEFAULT_UNKNOWN_GOAL = Goal.LOWER
 """The goal that a judge of unknown goal is given, because a choice must be made."""
-_LOSS_PART = re.compile(r"loss(?![^\W\d_])")
+_LOSS_PART = r"loss(?![^\W\d_])"  # compiled at first use: the first frame needs none of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Metric:
     @property
     def is_loss(self) -> bool:
         """Whether a part of the name ends in "loss": such a metric is never infinite, and is drawn first."""
-        return _LOSS_PART.search(self.name.lower()) is not None
+        return re.search(_LOSS_PART, self.name.lower()) is not None
 
     def format_value(self, value: float, decimals: int = 1) -> str:
         """A value as people write it.
@@ -105,7 +106,6 @@ _ENTRIES = {
         Metric("train/accuracy", Goal.HIGHER, Unit.PERCENT, list_order=5, chart_order=3, panel_order=2),
     )
 }
-_ACCURACY = re.compile(r"accuracy$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class MetricTable:
         """The entry of a metric: the table's, or else one made from the parts of its name."""
         metric = self._known.get(name)
         if metric is None:
-            unit = Unit.PERCENT if _ACCURACY.search(name) else Unit.NUMBER
+            unit = Unit.PERCENT if name.endswith("accuracy") else Unit.NUMBER
             metric = _ENTRIES.get(name) or Metric(name, goal_from_name(name), unit)
             if stated := find_override(self._overrides, name):
                 unit = Unit(stated.get("unit", metric.unit))
@@ -159,8 +159,6 @@ class MetricTable:
         return judges
 
 
-DEFAULT_JUDGES = ("valid/loss", "train/loss")
-"""The metrics that judge a run where nothing else is said, in order of preference."""
 DEFAULT_METRICS = MetricTable()
 """The table where a notebook says nothing."""
 PANEL_METRICS = tuple(

@@ -12,9 +12,8 @@ from functools import cached_property
 
 from imgexp_tui.notebook.diff import format_value
 from imgexp_tui.notebook.model import Notebook, Version
-from imgexp_tui.notebook.schema.metrics import Goal
+from imgexp_tui.notebook.schema.metrics import DEFAULT_JUDGES, Goal
 from imgexp_tui.notebook.schema.settings import SETTINGS
-from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES
 from imgexp_tui.text import cell_width, clean_line, format_number, truncate
 from imgexp_tui.views.lab import VersionRow
 from imgexp_tui.views.runs.version_table import format_judged_best

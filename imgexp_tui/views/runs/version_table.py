@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from imgexp_tui.notebook.model import Version
-from imgexp_tui.notebook.schema.metrics import Unit
-from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, DEFAULT_METRICS
+from imgexp_tui.notebook.schema.metrics import DEFAULT_JUDGES, Unit
 from imgexp_tui.text import clean_line, first_line, format_age, format_number, truncate
 from imgexp_tui.views.lab import VersionRow
 from imgexp_tui.views.styled import Line, Span, line, line_width, pad
@@ -178,6 +177,8 @@ def format_judged_best(row: VersionRow) -> str:
     """The best value of a version that names its judge, with the metric's name; over seeds with its spread."""
     if row.best is None:
         return ""
+    from imgexp_tui.records.metrics.metric import DEFAULT_METRICS  # the first frame needs none of it
+
     metric = replace(DEFAULT_METRICS[row.metric], unit=Unit(row.unit or Unit.NUMBER))
     name = row.metric.removeprefix("valid/")
     if row.seed_stats:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from imgexp_tui.findings.model import Evidence, Finding, Severity
 from imgexp_tui.findings.run_data import RunData, best_index, last_mean
 from imgexp_tui.findings.statistics import decrease_p_value
-from imgexp_tui.notebook.schema.metrics import Goal
-from imgexp_tui.records.metrics.metric import DEFAULT_JUDGES, Judge
+from imgexp_tui.notebook.schema.metrics import DEFAULT_JUDGES, Goal
+from imgexp_tui.records.metrics.metric import Judge
 from imgexp_tui.text import format_duration
 
 NAME = "stopping"
