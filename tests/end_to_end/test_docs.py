@@ -11,7 +11,7 @@ from imgexp_tui.cli.parser import COMMANDS
 from tests.helpers import ROOT
 
 
-@pytest.mark.parametrize("name", ["settings", "findings", "formats"])
+@pytest.mark.parametrize("name", ["settings", "findings", "formats", "file_overview"])
 def test_a_page_is_the_program_s_own_table(name: str) -> None:
     spec = importlib.util.spec_from_file_location(f"{name}_page", ROOT / "docs" / f"{name}.py")
     assert spec and spec.loader
