@@ -76,7 +76,7 @@ class TreeSampler:
 
     def _cpu_percent(self, members: list[ProcessStat], elapsed: float) -> float:
         before, self._cpu_seconds = self._cpu_seconds, {(m.pid, m.start_ticks): m.cpu_seconds for m in members}
-        # A process that is seen for the first time counts from the next look on: what it used before is not of now.
+        # A new process counts from the next sample on: its CPU time so far was used before this interval.
         used = sum(cpu - before[key] for key, cpu in self._cpu_seconds.items() if key in before)
         return 100.0 * used / elapsed if elapsed > 0 else 0.0
 

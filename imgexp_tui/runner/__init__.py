@@ -1,1 +1,1 @@
-"""Starting runs, watching over them, stopping and resuming them. Everything else learns of it through files."""
+"""Starts, supervises, stops and resumes runs. The rest of the program reads the files that this writes."""

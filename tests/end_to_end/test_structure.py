@@ -59,5 +59,7 @@ def test_every_package_and_module_says_what_it_holds() -> None:
 
 def test_the_word_slurm_stands_only_with_its_launcher_and_in_the_schema() -> None:
     homes = ("imgexp_tui/runner/launchers/slurm/", "imgexp_tui/notebook/schema/")
-    others = [path for path in MODULES if not _name(path).startswith(homes)]
-    assert [_name(path) for path in others if re.search(r"\bslurm\b", path.read_text())] == []
+    files = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    others = [path for path in files if not _name(path).startswith(homes)]
+    word = re.compile(rb"\bslurm\b", re.IGNORECASE)
+    assert [_name(path) for path in others if word.search(path.read_bytes())] == []

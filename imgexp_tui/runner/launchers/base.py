@@ -1,9 +1,13 @@
-"""The protocol of a launcher: what a new one, such as for PBS, has to implement.
+"""Defines the protocol `Launcher`, which a new launcher, such as one for PBS, implements.
 
-A launcher decides where a run's supervisor is started. To add one, add its `LauncherSchema` to
-`notebook/schema/launchers.py`, and a module or package of the same name in this folder that holds
-`LAUNCHER: Launcher = …`. Where it starts runs as jobs of a cluster, its jobs run
-`python -m imgexp_tui.runner.supervise RUN_DIR job`, and it implements `Job` too. Nothing else in the program names it.
+A launcher decides where a run's supervisor starts. Steps to add one called `pbs`:
+
+1. Add its `LauncherSchema` to `notebook/schema/launchers.py`, and to `LAUNCHERS` there. That table is the registry.
+2. Add a module or package `pbs` to this folder. It holds `LAUNCHER: Launcher = …`; `find_launcher` imports it by name.
+3. If its runs are jobs of a cluster, let each job run `python -m imgexp_tui.runner.supervise RUN_DIR job`, create
+   `job_folder(run, "pbs")` when a run is submitted, and let `current_job` return an object that implements `Job`.
+
+Nothing else in the program names a launcher.
 """
 
 from __future__ import annotations
@@ -20,28 +24,28 @@ from imgexp_tui.records.documents import Process, Request
 from imgexp_tui.records.rundir import RunDir
 
 SUPERVISOR_MODULE = "imgexp_tui.runner.supervise"
-"""The program that every launcher starts, with the run's folder as its argument."""
+"""The module that every launcher starts, with the run's folder as its argument."""
 JOB_ARGUMENT = "job"
-"""The supervisor's second argument, where it is a job of a cluster."""
+"""The supervisor's second argument if it runs in a job of a cluster."""
 STARTED = "started"
-"""What a supervisor writes to standard output when its trainer is at work."""
+"""The supervisor writes this to standard output when its trainer has started."""
 QUEUED = "queued"
-"""What it writes instead when its run has to wait."""
+"""The supervisor writes this instead if its run has to wait."""
 SUPERVISOR_LOG = "supervisor.log"
-"""In a run's folder: the supervisor's own errors; removed at the end where there are none."""
+"""The file in a run's folder for the supervisor's own errors; removed at the end if it is empty."""
 
 
 def job_folder(run: RunDir, launcher: str) -> Path:
-    """The folder of a run that a launcher with jobs keeps its files in. It is there once the run was submitted."""
+    """Returns the subfolder of a run for the files of a launcher with jobs. It exists once the run was submitted."""
     return run.path / launcher
 
 
 class LauncherError(Exception):
-    """One sentence that says why it was not done."""
+    """A launcher could not do what was asked; the message is one sentence that says why."""
 
 
 class RunsElsewhereError(LauncherError):
-    """The run's processes are on another machine, which has to be used to stop it.
+    """The run's processes are on another machine, and it can be stopped only there.
 
     Attributes:
         host: that machine.
@@ -53,14 +57,14 @@ class RunsElsewhereError(LauncherError):
 
 
 class Launcher(Protocol):
-    """Starts runs, stops them, and knows where those are that it started."""
+    """Starts, stops and polls runs."""
 
     @property
     def schema(self) -> LauncherSchema:
         """Its name in notebooks and records; `schema.describe_job` names its jobs to people."""
 
     def submit(self, run: RunDir, request: Request) -> None:
-        """Start the run's next attempt, or hand it to whoever will start it.
+        """Starts the run's next attempt, or submits it to the queue or cluster that will start it.
 
         Raises:
             LauncherError: nothing was started.
@@ -68,27 +72,27 @@ class Launcher(Protocol):
         """
 
     def stop(self, run: RunDir, process: Process) -> None:
-        """Ask a live run to stop; returns before it has ended. Asking twice is the same as once.
+        """Asks a live run to stop; returns before it has ended. Calling it twice has the same effect as once.
 
         Raises:
-            LauncherError: it was not asked.
+            LauncherError: the request did not reach it.
             OSError: the request cannot be written down.
         """
 
     def poll(self, runs: Iterable[RunDir]) -> None:
-        """Ask the controller about those of `runs` that are live jobs, and write each answer as `JobStatus`.
+        """Asks the controller about the live jobs among `runs`, and writes each answer as `JobStatus`.
 
-        May take as long as the controller does: call it through `JobPoller`. Does nothing for a launcher without jobs.
+        This takes as long as the controller does, so call it through `JobPoller`. Without jobs it does nothing.
         """
 
     def diagnose(self) -> Diagnosis | None:
-        """Whether the launcher can be used from here, for `doctor`; None where there is nothing to check."""
+        """Returns for `doctor` whether the launcher can be used from here; None if there is nothing to check."""
 
     def current_job(self, run: RunDir, environ: Mapping[str, str]) -> Job:
-        """The job that this process is.
+        """Returns the job that this process runs in.
 
         Raises:
-            LauncherError: it is none.
+            LauncherError: it runs in none.
         """
 
 
@@ -101,7 +105,7 @@ class Diagnosis:
 
 
 class Job(Protocol):
-    """The job of a cluster that a supervisor is, as `JobHost` uses it."""
+    """The cluster's job that a supervisor runs in, as `JobHost` uses it."""
 
     @property
     def schema(self) -> LauncherSchema:
@@ -113,31 +117,31 @@ class Job(Protocol):
 
     @property
     def gpus(self) -> tuple[int, ...]:
-        """The GPUs that the cluster gave, as CUDA_VISIBLE_DEVICES numbers them."""
+        """The GPUs that the cluster assigned, as CUDA_VISIBLE_DEVICES numbers them."""
 
     @property
     def eviction_signals(self) -> tuple[signal.Signals, ...]:
-        """The signals with which the cluster takes the job back. SIGINT stays the app's own, to ask for a stop."""
+        """The signals that the cluster sends to evict the job. SIGINT is reserved for the app, to request a stop."""
 
     def read_restart_count(self) -> None:
-        """Note how often the job was started before, at the beginning of this attempt."""
+        """Reads and stores how often the job was started before; called at the beginning of an attempt."""
 
     def stop_requested(self) -> bool:
-        """Whether the run's folder holds a request to stop, which also reaches a job that starts later."""
+        """Returns whether the run's folder holds a request to stop, which also reaches a job that starts later."""
 
     def clear_stop_request(self) -> None:
-        """Remove the request: it was answered.
+        """Removes the request after the run has stopped.
 
         Raises:
             OSError: it cannot be removed.
         """
 
     def explain_eviction(self, signum: int) -> Eviction:
-        """Say what it means that the job got one of `eviction_signals`."""
+        """Returns what it means that the job received `signum`, one of `eviction_signals`."""
 
 
 class EvictionOutcome(Enum):
-    """What becomes of a job that the cluster takes back. The names stand in events."""
+    """What happens to a job that the cluster evicts. Events store the names in lower case."""
 
     AGAIN = "the cluster has queued it again"
     ASK = "the cluster has to be asked to queue it again"
@@ -147,15 +151,15 @@ class EvictionOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Eviction:
-    """That the cluster takes the job back.
+    """An eviction: the cluster ends the job.
 
     Attributes:
-        outcome: what becomes of the job.
+        outcome: what happens to the job.
         job: the job's name for people, as `LauncherSchema.describe_job` gives it.
         reason: why, for people.
-        requeue: asks the cluster to start the job again later; returns "" where it will, else why not.
-        no_progress_detail: how the run ends where this attempt has written nothing that the next one can build on; ""
-            where it is started again all the same.
+        requeue: asks the cluster to start the job again later; returns "" if it will, else why not.
+        no_progress_detail: how the run ends if this attempt has written nothing that the next one can build on; "" if
+            it is started again anyway.
     """
 
     outcome: EvictionOutcome

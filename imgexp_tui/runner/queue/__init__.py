@@ -1,1 +1,1 @@
-"""The queue of runs that wait for a place on this machine."""
+"""Holds the queue of runs that wait for GPUs of this machine; `scheduler.py` decides which run starts next."""

@@ -1,4 +1,4 @@
-"""The GPUs that runs are put on: how full each is, and how much of that is not ours."""
+"""Samples how full each GPU is, and how much of its memory belongs to no run of this user, for the scheduler."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from imgexp_tui.runner.supervisor.process_cleanup import RUN_UUID_VARIABLE
 
 @dataclass(frozen=True, slots=True)
 class GpuLoad:
-    """One GPU as it stands.
+    """The memory of one GPU.
 
     Attributes:
         index: the driver's number (PCI order).
-        total, used: bytes; None where the driver does not tell.
-        used_by_others: bytes that processes hold which belong to no run of ours.
+        total, used: bytes; None if the driver does not report it.
+        used_by_others: bytes held by processes that belong to no run of this user.
     """
 
     index: int
@@ -27,19 +27,19 @@ class GpuLoad:
 
 
 class GpuLoadSampler:
-    """Looks at the GPUs of this machine."""
+    """Samples the GPUs of this machine."""
 
     def __init__(self) -> None:
         self._sampler = GpuSampler()
 
     def sample(self, run_uuids_by_gpu: Mapping[int, Collection[str]]) -> list[GpuLoad]:
-        """Every GPU; [] without a driver.
+        """Returns every GPU; [] without a driver.
 
         Args:
-            run_uuids_by_gpu: card → UUIDs of the runs that were given it.
+            run_uuids_by_gpu: GPU → UUIDs of the runs that hold it.
         """
-        found = self._sampler.sample()
-        processes = self._sampler.process_memory_by_gpu() if found else {}
+        cards = self._sampler.sample()
+        processes = self._sampler.process_memory_by_gpu() if cards else {}
         ours = {uuid for uuids in run_uuids_by_gpu.values() for uuid in uuids}
         return [
             GpuLoad(
@@ -50,13 +50,16 @@ class GpuLoadSampler:
                     card.memory, processes.get(card.index, {}), ours, shared=bool(run_uuids_by_gpu.get(card.index))
                 ),
             )
-            for card in found
+            for card in cards
         ]
 
 
 def _used_by_others(used: int | None, by_pid: Mapping[int, int], run_uuids: Collection[str], *, shared: bool) -> int:
-    """Bytes that others hold. In a container the pids may be the host's, which match nobody here: they count as ours
-    where a run of ours has the card, as does memory that no process is named for."""
+    """Returns the bytes that other processes hold.
+
+    In a container the driver may report the host's pids, which match no process here. They count as the user's own if a
+    run holds the GPU; so does memory for which the driver names no process.
+    """
     if not by_pid:
         return 0 if shared else used or 0
     return sum(size for pid, size in by_pid.items() if not _belongs_to_run(pid, run_uuids, shared=shared))

@@ -1,4 +1,4 @@
-"""A run's place on this machine, as its supervisor asks for it, waits for it and gives it back."""
+"""Acquires and releases a run's GPUs on this machine, for its supervisor."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from imgexp_tui.runner.queue.queue import NotInQueue, Queue
 from imgexp_tui.runner.queue.scheduler import Ticket
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks at the queue: an owner that crashed wakes nobody."""
+"""Seconds between two checks of the queue: a holder that crashed sends no wake signal."""
 
 
 class Lease:
     """The place of one attempt of a run.
 
     Attributes:
-        gpus: the GPUs that it has; () before it has one, and where it needs none.
+        gpus: the GPUs that the run has; () while it waits, or if it needs none.
     """
 
     def __init__(self, run: RunDir, request: Request, supervisor: ProcessIdentity) -> None:
@@ -42,28 +42,28 @@ class Lease:
         self._queue.join(self._ticket)
 
     def try_acquire(self) -> str:
-        """Why the run has to wait; "" once it has its place.
+        """Returns why the run has to wait; "" once it has its place.
 
         Raises:
             QueueError: the queue cannot be used.
         """
         try:
-            found = self._queue.try_acquire(self._ticket.uuid, self._gpu_loads)
+            gpus_or_reason = self._queue.try_acquire(self._ticket.uuid, self._gpu_loads)
         except NotInQueue:  # somebody removed the file
             self._queue.join(self._ticket)
-            found = self._queue.try_acquire(self._ticket.uuid, self._gpu_loads)
-        if isinstance(found, str):
-            return found
-        self.gpus = found
+            gpus_or_reason = self._queue.try_acquire(self._ticket.uuid, self._gpu_loads)
+        if isinstance(gpus_or_reason, str):
+            return gpus_or_reason
+        self.gpus = gpus_or_reason
         return ""
 
     def release(self) -> None:
-        """Leave the queue, whether or not the place was taken."""
+        """Leaves the queue, whether or not the run got its place."""
         self._queue.leave(self._ticket.uuid)
 
 
 def allowed_gpus(request: Request, environ: Mapping[str, str]) -> tuple[int, ...] | None:
-    """The GPUs that a run may be put on: `device = "cuda:1"` names one, CUDA_VISIBLE_DEVICES some; None for any."""
+    """Returns the GPUs that a run may use: `device = "cuda:1"` names one, CUDA_VISIBLE_DEVICES some; None for any."""
     kind, _, index = str(request.config.get("device", "")).partition(":")
     if request.trainer == "shipped" and kind == "cuda" and index.isdecimal():
         return (int(index),)
@@ -71,10 +71,10 @@ def allowed_gpus(request: Request, environ: Mapping[str, str]) -> tuple[int, ...
     if visible is None:
         return None
     by_uuid = GpuSampler().uuids()
-    found: list[int] = []
+    indices: list[int] = []
     for word in (w.strip() for w in visible.split(",")):
         if word.isdecimal():
-            found.append(int(word))
+            indices.append(int(word))
         else:
-            found += [i for i, uuid in by_uuid.items() if word and uuid.startswith(word)]
-    return tuple(found)
+            indices += [i for i, uuid in by_uuid.items() if word and uuid.startswith(word)]
+    return tuple(indices)

@@ -1,8 +1,9 @@
-"""The queue of a machine: every run of this user that waits for a place on it, or has one. No daemon.
+"""Stores the queue of this machine: all runs of this user that wait for GPUs here, or hold them.
 
-It is a file in this user's state folder, a list of tickets in order, changed under a lock that the kernel takes back
-from whoever dies with it. A ticket counts as long as its run has a living process; so a crashed owner's place is free
-at once, and nothing is left after a reboot. All labs of a user share it: they share the GPUs.
+The queue is a file in the user's state folder, an ordered list of tickets. Processes change it under a lock that the
+kernel releases when its holder dies, so no daemon is needed. A ticket counts only while its run has a living process: a
+crashed run's place is free at once, and a reboot empties the queue. All labs of a user share it, because they share the
+GPUs. Which run may start is decided in `scheduler.py`.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from imgexp_tui.runner.signals import send_signals
 from imgexp_tui.runner.supervisor.process_cleanup import end_processes, processes_of_run
 
 WAKE_SIGNAL = signal.SIGUSR1
-"""Sent to the supervisors that wait when something has changed."""
+"""The signal that waiting supervisors get when the queue has changed."""
 _LOCK_TIMEOUT = 10.0
 _LOCK_POLL_INTERVAL = 0.02
 
 
 class QueueError(Exception):
-    """One sentence that says why the queue cannot be used."""
+    """The queue cannot be used; the message is one sentence that says why."""
 
 
 class NotInQueue(QueueError):
-    """The run does not stand in the queue (any more)."""
+    """The run is not in the queue, or not any more."""
 
 
 class Queue:
@@ -52,7 +53,7 @@ class Queue:
         self._file = self._folder / "queue.json"
 
     def tickets(self) -> list[Ticket]:
-        """The living tickets, in order.
+        """Returns the tickets with a living process, in order.
 
         Raises:
             QueueError: the queue cannot be read.
@@ -63,7 +64,7 @@ class Queue:
             raise self._queue_error(error) from None
 
     def join(self, ticket: Ticket) -> None:
-        """Stand at the end of the queue.
+        """Appends `ticket` to the queue.
 
         Raises:
             QueueError: the queue cannot be written.
@@ -71,32 +72,32 @@ class Queue:
         self._update(lambda queue: [*(t for t in queue if t.uuid != ticket.uuid), ticket])
 
     def try_acquire(self, uuid: str, gpu_loads: GpuLoadSampler) -> tuple[int, ...] | str:
-        """Take what the run of `uuid` waits for, if it is its turn; else why it is not.
+        """Takes the GPUs for the run `uuid` and returns them if it is the run's turn; else returns why it has to wait.
 
         Raises:
-            Gone: the run does not stand in the queue.
+            NotInQueue: the run is not in the queue.
             QueueError: the queue cannot be used.
         """
         queue = self.tickets()
         if isinstance(why := _decide_for(uuid, queue, gpu_loads), str):
-            return why  # without the lock: most looks end here
-        taken: list[tuple[int, ...] | str] = []
+            return why  # without the lock: most calls end here
+        decisions: list[tuple[int, ...] | str] = []
 
         def grant(queue: list[Ticket]) -> list[Ticket]:
-            taken.append(found := _decide_for(uuid, queue, gpu_loads))
-            return [replace(t, held=found) if t.uuid == uuid and not isinstance(found, str) else t for t in queue]
+            decisions.append(decision := _decide_for(uuid, queue, gpu_loads))
+            return [replace(t, held=decision) if t.uuid == uuid and not isinstance(decision, str) else t for t in queue]
 
         self._update(grant)
-        return taken[0]
+        return decisions[0]
 
     def leave(self, uuid: str) -> None:
-        """Give back what the run has, and wake those that wait for it."""
+        """Releases the run's place, and wakes the waiting supervisors."""
         with contextlib.suppress(QueueError):  # a ticket without a living run counts for nothing
             self._update(lambda queue: [t for t in queue if t.uuid != uuid])
         self._wake_waiting()
 
     def move(self, uuid: str, offset: int) -> None:
-        """Let a run that waits step forward (less than 0) or back by so many places among those that wait.
+        """Moves a waiting run by `offset` places among the waiting runs; negative is forward.
 
         Raises:
             QueueError: it does not wait, or the queue cannot be written.
@@ -115,13 +116,13 @@ class Queue:
         self._wake_waiting()
 
     def _wake_waiting(self) -> None:
-        with contextlib.suppress(OSError):  # they look by themselves too, a little later
+        with contextlib.suppress(OSError):  # they also poll, a little later
             for ticket in self._read_tickets():
                 if ticket.held is None:
                     send_signals(ticket.supervisor, WAKE_SIGNAL)
 
     def _update(self, change: Callable[[list[Ticket]], list[Ticket]]) -> None:
-        """Replace the queue by what `change` makes of its living tickets, while nobody else does."""
+        """Replaces the queue by `change(living tickets)`, under the lock."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._locked():
@@ -132,13 +133,13 @@ class Queue:
                     durable.replace(self._file, _to_json(after))
         except OSError as error:
             raise self._queue_error(error) from None
-        for gone in before:
-            if gone not in living:
-                _end_leftover_processes(gone)
+        for ended in before:
+            if ended not in living:
+                _end_leftover_processes(ended)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the queue's lock (man 2 flock)."""
+        """Holds the queue's lock (man 2 flock)."""
         fd = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + _LOCK_TIMEOUT
         try:
@@ -175,7 +176,7 @@ def _decide_for(uuid: str, queue: Sequence[Ticket], gpu_loads: GpuLoadSampler) -
 
 
 def _has_living_process(ticket: Ticket) -> bool:
-    """Whether a process of the ticket's run is there; of one that waits, its supervisor."""
+    """Returns whether a process of the ticket's run is alive; for a waiting run, its supervisor."""
     if ticket.supervisor.is_alive():
         return True
     if ticket.held is None:
@@ -190,7 +191,7 @@ def _has_living_process(ticket: Ticket) -> bool:
 
 
 def _end_leftover_processes(ticket: Ticket) -> None:
-    """End what a run without supervisor and trainer has left behind: it would sit on the GPU that is given on."""
+    """Ends the leftover processes of a run without supervisor and trainer: they would occupy the freed GPU."""
     if ticket.held is not None:
         process = Process.read(RunDir(Path(ticket.path)))
         trainer = process.trainer if process and process.uuid == ticket.uuid else None

@@ -1,8 +1,8 @@
-"""Who may start, and on which GPUs: decided from the queue and the cards alone, so that any process decides alike.
+"""Decides the queue's order: which run may start next, and on which GPUs.
 
-First come, first served: whoever stands ahead is given, in thought, what it could take, and only what is left may be
-taken by those behind. So nobody overtakes on what another waits for, and a run that wants two GPUs is not starved by
-those that want one.
+The decision depends on the queue and the GPUs only, so every process decides the same. First come, first served: each
+waiting run reserves what it could take, and runs behind it share what is left. So no run overtakes on a GPU that
+another waits for, and runs that need one GPU do not starve a run that needs two.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from imgexp_tui.runner.queue.gpu_load import GpuLoad
 from imgexp_tui.text import format_memory, join_names
 
 _FOREIGN_MEMORY_LIMIT = 0.25
-"""Share of a GPU's memory from which it counts as filled by other people's processes, where no `gpu_memory` is asked:
-a desktop with its browser stays below it on a card that trains, a training does not."""
+"""The share of a GPU's memory that other people's processes may hold before the GPU counts as busy, if the run sets no
+`gpu_memory`. A desktop with a browser stays below it; a training run does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Ticket:
 
     Attributes:
         uuid, version, run, path: the run; `path` is its folder.
-        supervisor: who waits, and holds what was given.
+        supervisor: the process that waits, and holds the GPUs.
         gpus, gpu_memory, slots: as in the request.
-        allowed: indices of the GPUs that it may be put on; None for any.
-        held: the GPUs that it was given, [] for a place without one; None while it waits.
+        allowed: indices of the GPUs that the run may use; None for any.
+        held: the GPUs that the run has, () for a place without a GPU; None while it waits.
     """
 
     uuid: str
@@ -48,7 +48,7 @@ class Ticket:
 
 
 def decide(ticket: Ticket, queue: Sequence[Ticket], gpus: Sequence[GpuLoad]) -> tuple[int, ...] | str:
-    """The GPUs that `ticket` may take now (none on a machine without, or where it wants none), or why it has to wait.
+    """Returns the GPUs that `ticket` may take now (() if it needs or the machine has none), or why it has to wait.
 
     Args:
         queue: every living ticket in order, `ticket` among them.
@@ -57,23 +57,23 @@ def decide(ticket: Ticket, queue: Sequence[Ticket], gpus: Sequence[GpuLoad]) -> 
     mine = _candidate_gpus(ticket, gpus)
     if _is_unsatisfiable(ticket, gpus):
         return f"it needs {ticket.gpus} GPUs, and of those here it may take {len(mine)}"
-    desk, ahead = _Allocation(queue, gpus), 0
+    allocation, ahead = _Allocation(queue, gpus), 0
     for other in queue:
         if other.uuid == ticket.uuid:
             break
         if other.held is None and bool(_candidate_gpus(other, gpus)) == bool(mine):
             ahead += 1
-            desk.reserve_for(other)
+            allocation.reserve_for(other)
     if mine:
-        free, busy = desk.free_and_busy_gpus(ticket)
+        free, busy = allocation.free_and_busy_gpus(ticket)
         if len(free) >= ticket.gpus:
             return tuple(sorted(free[: ticket.gpus]))
         why = "; ".join(_gpu_clause(on, reason) for reason, on in busy.items())
     else:
-        here = desk.holders_without_gpu()
+        here = allocation.holders_without_gpu()
         if len(here) < _sharing_limit(ticket, here):
             return ()
-        why = f"this machine {desk.describe_holders(here)}"
+        why = f"this machine {allocation.describe_holders(here)}"
     return f"{why}, {ahead} ahead" if ahead else why
 
 
@@ -82,24 +82,24 @@ def _gpu_clause(gpus: list[str], reason: str) -> str:
 
 
 def _candidate_gpus(ticket: Ticket, gpus: Sequence[GpuLoad]) -> list[GpuLoad]:
-    """The cards that a ticket could be put on; [] for one that takes a place of the machine."""
+    """Returns the GPUs that a ticket could use; [] if it needs none."""
     if not ticket.gpus:
         return []
     return [c for c in gpus if ticket.allowed is None or c.index in ticket.allowed]
 
 
 def _is_unsatisfiable(ticket: Ticket, gpus: Sequence[GpuLoad]) -> bool:
-    """Whether this machine has GPUs, and too few of them for it."""
+    """Returns whether this machine has GPUs, but too few for the ticket."""
     return bool(ticket.gpus and gpus) and len(_candidate_gpus(ticket, gpus)) < ticket.gpus
 
 
 def _sharing_limit(ticket: Ticket, holders: Sequence[Ticket]) -> int:
-    """How many may share: as many as each of them agrees to."""
+    """Returns how many runs may share a GPU: the smallest `slots` of all of them."""
     return min([ticket.slots, *(h.slots for h in holders)])
 
 
 class _Allocation:
-    """Who has what, those ahead of somebody included as if they had got theirs."""
+    """Which run holds which GPUs, counting reservations of waiting runs as held."""
 
     def __init__(self, queue: Sequence[Ticket], gpus: Sequence[GpuLoad]) -> None:
         self._gpus = gpus
@@ -107,7 +107,7 @@ class _Allocation:
         self._waiting_uuids: set[str] = set()
 
     def reserve_for(self, ticket: Ticket) -> None:
-        """Set aside what `ticket`, who waits, could take."""
+        """Reserves what `ticket`, which waits, could take."""
         if _is_unsatisfiable(ticket, self._gpus):
             return
         wanted = _candidate_gpus(ticket, self._gpus)
@@ -117,11 +117,11 @@ class _Allocation:
             self._waiting_uuids.add(ticket.uuid)
 
     def holders_without_gpu(self) -> list[Ticket]:
-        """Those who have a place of the machine without a GPU."""
+        """Returns the tickets that hold a place without a GPU."""
         return [h for h in self._holders if not h.held]
 
     def free_and_busy_gpus(self, ticket: Ticket) -> tuple[list[int], dict[str, list[str]]]:
-        """The cards that are free for `ticket`, the emptiest first; and the others by the reason."""
+        """Returns the GPUs that are free for `ticket`, the emptiest first, and the others by reason."""
         free: list[tuple[int, int, int]] = []
         busy: dict[str, list[str]] = {}
         for card in _candidate_gpus(ticket, self._gpus):
@@ -135,18 +135,18 @@ class _Allocation:
         return [index for *_, index in sorted(free)], busy
 
     def describe_holders(self, holders: Sequence[Ticket]) -> str:
-        """Such as "busy with v3/20261124-081530-3fa2c1"."""
+        """Returns text such as "busy with v3/20261124-081530-3fa2c1"."""
         running = [h.name for h in holders if h.uuid not in self._waiting_uuids]
         return f"busy with {join_names(running)}" if running else f"kept for {join_names([h.name for h in holders])}"
 
 
 def _full_reason(ticket: Ticket, gpu: GpuLoad, holders: Sequence[Ticket]) -> str:
-    """Why a card has no room for `ticket`; "" where it has. What others were promised counts, taken or not."""
+    """Returns why a GPU has no room for `ticket`; "" if it has. Memory promised to others counts, used or not."""
     if gpu.total is None:
         return ""
     if ticket.gpu_memory:
-        taken = max(gpu.used or 0, gpu.used_by_others + sum(h.gpu_memory for h in holders))
-        free = max(0, gpu.total - taken)
+        occupied = max(gpu.used or 0, gpu.used_by_others + sum(h.gpu_memory for h in holders))
+        free = max(0, gpu.total - occupied)
         return (
             ""
             if free >= ticket.gpu_memory
@@ -158,9 +158,9 @@ def _full_reason(ticket: Ticket, gpu: GpuLoad, holders: Sequence[Ticket]) -> str
 
 
 def run_uuids_by_gpu(queue: Sequence[Ticket]) -> Mapping[int, list[str]]:
-    """Card → UUIDs of the runs that were given it."""
-    found: dict[int, list[str]] = {}
+    """Returns GPU → UUIDs of the runs that hold it."""
+    by_gpu: dict[int, list[str]] = {}
     for ticket in queue:
         for index in ticket.held or ():
-            found.setdefault(index, []).append(ticket.uuid)
-    return found
+            by_gpu.setdefault(index, []).append(ticket.uuid)
+    return by_gpu

@@ -1,8 +1,9 @@
-"""`system.jsonl`: what a run and its machine were doing, a line a second at first, thinner as the run grows old.
+"""Records samples of a run's processes and of the machine in `system.jsonl`.
 
-Samples are taken every second throughout. Where a line stands for several of them, it tells the highest memory and
-temperature, the mean of rates and of CPU time, and of everything else the latest: a short peak is in the record however
-old the run, and the GPU's utilization keeps its swings, which a mean would flatten.
+A sample is taken every second. A line is written every second at first and less often as the run grows old. A line that
+merges several samples holds the highest memory and temperature, the mean of rates, power and CPU time, and the latest
+of all other values: short peaks stay in the record, and the GPU's utilization keeps its swings, which a mean would
+flatten. The samplers, which read the machine's values, are in `monitor/`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from imgexp_tui.records.jsonl import LineWriter
 from imgexp_tui.records.rundir import RunDir
 
 _LINE_INTERVALS = ((600.0, 1.0), (7200.0, 5.0), (86400.0, 15.0), (float("inf"), 30.0))
-"""Up to which age, in seconds, a line is written every how many seconds: half a megabyte in the first ten minutes where
-there is one GPU, five in the first day, two in each later one."""
+"""Pairs of an age limit and the seconds between two lines up to that age. With one GPU this makes half a megabyte in
+the first ten minutes, five in the first day, two in each later day."""
 _SAMPLE_INTERVAL = 1.0
 """Seconds between two samples."""
 _MAX_MERGED = ("memory", "shared", "tree_memory", "gpu_memory", "swap", "temperature", "processes")
@@ -32,7 +33,7 @@ SystemLine = dict[str, SystemValue]
 
 
 def line_interval(age: float) -> float:
-    """Seconds between two lines of an attempt that is `age` seconds old."""
+    """Returns the seconds between two lines of an attempt that is `age` seconds old."""
     return next(every for limit, every in _LINE_INTERVALS if age < limit)
 
 
@@ -52,19 +53,19 @@ class SystemRecorder:
         self._started = self.due = self._line_due = time.monotonic()
 
     def sample_if_due(self) -> None:
-        """Take a sample, and write a line, if they are due. A full disk loses samples, never the run."""
+        """Takes a sample, and writes a line, if they are due. A full disk loses samples, never the run."""
         now = time.monotonic()
         if now < self.due:
             return
         self.due = now + _SAMPLE_INTERVAL
         self._samples.append(self._sample())
         if now >= self._line_due:
-            # Half a sample early: the sample that a line waits for may come a little sooner than it is due.
+            # Half an interval early: the next sample may come slightly before its time.
             self._line_due = now + line_interval(now - self._started) - _SAMPLE_INTERVAL / 2
             self.flush()
 
     def flush(self) -> None:
-        """Write down the samples that no line tells yet."""
+        """Writes a line for the samples that are not in the file yet."""
         samples, self._samples = self._samples, []
         if samples:
             with contextlib.suppress(OSError):
@@ -80,7 +81,7 @@ class SystemRecorder:
 
 
 def merge_samples(samples: list[SystemLine]) -> SystemLine:
-    """One line for several samples."""
+    """Returns one line that merges several samples."""
     found = dict(samples[-1])
     for name in {name for sample in samples for name in sample}:
         kind = name.rpartition("/")[2]
