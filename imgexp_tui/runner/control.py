@@ -1,4 +1,4 @@
-"""Stops, resumes and awaits runs, from any process of this machine; each run's launcher does its part."""
+"""Stops, resumes and awaits runs through the launcher of each run; `signals.py` sends the signals."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ _START_TIMEOUT = 10.0
 
 
 class ControlError(Exception):
-    """One sentence that says why it was not done."""
+    """A run could not be stopped or resumed; the message is one sentence that says why."""
 
 
 def stop(run: RunDir) -> None:
-    """Ask a run to stop; `wait_for_end` says when it has. Asking twice is the same as once.
+    """Asks a run to stop; `wait_for_end` waits until it has. Calling it twice has the same effect as once.
 
-    Its trainer gets SIGTERM and the request's grace period, then everything that is left of the run SIGKILL. Where
-    the supervisor is gone, a process of its own does the same. A job that waits is cancelled; that may take some
-    seconds.
+    The trainer gets SIGTERM and the request's grace period; then all remaining processes of the run get SIGKILL. If the
+    supervisor is gone, a separate process does the same. A waiting job is cancelled, which may take some seconds.
 
     Raises:
         ControlError: the run has ended, or lives on another machine, or its launcher could not stop it.
@@ -41,15 +40,15 @@ def stop(run: RunDir) -> None:
 
 
 def resume(run: RunDir) -> None:
-    """Start a run that has ended once more, as its next attempt: the trainer goes on from its last checkpoint.
+    """Starts the next attempt of a run that has ended: the trainer continues from its last checkpoint.
 
     Raises:
-        ControlError: it is under way, has finished, or cannot be started.
+        ControlError: the run is live, has finished, or cannot be started.
     """
-    found = status.status(run)
-    if found.state.live:
-        raise ControlError(f"{_run_name(run)} is {found.state}; only a run that has ended can be resumed")
-    if found.state is State.FINISHED:
+    current = status.status(run)
+    if current.state.live:
+        raise ControlError(f"{_run_name(run)} is {current.state}; only a run that has ended can be resumed")
+    if current.state is State.FINISHED:
         raise ControlError(f"{_run_name(run)} has finished; there is nothing to resume")
     request = Request.read(run)
     if request and request.trainer == "shipped" and (missing := missing_trainer_error()):
@@ -63,23 +62,23 @@ def resume(run: RunDir) -> None:
 
 
 def wait_for_end(run: RunDir) -> Status:
-    """Wait until the run has ended; how it did."""
+    """Waits until the run has ended; returns its last status."""
     poller = JobPoller()
-    while (found := status.status(run)).state.live:
+    while (current := status.status(run)).state.live:
         poller.poll([run])
         time.sleep(_POLL_INTERVAL)
-    return found
+    return current
 
 
 def _live_process(run: RunDir) -> Process:
-    """The processes of a live run; one that is being launched right now is waited for."""
+    """Returns the processes of a live run; waits for a run that is being launched right now."""
     deadline = time.monotonic() + _START_TIMEOUT
     while True:
-        found = status.status(run)
-        if not found.state.live:
-            raise ControlError(f"{_run_name(run)} has ended: {found.state}, {found.evidence}")
-        if found.process:
-            return found.process
+        current = status.status(run)
+        if not current.state.live:
+            raise ControlError(f"{_run_name(run)} has ended: {current.state}, {current.evidence}")
+        if current.process:
+            return current.process
         if time.monotonic() > deadline:
             raise ControlError(f"{_run_name(run)} is still being started; try again in a moment")
         time.sleep(_POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""The optional parts of the installation: says which packages one of them lacks, and how to install them.
+"""Says which packages an optional part of the installation lacks, and how to install them.
 
 The core installs without torch. Nothing is imported here: finding a package takes a millisecond, importing torch takes
 seconds.

@@ -1,4 +1,4 @@
-"""Which run a person means by a few letters."""
+"""Finds the run that a user names on the command line by an id, a version, or how an id begins."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _MAX_NAMED = 5
 
 
 def find_run(lab: Path, text: str, *, live_first: bool = True) -> RunDir:
-    """The run of `lab` that `text` names: a run id, a version, `version/id`, or how an id begins.
+    """Returns the run of `lab` that `text` names: a run id, a version, `version/id`, or how an id begins.
 
-    A version stands for its newest run that is under way, or else that waits, or else its newest, as in the app.
+    A version stands for its newest running run, else its newest waiting run, else its newest run, as in the app.
 
     Args:
-        live_first: False takes a version's newest run whatever its others do.
+        live_first: False takes a version's newest run, whatever the state of the others.
 
     Raises:
-        ControlError: it names none, or more than one.
+        ControlError: it names no run, or more than one.
     """
     runs = find_runs(lab)
     version, slash, start = text.strip().strip("/").rpartition("/")
@@ -42,6 +42,6 @@ def find_run(lab: Path, text: str, *, live_first: bool = True) -> RunDir:
 
 
 def _not_found_message(text: str, runs: list[RunDir]) -> str:
-    told = f"no run {clean_line(text)}, and no version of this name that has run"
+    message = f"no run {clean_line(text)}, and no version of this name that has run"
     near = closest_name(text, {r.version for r in runs} | {r.run_id for r in runs})
-    return f"{told}; did you mean {near}?" if near else f"{told}; see them with: imgexp-tui runs"
+    return f"{message}; did you mean {near}?" if near else f"{message}; see them with: imgexp-tui runs"

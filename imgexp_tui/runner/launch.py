@@ -1,4 +1,4 @@
-"""From a version of the notebook to a run under way: check, freeze what is asked, start the supervisor."""
+"""Launches a run of a version: checks the notebook, writes `request.json`, and submits the run to its launcher."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PATH_SETTINGS = ("data", "weights")
 
 
 class LaunchError(Exception):
-    """One sentence that says why the run was not started."""
+    """The run was not started; the message is one sentence that says why."""
 
 
 def launch(
@@ -49,16 +49,16 @@ def launch(
     resources: Mapping[str, Any] | None = None,
     group: str = "",
 ) -> RunDir:
-    """Start a run of `version`, or put it into the queue; it goes on when this process ends.
+    """Starts or queues a run of `version`; the run continues when this process ends.
 
-    Returns when its supervisor has started the trainer, has taken its place in the queue, or has written down why
-    neither could be done; with a launcher of jobs, when the cluster has the job.
+    Returns when the supervisor has started the trainer, has joined the queue, or has recorded why it could do neither;
+    with a launcher of jobs, when the cluster has the job.
 
     Args:
         overrides: settings in place of the notebook's.
         seed: in place of the notebook's.
         resources: some of `NEEDS`, as the notebook spells them, in place of the notebook's.
-        group: id that it shares with the runs that differ in their seed only.
+        group: the id that it shares with runs that differ only in their seed.
 
     Raises:
         LaunchError: nothing was started, and no run is left behind.
@@ -86,7 +86,7 @@ def launch(
 
 
 def _remove_run(run: RunDir) -> None:
-    """Leave nothing of a run that could not be started, also where its supervisor was killed over it."""
+    """Removes everything of a run that could not be started, also its processes if the supervisor was killed."""
     if request := Request.read(run):
         end_processes(lambda: processes_of_run(request.uuid, None), graceful=False)
     shutil.rmtree(run.path, ignore_errors=True)
@@ -101,7 +101,7 @@ def launch_seeds(
     seed: int | None = None,
     resources: Mapping[str, Any] | None = None,
 ) -> Iterator[RunDir]:
-    """Start `count` runs that differ in their seed only, counted up from the notebook's (or `seed`).
+    """Starts `count` runs that differ only in their seed, counting up from the notebook's (or from `seed`).
 
     Raises:
         LaunchError: this one and those after it were not started.
@@ -115,24 +115,24 @@ def launch_seeds(
 def _requested_resources(
     version: Version, overrides: Mapping[str, Any], config: Mapping[str, SettingValue]
 ) -> Resources:
-    """What the run needs. The shipped trainer on the CPU needs no GPU, whatever the notebook says."""
+    """Returns the needed resources. The shipped trainer on the CPU needs no GPU, whatever the notebook says."""
     for key, value in overrides.items():
         if wrong := resource_error(key, value):
             raise LaunchError(f"{key}: {wrong}")
-    ours = asdict(resolve_resources(overrides))
-    found = replace(version.resources, **{key: ours[key] for key in overrides})
+    changed = asdict(resolve_resources(overrides))
+    needed = replace(version.resources, **{key: changed[key] for key in overrides})
     device = str(config.get("device", "")) if version.command is None else ""
-    if device == "cpu" and found.gpus == 1:
-        return replace(found, gpus=0)
-    if device.startswith("cuda:") and found.gpus > 1:
+    if device == "cpu" and needed.gpus == 1:
+        return replace(needed, gpus=0)
+    if device.startswith("cuda:") and needed.gpus > 1:
         raise LaunchError(
-            f'{version.name} asks for {found.gpus} GPUs and for device = "{device}"; take device = "auto"'
+            f'{version.name} asks for {needed.gpus} GPUs and for device = "{device}"; take device = "auto"'
         )
-    return found
+    return needed
 
 
 def _copy_source(lab: Path, version: Version, run: RunDir, config: Mapping[str, SettingValue]) -> str:
-    """Copy the lab's source where any of it is run; the name of its folder, "" without."""
+    """Copies the lab's source if the run uses it; returns the name of the copy's folder, "" without a copy."""
     if version.command is None and ":" not in str(config.get("encoder", "")):
         return ""
     return source_copy.SOURCE_FOLDER if source_copy.copy_source(lab.absolute(), run) else ""
@@ -143,12 +143,12 @@ def _runnable_version(notebook: Notebook, name: str) -> Version:
         near = closest_name(name, notebook.versions)
         hint = f"did you mean {near}?" if near else f"it has {', '.join(notebook.versions) or 'none yet'}"
         raise LaunchError(f"{notebook.path.name} has no version {name}; {hint}")
-    found = notebook.versions[name]
-    if not found.runnable:
-        first, *others = (str(problem) for problem in found.problems)
+    version = notebook.versions[name]
+    if not version.runnable:
+        first, *others = (str(problem) for problem in version.problems)
         more = f" (and {len(others)} more; see them all with: imgexp-tui check)" if others else ""
         raise LaunchError(f"{name} cannot run: {first}{more}")
-    return found
+    return version
 
 
 def _check_overrides(version: Version, overrides: Mapping[str, SettingValue]) -> None:
@@ -164,15 +164,15 @@ def _check_overrides(version: Version, overrides: Mapping[str, SettingValue]) ->
 
 
 def _with_absolute_paths(config: dict[str, SettingValue], lab: Path) -> dict[str, SettingValue]:
-    """`config` with the files and folders that it names made absolute, so that the record says which were meant."""
-    found = dict(config)
+    """Returns `config` with absolute paths for files and folders, so that the record is unambiguous."""
+    absolute = dict(config)
     for name in _PATH_SETTINGS:
         setting, value = SETTINGS[name], config.get(name)
         if isinstance(value, str) and value and value != setting.default and value not in setting.choices:
             path = lab.absolute() / Path(value).expanduser()
             if path.exists():
-                found[name] = os.fspath(path)
-    return found
+                absolute[name] = os.fspath(path)
+    return absolute
 
 
 def _build_request(
@@ -223,7 +223,7 @@ def _trainer_argv(version: Version, run: RunDir, config: Mapping[str, SettingVal
 
 
 def _lab_seconds(notebook: Notebook, name: str, default: float) -> float:
-    """What `[lab]` says of one of the run's times."""
+    """Returns a duration in seconds from `[lab]`."""
     value = notebook.lab_settings.get(name)
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else default
 

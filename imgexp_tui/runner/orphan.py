@@ -1,7 +1,7 @@
-"""Ends a run whose supervisor is gone: what the supervisor would do, from outside its tree.
+"""Ends a run whose supervisor is gone, in the supervisor's place.
 
-A process of its own, like the supervisor, so that the grace period is kept and the end written down even where the
-app or the command that asked for it is closed meanwhile.
+It is a process of its own, so that it keeps the grace period and records the end even if the app or the command that
+started it is closed meanwhile.
 
     python -m imgexp_tui.runner.orphan RUN_DIR
 """
@@ -31,10 +31,10 @@ _POLL_INTERVAL = 0.1
 
 
 def end_run(run: RunDir, request: Request, attempt: int, trainer: ProcessIdentity) -> None:
-    """SIGTERM to the trainer, its grace period, SIGKILL to all that is left of the run; then `exit.json`.
+    """Sends SIGTERM to the trainer, waits for the grace period, kills what is left of the run, and writes `exit.json`.
 
     Raises:
-        OSError: the end cannot be written down.
+        OSError: the end cannot be written.
     """
     with contextlib.suppress(OSError):
         events.append_event(run, "stopping", f"asked to stop; {request.grace:g} s to do so", grace=request.grace)
@@ -60,31 +60,31 @@ def _wait_for_end(process: ProcessIdentity, timeout: float) -> bool:
 
 
 def main() -> int:
-    """End the run whose folder is the only argument."""
+    """Ends the run whose folder is the only argument."""
     if os.fork():
         os._exit(0)
-    for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):  # asked again, it is at it already
+    for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):  # a second request changes nothing
         signal.signal(signum, signal.SIG_IGN)
     run = RunDir(Path(sys.argv[1]).absolute())
     request, process, me = Request.read(run), Process.read(run), identity_of(os.getpid())
-    alone = process and me and _acquire_stop_lock(run, process.attempt, me)
-    if process and alone:
-        # From here on it stands in for the supervisor: the run is not lost while its end is being written down.
+    has_lock = process and me and _acquire_stop_lock(run, process.attempt, me)
+    if process and has_lock:
+        # This process replaces the supervisor, so that the run does not count as lost until its end is written.
         replace(process, supervisor=me).write(run)
     os.write(1, STARTED.encode())
     os.dup2(2, 1)
-    if request and process and process.trainer and alone:
+    if request and process and process.trainer and has_lock:
         end_run(run, request, process.attempt, process.trainer)
     return 0
 
 
 def _acquire_stop_lock(run: RunDir, attempt: int, owner: ProcessIdentity) -> bool:
-    """False where another process is doing this already: a second SIGTERM could break off the checkpoint."""
-    claim = run.path / f".stop-{attempt}"
+    """Returns False if another process does this already: a second SIGTERM could interrupt the checkpoint."""
+    lock = run.path / f".stop-{attempt}"
     try:
-        if not acquire_lock(claim, owner):  # its holder died over it
-            claim.unlink()
-            return acquire_lock(claim, owner)
+        if not acquire_lock(lock, owner):  # a dead process left it
+            lock.unlink()
+            return acquire_lock(lock, owner)
     except LockHeld:
         return False
     return True

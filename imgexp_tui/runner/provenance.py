@@ -1,4 +1,4 @@
-"""What shapes a result besides its configuration, as it was when the run was asked for: source and packages."""
+"""Records what shapes a result besides its settings: package versions and the lab's Git state."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ _GIT_TIMEOUT = 10.0
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape a result; what is not installed is left out."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python and of the installed packages that shape a result, by name."""
+    versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = _local_version(name) or version(name)
+            versions[name] = _local_version(name) or version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def describe_package_changes(recorded: Mapping[str, str]) -> str:
-    """A sentence that names the packages that are others by now than they were `recorded`; "" where none is."""
+    """Returns a sentence that names the packages whose versions differ from `recorded`; "" if none does."""
     now = package_versions()
     differing = [n for n in dict.fromkeys([*recorded, *now]) if recorded.get(n) != now.get(n)]
-    said = [f"{n} {now.get(n, 'gone')} in place of {recorded.get(n, 'none')}" for n in differing]
-    return f"this attempt runs with {join_names(said)}, so that its numbers may differ" if said else ""
+    changes = [f"{n} {now.get(n, 'gone')} in place of {recorded.get(n, 'none')}" for n in differing]
+    return f"this attempt runs with {join_names(changes)}, so that its numbers may differ" if changes else ""
 
 
 def _local_version(name: str) -> str:
-    """The version that a package says of itself, read without importing it, which would take seconds; "" without."""
+    """Returns a package's `__version__`, read from its file because importing it takes seconds; "" without one."""
     if name not in _LOCAL_VERSION_PACKAGES:
         return ""
     try:
         text = Path(str(distribution(name).locate_file(f"{name}/version.py"))).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
-    said = re.search(r"""^__version__\s*=\s*["']([^"'\s]+)["']""", text, re.MULTILINE)
-    return said[1] if said else ""
+    match = re.search(r"""^__version__\s*=\s*["']([^"'\s]+)["']""", text, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def git_state(lab: Path) -> dict[str, Any]:
-    """`sha`, `branch`, `dirty` and `diff` (against the commit) of the lab's repository; {} outside one.
+    """Returns `sha`, `branch`, `dirty` and `diff` (against the commit) of the lab's repository; {} outside of one.
 
-    Untracked files make it dirty and stand in `untracked`; their content is not kept. Nothing of the repository's
-    own configuration is run (file system monitors, external diffs), and no lock is taken.
+    Untracked files make it dirty and are listed in `untracked`, without their content. Git runs no program that the
+    repository configures (file system monitors, external diffs), and takes no lock.
     """
     try:
         sha = _run_git(lab, "rev-parse", "--verify", "HEAD").strip()
@@ -75,12 +75,12 @@ def git_state(lab: Path) -> dict[str, Any]:
         diff = _run_git(lab, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD")
     except (OSError, subprocess.SubprocessError):
         return {}
-    found: dict[str, Any] = {"sha": sha, "branch": branch, "dirty": any(status), "diff": diff[:_DIFF_LIMIT]}
+    state: dict[str, Any] = {"sha": sha, "branch": branch, "dirty": any(status), "diff": diff[:_DIFF_LIMIT]}
     if len(diff) > _DIFF_LIMIT:
-        found["diff_cut"] = True
+        state["diff_cut"] = True
     if untracked := [entry[3:] for entry in status if entry.startswith("?? ")]:
-        found["untracked"] = untracked[:1000]
-    return found
+        state["untracked"] = untracked[:1000]
+    return state
 
 
 def _run_git(lab: Path, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""One process at a time does a thing to a run: whoever creates the file first. Works on network file systems."""
+"""Locks a run for one process at a time, by creating a file. Works on network file systems."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from imgexp_tui.records.process_identity import ProcessIdentity
 
 
 class LockHeld(Exception):
-    """A living process, or one of another machine, holds the claim."""
+    """A living process, or one of another machine, holds the lock."""
 
 
 def acquire_lock(lock: Path, owner: ProcessIdentity) -> bool:
-    """Whether the claim is ours now; False where its holder died over it.
+    """Creates the lock file and returns True; returns False if a dead process left it behind.
 
     Raises:
-        Taken: a living process holds it.
+        LockHeld: a living process, or one of another machine, holds it.
         OSError: the file cannot be written.
     """
     try:

@@ -1,4 +1,4 @@
-"""Signals that reach the process that is meant, and no other that has got its pid since."""
+"""Sends signals to processes, never to another process that has reused the pid."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def send_signals(target: ProcessIdentity, *signals: signal.Signals) -> bool:
-    """Send `signals` in this order; False where the process has ended (nothing is sent then).
+    """Sends `signals` in this order; returns False, and sends nothing, if the process has ended.
 
-    A pidfd is opened first and the identity checked after: from then on it cannot come to mean another process
+    It opens a pidfd first and checks the identity afterwards: from then on the pidfd cannot refer to another process
     (man 2 pidfd_open).
     """
     if not target.is_on_this_host or not target.is_alive():
@@ -41,7 +41,7 @@ def send_signals(target: ProcessIdentity, *signals: signal.Signals) -> bool:
 
 
 def _send_by_pid(target: ProcessIdentity, *signals: signal.Signals) -> bool:
-    """For kernels older than 5.3, and sandboxes that have no pidfd."""
+    """Sends by pid, for kernels older than 5.3 and sandboxes without pidfd."""
     try:
         for signum in signals:
             if not target.is_alive():
@@ -53,7 +53,7 @@ def _send_by_pid(target: ProcessIdentity, *signals: signal.Signals) -> bool:
 
 
 def signal_name(signum: int) -> str:
-    """Such as "SIGKILL"."""
+    """Returns the name of a signal, such as "SIGKILL"."""
     try:
         return signal.Signals(signum).name
     except ValueError:
@@ -61,10 +61,10 @@ def signal_name(signum: int) -> str:
 
 
 def become_subreaper() -> None:
-    """Make every process below this one its child when its own parent ends (man 2 prctl), also after a setsid."""
+    """Makes this process adopt every orphan below it (man 2 prctl), also one that has called setsid."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_with_parent() -> None:
-    """Have this process sent SIGTERM when its parent dies (man 2 prctl); to be called between fork and exec."""
+    """Asks the kernel to send this process SIGTERM when its parent dies (man 2 prctl); call between fork and exec."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -1,8 +1,8 @@
-"""The lab's own source, copied into a run when it is asked for: what was submitted is what runs, hours later too.
+"""Copies the lab's source into a run at launch, so that later edits do not change what a queued run executes.
 
-Python files, shell scripts and small configuration files are copied. Everything else of the folders that hold them,
-data above all, is linked, so that a script finds beside its copy what it finds beside itself. The working directory
-stays the lab: what a script writes lands where it always did.
+Python files, shell scripts and small configuration files are copied. Everything else in their folders, mostly data, is
+linked, so that relative paths from a copied script still work. The working directory stays the lab, so scripts write
+their files where they did before.
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ _CONFIG_SUFFIXES = (".toml", ".yaml", ".yml", ".json", ".cfg", ".ini")
 _CONFIG_SIZE_LIMIT = 256 << 10
 """Bytes up to which a configuration file is copied; more is data."""
 _FOLDER_LIMIT, _SCAN_LIMIT = 2_000, 20_000
-"""Entries of one folder, and in all, that are looked at; what is beyond is data and is linked."""
+"""The most entries scanned in one folder, and in all; folders beyond these limits count as data and are linked."""
 _SKIPPED_NAMES = (RUNS, "__pycache__", "node_modules", "site-packages", "build", "dist")
 
 
 def copy_source(lab: Path, run: RunDir) -> int:
-    """Copy the lab's source into `run`. How many files were copied; without any, nothing is made.
+    """Copies the lab's source into `run`; returns the number of copied files. With 0, no folder is made.
 
     Raises:
         OSError: a file cannot be read or written.
     """
     plan = _CopyPlan(lab)
-    found = plan.plan_folder(lab)
-    if found is None:
+    folders = plan.plan_folder(lab)
+    if folders is None:
         return 0
     target = run.path / SOURCE_FOLDER
-    for folder, files, links in found:
+    for folder, files, links in folders:
         at = target / folder.relative_to(lab)
         at.mkdir(parents=True, mode=0o700, exist_ok=True)
         for file in files:
             shutil.copy2(file, at / file.name)
         for link in links:
             (at / link.name).symlink_to(link)
-    return sum(len(files) for _, files, _ in found)
+    return sum(len(files) for _, files, _ in folders)
 
 
 _FolderPlan = tuple[Path, list[Path], list[Path]]
 
 
 class _CopyPlan:
-    """Which folders hold source, and what of them is copied or linked."""
+    """Plans which files of the lab are copied and which are linked."""
 
     def __init__(self, lab: Path) -> None:
         self._lab = lab
         self._entries_left = _SCAN_LIMIT
 
     def plan_folder(self, folder: Path) -> list[_FolderPlan] | None:
-        """`folder` and those below it that hold source, with the files to copy and to link; None where none does."""
+        """Returns `folder` and subfolders with source, with files to copy and link; None without source."""
         entries = self._list_entries(folder)
         if entries is None:
             return None
@@ -81,16 +81,16 @@ class _CopyPlan:
         return [(folder, files, links), *below]
 
     def _list_entries(self, folder: Path) -> list[os.DirEntry[str]] | None:
-        """What is in a folder, hidden and made things left out; None where that is too much to be source."""
-        found: list[os.DirEntry[str]] = []
+        """Returns a folder's entries without hidden and generated ones; None if there are too many for source."""
+        listed: list[os.DirEntry[str]] = []
         with os.scandir(folder) as entries:
             for entry in entries:
                 self._entries_left -= 1
-                if self._entries_left < 0 or len(found) >= _FOLDER_LIMIT or entry.name == "pyvenv.cfg":
+                if self._entries_left < 0 or len(listed) >= _FOLDER_LIMIT or entry.name == "pyvenv.cfg":
                     return None
                 if not entry.name.startswith(".") and entry.name not in _SKIPPED_NAMES:
-                    found.append(entry)
-        return sorted(found, key=lambda e: e.name)
+                    listed.append(entry)
+        return sorted(listed, key=lambda e: e.name)
 
 
 def _is_source(entry: os.DirEntry[str]) -> bool:
@@ -101,12 +101,12 @@ def _is_source(entry: os.DirEntry[str]) -> bool:
 
 
 def command_with_copies(command: Sequence[str], lab: Path, source: Path) -> list[str]:
-    """A command line with the copies in place of the lab's files that it names."""
+    """Returns a command line with the lab's files replaced by their copies."""
     return [os.fspath(copy) if (copy := _copy_of(word, lab, source)) and copy.is_file() else word for word in command]
 
 
 def source_environment(command: Sequence[str], environ: Mapping[str, str], lab: Path, source: Path) -> dict[str, str]:
-    """Variables that make Python import the copies: of the script's folder, the lab's, and what PYTHONPATH names.
+    """Returns variables that make Python import the copies of the script's folder, the lab, and PYTHONPATH's folders.
 
     PYTHONSAFEPATH keeps Python from looking in the working directory first (`python -m module`).
     """
@@ -131,6 +131,6 @@ def _with_copied_folders(python_path: Sequence[str], lab: Path, source: Path) ->
 
 
 def _copy_of(path_text: str, lab: Path, source: Path) -> Path | None:
-    """Where the copy of a file or folder of the lab would lie; None for what lies elsewhere."""
+    """Returns the path that the copy of a file or folder of the lab has; None for paths outside the lab."""
     path = Path(os.path.normpath(lab / path_text))
     return source / path.relative_to(lab) if path_text and path.is_relative_to(lab) else None

@@ -1,13 +1,13 @@
-"""The supervisor's program: one process per run that starts the trainer and writes down how it ended.
+"""The supervisor's program: one process per run that starts the trainer and records how it ended.
 
-It loads neither torch nor Textual, lives in a session of its own with files for stdio, and has no parent among our
-processes, so that neither the app's end nor a dropped connection touches it. If it is killed, the trainer goes on.
+It loads neither torch nor Textual. It has its own session, files for stdio, and no parent among the app's processes, so
+it survives the app's end and a dropped connection. If it is killed, the trainer continues.
 
     python -m imgexp_tui.runner.supervise RUN_DIR
 
-Its standard output is for the launcher alone: "started", "queued", or one sentence that says why not. With the word
-"job" as a second argument it is the only program of a cluster's job instead, and stays in the foreground. Batch scripts
-name this module, so its name stays. What a supervisor does is in `supervisor/supervisor.py`.
+It writes one word or sentence to standard output, for the launcher: "started", "queued", or why it failed. With "job"
+as second argument it runs in the foreground, as the only program of a cluster's job. Batch scripts name this module, so
+its name must not change. The supervisor itself is in `supervisor/supervisor.py`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from imgexp_tui.runner.supervisor.supervisor import Supervisor
 
 
 def main() -> int:
-    """Supervise the run whose folder is the first argument; returns 1 where it was not even started."""
+    """Supervises the run whose folder is the first argument; returns 1 if it could not be started."""
     if sys.argv[2:] == [JOB_ARGUMENT]:
         return _main_in_job(RunDir(Path(sys.argv[1])))
     if os.fork():
-        os._exit(0)  # so that the supervisor is nobody's child
+        os._exit(0)  # init adopts the supervisor
     try:
         supervisor = Supervisor(RunDir(Path(sys.argv[1]).absolute()), LocalHost())
         begun = supervisor.begin()
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _main_in_job(run: RunDir) -> int:
-    """Supervise in the foreground: the job ends with this process. Errors go to the job's own log."""
+    """Supervises in the foreground: the job ends with this process. Errors go to the job's own log."""
     try:
         job = find_launcher(read_request(run).launcher).current_job(run, os.environ)
         supervisor = Supervisor(run, JobHost(job))
@@ -61,7 +61,7 @@ def _main_in_job(run: RunDir) -> int:
 
 
 def _report_to_launcher(message: str) -> None:
-    """Write how the start went to standard output, then close it: the launcher waits for its end."""
+    """Writes the result of the start to standard output and closes it: the launcher reads until it is closed."""
     with contextlib.suppress(OSError):
         os.write(1, message.encode("utf-8", "surrogateescape"))
     os.dup2(2, 1)

@@ -1,7 +1,7 @@
-"""What logging out does to runs: systemd-logind may end every process of a user who leaves.
+"""Keeps runs alive after logout where systemd-logind ends the processes of users who log out.
 
-Where it does (man 5 logind.conf, KillUserProcesses and its exceptions), a run has to live in a scope of the user's own
-manager, and that manager has to go on without a login (man 1 loginctl, enable-linger).
+Where it does so (man 5 logind.conf, KillUserProcesses and its exceptions), a run needs a scope of the user's own
+systemd manager, and that manager has to continue without a login (man 1 loginctl, enable-linger).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FIX_HINT = "mend: loginctl enable-linger (an administrator may have to do it), t
 
 
 def logout_ends_processes() -> bool:
-    """Whether this user's processes end at logout, unless they live in a scope of the user's manager."""
+    """Returns whether this user's processes end at logout unless they are in a scope of the user's manager."""
     if not _SYSTEMD_FOLDER.is_dir() or _logind_property("KillUserProcesses") != ["b", "true"]:
         return False
     me, only = getpass.getuser(), _logind_property("KillOnlyUsers")[2:]
@@ -28,14 +28,14 @@ def logout_ends_processes() -> bool:
 
 
 def has_linger() -> bool:
-    """Whether this user's manager goes on without a login."""
+    """Returns whether this user's manager continues without a login."""
     return (_LINGER_FOLDER / getpass.getuser()).exists()
 
 
 def scope_command() -> list[str]:
-    """The words before a command that has to outlive the login; [] where it does anyway or where that is not allowed.
+    """Returns the prefix of a command that has to outlive the login; [] if none is needed or lingering is not allowed.
 
-    Lingering is switched on where it is off and the machine lets its users do so.
+    Lingering is switched on if it is off and the machine permits that.
     """
     if not logout_ends_processes() or not shutil.which("systemd-run"):
         return []
@@ -48,20 +48,20 @@ def scope_command() -> list[str]:
 
 
 def logout_warning() -> str:
-    """A sentence where this very process will not outlive the login; "" where it will."""
+    """Returns a warning if this process will not outlive the login; "" otherwise."""
     if not logout_ends_processes() or (_is_in_user_manager() and has_linger()):
         return ""
     return f"systemd ends your processes at logout here, this run among them; {FIX_HINT}"
 
 
 def _logind_property(name: str) -> list[str]:
-    """A property of logind in the words that busctl prints: its type, the count of an array, its values."""
+    """Returns a logind property as busctl prints it: its type, the length if it is an array, its values."""
     where = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
     return [word.strip('"') for word in _output_of("busctl", "get-property", *where, name).split()]
 
 
 def _is_in_user_manager() -> bool:
-    """Whether this process lives below `user@UID.service` rather than in the login's own scope."""
+    """Returns whether this process is below `user@UID.service` rather than in the login's scope."""
     try:
         return f"/user@{os.getuid()}.service/" in Path("/proc/self/cgroup").read_text()
     except OSError:
@@ -69,7 +69,7 @@ def _is_in_user_manager() -> bool:
 
 
 def _output_of(*command: str) -> str:
-    """What a command printed; "" where it failed, is not there or does not answer in time."""
+    """Returns what a command printed; "" if it failed, is missing or timed out."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, check=True

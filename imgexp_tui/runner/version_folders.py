@@ -1,4 +1,4 @@
-"""A version as a whole, its text in the notebook and its folder of runs: renamed, or deleted where it never ran.
+"""Renames, deletes, archives, tags and moves versions, in the notebook and in the folder of their runs.
 
 A rename is written down first (`.imgexp/renaming.json`), then done in the notebook, then the folder `runs/OLD` becomes
 `runs/NEW`, and at last the mark is taken away. The notebook comes before the folder because it is what can be refused,
@@ -41,8 +41,8 @@ def rename_version(lab: Path, old: str, new: str) -> None:
     Raises:
         NotebookError: it was not renamed, or its runs have not followed yet, and why.
     """
-    with _rename_lock(lab) as alone:
-        if _finish_rename(lab, exclusive=alone) == (old, new):
+    with _rename_lock(lab) as exclusive:
+        if _finish_rename(lab, exclusive=exclusive) == (old, new):
             return
         versions.rename(_read_notebook(lab), old, new)  # what is refused here is refused before anything is touched
         if busy := _describe_live_run(lab, old):
@@ -65,8 +65,8 @@ def rename_version(lab: Path, old: str, new: str) -> None:
 def finish_rename(lab: Path) -> None:
     """Do what is left of a rename that was cut off; nothing, where none was."""
     if rename_mark(lab).exists():
-        with _rename_lock(lab) as alone, contextlib.suppress(NotebookError, OSError):
-            _finish_rename(lab, exclusive=alone)
+        with _rename_lock(lab) as exclusive, contextlib.suppress(NotebookError, OSError):
+            _finish_rename(lab, exclusive=exclusive)
 
 
 def delete_version(lab: Path, name: str) -> None:
@@ -132,8 +132,8 @@ def _rename_lock(lab: Path) -> Iterator[bool]:
     if not log.metadata_folder(lab).is_dir():
         with contextlib.suppress(OSError):
             log.make_metadata_folder(lab)
-    with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "renaming") as alone:
-        yield alone
+    with atomic_swap.hold_save_lock(log.metadata_folder(lab) / "renaming") as exclusive:
+        yield exclusive
 
 
 def _finish_rename(lab: Path, *, exclusive: bool) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""What processes that were killed left lying in a run's folder: half-written files, claims, room set aside."""
+"""Removes what killed processes left in a run's folder: half-written files, locks, the reserved file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _LOCK_FILE_NAME = re.compile(r"\.?\.(?:attempt|stop)-(\d+)(?:\.\w+\.tmp)?")
 
 
 def remove_leftovers(run: RunDir, attempt: int) -> None:
-    """Remove it, as the one process that may write in the folder now: whoever has the claim for `attempt`.
+    """Removes leftovers; only the process that holds the lock for `attempt` may call this.
 
-    Claims for later attempts are left alone: another process may be making one.
+    Locks of later attempts stay: another process may be creating one.
     """
     with contextlib.suppress(OSError):
         durable.remove_temporary_files(run.path, (run.request.name, run.process.name, run.exit.name, RESERVED_FILE))
         durable.remove_temporary_files(run.checkpoints)
         (run.path / RESERVED_FILE).unlink(missing_ok=True)
         for path in list(run.path.iterdir()):
-            claim = _LOCK_FILE_NAME.fullmatch(path.name)
-            if claim and int(claim[1]) < attempt:
+            lock = _LOCK_FILE_NAME.fullmatch(path.name)
+            if lock and int(lock[1]) < attempt:
                 path.unlink(missing_ok=True)

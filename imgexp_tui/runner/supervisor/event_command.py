@@ -1,10 +1,9 @@
-"""Runs `[lab] on_event` for what happens to a run, from a process beside its supervisor.
+"""Runs the command `[lab] on_event` for events of a run, in a process that is not below the supervisor.
 
-Beside, not below: the supervisor collects, samples and ends everything below itself, and a command may start the next
-run. So the process is forked, and orphaned, before the supervisor begins to adopt orphans. It reads the run's files as
-anybody does, so that a command that hangs, prints without end or is not there delays other commands and nothing else.
-A pipe whose other end the supervisor holds tells it at once that the supervisor has ended, however that went; where the
-trainer goes on without one, so does this process.
+The supervisor samples and ends everything below itself, and a command may start the next run. So this process is forked
+and orphaned before the supervisor begins to adopt orphans. It reads the run's files, so a command that hangs, prints
+without end or is missing delays only other commands. A socket shared with the supervisor closes as soon as the
+supervisor ends; if the trainer continues without a supervisor, so does this process.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from imgexp_tui.runner.supervisor.trainer_process import lab_of_run, search_path
 from imgexp_tui.text import format_duration
 
 EVENT_COMMAND_LOG = "alerts.log"
-"""What the commands printed, and how those ended that did not end well."""
+"""The log of the commands' output and of those that failed."""
 TIME_LIMIT = 60.0
 """Seconds that a command may take."""
 _MAX_LOG_BYTES = 1 << 20
@@ -58,7 +57,7 @@ _VARIABLES = (
 
 
 class EventCommandProcess:
-    """The process beside one attempt, as its supervisor holds it. There is none where nothing is to be run."""
+    """The supervisor's handle of the process that runs event commands. Without a command there is no process."""
 
     def __init__(self, run: RunDir, request: Request, attempt: int) -> None:
         self._socket = -1
@@ -87,9 +86,9 @@ def _fork_process(run: RunDir, request: Request, attempt: int) -> int:
 
 
 def _run_in_fork(run: RunDir, request: Request, attempt: int, supervisor_socket: int, start_time: float) -> NoReturn:
-    """In the fork: let go of everything that is the supervisor's, then look on until there is nothing more to see."""
+    """Runs in the fork: closes what belongs to the supervisor, then watches the run until its end."""
     try:
-        signal.set_wakeup_fd(-1)  # it would ring the supervisor's bell
+        signal.set_wakeup_fd(-1)  # it would wake the supervisor
         os.setsid()
         if os.fork():
             os._exit(0)
@@ -115,7 +114,7 @@ def _run_in_fork(run: RunDir, request: Request, attempt: int, supervisor_socket:
 
 
 class _RunEventWatcher:
-    """Looks at one attempt of a run, and runs the command for what it sees."""
+    """Watches one attempt of a run, and runs the command for its events."""
 
     def __init__(self, run: RunDir, request: Request, attempt: int, supervisor_socket: int, start_time: float) -> None:
         self._run, self._request, self._attempt = run, request, attempt
@@ -128,16 +127,16 @@ class _RunEventWatcher:
         self._best_due = 0.0
 
     def watch(self) -> None:
-        """Until the attempt has ended and that was told."""
-        alone = False
-        while self._poll(supervisor_gone=alone):
-            if alone:
+        """Watches until the attempt has ended and the command for its end has run."""
+        orphaned = False
+        while self._poll(supervisor_gone=orphaned):
+            if orphaned:
                 time.sleep(_POLL_INTERVAL)
             else:
-                alone = bool(select.select([self._supervisor_socket], [], [], _POLL_INTERVAL)[0])
+                orphaned = bool(select.select([self._supervisor_socket], [], [], _POLL_INTERVAL)[0])
 
     def _poll(self, *, supervisor_gone: bool) -> bool:
-        """Look, and run what is to be run; False where nothing more is to come."""
+        """Polls once and runs due commands; returns False if no more events can come."""
         if not self._run.path.exists():  # deleted or moved
             return False
         now = status.status(self._run, self._request)
@@ -192,18 +191,18 @@ def run_event_command(run: RunDir, request: Request, attempt: int, alert: Alert)
         os.truncate(path, 0)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "ab", buffering=0) as log:
-        said = _run_to_end(
+        problem = _run_to_end(
             _command_line(run, request, alert), run, _event_environment(run, attempt, alert), log.fileno()
         )
-        if said:
+        if problem:
             when = time.strftime("%Y-%m-%d %H:%M:%S")
-            log.write(f"{when} {alert.kind}: {said}\n".encode("utf-8", "replace"))
+            log.write(f"{when} {alert.kind}: {problem}\n".encode("utf-8", "replace"))
     if path.stat().st_size == 0:
         path.unlink()
 
 
 def _run_to_end(command: list[str], run: RunDir, env: dict[str, str], log: int) -> str:
-    """Run a command to its end, whatever that is; what is to be complained about."""
+    """Runs a command to its end; returns what went wrong, "" if nothing did."""
     try:
         child = subprocess.Popen(
             command,
@@ -255,7 +254,7 @@ def _event_environment(run: RunDir, attempt: int, alert: Alert) -> dict[str, str
         alert.epoch,
     )
     names = [_VARIABLE_PREFIX + name for name in _VARIABLES]
-    found = {name: value for name, value in os.environ.items() if name not in names}
-    found |= {name: str(value) for name, value in zip(names, values, strict=True) if value not in (None, "")}
-    found["PATH"] = search_path(found)
-    return found
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment |= {name: str(value) for name, value in zip(names, values, strict=True) if value not in (None, "")}
+    environment["PATH"] = search_path(environment)
+    return environment

@@ -1,4 +1,4 @@
-"""Whether a run's folder has been deleted under it, which is not the same as moved."""
+"""Detects that a run's folder was deleted, as opposed to moved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DELETED_SUFFIX = " (deleted)"
 
 
 class WatchedFolder:
-    """A folder, known by itself rather than by its path."""
+    """A folder, identified by an open descriptor rather than by its path."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

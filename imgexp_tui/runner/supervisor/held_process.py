@@ -1,8 +1,8 @@
-"""Starts a program that begins only when it is told to, so that no program runs that no file names.
+"""Forks a process that executes its program only when it is released, after its pid is on disk.
 
-Between the birth of a process and the file that tells its pid, its parent may be killed. What runs then could be found
-and stopped by nobody. So the child waits, still in our own code, at the end of a pipe: one byte lets it become the
-program; where its parent dies first the pipe closes, and it ends.
+Its parent may be killed between the fork and writing the pid to a file; nobody could find and stop the program then. So
+the child first waits on a pipe: one byte makes it execute the program; if its parent dies first, the pipe closes and it
+ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RESTORED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class HeldProcess:
-    """A process of ours that waits to become a program.
+    """A forked process that waits to execute its program.
 
     Attributes:
         pid: also the program's.
@@ -29,25 +29,25 @@ class HeldProcess:
         self._release_fd, self._error_fd = release_fd, error_fd
 
     def release(self) -> None:
-        """Let it become the program.
+        """Makes it execute the program.
 
         Raises:
             OSError: the program is not there or may not be run; the process has ended.
         """
         try:
             os.write(self._release_fd, b"!")
-        except BrokenPipeError:  # it was killed while it waited: whoever waits for it sees how
+        except BrokenPipeError:  # it was killed while it waited; waitpid reports how
             pass
         finally:
             self.cancel()
         with os.fdopen(self._error_fd, "rb") as faults:
-            told = faults.read().decode("utf-8", "surrogateescape")
-        if told:
-            number, _, name = told.partition(" ")
+            message = faults.read().decode("utf-8", "surrogateescape")
+        if message:
+            number, _, name = message.partition(" ")
             raise OSError(int(number), os.strerror(int(number)), name)
 
     def cancel(self) -> None:
-        """Let it end instead."""
+        """Makes it end instead."""
         os.close(self._release_fd)
 
 
@@ -67,22 +67,22 @@ def fork_held(
     Raises:
         OSError: there is no room for a process.
     """
-    ear, gate = os.pipe()
-    faults, told = os.pipe()
+    release_read, release_write = os.pipe()
+    error_read, error_write = os.pipe()
     try:
         pid = os.fork()
     except OSError:
-        for fd in (ear, gate, faults, told):
+        for fd in (release_read, release_write, error_read, error_write):
             os.close(fd)
         raise
     if pid == 0:
-        os.close(gate)
+        os.close(release_write)
         if on_fork:
             on_fork()
-        _wait_and_exec(ear, told, command, cwd, env, output)
-    os.close(ear)
-    os.close(told)
-    return HeldProcess(pid, gate, faults)
+        _wait_and_exec(release_read, error_write, command, cwd, env, output)
+    os.close(release_read)
+    os.close(error_write)
+    return HeldProcess(pid, release_write, error_read)
 
 
 def _wait_and_exec(
@@ -90,7 +90,7 @@ def _wait_and_exec(
 ) -> NoReturn:
     name = command[0]
     try:
-        signal.set_wakeup_fd(-1)  # it would ring our parent's bell
+        signal.set_wakeup_fd(-1)  # it would wake the parent
         for signum in signal.valid_signals():
             if callable(signal.getsignal(signum)) or signum in _RESTORED_SIGNALS:
                 signal.signal(signum, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Whether the kernel killed something for want of memory: its counters, before and after.
+"""Detects out-of-memory kills by comparing the kernel's counters before and after.
 
 `oom_kill` counts the processes of a memory control group that any out-of-memory killer ended (the kernel's
 admin-guide/cgroup-v2.rst; the same counter stands in version 1's `memory.oom_control`).

@@ -1,4 +1,4 @@
-"""How a run ended, from what its supervisor saw: the cause, and one sentence of evidence."""
+"""Determines how a run ended from what its supervisor observed: the cause, and one sentence of evidence."""
 
 from __future__ import annotations
 
@@ -84,20 +84,20 @@ def _signal_outcome(trainer_exit: TrainerExit, signum: int) -> RunOutcome:
 
 
 def _exit_code_outcome(trainer_exit: TrainerExit, code: int) -> RunOutcome:
-    said = f"exit code {code}"
+    sentence = f"exit code {code}"
     # The shipped trainer ends with 0 only when it is done, and with 1 when saving its checkpoint failed.
     if trainer_exit.stop_requested and not (trainer_exit.is_shipped_trainer and code != STOPPED_EXIT_CODE):
-        return RunOutcome(code, None, "stopped", f"as asked, {said}")
+        return RunOutcome(code, None, "stopped", f"as asked, {sentence}")
     if code == 0:
-        return RunOutcome(code, None, "finished", said)
+        return RunOutcome(code, None, "finished", sentence)
     if code == STOPPED_EXIT_CODE:
-        return RunOutcome(code, None, "stopped", f"by a SIGTERM that this app did not send, {said}")
+        return RunOutcome(code, None, "stopped", f"by a SIGTERM that this app did not send, {sentence}")
     if code > 128 and signal_name(code - 128) in signal.Signals.__members__:
-        said += f", as a shell gives after {signal_name(code - 128)}"
+        sentence += f", as a shell gives after {signal_name(code - 128)}"
     if line := last_error_line(trainer_exit.log, trainer_exit.log_start):
-        said += f": {line}"
+        sentence += f": {line}"
     return RunOutcome(
-        code, None, "failed", "; ".join(filter(None, (said, trainer_exit.oom_clause, trainer_exit.disk_clause)))
+        code, None, "failed", "; ".join(filter(None, (sentence, trainer_exit.oom_clause, trainer_exit.disk_clause)))
     )
 
 

@@ -1,4 +1,4 @@
-"""No process of a run stays behind: data loader workers, their children, whatever a script put in the background."""
+"""Finds and ends the leftover processes of a run: data loader workers, their children, background jobs of scripts."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _POLL_INTERVAL = 0.05
 def end_processes(
     find_processes: Callable[[], Iterable[ProcessIdentity]], *, graceful: bool = True
 ) -> list[ProcessIdentity]:
-    """End all processes that `find_processes` finds, as long as it finds any; the ones that had to be told.
+    """Ends all processes that `find_processes` returns, until it returns none; returns those that were sent a signal.
 
     Args:
         graceful: wait and ask before killing.
     """
-    told: dict[ProcessIdentity, signal.Signals] = {}
-    for signum, patience in _STAGES if graceful else _STAGES[-1:]:
-        deadline = time.monotonic() + patience
+    signalled: dict[ProcessIdentity, signal.Signals] = {}
+    for signum, seconds in _STAGES if graceful else _STAGES[-1:]:
+        deadline = time.monotonic() + seconds
         while (left := list(find_processes())) and time.monotonic() < deadline:
             for process in left:
-                if signum is not None and told.get(process) != signum and send_signals(process, signum):
-                    told[process] = signum
+                if signum is not None and signalled.get(process) != signum and send_signals(process, signum):
+                    signalled[process] = signum
             time.sleep(_POLL_INTERVAL)
         if not left:
             break
-    return list(told)
+    return list(signalled)
 
 
 def living_descendants(pid: int) -> list[ProcessIdentity]:
@@ -52,12 +52,12 @@ def processes_of_run(uuid: str, trainer: ProcessIdentity | None) -> list[Process
     session.
     """
     mark = f"{RUN_UUID_VARIABLE}={uuid}".encode()
-    found = {pid for pid in list_pids() if mark in read_environment(pid)}
+    pids = {pid for pid in list_pids() if mark in read_environment(pid)}
     if trainer and trainer.is_on_this_host:
         if trainer.is_alive():
-            found |= {trainer.pid, *descendants(trainer.pid)}
-        found |= _session_pids(trainer)
-    return _living_identities(found - {os.getpid()})
+            pids |= {trainer.pid, *descendants(trainer.pid)}
+        pids |= _session_pids(trainer)
+    return _living_identities(pids - {os.getpid()})
 
 
 def _session_pids(trainer: ProcessIdentity) -> set[int]:

@@ -74,23 +74,23 @@ class SystemRecorder:
     def _sample(self) -> SystemLine:
         cards = self._gpu.sample()
         tree = self._tree.sample(self._gpu.process_memory_by_gpu() if cards else None)
-        found = _tree_values(tree) | _host_values(self._host.sample())
+        values = _tree_values(tree) | _host_values(self._host.sample())
         for card in cards:
-            found |= _gpu_values(card, tree)
-        return {name: value for name, value in found.items() if value is not None}
+            values |= _gpu_values(card, tree)
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def merge_samples(samples: list[SystemLine]) -> SystemLine:
     """Returns one line that merges several samples."""
-    found = dict(samples[-1])
+    merged = dict(samples[-1])
     for name in {name for sample in samples for name in sample}:
         kind = name.rpartition("/")[2]
         values = [v for sample in samples if isinstance(v := sample.get(name), int | float)]
         if kind in _MAX_MERGED:
-            found[name] = max(values)
+            merged[name] = max(values)
         elif kind in _MEAN_MERGED:
-            found[name] = round(sum(values) / len(values), 1)
-    return found
+            merged[name] = round(sum(values) / len(values), 1)
+    return merged
 
 
 def _tree_values(tree: TreeSample) -> dict[str, SystemValue | None]:
@@ -122,7 +122,7 @@ def _host_values(host: HostSample) -> dict[str, SystemValue | None]:
 
 def _gpu_values(gpu: GpuSample, tree: TreeSample) -> dict[str, SystemValue | None]:
     at = f"gpu{gpu.index}"
-    found: dict[str, SystemValue | None] = {
+    values: dict[str, SystemValue | None] = {
         f"{at}/utilization": gpu.utilization,
         f"{at}/memory": gpu.memory,
         f"{at}/memory_total": gpu.memory_total,
@@ -136,8 +136,8 @@ def _gpu_values(gpu: GpuSample, tree: TreeSample) -> dict[str, SystemValue | Non
         f"{at}/ecc_errors": gpu.ecc_errors or None,
     }
     for one in gpu.mig:
-        found |= {f"{at}/mig{one.index}/memory": one.memory, f"{at}/mig{one.index}/memory_total": one.memory_total}
-    return found
+        values |= {f"{at}/mig{one.index}/memory": one.memory, f"{at}/mig{one.index}/memory_total": one.memory_total}
+    return values
 
 
 def _round_or_none(value: float | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The trainer's process as its supervisor starts it: words, folder, environment, output file."""
+"""Forks the trainer's process: its command line, working directory, environment and log."""
 
 from __future__ import annotations
 
@@ -48,21 +48,23 @@ def command_line(run: RunDir, request: Request) -> list[str]:
     """The command line, with the run's folder where that lies by now: its version may have been renamed."""
     if request.trainer == "shipped":
         return [*request.argv[:-1], os.fspath(run.path)]
-    born = os.fspath(Path(request.lab, RUNS, request.version, request.run))
-    found = [word.replace(born, os.fspath(run.path)) for word in request.argv]
-    return command_with_copies(found, lab_of_run(run), run.path / request.source) if request.source else found
+    original = os.fspath(Path(request.lab, RUNS, request.version, request.run))
+    words = [word.replace(original, os.fspath(run.path)) for word in request.argv]
+    return command_with_copies(words, lab_of_run(run), run.path / request.source) if request.source else words
 
 
 def trainer_environment(run: RunDir, request: Request) -> dict[str, str]:
     """The trainer's environment: ours, its run's folder and mark, its source, and output that is not held back."""
-    found = dict(os.environ)
-    found |= {"IMGEXP_RUN_DIR": os.fspath(run.path), RUN_UUID_VARIABLE: request.uuid, "PYTHONUNBUFFERED": "1"}
+    environment = dict(os.environ)
+    environment |= {"IMGEXP_RUN_DIR": os.fspath(run.path), RUN_UUID_VARIABLE: request.uuid, "PYTHONUNBUFFERED": "1"}
     if request.source:
-        found |= source_environment(command_line(run, request), found, lab_of_run(run), run.path / request.source)
+        environment |= source_environment(
+            command_line(run, request), environment, lab_of_run(run), run.path / request.source
+        )
     if request.trainer == "shipped":
-        return _MALLOC_SETTINGS | found if sys.platform == "linux" else found
-    found["PATH"] = search_path(found)
-    return found
+        return _MALLOC_SETTINGS | environment if sys.platform == "linux" else environment
+    environment["PATH"] = search_path(environment)
+    return environment
 
 
 def gpu_environment(request: Request, gpus: Sequence[int]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What Slurm's controller is asked and told: its own commands, each with a time-out.
+"""Calls Slurm's commands, each with a time-out: lists, cancels, signals and requeues jobs.
 
 A job is named after the run's UUID, and only a job of that name is ever touched: a controller that crashes can hand a
 number out twice. Nothing here waits longer than `COMMAND_TIMEOUT`, and nothing here is called from an event loop.
@@ -71,19 +71,19 @@ def list_jobs() -> dict[str, JobInfo]:
     it waits or runs, or it is the latest.
 
     Raises:
-        Silent: nothing is known.
+        SlurmUnavailable: the controller does not answer.
     """
     require_controller()  # where there is none, squeue takes nine seconds to say so
-    found: dict[str, JobInfo] = {}
-    said = _run_command("squeue", "--me", "--noheader", "--states=all", "--format=%j|%i|%T|%r")
-    for line in said.splitlines():
+    jobs: dict[str, JobInfo] = {}
+    output = _run_command("squeue", "--me", "--noheader", "--states=all", "--format=%j|%i|%T|%r")
+    for line in output.splitlines():
         name, _, rest = line.strip().partition("|")
         number, _, rest = rest.partition("|")
         state, _, reason = rest.partition("|")
         if name.startswith(_JOB_NAME_PREFIX) and number.isdecimal():
             uuid, job = name.removeprefix(_JOB_NAME_PREFIX), JobInfo(number, state, reason)
-            found[uuid] = max(job, found.get(uuid, job), key=lambda j: (not j.has_ended, int(j.job_id)))
-    return found
+            jobs[uuid] = max(job, jobs.get(uuid, job), key=lambda j: (not j.has_ended, int(j.job_id)))
+    return jobs
 
 
 def cancel(job: JobInfo, uuid: str, *, also_running: bool = False) -> None:
@@ -138,7 +138,7 @@ def has_gpus(partition: str = "") -> bool:
 
 
 def require_controller(timeout: float = COMMAND_TIMEOUT) -> None:
-    """Raises Silent where no controller is up; quick also where none is."""
+    """Raises SlurmUnavailable if no controller is up; quick also in that case."""
     # It fails where any controller is down, and one is enough.
     if not re.search(r"\bis UP\b", _run_command("scontrol", "ping", timeout=timeout, check=False)):
         raise SlurmUnavailable("Slurm's controller is down")

@@ -1,4 +1,4 @@
-"""The Slurm job that a supervisor is: the GPUs that Slurm gave, and what its signals mean.
+"""Describes the Slurm job that a supervisor runs in: its GPUs, and what Slurm's signals mean.
 
 Slurm takes a job back with SIGTERM (preempted, time limit, cancelled) and announces
 the time limit with SIGUSR2, as it was asked to when the job was submitted; the app asks to stop with SIGINT, which
@@ -102,16 +102,16 @@ class SlurmJob:
 
     def _requeue(self) -> str:
         """Ask Slurm to end this job and start it again later; "" where it will, else why not."""
-        told = ""
+        message = ""
         for left in reversed(range(_REQUEUE_TRIES)):
             try:
                 api.requeue(self.job_id)
                 return ""
             except api.SlurmError as error:
-                told = str(error)
+                message = str(error)
             if left:
                 time.sleep(_REQUEUE_PAUSE)
-        return told
+        return message
 
     def _job_fields(self) -> dict[str, str]:
         """What Slurm says of this job. Its number may have gone to another one since."""

@@ -61,7 +61,7 @@ def submit(run: RunDir, request: Request) -> str:
         SlurmError: Slurm has no such job, and the run's files are as before.
         OSError: the run's files cannot be written.
     """
-    given = _lab_options(request)
+    lab_options = _lab_options(request)
     if missing := missing_extra_error("slurm", "handing runs to Slurm", ("submitit",)):
         raise api.SlurmError(missing)
     api.require_controller()
@@ -72,7 +72,7 @@ def submit(run: RunDir, request: Request) -> str:
             (run.path / api.STOP_MARK).unlink()
         asked = time.time()
         try:
-            number = _run_sbatch(run, request, given)
+            number = _run_sbatch(run, request, lab_options)
         except api.SlurmError:
             _restore_process(run, before)
             _cancel_possible_job(request)
@@ -89,22 +89,22 @@ def sbatch_options(request: Request) -> dict[str, Any]:
     Raises:
         SlurmError: an option is not for the lab to set, or Slurm does not answer.
     """
-    given = _lab_options(request)
-    found: dict[str, Any] = {"ntasks": 1, **given}
-    asks = request.gpus > 0 and not any(name in given for name in _GPU_OPTIONS)
+    lab_options = _lab_options(request)
+    options: dict[str, Any] = {"ntasks": 1, **lab_options}
+    asks = request.gpus > 0 and not any(name in lab_options for name in _GPU_OPTIONS)
     # As on a machine of one's own: where there are no GPUs, a run that could use one trains on CPUs.
-    if asks and api.has_gpus(str(given.get("partition", ""))):
-        found["gres"] = f"gpu:{request.gpus}"
-    return found
+    if asks and api.has_gpus(str(lab_options.get("partition", ""))):
+        options["gres"] = f"gpu:{request.gpus}"
+    return options
 
 
 def _lab_options(request: Request) -> dict[str, Any]:
     table = request.launcher_options.get(SLURM.name, {})
-    found = {name.replace("_", "-"): value for name, value in table.items() if value is not False}
-    for name in found:
+    options = {name.replace("_", "-"): value for name, value in table.items() if value is not False}
+    for name in options:
         if name in _RESERVED_OPTIONS:
             raise api.SlurmError(f"[lab.slurm] {name} is set by the app; take it out of experiments.toml")
-    return found
+    return options
 
 
 @contextlib.contextmanager
