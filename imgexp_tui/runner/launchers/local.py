@@ -1,6 +1,6 @@
 """Starts and stops runs on this machine, as processes that outlive the one that starts them.
 
-They go on when the terminal closes, the connection drops or the app is killed.
+They continue when the terminal closes, the connection drops or the app is killed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _RELEASE_TIMEOUT = 5.0
 
 
 class NotStartedError(LauncherError):
-    """One sentence that says why the process was not started."""
+    """The process was not started; the message is one sentence that says why."""
 
 
 class LocalLauncher:
@@ -100,22 +100,22 @@ def start_detached(module: str, run: RunDir) -> None:
     The module forks once, so that its process is a child of nobody's; what it says stands in `supervisor.log`.
 
     Raises:
-        NotStartedError: with what it said instead.
+        NotStartedError: with what it answer instead.
         OSError: its log cannot be written.
     """
     words = [sys.executable, "-P", "-m", module, os.fspath(run.path.absolute())]
     before = user_scope.scope_command()
-    said = _read_first_word([*before, *words], run)
-    if not said and before:  # there is no manager of the user's to ask; the supervisor says what that means
-        said = _read_first_word(words, run)
-    if said not in (STARTED, QUEUED):
+    answer = _read_first_word([*before, *words], run)
+    if not answer and before:  # there is no manager of the user's to ask; the supervisor says what that means
+        answer = _read_first_word(words, run)
+    if answer not in (STARTED, QUEUED):
         raise NotStartedError(
-            clean_line(said) or f"its supervisor ended at once: {_last_line(run.path / SUPERVISOR_LOG)}"
+            clean_line(answer) or f"its supervisor ended at once: {_last_line(run.path / SUPERVISOR_LOG)}"
         )
 
 
 def _read_first_word(command: list[str], run: RunDir) -> str:
-    """Start a process and read what it says before it lets go of its standard output."""
+    """Starts a process and returns what it writes to standard output before it closes that."""
     with (run.path / SUPERVISOR_LOG).open("ab") as log:
         child = subprocess.Popen(
             command,

@@ -1,6 +1,6 @@
-"""Keeps the controllers' answers about jobs up to date in the runs' folders, without ever waiting for a controller.
+"""Polls the launchers for the state of jobs, in a thread, and so updates the job files in the runs' folders.
 
-A thread asks, at most every `POLL_INTERVAL` seconds, and only where a live run is a job of some launcher.
+The thread polls at most every `POLL_INTERVAL` seconds, and only if a run was submitted as a job.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class JobPoller:
         self._thread: threading.Thread | None = None
 
     def poll(self, runs: Iterable[RunDir], timeout: float = 0.0) -> None:
-        """Have the launchers asked about those of `runs` that are live jobs, if it is time again.
+        """Starts a poll of the launchers about the live jobs among `runs`, if one is due.
 
         Args:
             timeout: seconds to wait for the answers.

@@ -1,4 +1,4 @@
-"""Wakes a supervisor when a child ends or a signal comes, and holds what signals asked it to do."""
+"""Wakes a supervisor when a child ends or a signal arrives, and stores what the signals requested."""
 
 from __future__ import annotations
 
