@@ -100,7 +100,7 @@ def start_detached(module: str, run: RunDir) -> None:
     The module forks once, so that its process is a child of nobody's; what it says stands in `supervisor.log`.
 
     Raises:
-        NotStartedError: with what it answer instead.
+        NotStartedError: the module answered something else, which is the message.
         OSError: its log cannot be written.
     """
     words = [sys.executable, "-P", "-m", module, os.fspath(run.path.absolute())]
