@@ -18,7 +18,7 @@ class StartRefused(Exception):
 
 
 def own_identity() -> ProcessIdentity:
-    """The identity of this process.
+    """Returns the identity of this process.
 
     Raises:
         StartRefused: /proc does not show it.
@@ -30,7 +30,7 @@ def own_identity() -> ProcessIdentity:
 
 
 def read_request(run: RunDir) -> Request:
-    """The run's request.
+    """Returns the run's request.
 
     Raises:
         StartRefused: it cannot be read.
@@ -42,7 +42,7 @@ def read_request(run: RunDir) -> Request:
 
 
 def claim_attempt(run: RunDir, request: Request, supervisor: ProcessIdentity) -> int:
-    """Claim the number of this attempt on this machine: whoever creates its file first has it.
+    """Claims the number of this attempt on this machine: whoever creates its file first has it.
 
     Raises:
         StartRefused: the run is under way, or about to be.
@@ -64,7 +64,7 @@ def claim_attempt(run: RunDir, request: Request, supervisor: ProcessIdentity) ->
 
 
 def claim_attempt_in_job(run: RunDir, supervisor: ProcessIdentity) -> int:
-    """Claim the number of this attempt in a cluster's job.
+    """Claims the number of this attempt in a cluster's job.
 
     The attempt for which the job was submitted is this one; when the cluster starts the job again, it is the next. A
     job exists once, so a number that another machine claimed belongs to a supervisor that has ended.

@@ -1,4 +1,4 @@
-"""What differs for a supervisor between this machine and a job of a cluster: `Host`, with `LocalHost` and `JobHost`."""
+"""Defines the host of a supervisor, `Host`: this machine (`LocalHost`), or a job of a cluster (`JobHost`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imgexp_tui.runner.supervisor.outcome import STOPPED_EXIT_CODE
 from imgexp_tui.runner.supervisor.wakeup import Wakeup
 
 _STOP_MARK_INTERVAL = 2.0
-"""Seconds between two looks for a request to stop in the run's folder."""
+"""Seconds between two polls for a request to stop in the run's folder."""
 _EVICTION_SIGNAL_TIMEOUT = 2.0
 """Seconds for a signal that has reached the trainer to reach the supervisor too."""
 
@@ -42,18 +42,18 @@ class Host(Protocol):
 
     @property
     def launcher(self) -> str:
-        """As `Process` holds it."""
+        """Returns the launcher and job, as `Process` holds them."""
 
     @property
     def gpus(self) -> tuple[int, ...]:
-        """The GPUs that the run has, in the driver's order; () before it has any, and where it needs none."""
+        """Returns the GPUs that the run has, in the driver's order; () before it has any, and where it needs none."""
 
     @property
     def gpus_to_show(self) -> tuple[int, ...]:
-        """The GPUs that the trainer's environment has to name; () where the host shows no others anyway."""
+        """Returns the GPUs that the trainer's environment has to name; () where the host shows no others anyway."""
 
     def claim_attempt(self, run: RunDir, request: Request, supervisor: ProcessIdentity) -> int:
-        """Claim the number of this attempt, which no other supervisor has: whoever creates its file first.
+        """Claims the number of this attempt, which no other supervisor has: whoever creates its file first.
 
         Raises:
             StartRefused: the run is for another launcher to start, is under way, or is about to be.
@@ -61,44 +61,44 @@ class Host(Protocol):
         """
 
     def prepare(self, run: RunDir, request: Request, supervisor: ProcessIdentity) -> None:
-        """Ask for a place for the trainer; called once, before `try_acquire`.
+        """Asks for a place for the trainer; called once, before `try_acquire`.
 
         Raises:
             QueueError: the queue cannot be used.
         """
 
     def try_acquire(self) -> str:
-        """Why the trainer has to wait; "" once it has its place.
+        """Returns why the trainer has to wait; "" once it has its place.
 
         Raises:
             QueueError: the queue cannot be used.
         """
 
     def release(self) -> None:
-        """Give the place back."""
+        """Gives the place back."""
 
     def stop_mark_exists(self) -> bool:
         """Whether somebody asked to stop by other means than a signal."""
 
     def clear_stop_mark(self) -> None:
-        """Remove that request: it was answered.
+        """Removes that request: it was answered.
 
         Raises:
             OSError: it cannot be removed.
         """
 
     def describe_eviction(self) -> str:
-        """Who ends the run without having been asked to, for people."""
+        """Returns who ends the run without having been asked to, for people."""
 
     def wait_for_eviction_signal(self, wait_status: int) -> None:
-        """Wait a little where the trainer's end looks like an eviction whose signal has not reached this process yet.
+        """Waits a little where the trainer's end looks like an eviction whose signal has not reached this process yet.
 
         Args:
             wait_status: of the trainer, as `waitpid` gives it.
         """
 
     def eviction(self) -> Eviction | None:
-        """What the eviction means; None where the run was not evicted."""
+        """Returns what the eviction means; None where the run was not evicted."""
 
 
 class LocalHost:

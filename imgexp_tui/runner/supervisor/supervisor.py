@@ -79,7 +79,7 @@ class Supervisor:
         self._event_commands: EventCommandProcess | None = None
 
     def begin(self) -> str:
-        """Start the trainer, or queue for a place for it; returns `STARTED`, `QUEUED`, or "" where the run has ended.
+        """Starts the trainer, or queues for a place for it; returns `STARTED`, `QUEUED`, or "" where the run has ended.
 
         Raises:
             OSError: the run's files cannot be written; no process is left.
@@ -107,7 +107,7 @@ class Supervisor:
         return QUEUED
 
     def wait_in_queue(self) -> bool:
-        """Wait in the queue; returns whether the trainer was started. Where it was not, the run has ended."""
+        """Waits in the queue; returns whether the trainer was started. Where it was not, the run has ended."""
         while not (self._wakeup.stop_requested or self._folder.is_deleted()):
             try:
                 if not (reason := self._host.try_acquire()):
@@ -120,7 +120,7 @@ class Supervisor:
         return False
 
     def _record_waiting(self, reason: str) -> None:
-        """Write down why the run waits, if that has changed. A full disk loses it."""
+        """Writes why the run waits, if that has changed. A full disk loses it."""
         if reason != self._waiting_reason:
             with contextlib.suppress(OSError):
                 self._write_process(None, reason)
@@ -129,7 +129,7 @@ class Supervisor:
             self._waiting_reason = reason
 
     def _start_trainer(self, *, tries: int) -> bool:
-        """Start the trainer; returns False where that failed, which ends the run.
+        """Starts the trainer; returns False where that failed, which ends the run.
 
         The trainer begins only when `process.json` names it: nobody could stop a process that no file names.
 
@@ -137,7 +137,7 @@ class Supervisor:
             tries: how often writing the end is tried where the start fails.
 
         Raises:
-            OSError: its identity could not be written down; the trainer was ended.
+            OSError: its identity could not be written; the trainer was ended.
         """
         self._start_time = time.time()
         try:
@@ -171,7 +171,7 @@ class Supervisor:
         return True
 
     def watch(self) -> None:
-        """Sample and wait until the trainer has ended, then end what it left behind and write down how it ended."""
+        """Samples and waits until the trainer has ended, then ends what it left behind and writes how it ended."""
         assert self._recorder is not None
         while self._wait_status is None:
             self._recorder.sample_if_due()
@@ -191,12 +191,12 @@ class Supervisor:
             self._record_end(outcome)
 
     def wait_for_event_commands(self) -> None:
-        """Wait until the command for the end has run: a cluster ends all processes of a job with this one."""
+        """Waits until the command for the end has run: a cluster ends all processes of a job with this one."""
         if self._event_commands:
             self._event_commands.wait_until_done()
 
     def _handle_eviction(self, eviction: Eviction, outcome: RunOutcome) -> None:
-        """Record that the trainer has ended because the cluster takes the job back.
+        """Records that the trainer has ended because the cluster takes the job back.
 
         The run goes on when the job is started again; it has ended only where it will not be.
         """
@@ -245,12 +245,12 @@ class Supervisor:
         return self._wakeup.stop_requested or self._host.stop_mark_exists()
 
     def _next_wake_time(self, sample_due: float) -> float:
-        """When the supervisor has to look again, on the monotonic clock."""
+        """Returns when the supervisor has to look again, on the monotonic clock."""
         due = min(sample_due, time.monotonic() + self._host.poll_interval)
         return due if self._deadline is None else min(due, self._deadline)
 
     def _enforce_stop(self) -> None:
-        """Send SIGTERM to the trainer, once, if the run has to stop; SIGKILL to all when the grace period is over."""
+        """Sends SIGTERM to the trainer, once, if the run has to stop; SIGKILL to all after the grace period."""
         # Without its folder the run can keep nothing, and nobody could find it to stop it.
         asked = self._stop_requested() or self._folder.is_deleted()
         if not (asked or self._wakeup.eviction_signal):
@@ -269,7 +269,7 @@ class Supervisor:
                 send_signals(process, signal.SIGKILL)
 
     def _reap(self) -> None:
-        """Collect every child that has ended; orphaned descendants become children of a subreaper."""
+        """Collects every child that has ended; orphaned descendants become children of a subreaper."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self._trainer.pid and self._wait_status is None:
@@ -293,7 +293,7 @@ class Supervisor:
         )
 
     def _record_end(self, outcome: RunOutcome, tries: int = _END_WRITE_TRIES) -> None:
-        """Write the event first and `exit.json` last: whoever sees that finds everything else in place."""
+        """Writes the event first and `exit.json` last: whoever sees that finds everything else in place."""
         self._host.release()
         self._remove_working_files()
         self._log_event("ended", f"{outcome.cause}: {outcome.detail}", cause=outcome.cause)
@@ -319,26 +319,26 @@ class Supervisor:
                 self._wakeup.wait(_END_WRITE_PAUSE)
 
     def _remove_working_files(self) -> None:
-        """Remove the files that are no part of the record."""
+        """Removes the files that are no part of the record."""
         with contextlib.suppress(OSError):
             self._reserved_file.unlink(missing_ok=True)
             (self._run.path / f".attempt-{self._attempt}").unlink(missing_ok=True)
 
     def _remove_empty_log(self) -> None:
-        """Remove the supervisor's log where it is empty. Last of all: errors of writing the end go there."""
+        """Removes the supervisor's log if it is empty. Last of all: errors of writing the end go there."""
         with contextlib.suppress(OSError):
             own = self._run.path / SUPERVISOR_LOG
             if own.stat().st_size == 0:
                 own.unlink()
 
     def _log_event(self, kind: str, message: str, **more: object) -> None:
-        """Append an event; a full disk loses it, because what comes after it matters more."""
+        """Appends an event; a full disk loses it, because what comes after it matters more."""
         with contextlib.suppress(OSError):
             events.append_event(self._run, kind, message, **more)
 
 
 def _identity_of(held: HeldProcess) -> ProcessIdentity:
-    """The child's identity. Its /proc entry cannot vanish before the child is waited for."""
+    """Returns the child's identity. Its /proc entry cannot vanish before the child is waited for."""
     found = identity_of(held.pid)
     if found is None:
         raise StartRefused("/proc does not show the trainer; imgexp-tui needs a mounted /proc")

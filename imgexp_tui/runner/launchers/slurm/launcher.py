@@ -1,4 +1,4 @@
-"""Slurm as a launcher: the protocol's methods, each handed to the module that does it."""
+"""Slurm as a launcher: the methods of the protocol, each of which calls the module that does the work."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from imgexp_tui.runner.launchers.slurm.submit import submit
 
 
 class SlurmLauncher:
-    """Runs are Slurm's batch jobs, each with our supervisor as its only program."""
+    """Runs are batch jobs of Slurm, each with our supervisor as its only program."""
 
     schema = SLURM
 
     def submit(self, run: RunDir, request: Request) -> None:
-        """Let Slurm run the next attempt, as soon as it has room for it."""
+        """Lets Slurm run the next attempt as soon as it has room for it."""
         submit(run, request)
 
     def stop(self, run: RunDir, process: Process) -> None:
-        """Cancel a job that waits, which may take some seconds, or tell the supervisor of one that runs."""
+        """Cancels a job that waits, which may take some seconds, or signals the supervisor of one that runs."""
         stop_job(run, process)
 
     def poll(self, runs: Iterable[RunDir]) -> None:
-        """Ask the controller about live runs, and write its answers."""
+        """Asks the controller about live runs, and writes its answers."""
         update_statuses(runs)
 
     def diagnose(self) -> Diagnosis:
-        """Whether Slurm's commands are installed and its controller answers."""
+        """Returns whether Slurm's commands are installed and its controller answers."""
         return Diagnosis(*api.diagnose())
 
     def current_job(self, run: RunDir, environ: Mapping[str, str]) -> Job:
-        """The job whose only program this process is."""
+        """Returns the job whose only program this process is."""
         return SlurmJob(run, environ)

@@ -15,7 +15,7 @@ from imgexp_tui.runner.launchers.slurm import api
 
 
 def update_statuses(runs: Iterable[RunDir]) -> None:
-    """Ask Slurm about those of `runs` that are live and its own, and write its answers; it may take its time."""
+    """Asks Slurm about those of `runs` that are live and its own, and writes its answers; may take seconds."""
     live = [(run, process) for run in runs if (process := _live_slurm_process(run))]
     if not live or not api.is_installed():
         return  # a machine without Slurm must not overwrite what others have written
@@ -40,10 +40,10 @@ def _live_slurm_process(run: RunDir) -> Process | None:
 
 def _write_status(run: RunDir, process: Process, job: api.JobInfo | None, asked_at: float) -> None:
     before = JobStatus.read(run, SLURM.name, process.uuid)
-    # An answer about an earlier attempt says nothing of this one.
+    # An answer about an earlier attempt says nothing about this one.
     current = before if before and before.asked >= process.started else None
     if job is None and current and current.is_gone(SLURM.ended_states):
-        now = replace(current, silent=0.0)  # the controller forgets a job that has ended; how it did stays
+        now = replace(current, silent=0.0)  # the controller forgets a job that has ended; its last state stays
     elif job is None:
         now = JobStatus(process.uuid, process.job_id, asked=asked_at)
     else:

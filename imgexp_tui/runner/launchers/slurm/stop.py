@@ -1,4 +1,4 @@
-"""Stopping a run that Slurm carries, from any machine that sees its folder: the login node above all."""
+"""Stops a run that Slurm carries, from any machine that sees the run's folder, above all the login node."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _POLL_INTERVAL = 0.3
 
 
 def stop_job(run: RunDir, process: Process) -> None:
-    """Ask a run to stop: a job that waits is cancelled, the supervisor of one that runs is told.
+    """Asks a run to stop: cancels a job that waits, signals the supervisor of one that runs.
 
-    Never a bare `scancel` of a running job: Slurm would kill it after its own KillWait, whatever the run's grace.
+    Never a bare `scancel` of a running job: Slurm would kill it after its own KillWait, whatever the grace period.
 
     Raises:
-        SlurmError: it was not done; where Slurm does not answer about a job that waits, the request stands.
+        SlurmError: it was not done; where Slurm does not answer about a job that waits, the request stays.
         OSError: the request cannot be written down.
     """
     mark = run.path / api.STOP_MARK
@@ -39,7 +39,7 @@ def stop_job(run: RunDir, process: Process) -> None:
             job = _wait_for_settled_job(run, process, cancelled=True)
     except api.SlurmUnavailable as error:
         if process.trainer:
-            return  # its supervisor looks for the mark by itself
+            return  # its supervisor polls the mark
         raise api.SlurmUnavailable(f"{error}; the request stands: the run ends when its job hears of it") from None
     if _was_taken_over(run, process):
         return
@@ -55,26 +55,30 @@ def stop_job(run: RunDir, process: Process) -> None:
 
 
 def _wait_for_settled_job(run: RunDir, process: Process, *, cancelled: bool = False) -> api.JobInfo | None:
-    """The run's job once Slurm has made up its mind: not while it ends, nor, when it was cancelled, while it waits."""
+    """Waits while the run's job is completing and, after it was `cancelled`, while it still waits.
+
+    Returns the job, None where Slurm knows none.
+    Returns early where another supervisor has taken over, and after `_SETTLE_TIMEOUT` seconds.
+    """
     deadline = time.monotonic() + _SETTLE_TIMEOUT
     while True:
         job = api.list_jobs().get(process.uuid)
-        passing = job is not None and (job.state == "COMPLETING" or (cancelled and job.is_waiting))
-        if not passing or time.monotonic() > deadline or _was_taken_over(run, process):
+        is_settling = job is not None and (job.state == "COMPLETING" or (cancelled and job.is_waiting))
+        if not is_settling or time.monotonic() > deadline or _was_taken_over(run, process):
             return job
         time.sleep(_POLL_INTERVAL)
 
 
 def _was_taken_over(run: RunDir, process: Process) -> bool:
-    """Whether a supervisor has written since: it minds the mark itself."""
+    """Whether a supervisor has written since `process` was read: it handles the mark itself."""
     now, end = Process.read(run), Exit.read(run)
     return now != process or (end is not None and end.attempt >= process.attempt)
 
 
 def _write_end(run: RunDir, process: Process) -> None:
-    """No process is there to do it. The event first, `exit.json` last, as the supervisor does."""
-    again = process.supervisor is not None
-    detail = "as asked, while its job waited to start again" if again else CANCELLED.detail
+    """Writes the end of a run that has no process: the event first, `exit.json` last, as the supervisor does."""
+    was_started = process.supervisor is not None
+    detail = "as asked, while its job waited to start again" if was_started else CANCELLED.detail
     with contextlib.suppress(OSError):
         events.append_event(run, "ended", f"stopped: {detail}", cause="stopped")
     Exit(process.uuid, process.attempt, None, None, "stopped", detail, time.time()).write(run)
