@@ -1,4 +1,8 @@
-"""The values of one sample of the machine. None stands for a value that the machine does not report."""
+"""The values of one sample of the machine: a value that is newly measured gets its field here.
+
+`host`, `gpu`, `io_rates` and `process_tree` read the values, and `runner/supervisor/recorder.py` writes them to
+`system.jsonl`. None stands for a value that the machine does not report.
+"""
 
 from __future__ import annotations
 

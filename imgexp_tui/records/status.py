@@ -1,4 +1,7 @@
-"""Determines the state of a run, with evidence: only what a file or a process shows."""
+"""Determines the state of a run (queued, running, no heartbeat, finished, killed, lost …), with its evidence.
+
+A state rests on what a file or a process shows, never on a guess.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Computes metrics over batches, processes and epochs. The task lists which ones there are (`tasks.Task.metrics`).
+"""Computes the metrics that a task names (`tasks.Task.metrics`) over batches, processes and epochs.
 
 Several processes sum their parts of each batch before they count it. So all of them have the same means, and a
 checkpoint needs the sums of one process only.
