@@ -10,6 +10,7 @@ from imgexp_tui import __version__
 from imgexp_tui.notebook.schema.launchers import LAUNCHERS
 from imgexp_tui.reports.parts import PARTS
 
+_CLUSTER_LAUNCHER = next(launcher.name for launcher in LAUNCHERS.values() if launcher.has_jobs)
 _TOP_EXAMPLES = """\
 imgexp-tui                        open the lab in this folder (or the nearest one above)
 imgexp-tui run v0 --wait          train v0 and wait for its end
@@ -194,7 +195,7 @@ def _add_start_commands(add_command: Any) -> None:
         "start training, or put it into the queue; it goes on when you log out",
         "imgexp-tui run v0\nimgexp-tui run v0 v1 v2 --wait\nimgexp-tui run v0 --seeds 3\n"
         "imgexp-tui run v0 --set epochs=2 --set data=~/photos.zip\n"
-        f"imgexp-tui run V5 --gpus 2 --launcher {list(LAUNCHERS)[-1]}\n",
+        f"imgexp-tui run V5 --gpus 2 --launcher {_CLUSTER_LAUNCHER}\n",
     )
     one.add_argument("versions", nargs="+", metavar="V", help="the versions to train, in this order")
     one.add_argument("--set", dest="set", action="append", default=[], metavar="KEY=VALUE", help="a setting to change")
