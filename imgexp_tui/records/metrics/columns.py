@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgexp_tui.records.metrics.jsonl_columns import MetricRows, last_row_of_each_step, surviving_rows
+from imgexp_tui.records.metrics.jsonl_columns import last_row_of_each_step, surviving_rows
 from imgexp_tui.records.metrics.minmax import Floats, Ints, Level, MinMaxPyramid
 from imgexp_tui.records.metrics.pace import MIN_PAUSE_SECONDS, is_pause
+from imgexp_tui.records.metrics.rows import MetricRows
 from imgexp_tui.records.metrics.snapshot import Snapshot, SnapshotDamaged
 
 

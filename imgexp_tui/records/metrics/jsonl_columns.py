@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +18,13 @@ import numpy.typing as npt
 import orjson
 
 from imgexp_tui.records.jsonl import decode_number
-from imgexp_tui.records.metrics.minmax import Floats, Ints
+from imgexp_tui.records.metrics.minmax import Ints
+from imgexp_tui.records.metrics.rows import MetricRows, SparseColumn
 from imgexp_tui.records.metrics.source import NON_METRIC_KEYS, BulkMetricSource, MetricSource, Record
 
 _CHUNK_BYTES = 1 << 20
 _STEP_LIMIT = 1 << 63
-SparseColumn = tuple[Ints, Floats]
-"""Rising indices of rows, and the values in them."""
-
-
 _EMPTY_COLUMN: SparseColumn = (np.zeros(0, np.int64), np.zeros(0))
-
-
-@dataclass(slots=True)
-class MetricRows:
-    """Records in the order in which they were written, a row for each.
-
-    Attributes:
-        steps: the step of each row.
-        epochs, times: nan where a row has none.
-        columns: metric → the rows that have it, and its values.
-    """
-
-    steps: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    epochs: Floats = field(default_factory=lambda: np.zeros(0))
-    times: Floats = field(default_factory=lambda: np.zeros(0))
-    columns: dict[str, SparseColumn] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.steps)
 
 
 def read_rows(path: Path, start: int, stop: int) -> tuple[MetricRows, int]:

@@ -13,7 +13,7 @@ from imgexp_tui.records.metrics.source import NON_METRIC_KEYS, Record, SourceSta
 from imgexp_tui.records.rundir import RunDir
 
 if TYPE_CHECKING:
-    from imgexp_tui.records.metrics.jsonl_columns import MetricRows
+    from imgexp_tui.records.metrics.rows import MetricRows
 
 _PIECE_COUNT, _PIECE_BYTES, _TAIL_BYTES = 48, 8 << 10, 256 << 10
 """Pieces of a long file that are sampled, their length, and the length of the end that is read whole."""

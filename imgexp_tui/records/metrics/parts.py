@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgexp_tui.records.metrics.columns import MetricColumns, append_rows, first_void_step
-from imgexp_tui.records.metrics.jsonl_columns import MetricRows
 from imgexp_tui.records.metrics.minmax import Floats, Ints, RangeStats
+from imgexp_tui.records.metrics.rows import MetricRows
 
 _MAX_PART_ROWS = 1 << 16
 """Rows from which a new part is begun."""

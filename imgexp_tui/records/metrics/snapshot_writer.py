@@ -31,9 +31,10 @@ from imgexp_tui.records.metrics.columns import (
     resumptions,
     training_seconds,
 )
-from imgexp_tui.records.metrics.jsonl_columns import MetricRows, concatenate_rows, rows_of_source
+from imgexp_tui.records.metrics.jsonl_columns import concatenate_rows, rows_of_source
 from imgexp_tui.records.metrics.metric import Judge, request_judges
 from imgexp_tui.records.metrics.minmax import Floats, Ints, build_levels
+from imgexp_tui.records.metrics.rows import MetricRows
 from imgexp_tui.records.metrics.snapshot_job import anonymous_file
 from imgexp_tui.records.metrics.source import BulkMetricSource, MetricSource
 from imgexp_tui.records.metrics.source_registry import open_source

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from imgexp_tui.records.metrics.jsonl_columns import MetricRows
+    from imgexp_tui.records.metrics.rows import MetricRows
     from imgexp_tui.records.rundir import RunDir
 
 Record = dict[str, Any]
