@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import grimp
 
 import imgexp_tui
 
@@ -40,6 +43,13 @@ def test_no_function_is_longer_than_60_lines() -> None:
 def test_no_folder_has_more_than_20_modules() -> None:
     counts = Counter(_name(path.parent) for path in MODULES if path.name != "__init__.py")
     assert {name: count for name, count in counts.items() if count > MAX_MODULES_PER_FOLDER} == {}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Late imports and those for type checkers count too."""
+    graph = grimp.build_graph("imgexp_tui", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
 
 
 def test_no_class_name_is_used_twice() -> None:
