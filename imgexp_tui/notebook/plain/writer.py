@@ -1,4 +1,4 @@
-"""Writes notes as plain text, in the format of a researcher's own text file:
+"""Writes notes as plain text, in the format of a researcher's own text file.
 
     v0
     --
